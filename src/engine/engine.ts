@@ -1,0 +1,58 @@
+/** The network on a device: uint8 images in, float32 feature vectors out. */
+
+export type Device = 'cuda' | 'cpu' | 'wasm';
+export type Pool = 'none' | 'avg' | 'max';
+export type Precision = 'fp32' | 'tf32' | 'bf16' | 'fp16';
+
+/** One embedding layer to read out. */
+export interface LayerRequest {
+  /** Layer name in the model; undefined = the model's last layer. */
+  readonly layer: string | undefined;
+  /** Global pooling over height and width of a convolutional layer's output. */
+  readonly pool: Pool;
+}
+
+export interface EngineSpec {
+  readonly modelDir: string;
+  readonly layers: readonly LayerRequest[];
+  readonly device: 'auto' | Device;
+  readonly precision: Precision;
+  /** CPU threads for the network; 0 = the library's choice. */
+  readonly threads: number;
+}
+
+export interface EngineOutput {
+  readonly layer: string;
+  readonly pool: Pool;
+  /** Number of float32 values in each vector. */
+  readonly length: number;
+}
+
+export interface EngineInfo {
+  readonly device: Device;
+  /** Why this device: one sentence for the user and run.json. */
+  readonly deviceReason: string;
+  /** Library and version that runs the network, e.g. "tfjs-node 4.22.0 on TensorFlow 2.21.0". */
+  readonly library: string;
+  /** GPU name and driver where there is one. */
+  readonly deviceName: string | undefined;
+  /** Input height and width of the model, pixels. */
+  readonly inputSize: readonly [height: number, width: number];
+  readonly outputs: readonly EngineOutput[];
+  readonly startupMs: number;
+}
+
+export interface Engine {
+  readonly info: EngineInfo;
+  /**
+   * Runs one batch.
+   * @param pixels uint8 RGB [n, height, width, 3]; preprocessing happens inside. The buffer may be
+   *   transferred: do not use it afterwards.
+   * @returns one float32 [n, length] (row-major) for each of `info.outputs`, in that order.
+   * @throws EngineError
+   */
+  run(pixels: Uint8Array, n: number): Promise<Float32Array[]>;
+  /** Milliseconds the network itself was busy so far (engine-alone time). */
+  busyMs(): number;
+  close(): Promise<void>;
+}

@@ -1,0 +1,67 @@
+/**
+ * The failures a user can meet. Two kinds exist: a bad image is data (see RejectReason in
+ * `image/decode-error.ts`, one line in rejected.jsonl), everything here is fatal for the run.
+ *
+ * Message grammar: "Expected <what> for <name> but found <what>." `fix` says what to do, when known.
+ */
+export abstract class Img2FeaturesError extends Error {
+  abstract readonly tag: string;
+  /** One sentence telling the user what to do. */
+  readonly fix: string | undefined;
+
+  constructor(message: string, detail: { fix?: string; cause?: unknown } = {}) {
+    super(message, detail.cause === undefined ? undefined : { cause: detail.cause });
+    this.name = new.target.name;
+    this.fix = detail.fix;
+  }
+}
+
+/** An option, a configuration file or a command line that cannot be meant. */
+export class OptionError extends Img2FeaturesError {
+  readonly tag = 'option';
+}
+
+/** The input cannot be listed or read as a whole (one bad image is a rejection instead). */
+export class SourceError extends Img2FeaturesError {
+  readonly tag = 'source';
+}
+
+/** The model folder or Keras file is missing, damaged or not what was asked for. */
+export class ModelError extends Img2FeaturesError {
+  readonly tag = 'model';
+}
+
+/** The TensorFlow runtime cannot be installed or loaded. */
+export class RuntimeError extends Img2FeaturesError {
+  readonly tag = 'runtime';
+}
+
+/** The network on the device failed: no such device, out of memory, the engine process died. */
+export class EngineError extends Img2FeaturesError {
+  readonly tag = 'engine';
+}
+
+/** Output could not be written: full disk, no permission, store refused. */
+export class ExportError extends Img2FeaturesError {
+  readonly tag = 'export';
+}
+
+/** The run's own state does not fit: locked, other options, counts that do not add up. */
+export class RunError extends Img2FeaturesError {
+  readonly tag = 'run';
+}
+
+/** The user or the system asked the run to stop; what is committed stays and can be resumed. */
+export class Interrupted extends Img2FeaturesError {
+  readonly tag = 'interrupted';
+}
+
+export function isImg2FeaturesError(error: unknown): error is Img2FeaturesError {
+  return error instanceof Img2FeaturesError;
+}
+
+/** The errno code (`ENOENT`, `ENOSPC`, …) of a system error, or undefined. */
+export function errnoOf(error: unknown): string | undefined {
+  const code = (error as { code?: unknown } | null)?.code;
+  return typeof code === 'string' ? code : undefined;
+}

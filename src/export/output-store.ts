@@ -1,0 +1,23 @@
+/** Where files of a run go: a folder today, an S3 prefix through the same two interfaces. */
+export interface OutputStore {
+  /** As the user wrote it. */
+  readonly target: string;
+  /** Opens `name` ("parquet/part-00000.parquet") for writing; invisible under that name until commit. */
+  create(name: string): Promise<OutputFile>;
+}
+
+/** One file being written. Exactly one of `commit` and `abort` ends it. */
+export interface OutputFile {
+  write(bytes: Uint8Array): Promise<void>;
+  /** Makes the file durable and visible under its name, whole. */
+  commit(): Promise<WrittenFile>;
+  /** Removes what was written; safe to call after a failure, and more than once. */
+  abort(): Promise<void>;
+}
+
+export interface WrittenFile {
+  readonly name: string;
+  readonly bytes: number;
+  /** Hex. */
+  readonly sha256: string;
+}

@@ -1,0 +1,27 @@
+/** Why an image has no row: the stable codes of rejected.jsonl. */
+export type RejectReason =
+  | 'empty_file'
+  | 'not_an_image'
+  | 'truncated'
+  | 'corrupt'
+  | 'unsupported_format'
+  | 'unsupported_color'
+  | 'too_many_pixels'
+  | 'not_a_file'
+  | 'broken_link'
+  | 'unreadable'
+  | 'vanished'
+  | 'changed'
+  | 'name_not_utf8'
+  | 'timeout';
+
+/** One image cannot become pixels. Never fatal: the pool turns it into a rejection. */
+export class DecodeError extends Error {
+  readonly reason: RejectReason;
+
+  constructor(reason: RejectReason, message: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.name = 'DecodeError';
+    this.reason = reason;
+  }
+}

@@ -1,0 +1,51 @@
+import type { RejectReason } from './decode-error.ts';
+
+export type ResizeFilter = 'bicubic' | 'bilinear' | 'nearest';
+
+/** How bytes become pixels. Plain data: it travels to the worker threads. */
+export interface DecodeOptions {
+  /** Output width and height in pixels. */
+  readonly width: number;
+  readonly height: number;
+  /** Pillow's filter of that name, bit for bit. */
+  readonly resize: ResizeFilter;
+  /** `apply` turns the image as its EXIF orientation says; `ignore` is what Pillow and Keras do. */
+  readonly exif: 'ignore' | 'apply';
+  /** Channel order of the output; `bgr` only for --seed-compat (Spark's byte order). */
+  readonly channels: 'rgb' | 'bgr';
+  /** An image with more pixels than this is rejected before it is decoded. */
+  readonly maxPixels: number;
+  /** TIFF is decoded only on request. */
+  readonly tiff: boolean;
+}
+
+/** One image to decode: from disk by the worker itself, or from bytes already fetched. */
+export interface DecodeTask {
+  /** Position in the manifest; ties the row to its origin from here to the table. */
+  readonly index: number;
+  /** Absolute path; the worker reads it. */
+  readonly path?: string;
+  /** The file's bytes; the buffer is transferred to the worker. */
+  readonly bytes?: Uint8Array;
+}
+
+export interface ImageRejection {
+  readonly index: number;
+  readonly reason: RejectReason;
+  readonly message: string;
+}
+
+/** A few neighbouring images after decode and resize; tasks without a row are in `rejections`. */
+export interface DecodedChunk {
+  /** Manifest positions of the rows in `pixels`, ascending. */
+  readonly indices: readonly number[];
+  /** uint8 [indices.length, height, width, 3]. */
+  readonly pixels: Uint8Array;
+  readonly rejections: readonly ImageRejection[];
+  /** CPU-side time spent in the worker, milliseconds, by stage. */
+  readonly timing: {
+    readonly readMs: number;
+    readonly decodeMs: number;
+    readonly resizeMs: number;
+  };
+}

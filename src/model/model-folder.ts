@@ -1,0 +1,48 @@
+/**
+ * A model on disk: `models/<name>/model.json` in tfjs layers format plus its weight shards.
+ * What tfjs does not carry (preprocessing, origin, trained or not) is in
+ * `userDefinedMetadata.img2features`, which tfjs' own loader keeps and ignores.
+ */
+
+/** Keras' `imagenet_utils.preprocess_input` modes, and none (raw 0–255). */
+export type Preprocessing = 'caffe' | 'tf' | 'torch' | 'none';
+
+export interface ModelMetadata {
+  /** e.g. "vgg16"; `null` for a user's own topology. */
+  readonly architecture: string | null;
+  readonly preprocessing: Preprocessing;
+  /** Input height and width, pixels. */
+  readonly inputSize: readonly [height: number, width: number];
+  /** False for seeded weights: said in model.json, run.json and on the screen. */
+  readonly trained: boolean;
+  /** Where the weights come from. */
+  readonly source:
+    | {
+        readonly kind: 'keras';
+        readonly file: string;
+        readonly format: string;
+        readonly sha256: string;
+      }
+    | { readonly kind: 'seeded'; readonly seed: number; readonly width: number };
+  /** SHA-256 over the weight shards' bytes in manifest order, hex. */
+  readonly weightsSha256: string;
+}
+
+/** One weight tensor as model.json lists it. */
+export interface WeightSpec {
+  /** "<layer>/<weight>", e.g. "block1_conv1/kernel". */
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly dtype: 'float32';
+}
+
+export interface ModelFolder {
+  /** Absolute path of the folder. */
+  readonly dir: string;
+  /** Keras 2 style topology JSON as tfjs reads it ({ model_config: { class_name, config } … }). */
+  readonly topology: Record<string, unknown>;
+  readonly weights: readonly WeightSpec[];
+  /** Absolute paths of the weight shards, in manifest order. */
+  readonly shardPaths: readonly string[];
+  readonly metadata: ModelMetadata;
+}

@@ -1,0 +1,40 @@
+import type { RejectReason } from '../image/decode-error.ts';
+
+/** One discovered image: what the listing knows about it, no body. */
+export interface SourceEntry {
+  /** Unique in the run; the `origin` column. Rows are sorted by its UTF-8 bytes. */
+  readonly origin: string;
+  /** Class: the name of the folder that holds the image; the `target` column. */
+  readonly target: string;
+  /** Absolute path on disk, or the object key in a store. */
+  readonly location: string;
+  /** Size in bytes. */
+  readonly size: number;
+  /** Changes when the content does: modification time in ms for files, ETag for objects. */
+  readonly version: string;
+}
+
+/** Found by the listing, but known to give no row before it is read (a broken link, a bad name). */
+export interface ListingRejection {
+  readonly origin: string;
+  readonly reason: RejectReason;
+  readonly message: string;
+}
+
+export type Listed =
+  | { readonly kind: 'image'; readonly entry: SourceEntry }
+  | { readonly kind: 'rejected'; readonly rejection: ListingRejection }
+  /** A file that does not look like an image by its extension: counted, never an error. */
+  | { readonly kind: 'ignored'; readonly origin: string };
+
+/** Where images come from. */
+export interface Source {
+  /** As the user wrote it. */
+  readonly input: string;
+  /** True when `location` is a path that the decode workers can open themselves. */
+  readonly isLocal: boolean;
+  /** Everything found, in no particular order. */
+  list(signal: AbortSignal): AsyncIterable<Listed>;
+  /** The whole body of one image; used only where `isLocal` is false. */
+  read(entry: SourceEntry, signal: AbortSignal): Promise<Uint8Array>;
+}
