@@ -1,0 +1,22 @@
+import { statSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { basename, dirname, resolve } from 'node:path';
+import type { OriginForm } from './origin.ts';
+import { originOf } from './origin.ts';
+import type { Source, SourceEntry } from './source.ts';
+
+/** One image given by name: a table of one row. */
+export function openFileSource(input: string, options: { originForm: OriginForm }): Source {
+  return {
+    input,
+    isLocal: true,
+    async *list() {
+      const location = resolve(input);
+      const { size, mtimeMs } = statSync(location);
+      const origin = originOf(options.originForm, { input, relative: '', path: location });
+      const target = basename(dirname(location));
+      yield { kind: 'image', entry: { origin, target, location, size, version: String(mtimeMs) } };
+    },
+    read: (entry: SourceEntry) => readFile(entry.location),
+  };
+}

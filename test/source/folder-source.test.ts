@@ -1,0 +1,121 @@
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { openSource } from '../../src/source/open-source.ts';
+import type { Listed } from '../../src/source/source.ts';
+
+let root: string;
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), 'img2features-source-'));
+});
+afterEach(() => rmSync(root, { recursive: true, force: true }));
+
+function put(...names: string[]): void {
+  for (const name of names) {
+    mkdirSync(join(root, name, '..'), { recursive: true });
+    writeFileSync(join(root, name), 'x');
+  }
+}
+
+async function list(input: string, originForm: 'path' | 'relative' | 'url' = 'relative') {
+  const listed: Listed[] = [];
+  for await (const one of openSource(input, { originForm }).list(AbortSignal.timeout(10_000))) {
+    listed.push(one);
+  }
+  return {
+    images: listed.flatMap((one) => (one.kind === 'image' ? [one.entry] : [])),
+    rejections: listed.flatMap((one) => (one.kind === 'rejected' ? [one.rejection] : [])),
+    ignored: listed.filter((one) => one.kind === 'ignored').length,
+  };
+}
+
+test('images are listed with the folder that holds them as target', async () => {
+  put('Training/Apple Golden 1/1.jpg', 'Training/Kiwi/2.PNG', 'top.webp');
+  const { images } = await list(root);
+  expect(images.map((e) => [e.origin, e.target]).sort()).toEqual([
+    ['Training/Apple Golden 1/1.jpg', 'Apple Golden 1'],
+    ['Training/Kiwi/2.PNG', 'Kiwi'],
+    ['top.webp', root.split('/').at(-1)],
+  ]);
+});
+
+test('the origin is the input as given joined with the rest, or a URL', async () => {
+  put('a b/1.jpg');
+  expect((await list(`${root}/`, 'path')).images[0]?.origin).toBe(`${root}/a b/1.jpg`);
+  expect((await list(root, 'url')).images[0]?.origin).toBe(`file://${root}/a%20b/1.jpg`);
+});
+
+test('other files are counted as ignored and dot names are skipped', async () => {
+  put('a/1.jpg', 'a/notes.txt', 'a/.hidden.jpg', '.git/2.jpg', 'a/Thumbs.db');
+  const { images, ignored } = await list(root);
+  expect(images).toHaveLength(1);
+  expect(ignored).toBe(2);
+});
+
+test('a folder named like an image is one rejection and its images are listed', async () => {
+  put('x.jpg/inner.jpg');
+  const { images, rejections } = await list(root);
+  expect(images.map((e) => e.origin)).toEqual(['x.jpg/inner.jpg']);
+  expect(rejections).toEqual([
+    { origin: 'x.jpg', reason: 'not_a_file', message: expect.stringContaining('found a folder') },
+  ]);
+});
+
+test('a broken link is one rejection and a link to an image is a row', async () => {
+  put('a/1.jpg');
+  symlinkSync(join(root, 'nowhere.jpg'), join(root, 'a/broken.jpg'));
+  symlinkSync(join(root, 'a/1.jpg'), join(root, 'a/link.jpg'));
+  const { images, rejections } = await list(root);
+  expect(images.map((e) => e.origin)).toEqual(['a/1.jpg', 'a/link.jpg']);
+  expect(rejections.map((r) => [r.origin, r.reason])).toEqual([['a/broken.jpg', 'broken_link']]);
+});
+
+test('links that loop end, and real folders keep their own path', async () => {
+  put('b/1.jpg');
+  symlinkSync(root, join(root, 'b/loop'));
+  symlinkSync(join(root, 'b'), join(root, 'a'));
+  const { images, ignored } = await list(root);
+  expect(images.map((e) => e.origin)).toEqual(['b/1.jpg']);
+  expect(ignored).toBe(2);
+});
+
+test('a file name that is not UTF-8 is one rejection that shows its bytes', async () => {
+  put('a/1.jpg');
+  writeFileSync(Buffer.from(`${root}/a/caf\xe9.jpg`, 'latin1'), 'x');
+  const { images, rejections } = await list(root);
+  expect(images).toHaveLength(1);
+  expect(rejections.map((r) => [r.origin, r.reason])).toEqual([
+    ['a/caf\\xe9.jpg', 'name_not_utf8'],
+  ]);
+});
+
+test('a missing input is a clear error', async () => {
+  await expect(list(join(root, 'none'))).rejects.toThrow(
+    'Expected the input to exist but found nothing at',
+  );
+});
+
+test('a list names images in its own order and keeps missing ones as rejections', async () => {
+  put('a/1.jpg');
+  writeFileSync(
+    join(root, 'list.jsonl'),
+    `${JSON.stringify({ path: join(root, 'a/1.jpg'), target: 'mine' })}\n\n${join(root, 'a/2.jpg')}\n`,
+  );
+  const { images, rejections } = await list(join(root, 'list.jsonl'), 'path');
+  expect(images.map((e) => e.target)).toEqual(['mine']);
+  expect(rejections.map((r) => r.reason)).toEqual(['vanished']);
+});
+
+test('a list line that is neither a path nor JSON names its line', async () => {
+  writeFileSync(join(root, 'list.jsonl'), '{"path": 3}\n');
+  await expect(list(join(root, 'list.jsonl'))).rejects.toThrow('line 1');
+});
+
+test('a single image is a table of one row', async () => {
+  put('Kiwi/1.jpg');
+  const { images } = await list(join(root, 'Kiwi/1.jpg'), 'path');
+  expect(images).toEqual([
+    expect.objectContaining({ origin: join(root, 'Kiwi/1.jpg'), target: 'Kiwi', size: 1 }),
+  ]);
+});
