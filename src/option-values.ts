@@ -1,0 +1,105 @@
+import { OptionError } from './errors.ts';
+
+/**
+ * Parsers from what a command line, a configuration file, an environment variable or a caller gives
+ * (string, number, boolean, array) to one checked value. Each throws OptionError naming the option.
+ */
+export type Parser<T> = (value: unknown, name: string) => T;
+
+export function integer(min: number, max = Number.MAX_SAFE_INTEGER): Parser<number> {
+  return (value, name) => {
+    const text = scalar(value, name);
+    const parsed = /^[+-]?\d+$/.test(text) ? Number(text) : Number.NaN;
+    if (!Number.isSafeInteger(parsed) || parsed < min || parsed > max) {
+      const range = max === Number.MAX_SAFE_INTEGER ? `>= ${min}` : `from ${min} to ${max}`;
+      throw expected(`an integer ${range}`, name, value);
+    }
+    return parsed;
+  };
+}
+
+export function positiveNumber(): Parser<number> {
+  return (value, name) => {
+    const text = scalar(value, name);
+    const parsed = text.trim() === '' ? Number.NaN : Number(text);
+    if (!Number.isFinite(parsed) || parsed <= 0) throw expected('a number above 0', name, value);
+    return parsed;
+  };
+}
+
+/** The word `auto`, or what the inner parser accepts. */
+export function autoOr<T>(inner: Parser<T>): Parser<T | 'auto'> {
+  return (value, name) => (value === 'auto' ? 'auto' : inner(value, name));
+}
+
+export function oneOf<const T extends readonly string[]>(...choices: T): Parser<T[number]> {
+  return (value, name) => {
+    const text = scalar(value, name);
+    if (!choices.includes(text)) throw expected(listOfWords(choices), name, value);
+    return text as T[number];
+  };
+}
+
+/** Words separated by commas, each one of the choices, each at most once, at least one. */
+export function someOf<const T extends readonly string[]>(...choices: T): Parser<T[number][]> {
+  return (value, name) => {
+    const words = (Array.isArray(value) ? value : [value])
+      .flatMap((part) => String(part).split(','))
+      .map((word) => word.trim())
+      .filter((word) => word !== '');
+    const known = words.every((word) => choices.includes(word));
+    if (words.length === 0 || !known || new Set(words).size !== words.length) {
+      throw expected(`one or more of ${listOfWords(choices)}, separated by commas`, name, value);
+    }
+    return words as T[number][];
+  };
+}
+
+export function text(what: string): Parser<string> {
+  return (value, name) => {
+    const given = scalar(value, name);
+    if (given.trim() === '' || given.includes('\0')) throw expected(what, name, value);
+    return given;
+  };
+}
+
+export function flag(): Parser<boolean> {
+  return (value, name) => {
+    if (value === true || value === 'true' || value === '1' || value === 1) return true;
+    if (value === false || value === 'false' || value === '0' || value === 0) return false;
+    throw expected('true or false', name, value);
+  };
+}
+
+/** How many images may be bad before the run gives up: a count, or a share of all images. */
+export type BadLimit = { readonly count: number } | { readonly percent: number };
+
+export function badLimit(): Parser<BadLimit> {
+  return (value, name) => {
+    const given = scalar(value, name);
+    const percent = /^(\d+(?:\.\d+)?)%$/.exec(given)?.[1];
+    if (percent !== undefined && Number(percent) <= 100) return { percent: Number(percent) };
+    if (/^\d+$/.test(given)) return { count: Number(given) };
+    throw expected('a count such as 100 or a share such as 5%', name, value);
+  };
+}
+
+function scalar(value: unknown, name: string): string {
+  if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') {
+    return String(value);
+  }
+  if (Array.isArray(value)) {
+    throw new OptionError(
+      `Expected one value for --${name} but it was given ${value.length} times.`,
+    );
+  }
+  throw expected('a value', name, value);
+}
+
+function expected(what: string, name: string, value: unknown): OptionError {
+  return new OptionError(`Expected ${what} for --${name} but received ${JSON.stringify(value)}.`);
+}
+
+function listOfWords(words: readonly string[]): string {
+  return words.length === 1 ? words[0]! : `${words.slice(0, -1).join(', ')} or ${words.at(-1)}`;
+}

@@ -1,0 +1,259 @@
+import { availableParallelism } from 'node:os';
+import { OptionError } from './errors.ts';
+import {
+  autoOr,
+  badLimit,
+  flag,
+  integer,
+  oneOf,
+  type Parser,
+  positiveNumber,
+  someOf,
+  text,
+} from './option-values.ts';
+
+/** One option of `extract`: the only place where its type, unit, default and help text stand. */
+export interface OptionDefinition<T> {
+  readonly parse: Parser<T>;
+  /** Used when nothing is given; a function where it depends on the mode. */
+  readonly default: T | ((mode: Mode) => T);
+  readonly describe: string;
+  readonly group: 'Features' | 'Images' | 'Output' | 'Machine' | 'Run';
+  readonly isFlag?: true;
+  /** What --help shows as default where the value itself says little. */
+  readonly defaultText?: string;
+  /** Modes in which the option means something; undefined = all. */
+  readonly modes?: readonly Mode[];
+}
+
+export type Mode = 'pixels' | 'vgg16' | 'cnn';
+
+const MODES = ['pixels', 'vgg16', 'cnn'] as const;
+const CNN_MODES = ['vgg16', 'cnn'] as const;
+
+function define<T>(definition: OptionDefinition<T>): OptionDefinition<T> {
+  return definition;
+}
+
+export const EXTRACT_OPTIONS = {
+  k: define<number>({
+    parse: integer(0, 4096),
+    default: 10,
+    describe: 'Principal components to keep; 0 = no PCA',
+    group: 'Features',
+  }),
+  layer: define<string | undefined>({
+    parse: text('one or more layer names, separated by commas'),
+    default: undefined,
+    defaultText: "the model's last layer",
+    describe: 'Embedding layers, one column each: fc1 or fc1,fc2,block5_pool:avg',
+    group: 'Features',
+    modes: CNN_MODES,
+  }),
+  pool: define<'none' | 'avg' | 'max'>({
+    parse: oneOf('none', 'avg', 'max'),
+    default: 'none',
+    describe: 'Global pooling of a convolutional layer: none (flatten), avg or max',
+    group: 'Features',
+    modes: CNN_MODES,
+  }),
+  model: define<string | undefined>({
+    parse: text('the path of a model folder'),
+    default: undefined,
+    defaultText: 'models/vgg16 for --mode vgg16',
+    describe: 'Model folder (model.json and weight shards)',
+    group: 'Features',
+    modes: CNN_MODES,
+  }),
+  preprocessing: define<'caffe' | 'tf' | 'torch' | 'none' | undefined>({
+    parse: oneOf('caffe', 'tf', 'torch', 'none'),
+    default: undefined,
+    defaultText: 'what the model folder says',
+    describe: "Keras' preprocess_input mode, for a model folder that does not name it",
+    group: 'Features',
+    modes: CNN_MODES,
+  }),
+  standardize: define<boolean>({
+    parse: flag(),
+    default: (mode) => mode === 'pixels',
+    defaultText: 'on for pixels, off for vgg16 and cnn',
+    describe: 'Scale each feature to mean 0 and sample standard deviation 1 before PCA',
+    group: 'Features',
+    isFlag: true,
+  }),
+  seedCompat: define<boolean>({
+    parse: flag(),
+    default: false,
+    describe: "Repeat the notebook's two quirks: BGR read as RGB, PCA of vectors not centred",
+    group: 'Features',
+    isFlag: true,
+  }),
+  resize: define<'bicubic' | 'bilinear' | 'nearest'>({
+    parse: oneOf('bicubic', 'bilinear', 'nearest'),
+    default: 'bicubic',
+    describe: "Pillow's filter of that name, bit for bit",
+    group: 'Images',
+  }),
+  exif: define<'ignore' | 'apply'>({
+    parse: oneOf('ignore', 'apply'),
+    default: 'ignore',
+    describe: 'Turn images as their EXIF orientation says; Pillow and Keras ignore it',
+    group: 'Images',
+  }),
+  maxPixels: define<number>({
+    parse: positiveNumber(),
+    default: 50,
+    describe: 'Reject images above this many megapixels before decoding them',
+    group: 'Images',
+  }),
+  tiff: define<boolean>({
+    parse: flag(),
+    default: false,
+    describe: 'Also decode TIFF',
+    group: 'Images',
+    isFlag: true,
+  }),
+  limit: define<number | undefined>({
+    parse: integer(1),
+    default: undefined,
+    defaultText: 'all',
+    describe: 'Only the first so many images, by origin',
+    group: 'Images',
+  }),
+  format: define<('parquet' | 'json' | 'csv')[]>({
+    parse: someOf('parquet', 'json', 'csv'),
+    default: ['parquet'],
+    defaultText: 'parquet',
+    describe: 'Output formats, separated by commas: parquet, json, csv',
+    group: 'Output',
+  }),
+  columns: define<string | undefined>({
+    parse: text('column names, separated by commas'),
+    default: undefined,
+    defaultText: 'all',
+    describe: 'Columns to write, in this order: origin,target,vectors,…',
+    group: 'Output',
+  }),
+  origin: define<'path' | 'relative' | 'url'>({
+    parse: oneOf('path', 'relative', 'url'),
+    default: 'path',
+    describe: 'origin column: path as given, relative to the input, or file:// URL',
+    group: 'Output',
+  }),
+  overwrite: define<boolean>({
+    parse: flag(),
+    default: false,
+    describe: 'Start anew where --out holds another or a finished run',
+    group: 'Output',
+    isFlag: true,
+  }),
+  device: define<'auto' | 'cuda' | 'cpu' | 'wasm'>({
+    parse: oneOf('auto', 'cuda', 'cpu', 'wasm'),
+    default: 'auto',
+    describe: 'Where the network runs; asking for cuda and not getting it is an error',
+    group: 'Machine',
+    modes: CNN_MODES,
+  }),
+  precision: define<'fp32' | 'tf32' | 'bf16' | 'fp16'>({
+    parse: oneOf('fp32', 'tf32', 'bf16', 'fp16'),
+    default: 'fp32',
+    describe: 'Arithmetic of the network; fp32 is strict, tf32 needs an NVIDIA GPU',
+    group: 'Machine',
+    modes: CNN_MODES,
+  }),
+  batch: define<number | 'auto'>({
+    parse: autoOr(integer(1, 4096)),
+    default: 'auto',
+    describe: 'Images in a batch',
+    group: 'Machine',
+    modes: CNN_MODES,
+  }),
+  workers: define<number>({
+    parse: integer(1, 256),
+    default: () => Math.max(1, availableParallelism()),
+    defaultText: 'number of CPU cores',
+    describe: 'Threads that decode and resize',
+    group: 'Machine',
+  }),
+  maxBad: define<{ count: number } | { percent: number }>({
+    parse: badLimit(),
+    default: { percent: 100 },
+    defaultText: '100%',
+    describe: 'Stop when more images than this are rejected: a count or a share (5%)',
+    group: 'Run',
+  }),
+  dryRun: define<boolean>({
+    parse: flag(),
+    default: false,
+    describe: 'List and count the input, compute nothing',
+    group: 'Run',
+    isFlag: true,
+  }),
+} as const satisfies Record<string, OptionDefinition<never> | object>;
+
+type OptionValue<D> = D extends OptionDefinition<infer T> ? T : never;
+
+/** Complete, checked, JSON-able; the same for the command line, the library and workers. */
+export type ExtractOptions = Readonly<
+  { input: string; mode: Mode; out: string } & {
+    [K in keyof typeof EXTRACT_OPTIONS]: OptionValue<(typeof EXTRACT_OPTIONS)[K]>;
+  }
+>;
+
+/** What a caller may give: values of any source, not yet checked. */
+export type RawOptions = Readonly<Record<string, unknown>>;
+
+/**
+ * Checks every value and fills in the defaults.
+ * @throws OptionError naming the option, what was expected and what was given.
+ */
+export function resolveOptions(raw: RawOptions): ExtractOptions {
+  const mode = oneOf(...MODES)(required(raw, 'mode', 'pixels, vgg16 or cnn'), 'mode');
+  const input = text('a folder, an image or a list')(required(raw, 'input', 'an input'), 'input');
+  const out = text('a folder')(required(raw, 'out', 'a folder for the table'), 'out');
+  const known = new Set(['mode', 'input', 'out', ...Object.keys(EXTRACT_OPTIONS)]);
+  for (const key of Object.keys(raw)) {
+    if (!known.has(key)) throw new OptionError(`Expected a known option but received ${key}.`);
+  }
+  const resolved: Record<string, unknown> = { input, mode, out };
+  for (const [key, definition] of Object.entries(EXTRACT_OPTIONS) as [
+    string,
+    OptionDefinition<unknown>,
+  ][]) {
+    const given = raw[key];
+    if (given === undefined) {
+      const { default: fallback } = definition;
+      resolved[key] = typeof fallback === 'function' ? fallback(mode) : fallback;
+      continue;
+    }
+    if (definition.modes !== undefined && !definition.modes.includes(mode)) {
+      throw new OptionError(
+        `Expected --${flagName(key)} only with --mode ${definition.modes.join(' or ')} but the mode is ${mode}.`,
+      );
+    }
+    resolved[key] = definition.parse(given, flagName(key));
+  }
+  return Object.freeze(checkTogether(resolved as ExtractOptions));
+}
+
+/** Rules between options. */
+function checkTogether(options: ExtractOptions): ExtractOptions {
+  if (options.mode === 'cnn' && options.model === undefined) {
+    throw new OptionError('Expected --model with --mode cnn but received none.', {
+      fix: 'Name the model folder: --model models/resnet50.',
+    });
+  }
+  return options;
+}
+
+/** "maxPixels" -> "max-pixels" */
+export function flagName(key: string): string {
+  return key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}
+
+function required(raw: RawOptions, name: string, what: string): unknown {
+  if (raw[name] === undefined) {
+    throw new OptionError(`Expected ${what} for --${name} but received nothing.`);
+  }
+  return raw[name];
+}

@@ -1,0 +1,45 @@
+import { expect, test } from 'vitest';
+import { resolveOptions } from '../src/options.ts';
+
+const base = { input: 'dataset', mode: 'pixels', out: 'out' };
+
+test('defaults follow the mode', () => {
+  const pixels = resolveOptions(base);
+  const vgg16 = resolveOptions({ ...base, mode: 'vgg16' });
+  expect([pixels.k, pixels.standardize, pixels.format]).toEqual([10, true, ['parquet']]);
+  expect([vgg16.standardize, vgg16.batch, vgg16.device]).toEqual([false, 'auto', 'auto']);
+});
+
+test('text from the command line, numbers from a file and values from a caller mean the same', () => {
+  const fromText = resolveOptions({ ...base, k: '3', format: 'parquet,csv', overwrite: 'true' });
+  const fromValues = resolveOptions({ ...base, k: 3, format: ['parquet', 'csv'], overwrite: true });
+  expect(fromText).toEqual(fromValues);
+});
+
+test.each([
+  [{ mode: 'vgg' }, 'Expected pixels, vgg16 or cnn for --mode but received "vgg".'],
+  [{ k: '-1' }, 'Expected an integer from 0 to 4096 for --k but received "-1".'],
+  [{ k: '3.5' }, 'Expected an integer from 0 to 4096 for --k but received "3.5".'],
+  [{ k: ['3', '4'] }, 'Expected one value for --k but it was given 2 times.'],
+  [
+    { format: 'parquet,xml' },
+    'Expected one or more of parquet, json or csv, separated by commas for --format but received "parquet,xml".',
+  ],
+  [{ resize: 'cubic' }, 'Expected bicubic, bilinear or nearest for --resize but received "cubic".'],
+  [
+    { maxBad: '120%' },
+    'Expected a count such as 100 or a share such as 5% for --max-bad but received "120%".',
+  ],
+  [{ layer: 'fc1' }, 'Expected --layer only with --mode vgg16 or cnn but the mode is pixels.'],
+  [{ workers: 0 }, 'Expected an integer from 1 to 256 for --workers but received 0.'],
+  [{ colour: 'red' }, 'Expected a known option but received colour.'],
+  [{ out: undefined }, 'Expected a folder for the table for --out but received nothing.'],
+])('%j is refused by name', (wrong, message) => {
+  expect(() => resolveOptions({ ...base, ...wrong })).toThrow(message);
+});
+
+test('cnn mode needs a model', () => {
+  expect(() => resolveOptions({ ...base, mode: 'cnn' })).toThrow(
+    'Expected --model with --mode cnn',
+  );
+});
