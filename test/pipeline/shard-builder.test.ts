@@ -1,0 +1,18 @@
+import { expect, test } from 'vitest';
+import { ShardBuilder } from '../../src/pipeline/shard-builder.ts';
+
+test('rows of every output stand in the order they came', () => {
+  const shard = new ShardBuilder(4, [2, 1]);
+  shard.append([5, 7], [Float32Array.of(1, 2, 3, 4), Float32Array.of(9, 8)], []);
+  shard.append(
+    [8],
+    [Float32Array.of(5, 6), Float32Array.of(7)],
+    [{ index: 6, reason: 'truncated', message: 'cut' }],
+  );
+  expect(shard.indices).toEqual([5, 7, 8]);
+  expect(shard.outputs.map((o) => [...o])).toEqual([
+    [1, 2, 3, 4, 5, 6],
+    [9, 8, 7],
+  ]);
+  expect(shard.rejections.map((r) => r.index)).toEqual([6]);
+});
