@@ -1,0 +1,91 @@
+/**
+ * tfjs-node on the library in the cache. node_modules stays as npm left it: tfjs-node asks
+ * node-pre-gyp where its addon lies, and for that one `require` the answer is ours.
+ */
+import { createRequire, Module } from 'node:module';
+import { dirname } from 'node:path';
+import { RuntimeError } from '../errors.ts';
+import type { TensorFlowRuntime } from './tensorflow-runtime.ts';
+
+/** The namespace of `@tensorflow/tfjs-node`: all of tfjs plus `tf.node`. */
+export type TfNode = typeof import('@tensorflow/tfjs-node');
+
+export interface LoadOptions {
+  /** Hide every GPU from the library, so that the CUDA library computes on the CPU. */
+  readonly hideGpu?: boolean;
+  /** Threads for one operation; 0 = TensorFlow's choice. */
+  readonly threads?: number;
+}
+
+/**
+ * Loads tfjs-node and its `tensorflow` backend into this process.
+ * Call it in one thread of a process of its own (a second load in the process fails), before
+ * anything else of TensorFlow: the environment that the library reads at load is set here.
+ * @throws RuntimeError when the library or the addon cannot be loaded.
+ */
+export async function loadTfjsNode(
+  runtime: TensorFlowRuntime,
+  options: LoadOptions = {},
+): Promise<TfNode> {
+  setLibraryEnvironment(options);
+  restoreUtilFunctions();
+  const require = createRequire(import.meta.url);
+  try {
+    const tf: TfNode = runtime.packageDir
+      ? require(runtime.packageDir)
+      : requireWithBinding(require, runtime.bindingPath);
+    await tf.ready();
+    return tf;
+  } catch (error) {
+    throw new RuntimeError(
+      `Expected TensorFlow's library in ${dirname(runtime.bindingPath)} to load but found: ${firstLine(error)}`,
+      { fix: 'Run `img2features setup --force` to install it again.', cause: error },
+    );
+  }
+}
+
+function setLibraryEnvironment({ hideGpu = false, threads = 0 }: LoadOptions): void {
+  const { env } = process;
+  // Off by default on CPUs without AVX512, and 1.3 to 1.5 times as fast there.
+  env.TF_ENABLE_ONEDNN_OPTS ??= '1';
+  // Take GPU memory as needed: other processes live on the same card.
+  env.TF_FORCE_GPU_ALLOW_GROWTH ??= 'true';
+  env.TF_CPP_MIN_LOG_LEVEL ??= '1';
+  if (threads > 0) {
+    env.TF_NUM_INTRAOP_THREADS = String(threads);
+    env.OMP_NUM_THREADS = String(threads);
+  }
+  if (hideGpu) {
+    env.CUDA_VISIBLE_DEVICES = '-1';
+  } else {
+    // The addon keeps the last GPU for tensors while operations run on the first: show it one.
+    env.CUDA_VISIBLE_DEVICES = (env.CUDA_VISIBLE_DEVICES ?? '0').split(',', 1)[0];
+  }
+}
+
+/** Node 23 removed these from `util` and Node 22 warns; tfjs-node 4.22 still calls them. */
+function restoreUtilFunctions(): void {
+  const util = createRequire(import.meta.url)('node:util') as Record<string, unknown>;
+  util.isNullOrUndefined = (value: unknown) => value === null || value === undefined;
+  util.isArray = Array.isArray;
+}
+
+function requireWithBinding(require: NodeJS.Require, bindingPath: string): TfNode {
+  const packagePath = require.resolve('@tensorflow/tfjs-node/package.json');
+  const finder = createRequire(packagePath).resolve('@mapbox/node-pre-gyp');
+  const real = require.cache[finder];
+  const standIn = new Module(finder) as NodeJS.Module;
+  standIn.exports = { find: () => bindingPath };
+  standIn.loaded = true;
+  require.cache[finder] = standIn;
+  try {
+    return require('@tensorflow/tfjs-node');
+  } finally {
+    if (real) require.cache[finder] = real;
+    else delete require.cache[finder];
+  }
+}
+
+function firstLine(error: unknown): string {
+  return String(error instanceof Error ? error.message : error).split('\n', 1)[0]!;
+}

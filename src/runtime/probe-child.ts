@@ -1,0 +1,47 @@
+/** Process entry of `probeRuntime`: one message in, one message out, then it ends. */
+import type { Rank } from '@tensorflow/tfjs-node';
+import { type LoadOptions, loadTfjsNode, type TfNode } from './load-tfjs-node.ts';
+import type { ProbeMessage, ProbeResult } from './probe-runtime.ts';
+import type { TensorFlowRuntime } from './tensorflow-runtime.ts';
+
+process.once('message', (message: { runtime: TensorFlowRuntime; load: LoadOptions }) => {
+  const answer = (reply: ProbeMessage) => process.send?.(reply, () => process.disconnect());
+  probe(message.runtime, message.load).then(
+    (result) => answer({ result }),
+    (error: unknown) => answer({ error: error instanceof Error ? error.message : String(error) }),
+  );
+});
+
+async function probe(
+  runtime: TensorFlowRuntime,
+  load: LoadOptions,
+): Promise<Omit<ProbeResult, 'oneDnn'>> {
+  const started = performance.now();
+  const tf = await loadTfjsNode(runtime, load);
+  const loaded = performance.now();
+  convolve(tf);
+  const backend = tf.backend() as unknown as {
+    isUsingGpuDevice: boolean;
+    binding: { TF_Version: string };
+  };
+  return {
+    tensorflow: backend.binding.TF_Version,
+    tfjsNode: tf.version['tfjs-node'],
+    device: backend.isUsingGpuDevice ? 'cuda' : 'cpu',
+    loadMs: loaded - started,
+    convMs: performance.now() - loaded,
+  };
+}
+
+/** 3×3 ones over a 4×4 image of ones in 8 channels: each value counts the pixels under it. */
+function convolve(tf: TfNode): void {
+  const found = tf.tidy(() => {
+    const image = tf.ones<Rank.R4>([1, 4, 4, 8]);
+    const kernel = tf.ones<Rank.R4>([3, 3, 8, 1]);
+    return tf.conv2d(image, kernel, 1, 'same').dataSync();
+  });
+  const expected = [4, 6, 6, 4, 6, 9, 9, 6, 6, 9, 9, 6, 4, 6, 6, 4].map((pixels) => pixels * 8);
+  if (expected.some((value, i) => found[i] !== value)) {
+    throw new Error(`a 3×3 convolution gave ${Array.from(found).join(' ')}`);
+  }
+}

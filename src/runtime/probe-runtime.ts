@@ -1,0 +1,81 @@
+/** Proves a runtime: loads it in a process of its own and runs one small convolution. */
+import { fork } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { RuntimeError } from '../errors.ts';
+import type { LoadOptions } from './load-tfjs-node.ts';
+import type { TensorFlowRuntime } from './tensorflow-runtime.ts';
+
+export interface ProbeResult {
+  /** Version that the loaded library itself states. */
+  readonly tensorflow: string;
+  readonly tfjsNode: string;
+  /** Where the convolution ran. */
+  readonly device: 'cuda' | 'cpu';
+  /** Whether oneDNN's kernels are on, as the library's own log says; undefined when silent. */
+  readonly oneDnn: boolean | undefined;
+  /** Milliseconds until the library was loaded. */
+  readonly loadMs: number;
+  /** Milliseconds for the first convolution. */
+  readonly convMs: number;
+}
+
+/** What the child sends: a result, or why not. */
+export type ProbeMessage =
+  | { readonly result: Omit<ProbeResult, 'oneDnn'> }
+  | { readonly error: string };
+
+const PROBE_TIMEOUT_MS = 180_000;
+
+/**
+ * @throws RuntimeError naming what the library said when it does not load, computes a wrong
+ *   number, crashes (a CPU without AVX gives SIGILL) or takes longer than three minutes.
+ */
+export async function probeRuntime(
+  runtime: TensorFlowRuntime,
+  options: LoadOptions & { signal?: AbortSignal } = {},
+): Promise<ProbeResult> {
+  const { signal, ...load } = options;
+  const child = fork(fileURLToPath(new URL('./probe-child.js', import.meta.url)), {
+    execArgv: [],
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    // Level 0: the line that says whether oneDNN is on is an INFO line.
+    env: { ...process.env, TF_CPP_MIN_LOG_LEVEL: '0' },
+    timeout: PROBE_TIMEOUT_MS,
+    ...(signal && { signal }),
+  });
+  let log = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.setEncoding('utf8').on('data', (text: string) => {
+      log = (log + text).slice(-64 * 1024);
+    });
+  }
+  const ended = new Promise<{ code: number | null; endedBy: string | null }>((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (code, endedBy) => resolve({ code, endedBy }));
+  });
+  let message: ProbeMessage | undefined;
+  child.on('message', (value) => {
+    message = value as ProbeMessage;
+  });
+  child.send({ runtime, load });
+  const { code, endedBy } = await ended;
+  if (message && 'result' in message) return { ...message.result, oneDnn: oneDnnState(log) };
+  const why = message?.error ?? `it ended with ${endedBy ?? `status ${code}`}${lastLine(log)}`;
+  throw new RuntimeError(
+    `Expected TensorFlow's library in ${runtime.dir} to work but found: ${why}`,
+    {
+      fix: 'Run `img2features setup --force` to install it again, or use --device wasm.',
+    },
+  );
+}
+
+/** undefined: this platform's library says nothing (no oneDNN in it, or another log format). */
+function oneDnnState(log: string): boolean | undefined {
+  if (/oneDNN custom operations are on/.test(log)) return true;
+  return /oneDNN custom operations are off/.test(log) ? false : undefined;
+}
+
+function lastLine(log: string): string {
+  const line = log.trim().split('\n').at(-1);
+  return line ? `, after printing "${line.slice(0, 300)}"` : '';
+}

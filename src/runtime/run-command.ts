@@ -1,0 +1,72 @@
+import { spawn } from 'node:child_process';
+import { errnoOf } from '../errors.ts';
+
+export interface CommandResult {
+  /** Exit status; undefined when the program was not found or a signal ended it. */
+  readonly status: number | undefined;
+  readonly stdout: string;
+  readonly stderr: string;
+  /** True when there is no such program. */
+  readonly missing: boolean;
+  /** Signal that ended it, e.g. "SIGKILL". */
+  readonly signal: string | undefined;
+}
+
+export interface CommandOptions {
+  readonly env?: NodeJS.ProcessEnv;
+  readonly cwd?: string;
+  readonly timeoutMs?: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Only the last of what a program prints is kept: messages need the end. */
+const KEPT_CHARS = 64 * 1024;
+
+/**
+ * Runs a program without a shell and collects what it prints. A failing or missing program is a
+ * result, not an exception; an abort rejects with the signal's reason once the program has ended.
+ */
+export function runCommand(
+  program: string,
+  args: readonly string[],
+  options: CommandOptions = {},
+): Promise<CommandResult> {
+  const { env = process.env, cwd, timeoutMs, signal } = options;
+  return new Promise((resolve, reject) => {
+    signal?.throwIfAborted();
+    const child = spawn(program, args, {
+      env,
+      cwd,
+      timeout: timeoutMs,
+      signal,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let stdout = '';
+    let stderr = '';
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      stdout = (stdout + text).slice(-KEPT_CHARS);
+    });
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      stderr = (stderr + text).slice(-KEPT_CHARS);
+    });
+    let missing = false;
+    child.on('error', (error) => {
+      if (error.name === 'AbortError') return; // `close` follows when it has ended
+      const code = errnoOf(error);
+      missing = code === 'ENOENT' || code === 'EACCES' || code === 'ENOTDIR';
+      if (!missing) reject(error);
+      else resolve({ status: undefined, stdout, stderr, missing, signal: undefined });
+    });
+    child.on('close', (status, endedBy) => {
+      if (signal?.aborted) reject(signal.reason);
+      else
+        resolve({
+          status: status ?? undefined,
+          stdout,
+          stderr,
+          missing,
+          signal: endedBy ?? undefined,
+        });
+    });
+  });
+}

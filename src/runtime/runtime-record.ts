@@ -1,0 +1,79 @@
+/**
+ * `runtime.json`, written last into a finished runtime folder: what it was made of. A folder
+ * without one, or one that no longer fits it, counts as not installed.
+ */
+import { readFile, stat } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { errnoOf } from '../errors.ts';
+import { runtimesDir } from './cache-dir.ts';
+import type { PlatformKey } from './runtime-platform.ts';
+import {
+  type RuntimeKind,
+  TENSORFLOW_VERSION,
+  type TensorFlowRuntime,
+} from './tensorflow-runtime.ts';
+
+export const RECORD_NAME = 'runtime.json';
+export const ADDON_NAME = 'tfjs_binding.node';
+
+export interface RuntimeRecord {
+  readonly format: 1;
+  readonly kind: RuntimeKind;
+  readonly platform: PlatformKey;
+  readonly tensorflow: string;
+  /** Version of tfjs-node whose addon sources were compiled. */
+  readonly tfjsNode: string;
+  readonly wheels: readonly {
+    readonly package: string;
+    readonly version: string;
+    readonly sha256: string;
+  }[];
+  /** First line of the compiler's `--version`. */
+  readonly compiler: string;
+  /** Size in bytes of every file, by path inside the folder ("/" between parts). */
+  readonly files: Readonly<Record<string, number>>;
+}
+
+/** e.g. `<cache>/runtime/tensorflow-2.21.0-cpu-linux-x64`. */
+export function runtimeDir(kind: RuntimeKind, platform: PlatformKey): string {
+  return join(runtimesDir(), `tensorflow-${TENSORFLOW_VERSION}-${kind}-${platform}`);
+}
+
+/** Version of the tfjs-node package that this program loads. */
+export function tfjsNodeVersion(): string {
+  const require = createRequire(import.meta.url);
+  return (require('@tensorflow/tfjs-node/package.json') as { version: string }).version;
+}
+
+/** The finished runtime in `dir`, or undefined when it is missing, half made or damaged. */
+export async function readRuntime(dir: string): Promise<TensorFlowRuntime | undefined> {
+  const record = await readRecord(dir);
+  if (record?.format !== 1 || record.tfjsNode !== tfjsNodeVersion()) return undefined;
+  const files = Object.entries(record.files);
+  const intact = await Promise.all(files.map(([path, bytes]) => hasSize(join(dir, path), bytes)));
+  if (!intact.every(Boolean)) return undefined;
+  return {
+    kind: record.kind,
+    dir,
+    bindingPath: join(dir, ADDON_NAME),
+    tensorflow: record.tensorflow,
+  };
+}
+
+async function readRecord(dir: string): Promise<RuntimeRecord | undefined> {
+  try {
+    return JSON.parse(await readFile(join(dir, RECORD_NAME), 'utf8')) as RuntimeRecord;
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT' || error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
+async function hasSize(path: string, bytes: number): Promise<boolean> {
+  try {
+    return (await stat(path)).size === bytes;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,18 @@
+/** One TensorFlow library that tfjs-node can run on, and how it is recorded on disk. */
+
+export const TENSORFLOW_VERSION = '2.21.0';
+
+export type RuntimeKind = 'cpu' | 'gpu';
+
+export interface TensorFlowRuntime {
+  /** `gpu`: the CUDA library, which computes on the CPU when no GPU is there. */
+  readonly kind: RuntimeKind;
+  /** Absolute path of its folder. */
+  readonly dir: string;
+  /** Absolute path of the addon `tfjs_binding.node`. */
+  readonly bindingPath: string;
+  /** Version of TensorFlow's library, e.g. "2.21.0". */
+  readonly tensorflow: string;
+  /** Folder of an installed `@tensorflow/tfjs-node-gpu`, when that is what runs. */
+  readonly packageDir?: string;
+}
