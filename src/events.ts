@@ -1,0 +1,82 @@
+import type { RejectReason } from './image/decode-error.ts';
+
+/** What a run tells while it works; the command line turns it into lines, a bar or JSON. */
+export type RunEvent =
+  /** One thing the user should know: the device taken and why, a model that is not trained. */
+  | { readonly event: 'note'; readonly message: string }
+  /** Something is off but the run goes on. */
+  | { readonly event: 'warning'; readonly message: string }
+  | {
+      readonly event: 'listed';
+      readonly images: number;
+      readonly rejected: number;
+      readonly ignored: number;
+      readonly bytes: number;
+    }
+  | {
+      readonly event: 'engine';
+      readonly device: string;
+      readonly deviceReason: string;
+      readonly library: string;
+      readonly startupMs: number;
+    }
+  | { readonly event: 'resumed'; readonly images: number; readonly total: number }
+  | {
+      readonly event: 'rejected';
+      readonly origin: string;
+      readonly reason: RejectReason;
+      readonly message: string;
+    }
+  | ProgressEvent
+  | { readonly event: 'stage'; readonly stage: 'list' | 'extract' | 'reduce' | 'export' }
+  | { readonly event: 'finished'; readonly summary: RunSummary };
+
+export interface ProgressEvent {
+  readonly event: 'progress';
+  /** Images finished, with or without a row, those of earlier attempts included. */
+  readonly done: number;
+  readonly total: number;
+  readonly rejected: number;
+  /** In this attempt. */
+  readonly imagesPerSecond: number;
+  readonly secondsLeft: number;
+}
+
+/** What a finished run says of itself; also the core of run.json. */
+export interface RunSummary {
+  readonly out: string;
+  readonly discovered: number;
+  readonly extracted: number;
+  readonly rejected: number;
+  readonly ignored: number;
+  readonly rejectedByReason: Readonly<Record<string, number>>;
+  readonly columns: readonly string[];
+  readonly files: readonly { readonly name: string; readonly bytes: number }[];
+  /** Share of the variance that the kept components explain, for each output. */
+  readonly explainedVariance: Readonly<Record<string, number>>;
+  readonly timing: RunTiming;
+  /** True when the run had finished before and nothing was left to do. */
+  readonly wasComplete: boolean;
+}
+
+/** Milliseconds. Stages of the main process follow each other; worker and engine times overlap them. */
+export interface RunTiming {
+  readonly listMs: number;
+  /** From the first image asked for to the last shard stored; overlaps the engine's start. */
+  readonly extractMs: number;
+  readonly reduceMs: number;
+  readonly exportMs: number;
+  readonly totalMs: number;
+  /** Summed over the worker threads. */
+  readonly readMs: number;
+  readonly decodeMs: number;
+  readonly resizeMs: number;
+  /** Library and model load of the engine; 0 for pixels. */
+  readonly engineStartMs: number;
+  /** The network alone, on ready batches. */
+  readonly engineBusyMs: number;
+  /** Images per second of the network alone; 0 for pixels. */
+  readonly engineImagesPerSecond: number;
+  /** Images per second from the first file read to the last file written, engine start left out. */
+  readonly pipelineImagesPerSecond: number;
+}

@@ -1,0 +1,135 @@
+import type { ProgressEvent, RunEvent } from '../events.ts';
+import { printable } from './escape.ts';
+import { formatSummary } from './summary.ts';
+import { formatBytes, formatCount, formatDuration, formatRate } from './units.ts';
+
+export interface ReporterOptions {
+  /** `json`: every event as one line on stdout and nothing else; `text`: for people. */
+  readonly log: 'text' | 'json';
+  /** Only the final summary (text) or events other than progress (json). */
+  readonly quiet: boolean;
+  /** stderr is a terminal: the progress line is redrawn in place. */
+  readonly isTerminal: boolean;
+  /** Columns of that terminal. */
+  readonly columns: number;
+  readonly stdout: (text: string) => void;
+  readonly stderr: (text: string) => void;
+  /** Milliseconds; injected so that tests need not wait. */
+  readonly now: () => number;
+}
+
+/** Lines of bad images shown before only their count goes on. All of them are in rejected.jsonl. */
+const MAX_REJECTIONS_SHOWN = 10;
+const REDRAW_MS = 100;
+/** Plain progress lines (no terminal) come this often. */
+const PLAIN_MS = 10_000;
+
+export interface Reporter {
+  handle(event: RunEvent): void;
+  /** Ends a progress line that is still open, so that what follows starts on its own line. */
+  close(): void;
+}
+
+export function createReporter(options: ReporterOptions): Reporter {
+  return options.log === 'json' ? jsonReporter(options) : textReporter(options);
+}
+
+function jsonReporter({ stdout, quiet }: ReporterOptions): Reporter {
+  return {
+    handle(event) {
+      if (!(quiet && event.event === 'progress')) stdout(`${JSON.stringify(event)}\n`);
+    },
+    close() {},
+  };
+}
+
+function textReporter(options: ReporterOptions): Reporter {
+  const { stdout, stderr, quiet, isTerminal, now } = options;
+  let lineIsOpen = false;
+  let lastProgressAt = isTerminal ? Number.NEGATIVE_INFINITY : now();
+  let rejectionsShown = 0;
+
+  function line(text: string): void {
+    if (quiet) return;
+    clearLine();
+    stderr(`${printable(text)}\n`);
+  }
+
+  function clearLine(): void {
+    if (lineIsOpen) stderr('\r\x1b[2K');
+    lineIsOpen = false;
+  }
+
+  function progress(event: ProgressEvent): void {
+    const isLast = event.done === event.total;
+    if (quiet || (!isLast && now() - lastProgressAt < (isTerminal ? REDRAW_MS : PLAIN_MS))) return;
+    lastProgressAt = now();
+    if (!isTerminal) {
+      line(formatProgress(event));
+      return;
+    }
+    stderr(`\r\x1b[2K${formatBar(event, options.columns)}`);
+    lineIsOpen = true;
+  }
+
+  return {
+    handle(event) {
+      switch (event.event) {
+        case 'note':
+          return line(event.message);
+        case 'warning':
+          return line(`Warning: ${event.message}`);
+        case 'listed':
+          return line(
+            `Found ${formatCount(event.images)} images (${formatBytes(event.bytes)})` +
+              `${event.rejected > 0 ? `, ${formatCount(event.rejected)} already unusable` : ''}` +
+              `${event.ignored > 0 ? `, ${formatCount(event.ignored)} other files ignored` : ''}.`,
+          );
+        case 'engine':
+          return line(
+            `Device: ${event.device} (${event.deviceReason}); ${event.library}, ready in ${formatDuration(event.startupMs)}.`,
+          );
+        case 'resumed':
+          return line(
+            `Going on where it stopped: ${formatCount(event.images)} of ${formatCount(event.total)} images are done.`,
+          );
+        case 'rejected':
+          rejectionsShown += 1;
+          if (rejectionsShown <= MAX_REJECTIONS_SHOWN) {
+            line(`Rejected ${event.origin}: ${event.reason}. ${event.message}`);
+          } else if (rejectionsShown === MAX_REJECTIONS_SHOWN + 1) {
+            line('More images are rejected; rejected.jsonl will list them all.');
+          }
+          return;
+        case 'progress':
+          return progress(event);
+        case 'stage':
+          if (event.stage === 'reduce') line('Fitting the reducer …');
+          if (event.stage === 'export') line('Writing the table …');
+          return;
+        case 'finished':
+          clearLine();
+          return stdout(formatSummary(event.summary));
+      }
+    },
+    close: clearLine,
+  };
+}
+
+function formatProgress(event: ProgressEvent): string {
+  const percent = event.total === 0 ? 100 : Math.floor((100 * event.done) / event.total);
+  const left =
+    event.done === event.total ? '' : `, ${formatDuration(event.secondsLeft * 1000)} left`;
+  return (
+    `${percent}% ${formatCount(event.done)}/${formatCount(event.total)} images, ` +
+    `${formatRate(event.imagesPerSecond)} images/s${left}, ${formatCount(event.rejected)} rejected`
+  );
+}
+
+function formatBar(event: ProgressEvent, columns: number): string {
+  const text = formatProgress(event);
+  const room = Math.min(30, columns - text.length - 4);
+  if (room < 5) return text.slice(0, columns - 1);
+  const filled = event.total === 0 ? room : Math.round((room * event.done) / event.total);
+  return `[${'#'.repeat(filled)}${'-'.repeat(room - filled)}] ${text}`;
+}
