@@ -1,0 +1,105 @@
+/**
+ * Everything between a fresh clone and the first command: npm packages, the build, TensorFlow's library.
+ * Plain Node.js without dependencies, because none is installed yet; and no syntax or import that
+ * Node 16 cannot load, so that an old Node reaches the message about its version.
+ */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { isNodeRecent, requiredNode } from './lib/check-node.mjs';
+import { missingTools } from './lib/find-tools.mjs';
+import { fingerprint, hasStamp, removeStamp, writeStamp } from './lib/stamp.mjs';
+import { runQuietly, runStep, StepError } from './lib/steps.mjs';
+
+/** The checkout: the folder that holds package.json. */
+export const ROOT = fileURLToPath(new URL('..', import.meta.url));
+export const CLI = join(ROOT, 'dist', 'cli.js');
+
+/**
+ * Makes the checkout ready; a step that is done is not done again.
+ * @param {NodeJS.WritableStream} out gets one line a step
+ * @throws {StepError} when the tool cannot be made to work at all
+ */
+export async function bootstrap(out) {
+  const required = requiredNode();
+  if (!isNodeRecent(process.versions.node, required)) {
+    throw new StepError(
+      `Expected Node.js ${required} or newer but found ${process.versions.node}: install a current release (nodejs.org, nvm install --lts, or your package manager).`,
+    );
+  }
+  await runStep(npmPackages(), out);
+  await runStep(build(), out);
+  await runStep(tensorFlow(), out);
+}
+
+/** @returns {import('./lib/steps.mjs').Step} */
+function npmPackages() {
+  const stamp = join(ROOT, 'node_modules', '.img2features-lock');
+  const wanted = fingerprint(ROOT, ['package-lock.json']);
+  return {
+    what: 'Install npm packages (npm ci)',
+    isDone: () => hasStamp(stamp, wanted),
+    run: async () => {
+      removeStamp(stamp);
+      // The compiler and the tests are devDependencies: needed whatever NODE_ENV says.
+      const flags = ['ci', '--ignore-scripts', '--include=dev', '--no-audit', '--no-fund'];
+      const [command, ...before] = npmCommand();
+      const { status, tail } = await runQuietly(command, [...before, ...flags], here());
+      if (status === 127) throw new StepError('npm is missing: install it together with Node.js.');
+      if (status !== 0) throw new StepError('npm ci failed. It said:', tail);
+      writeStamp(stamp, wanted);
+    },
+  };
+}
+
+/** @returns {import('./lib/steps.mjs').Step} */
+function build() {
+  const stamp = join(ROOT, 'dist', '.sources');
+  const sources = ['src', 'tsconfig.json', 'tsconfig.build.json', 'package-lock.json'];
+  const wanted = fingerprint(ROOT, sources);
+  return {
+    what: 'Build src/ into dist/ (tsc)',
+    isDone: () => hasStamp(stamp, wanted) && existsSync(CLI),
+    run: async () => {
+      removeStamp(stamp);
+      const tsc = join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc');
+      const args = [tsc, '-p', 'tsconfig.build.json'];
+      const { status, tail } = await runQuietly(process.execPath, args, here());
+      if (status !== 0) throw new StepError('The build failed. tsc said:', tail);
+      writeStamp(stamp, wanted);
+    },
+  };
+}
+
+/**
+ * Pixels mode needs none of it and VGG16 has a second engine, so nothing here ends the set-up.
+ * @returns {import('./lib/steps.mjs').Step}
+ */
+function tensorFlow() {
+  const instead = 'going on with the WebAssembly engine, which is several times slower';
+  return {
+    what: 'Set up TensorFlow (pip download of about 280 MB, one compiler call)',
+    isDone: async () => {
+      const module = pathToFileURL(join(ROOT, 'dist', 'runtime', 'locate-runtime.js')).href;
+      const found = await (await import(module)).locateRuntime();
+      return found.cpu !== undefined || found.gpu !== undefined;
+    },
+    run: async () => {
+      const missing = missingTools(process.env);
+      if (missing.length > 0) return `${missing.join('; ')}: ${instead}`;
+      const { status, tail } = await runQuietly(process.execPath, [CLI, 'setup'], here());
+      return status === 0 ? undefined : `failed: ${instead}. It said:\n${tail}`;
+    },
+  };
+}
+
+/** The npm that runs this script, else the one on the PATH. */
+function npmCommand() {
+  const script = process.env.npm_execpath;
+  if (script?.endsWith('.js')) return [process.execPath, script];
+  return [process.platform === 'win32' ? 'npm.cmd' : 'npm'];
+}
+
+function here() {
+  return { cwd: ROOT, env: process.env };
+}

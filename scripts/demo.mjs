@@ -1,0 +1,132 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { CLI, ROOT } from './bootstrap.mjs';
+import { runCommand } from './lib/run-command.mjs';
+import { fingerprint, hasStamp, removeStamp, writeStamp } from './lib/stamp.mjs';
+import { runQuietly, runStep, StepError } from './lib/steps.mjs';
+
+const DEMO = join(ROOT, 'demo');
+const MODEL = join(ROOT, 'models', 'vgg16');
+const SHOWN_ROWS = 3;
+const SHOWN_VALUES = 4;
+
+/**
+ * The two sets of images: VGG16 takes a quarter of a second an image on two cores, so it gets fewer.
+ * @type {Record<string, import('./draw-images.mjs').DatasetOptions>}
+ */
+const DATASETS = {
+  dataset: { seed: 1, imagesPerClass: 24, minSize: 60, maxSize: 160, withBroken: true },
+  'dataset-vgg16': { seed: 2, imagesPerClass: 5, minSize: 200, maxSize: 400, withBroken: false },
+};
+
+/**
+ * Draws images, runs both modes on them and shows what came out.
+ * @returns {Promise<number>} exit status
+ */
+export async function demo() {
+  await runStep(drawnImages(), process.stdout);
+  await runStep(seededModel(), process.stdout);
+
+  for (const [mode, dataset] of [
+    ['pixels', 'dataset'],
+    ['vgg16', 'dataset-vgg16'],
+  ]) {
+    const args = [`demo/${dataset}`, '--mode', mode, '--out', `demo/out/${mode}`];
+    const options = ['--format', 'parquet,json,csv', '--overwrite'];
+    console.log(`\n$ npm start -- ${[...args, ...options].join(' ')}`);
+    const status = await runCommand(process.execPath, [CLI, ...args, ...options], { cwd: ROOT });
+    if (status > 1) return status;
+    showTable(mode);
+  }
+  showWhatNext();
+  return 0;
+}
+
+/** @returns {import('./lib/steps.mjs').Step} */
+function drawnImages() {
+  const stamp = join(DEMO, '.drawn');
+  const wanted = fingerprint(ROOT, ['scripts/draw-images.mjs', 'scripts/demo.mjs']);
+  return {
+    what: 'Draw the demo images into demo/',
+    isDone: () => hasStamp(stamp, wanted),
+    run: async () => {
+      removeStamp(stamp);
+      const { writeDataset } = await import('./draw-images.mjs');
+      for (const [name, options] of Object.entries(DATASETS)) {
+        await writeDataset(join(DEMO, name), options);
+      }
+      writeStamp(stamp, wanted);
+    },
+  };
+}
+
+/** @returns {import('./lib/steps.mjs').Step} */
+function seededModel() {
+  return {
+    what: 'Make models/vgg16 with seeded random weights, NOT trained (model init vgg16 --seed 1)',
+    isDone: () => existsSync(join(MODEL, 'model.json')),
+    run: async () => {
+      const args = [CLI, 'model', 'init', 'vgg16', '--seed', '1', '--out', 'models/vgg16'];
+      const where = { cwd: ROOT, env: process.env };
+      const { status, tail } = await runQuietly(process.execPath, args, where);
+      if (status !== 0) throw new StepError('model init failed. It said:', tail);
+    },
+  };
+}
+
+/** @param {string} mode */
+function showTable(mode) {
+  const out = join(DEMO, 'out', mode);
+  console.log(`\nThe ${mode} table in demo/out/${mode}/:`);
+  for (const path of listFiles(out)) console.log(`  ${path}`);
+
+  console.log('Its first rows:');
+  const parts = listFiles(out).filter((path) => path.startsWith(join('json', 'part-')));
+  const lines = parts.flatMap((path) => readFileSync(join(out, path), 'utf8').trim().split('\n'));
+  for (const line of lines.slice(0, SHOWN_ROWS)) console.log(`  ${shortened(JSON.parse(line))}`);
+
+  const rejected = readFileSync(join(out, 'rejected.jsonl'), 'utf8').trim();
+  if (rejected === '') return;
+  console.log('Rejected (one of the drawn images is cut in half on purpose), exit status 1:');
+  for (const line of rejected.split('\n')) console.log(`  ${line}`);
+}
+
+/** @param {Record<string, unknown>} row */
+function shortened(row) {
+  const cells = Object.entries(row).map(([name, value]) => {
+    if (!Array.isArray(value)) return `${name}=${value}`;
+    const first = value.slice(0, SHOWN_VALUES).map((x) => Number(x.toPrecision(4)));
+    return `${name}=[${first.join(', ')}, … ${value.length} values]`;
+  });
+  return cells.join('  ');
+}
+
+function showWhatNext() {
+  const { img2features } = JSON.parse(
+    readFileSync(join(MODEL, 'model.json'), 'utf8'),
+  ).userDefinedMetadata;
+  if (!img2features.trained) {
+    console.log(
+      '\nmodels/vgg16 holds seeded random weights: its features show the format, not what is in a picture.',
+    );
+  }
+  console.log(`
+Next:
+  npm start -- <your images> --mode pixels --out out/pixels
+  npm start -- model fetch vgg16                     the weights trained on ImageNet
+  npm start -- <your images> --mode vgg16 --out out/vgg16
+  npm start -- doctor                                which device is used, and how fast it is
+  npm start -- --help`);
+}
+
+/**
+ * Files below `dir`, relative to it, sorted.
+ * @param {string} dir
+ * @returns {string[]}
+ */
+function listFiles(dir) {
+  return readdirSync(dir, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(dir, join(entry.parentPath, entry.name)))
+    .sort();
+}

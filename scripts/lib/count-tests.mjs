@@ -1,0 +1,52 @@
+/**
+ * What vitest's JSON report says, in the figures that CI reads.
+ * @typedef {object} TestCounts
+ * @property {number} passed
+ * @property {number} failed tests that failed, plus files that failed before their first test
+ * @property {number} skipped skipped and to-do tests
+ * @property {{ ran: number, skipped: number }} reference tests under a suite titled "reference: …"
+ */
+
+/**
+ * @typedef {object} JsonReport vitest's (and Jest's) JSON, the part that is read here
+ * @property {{ status: string, assertionResults: { status: string, ancestorTitles: string[] }[] }[]} testResults
+ */
+
+/**
+ * @param {JsonReport} report
+ * @returns {TestCounts}
+ */
+export function countTests(report) {
+  const counts = { passed: 0, failed: 0, skipped: 0, reference: { ran: 0, skipped: 0 } };
+  for (const file of report.testResults) {
+    let failedHere = 0;
+    for (const { status, ancestorTitles } of file.assertionResults) {
+      const ran = status === 'passed' || status === 'failed';
+      if (status === 'passed') counts.passed++;
+      else if (status === 'failed') failedHere++;
+      else counts.skipped++;
+      if (ancestorTitles.some((title) => title.startsWith('reference:'))) {
+        counts.reference[ran ? 'ran' : 'skipped']++;
+      }
+    }
+    if (file.status === 'failed' && failedHere === 0) failedHere = 1;
+    counts.failed += failedHere;
+  }
+  return counts;
+}
+
+/**
+ * Why a full run does not count although vitest was content; undefined when it does.
+ * @param {TestCounts} counts
+ * @param {boolean} hasReference whether the folder with the reference values is there
+ * @returns {string | undefined}
+ */
+export function problemOf(counts, hasReference) {
+  if (counts.passed + counts.failed === 0) return 'no test ran';
+  if (!hasReference) return undefined;
+  const { ran, skipped } = counts.reference;
+  if (ran === 0) return 'the reference folder is there, but no reference test ran';
+  if (skipped > 0)
+    return `the reference folder is there, but ${skipped} reference tests were skipped`;
+  return undefined;
+}

@@ -1,0 +1,53 @@
+import { expect, test } from 'vitest';
+import { loadScript } from './load-script.ts';
+
+const { countTests, problemOf } = await loadScript('lib/count-tests.mjs');
+
+const one = (status: string, suite: string) => ({ status, ancestorTitles: [suite] });
+
+test('passed, failed, skipped and to-do tests are counted', () => {
+  const assertionResults = ['passed', 'passed', 'failed', 'skipped', 'pending', 'todo'].map(
+    (status) => one(status, ''),
+  );
+  const counts = countTests({ testResults: [{ status: 'failed', assertionResults }] });
+  expect(counts).toEqual({
+    passed: 2,
+    failed: 1,
+    skipped: 3,
+    reference: { ran: 0, skipped: 0 },
+  });
+});
+
+test('a file that failed before its first test counts as one failure', () => {
+  const counts = countTests({ testResults: [{ status: 'failed', assertionResults: [] }] });
+  expect(counts.failed).toBe(1);
+});
+
+test('tests under a reference suite are counted once more', () => {
+  const assertionResults = [
+    one('passed', 'reference: Pillow'),
+    one('failed', 'reference: Keras'),
+    one('skipped', 'reference: Spark'),
+    one('passed', 'no reference'),
+  ];
+  const counts = countTests({ testResults: [{ status: 'failed', assertionResults }] });
+  expect(counts.reference).toEqual({ ran: 2, skipped: 1 });
+});
+
+test.each([
+  ['no test ran', { passed: 0, failed: 0, reference: { ran: 0, skipped: 0 } }, false],
+  [
+    'the reference folder is there, but no reference test ran',
+    { passed: 9, failed: 0, reference: { ran: 0, skipped: 2 } },
+    true,
+  ],
+  [
+    'the reference folder is there, but 1 reference tests were skipped',
+    { passed: 9, failed: 0, reference: { ran: 2, skipped: 1 } },
+    true,
+  ],
+  [undefined, { passed: 9, failed: 0, reference: { ran: 2, skipped: 0 } }, true],
+  [undefined, { passed: 9, failed: 0, reference: { ran: 0, skipped: 2 } }, false],
+])('problem of a run: %s', (problem, counts, hasReference) => {
+  expect(problemOf(counts, hasReference)).toBe(problem);
+});
