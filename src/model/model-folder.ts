@@ -23,7 +23,9 @@ export interface ModelMetadata {
         readonly format: string;
         readonly sha256: string;
       }
-    | { readonly kind: 'seeded'; readonly seed: number; readonly width: number };
+    | { readonly kind: 'seeded'; readonly seed: number; readonly width: number }
+    /** Made elsewhere (tensorflowjs_converter, `model.save` of tfjs); `by` is what model.json says. */
+    | { readonly kind: 'tfjs'; readonly by: string };
   /** SHA-256 over the weight shards' bytes in manifest order, hex. */
   readonly weightsSha256: string;
 }
@@ -39,7 +41,10 @@ export interface WeightSpec {
 export interface ModelFolder {
   /** Absolute path of the folder. */
   readonly dir: string;
-  /** Keras 2 style topology JSON as tfjs reads it ({ model_config: { class_name, config } … }). */
+  /**
+   * Keras 2 style topology JSON as tfjs reads it: `{ model_config: { class_name, config } … }`, or
+   * `{ class_name, config … }` where tfjs itself saved the model; `modelConfigOf` reads both.
+   */
   readonly topology: Record<string, unknown>;
   readonly weights: readonly WeightSpec[];
   /** Absolute paths of the weight shards, in manifest order. */

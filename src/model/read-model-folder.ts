@@ -1,0 +1,130 @@
+import { readFile, stat } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
+import { errnoOf, ModelError } from '../errors.ts';
+import { isArchitectureName } from './architectures/architecture.ts';
+import type { ModelFolder, ModelMetadata, Preprocessing } from './model-folder.ts';
+import { type ModelJson, parseModelJson } from './model-json.ts';
+import { inputShapeOf } from './topology-layers.ts';
+import { hashFiles } from './verify-weights.ts';
+
+export interface ReadOptions {
+  /**
+   * What to do to the pixels. Needed for a model that another tool wrote (it cannot say); replaces
+   * what the folder says otherwise.
+   */
+  readonly preprocessing?: Preprocessing;
+}
+
+/**
+ * Reads and checks a model folder: model.json, that all shards are there, and that their sizes add
+ * up to the weights exactly. The shards' content is not read (see `verifyWeights`), except for a
+ * model without our metadata: its SHA-256 is computed here.
+ * @throws ModelError
+ */
+export async function readModelFolder(
+  dir: string,
+  options: ReadOptions = {},
+): Promise<ModelFolder> {
+  const path = resolve(dir);
+  const json = await readModelJson(path);
+  const shardPaths = json.groups.flatMap((group) => group.paths.map((name) => join(path, name)));
+  const weights = json.groups.flatMap((group) => group.weights);
+  await checkShardSizes(path, json);
+  const preprocessing = options.preprocessing ?? json.metadata?.preprocessing;
+  if (preprocessing === undefined) {
+    throw new ModelError(
+      `Expected a preprocessing for ${path} but found none: another tool (${json.writtenBy || 'unknown'}) wrote the model.`,
+      { fix: 'Say what the model was trained with: --preprocessing caffe, tf, torch or none.' },
+    );
+  }
+  const metadata: ModelMetadata = json.metadata
+    ? { ...json.metadata, preprocessing }
+    : {
+        architecture: null,
+        preprocessing,
+        inputSize: fixedInputSize(json.topology, path),
+        trained: true,
+        source: { kind: 'tfjs', by: json.writtenBy },
+        weightsSha256: await hashFiles(shardPaths),
+      };
+  return { dir: path, topology: json.topology, weights, shardPaths, metadata };
+}
+
+/**
+ * model.json alone, checked but without a look at the shards.
+ * @throws ModelError; where there is none, it names the three ways to a model
+ */
+export async function readModelJson(dir: string): Promise<ModelJson> {
+  const path = join(dir, 'model.json');
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (cause) {
+    const code = errnoOf(cause);
+    if (code === 'ENOENT' || code === 'ENOTDIR') throw noModel(dir, cause);
+    throw new ModelError(`Expected to read ${path} but found: ${(cause as Error).message}.`, {
+      cause,
+    });
+  }
+  return parseModelJson(text, path);
+}
+
+function noModel(dir: string, cause: unknown): ModelError {
+  const wanted = basename(dir);
+  const name = isArchitectureName(wanted) ? wanted : 'vgg16';
+  const out = wanted === name ? '' : ` --out ${dir}`;
+  return new ModelError(`Expected a model in ${dir} but found no model.json.`, {
+    fix: [
+      'Get one in one of three ways:',
+      `  img2features model fetch ${name}${out}    (official Keras weights)`,
+      `  img2features model convert <keras file> --out ${dir}    (your own .h5, .weights.h5 or .keras)`,
+      `  img2features model init ${name} --seed 1${out}    (seeded, not trained: demos, tests, benchmarks)`,
+    ].join('\n'),
+    cause,
+  });
+}
+
+async function checkShardSizes(dir: string, json: ModelJson): Promise<void> {
+  for (const { paths, weights } of json.groups) {
+    const expected = weights.reduce((sum, weight) => sum + byteLength(weight.shape), 0);
+    let found = 0;
+    for (const name of paths) found += await sizeOf(join(dir, name));
+    if (found !== expected) {
+      throw new ModelError(
+        `Expected ${expected} bytes of weights in ${dir} but found ${found} in ${paths.length} shards.`,
+        { fix: 'The folder is damaged or mixed with another model: make it again.' },
+      );
+    }
+  }
+}
+
+async function sizeOf(path: string): Promise<number> {
+  try {
+    const found = await stat(path);
+    if (found.isFile()) return found.size;
+  } catch (cause) {
+    if (errnoOf(cause) !== 'ENOENT') throw cause;
+  }
+  throw new ModelError(`Expected a weight shard ${path} but found none.`, {
+    fix: 'The folder is damaged: make it again.',
+  });
+}
+
+function byteLength(shape: readonly number[]): number {
+  return 4 * shape.reduce((a, b) => a * b, 1);
+}
+
+function fixedInputSize(
+  topology: Readonly<Record<string, unknown>>,
+  path: string,
+): readonly [number, number] {
+  const [height, width, channels] = inputShapeOf(topology) ?? [];
+  if (typeof height === 'number' && typeof width === 'number' && channels === 3) {
+    return [height, width];
+  }
+  const found = height === undefined ? 'none' : `[${[height, width, channels].join(', ')}]`;
+  throw new ModelError(
+    `Expected an input shape [height, width, 3] with fixed sizes in ${path} but found ${found}.`,
+    { fix: 'Save the model with a fixed input size, then convert it again.' },
+  );
+}

@@ -1,0 +1,91 @@
+/** Reading a Keras 2 topology without running it: the layers, how they connect, the input shape. */
+import { ModelError } from '../errors.ts';
+import type { KerasConfig, LayerRow } from './architectures/keras-layers.ts';
+
+/** A tensor shape without the batch dimension; null where the model leaves the size open. */
+export type OpenShape = readonly (number | null)[];
+
+interface ModelConfig {
+  readonly class_name: string;
+  readonly config: Record<string, unknown>;
+}
+
+/** The `{ class_name, config }` of a topology, whichever of the two forms it is kept in. */
+export function modelConfigOf(topology: Readonly<Record<string, unknown>>): ModelConfig {
+  const model = (topology.model_config ?? topology) as Partial<ModelConfig>;
+  if (typeof model.class_name !== 'string' || !isObject(model.config)) {
+    throw new ModelError(
+      'Expected a Keras model configuration (class_name and config) in modelTopology but found none.',
+    );
+  }
+  return model as ModelConfig;
+}
+
+/**
+ * The layers in the topology's own order, each with the layers it is called on. A layer that is
+ * called several times lists the inputs of all its calls.
+ */
+export function listLayers(topology: Readonly<Record<string, unknown>>): LayerRow[] {
+  const { class_name, config } = modelConfigOf(topology);
+  // Keras before 2.2.3 wrote a Sequential's config as the bare list of layers.
+  const layers = (Array.isArray(config) ? config : config.layers) as unknown;
+  if (!Array.isArray(layers)) {
+    throw new ModelError('Expected a list of layers in modelTopology but found none.');
+  }
+  const rows: LayerRow[] = [];
+  for (const [i, layer] of layers.entries()) {
+    const className = layer?.class_name;
+    const layerConfig = layer?.config as KerasConfig | undefined;
+    const name = layer?.name ?? layerConfig?.name;
+    if (typeof className !== 'string' || typeof name !== 'string' || !isObject(layerConfig)) {
+      throw new ModelError(
+        `Expected class_name, name and config for layer ${i} of modelTopology but found ${JSON.stringify(layer)?.slice(0, 80)}.`,
+      );
+    }
+    const inbound =
+      class_name === 'Sequential'
+        ? rows.slice(-1).map((previous) => previous.name)
+        : inboundNames(layer.inbound_nodes);
+    rows.push({ className, name, config: layerConfig, inbound });
+  }
+  return rows;
+}
+
+/** Names of the layers whose outputs the model returns, in order. */
+export function outputLayerNames(topology: Readonly<Record<string, unknown>>): string[] {
+  const { config } = modelConfigOf(topology);
+  const outputs = config.output_layers;
+  // Keras writes one output either as [[name, 0, 0]] or as [name, 0, 0].
+  if (Array.isArray(outputs) && outputs.length > 0) {
+    return typeof outputs[0] === 'string' ? [outputs[0]] : outputs.map((entry) => String(entry[0]));
+  }
+  return listLayers(topology)
+    .slice(-1)
+    .map((layer) => layer.name);
+}
+
+/** Shape of the model's first input without the batch, e.g. [224, 224, 3]; undefined if not given. */
+export function inputShapeOf(topology: Readonly<Record<string, unknown>>): OpenShape | undefined {
+  const layers = listLayers(topology);
+  const first = layers.find((layer) => batchShape(layer.config) !== undefined);
+  return first && batchShape(first.config)?.slice(1);
+}
+
+export function batchShape(config: KerasConfig): OpenShape | undefined {
+  const shape = config.batch_input_shape ?? config.batch_shape;
+  return Array.isArray(shape) ? shape : undefined;
+}
+
+/** inbound_nodes is [[["conv1", 0, 0, {}], …], …]: calls, then inputs of a call. */
+function inboundNames(nodes: unknown): string[] {
+  if (!Array.isArray(nodes)) return [];
+  return nodes.flatMap((node) =>
+    Array.isArray(node)
+      ? node.filter((entry) => Array.isArray(entry)).map((entry) => String(entry[0]))
+      : [],
+  );
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
+}
