@@ -81,8 +81,8 @@ function tensorFlow() {
     what: 'Set up TensorFlow (pip download of about 280 MB, one compiler call)',
     isDone: async () => {
       const module = pathToFileURL(join(ROOT, 'dist', 'runtime', 'locate-runtime.js')).href;
-      const found = await (await import(module)).locateRuntime();
-      return found.cpu !== undefined || found.gpu !== undefined;
+      const { cpu, gpu, installedGpuPackage } = await (await import(module)).locateRuntime();
+      return [cpu, gpu, installedGpuPackage].some((runtime) => runtime !== undefined);
     },
     run: async () => {
       const missing = missingTools(process.env);
