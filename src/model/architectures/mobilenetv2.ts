@@ -120,7 +120,12 @@ function invertedResidual(id: number, from: string, shape: BlockShape): LayerRow
   const last = () => rows[rows.length - 1]?.name ?? from;
   if (id > 0) {
     rows.push(
-      conv2d(`${name}_expand`, last(), { filters: expansion * channels, kernel: 1, bias: false }),
+      conv2d(`${name}_expand`, last(), {
+        filters: expansion * channels,
+        kernel: 1,
+        padding: 'same',
+        bias: false,
+      }),
       norm(`${name}_expand_BN`, `${name}_expand`),
       relu6(`${name}_expand_relu`, `${name}_expand_BN`),
     );
