@@ -39,7 +39,20 @@ export interface EngineInfo {
   /** Input height and width of the model, pixels. */
   readonly inputSize: readonly [height: number, width: number];
   readonly outputs: readonly EngineOutput[];
+  /** Milliseconds from opening the engine until it took batches. */
   readonly startupMs: number;
+  /** Where that time went. */
+  readonly startup: EngineStartup;
+}
+
+/** Stages of opening an engine, milliseconds. */
+export interface EngineStartup {
+  /** Starting the engine process. */
+  readonly processMs: number;
+  /** Loading the library and finding the device. */
+  readonly libraryMs: number;
+  /** Building the model and reading its weights. */
+  readonly modelMs: number;
 }
 
 export interface Engine {
@@ -54,5 +67,7 @@ export interface Engine {
   run(pixels: Uint8Array, n: number): Promise<Float32Array[]>;
   /** Milliseconds the network itself was busy so far (engine-alone time). */
   busyMs(): number;
+  /** Largest resident memory of the engine process after its last batch, bytes; 0 before it. */
+  peakRssBytes(): number;
   close(): Promise<void>;
 }

@@ -1,0 +1,69 @@
+import type { Readable } from 'node:stream';
+
+/** Lines kept for the error that reports the process' death. */
+const LAST_LINES = 20;
+const MAX_LINE_CHARS = 2000;
+
+/**
+ * What TensorFlow, its libraries and tfjs say at every start, whatever TF_CPP_MIN_LOG_LEVEL is:
+ * nothing a user can act on.
+ */
+const CHATTER = [
+  /oneDNN custom operations are on/,
+  /To turn them off, set the environment variable/,
+  /This TensorFlow binary is optimized/,
+  /To enable the following instructions/,
+  /All log messages before absl::InitializeLog/,
+  /Unable to register cu(FFT|DNN|BLAS) factory/,
+  /computation placer already registered/,
+  /successful NUMA node read from SysFS/,
+  /could not open file to read NUMA node/,
+  /Could not find cuda drivers/,
+  /failed call to cuInit/,
+  /cuda_diagnostics\.cc/,
+  /Created device \/job:localhost/,
+  /Loaded cuDNN version/,
+  /MLIR V1 optimization pass is not enabled/,
+  /StreamExecutor (device|with GPU)/,
+  /XLA service 0x/,
+  /looks like you are running TensorFlow\.js in Node\.js/,
+  /^\s*=*\s*$/,
+];
+
+/** The last lines that a process printed; each line that is news goes to `onLog` at once. */
+export class ChildOutput {
+  readonly #onLog: (line: string) => void;
+  readonly #last: string[] = [];
+
+  constructor(onLog: (line: string) => void) {
+    this.#onLog = onLog;
+  }
+
+  /** Reads `stream` until it ends. */
+  listen(stream: Readable): void {
+    let rest = '';
+    // latin1 and utf8 alike must not fail on garbage: the decoder replaces what is no UTF-8.
+    stream.setEncoding('utf8');
+    stream.on('data', (text: string) => {
+      const lines = (rest + text).split(/\r?\n/);
+      rest = lines.pop()!.slice(-MAX_LINE_CHARS);
+      for (const line of lines) this.#take(line);
+    });
+    stream.on('end', () => this.#take(rest));
+    // The process' end is told by its exit, not by its streams.
+    stream.on('error', () => {});
+  }
+
+  /** At most 20, oldest first. */
+  lastLines(): readonly string[] {
+    return this.#last;
+  }
+
+  #take(line: string): void {
+    if (CHATTER.some((pattern) => pattern.test(line))) return;
+    const short = line.slice(0, MAX_LINE_CHARS);
+    this.#last.push(short);
+    if (this.#last.length > LAST_LINES) this.#last.shift();
+    this.#onLog(short);
+  }
+}

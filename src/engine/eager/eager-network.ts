@@ -1,0 +1,170 @@
+import type * as Tfjs from '@tensorflow/tfjs';
+import { EngineError, ModelError, OptionError } from '../../errors.ts';
+import type { ModelFolder } from '../../model/model-folder.ts';
+import type { EngineOutput } from '../engine.ts';
+import type { Network, NetworkResult } from '../network.ts';
+import { createPreprocess, type Preprocess } from '../preprocess.ts';
+import type { ResolvedLayer } from '../resolve-layers.ts';
+import { AlignedArena } from './aligned-arena.ts';
+import { loadWeights } from './load-weights.ts';
+import { pruneTopology } from './prune-topology.ts';
+
+/** What tfjs and tfjs-node both export. */
+export type TfNamespace = Omit<typeof Tfjs, 'default'>;
+
+/** One tfjs backend, ready to load a model. */
+export interface EagerBackend {
+  readonly tf: TfNamespace;
+  readonly library: string;
+  /** Whether tensors keep the memory they are made from. */
+  readonly borrows: boolean;
+  /** Backend to build the model on, when zeros are dear on the one that runs it. */
+  readonly buildsOn: string | undefined;
+}
+
+/**
+ * Loads the model, cut at the requested layers, as a tfjs layers model: each layer is one call of
+ * the backend ("eager").
+ * @throws ModelError | OptionError
+ */
+export async function loadEagerNetwork(
+  backend: EagerBackend,
+  folder: ModelFolder,
+  requests: readonly ResolvedLayer[],
+): Promise<Network> {
+  // One layer may be asked for with several poolings; it is computed once.
+  const layers = [...new Set(requests.map(({ layer }) => layer))];
+  const model = await buildModel(backend, folder, layers);
+  checkInput(model, folder);
+  const outputs = requests.map((request) =>
+    describeOutput(request, model.outputs[layers.indexOf(request.layer)].shape),
+  );
+  loadWeights(backend.tf, model, folder, backend.borrows);
+  return new EagerNetwork(backend, model, layers, outputs, folder);
+}
+
+class EagerNetwork implements Network {
+  readonly library: string;
+  readonly outputs: readonly EngineOutput[];
+  readonly #tf: TfNamespace;
+  readonly #model: Tfjs.LayersModel;
+  /** Names of the layers that the model returns, in its order. */
+  readonly #layers: readonly string[];
+  readonly #preprocess: Preprocess;
+  readonly #inputShape: readonly [height: number, width: number];
+  /** The network's input, reused: the backend is done with it when a batch ends. */
+  #input = new Float32Array(0);
+
+  constructor(
+    backend: EagerBackend,
+    model: Tfjs.LayersModel,
+    layers: readonly string[],
+    outputs: readonly EngineOutput[],
+    folder: ModelFolder,
+  ) {
+    this.library = backend.library;
+    this.outputs = outputs;
+    this.#tf = backend.tf;
+    this.#model = model;
+    this.#layers = layers;
+    this.#preprocess = createPreprocess(folder.metadata.preprocessing);
+    this.#inputShape = folder.metadata.inputSize;
+  }
+
+  run(pixels: Uint8Array, n: number): NetworkResult {
+    const tf = this.#tf;
+    const input = this.#inputOf(pixels.length);
+    this.#preprocess(pixels, input);
+    const started = performance.now();
+    const features = tf.tidy(() => {
+      const x = tf.tensor4d(input, [n, ...this.#inputShape, 3]);
+      // predictOnBatch frees each layer's output once nothing needs it; apply would keep them all.
+      const values = [this.#model.predictOnBatch(x)].flat();
+      return this.outputs.map((output) =>
+        this.#readOut(values[this.#layers.indexOf(output.layer)], n, output),
+      );
+    });
+    const outputs = features.map((tensor) => tensor.dataSync<'float32'>());
+    tf.dispose(features);
+    return { outputs, busyMs: performance.now() - started };
+  }
+
+  numTensors(): number {
+    return this.#tf.memory().numTensors;
+  }
+
+  /** Pools where asked, and flattens in NHWC order: [n, length]. */
+  #readOut(layer: Tfjs.Tensor, n: number, { pool, length }: EngineOutput): Tfjs.Tensor {
+    const tf = this.#tf;
+    const pooled =
+      pool === 'avg' ? tf.mean(layer, [1, 2]) : pool === 'max' ? tf.max(layer, [1, 2]) : layer;
+    return tf.cast(tf.reshape(pooled, [n, length]), 'float32');
+  }
+
+  #inputOf(length: number): Float32Array {
+    if (this.#input.length < length) {
+      const bytes = new AlignedArena(length * 4).allocate(length * 4);
+      this.#input = new Float32Array(bytes.buffer, bytes.byteOffset, length);
+    }
+    return this.#input.subarray(0, length);
+  }
+}
+
+async function buildModel(
+  { tf, buildsOn }: EagerBackend,
+  folder: ModelFolder,
+  layers: readonly string[],
+): Promise<Tfjs.LayersModel> {
+  const runsOn = tf.getBackend();
+  if (buildsOn !== undefined) await tf.setBackend(buildsOn);
+  try {
+    const json = pruneTopology(folder.topology, layers, folder.metadata.inputSize);
+    const whole = await tf.models.modelFromJSON(json as unknown as Tfjs.io.ModelJSON);
+    return tf.model({
+      inputs: whole.inputs,
+      outputs: layers.map((layer) => whole.getLayer(layer).output as Tfjs.SymbolicTensor),
+    });
+  } catch (cause) {
+    throw new ModelError(
+      `Expected a model that tfjs can build in ${folder.dir} but found: ${messageOf(cause)}`,
+      { fix: 'Convert the model again, or choose an earlier layer.', cause },
+    );
+  } finally {
+    if (buildsOn !== undefined) await tf.setBackend(runsOn);
+  }
+}
+
+function checkInput(model: Tfjs.LayersModel, folder: ModelFolder): void {
+  const [height, width] = folder.metadata.inputSize;
+  const found = model.inputs.map(({ shape }) => `[${shape.join(', ')}]`).join(' and ');
+  if (found !== `[, ${height}, ${width}, 3]`) {
+    throw new ModelError(
+      `Expected one RGB input [n, ${height}, ${width}, 3] for the model in ${folder.dir} but found ${found}.`,
+      { fix: 'Use a model that takes colour images.' },
+    );
+  }
+}
+
+function describeOutput(
+  { layer, pool }: ResolvedLayer,
+  shape: readonly (number | null)[],
+): EngineOutput {
+  const [, ...axes] = shape as number[];
+  if (pool !== 'none' && axes.length !== 3) {
+    throw new OptionError(
+      `Expected --pool none for the layer ${layer} but found ${pool}: its output [${axes.join(', ')}] has no height and width.`,
+      { fix: `Write --layer ${layer}:none, or pool a convolutional layer.` },
+    );
+  }
+  const length = pool === 'none' ? axes.reduce((size, axis) => size * axis, 1) : axes[2];
+  if (!Number.isInteger(length)) {
+    throw new EngineError(
+      `Expected a layer of fixed size for --layer but found ${layer} with [${axes.join(', ')}].`,
+    );
+  }
+  return { layer, pool, length };
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,213 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { constants } from 'node:os';
+import type { Duplex, Readable } from 'node:stream';
+import { fileURLToPath } from 'node:url';
+import { EngineError, Interrupted, ModelError, OptionError, RuntimeError } from '../errors.ts';
+import { ChildOutput } from './child-output.ts';
+import { FrameDecoder } from './frame-decoder.ts';
+import {
+  decodeJson,
+  encodeHeader,
+  type FailedMessage,
+  FRAME,
+  type Frame,
+  type FrameType,
+} from './protocol.ts';
+
+const CHILD = fileURLToPath(new URL('../../dist/engine/child.js', import.meta.url));
+const PIPE = 3;
+/** How long the process may take to end once its last batch is answered. */
+const CLOSE_MS = 5000;
+/** How long its last words may take to arrive after its exit. */
+const LAST_WORDS_MS = 200;
+
+/** What answers one request: the frames of its reply, in order. */
+interface Pending {
+  readonly id: number;
+  readonly frames: Frame[];
+  resolve(frames: Frame[]): void;
+  reject(error: Error): void;
+}
+
+export interface EngineProcessOptions {
+  readonly env: NodeJS.ProcessEnv;
+  readonly onLog: (line: string) => void;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * One engine process and the requests it has not answered. Requests are answered in the order they
+ * are sent. When the process ends, for whatever reason, every open request is rejected.
+ */
+export class EngineProcess {
+  readonly #child: ChildProcess;
+  readonly #pipe: Duplex;
+  readonly #output: ChildOutput;
+  readonly #decoder = new FrameDecoder();
+  readonly #pending: Pending[] = [];
+  readonly #signal: AbortSignal | undefined;
+  readonly #exited: Promise<void>;
+  /** Why no request can be answered any more. */
+  #ended: Error | undefined;
+  #nextId = 0;
+
+  constructor({ env, onLog, signal }: EngineProcessOptions) {
+    signal?.throwIfAborted();
+    this.#child = spawn(process.execPath, [CHILD], {
+      env,
+      stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
+      windowsHide: true,
+    });
+    this.#output = new ChildOutput(onLog);
+    this.#output.listen(this.#child.stdout as Readable);
+    this.#output.listen(this.#child.stderr as Readable);
+    this.#pipe = this.#child.stdio[PIPE] as Duplex;
+    this.#pipe.on('data', (chunk: Uint8Array) => this.#receive(chunk));
+    // A write to a dead process fails here; its exit says why.
+    this.#pipe.on('error', () => {});
+    this.#exited = new Promise((resolve) => this.#watchExit(resolve));
+    this.#signal = signal;
+    signal?.addEventListener('abort', this.#interrupt, { once: true });
+  }
+
+  get pid(): number | undefined {
+    return this.#child.pid;
+  }
+
+  /**
+   * Sends one frame; nothing of `payload` is copied here, so it must stay as it is.
+   * @returns the frames of the reply.
+   */
+  request(type: FrameType, payload: Uint8Array): Promise<Frame[]> {
+    if (this.#ended !== undefined) return Promise.reject(this.#ended);
+    const id = this.#nextId++;
+    const reply = new Promise<Frame[]>((resolve, reject) => {
+      this.#pending.push({ id, frames: [], resolve, reject });
+    });
+    this.#send(type, id, payload);
+    return reply;
+  }
+
+  /** Ends the process: in order when nothing is open, at once otherwise. Safe to call again. */
+  async close(): Promise<void> {
+    this.#signal?.removeEventListener('abort', this.#interrupt);
+    const isIdle = this.#pending.length === 0;
+    const isRunning = this.#ended === undefined;
+    this.#end(new EngineError('Expected an open engine but found that it was closed.'));
+    if (isIdle && isRunning) this.#send(FRAME.close, 0, new Uint8Array(0));
+    else this.#child.kill('SIGKILL');
+    const deadline = setTimeout(() => this.#child.kill('SIGKILL'), CLOSE_MS);
+    await this.#exited;
+    clearTimeout(deadline);
+  }
+
+  readonly #interrupt = (): void => {
+    this.#end(new Interrupted('Expected the batch to finish but the run was asked to stop.'));
+    this.#child.kill('SIGKILL');
+  };
+
+  #send(type: FrameType, id: number, payload: Uint8Array): void {
+    this.#pipe.cork();
+    this.#pipe.write(encodeHeader({ type, id, length: payload.byteLength }));
+    if (payload.byteLength > 0) this.#pipe.write(payload);
+    this.#pipe.uncork();
+  }
+
+  #receive(chunk: Uint8Array): void {
+    try {
+      for (const frame of this.#decoder.push(chunk)) this.#settle(frame);
+    } catch (cause) {
+      this.#end(
+        new EngineError(`Expected the engine's reply but found: ${(cause as Error).message}`, {
+          cause,
+        }),
+      );
+      this.#child.kill('SIGKILL');
+    }
+  }
+
+  #settle(frame: Frame): void {
+    const pending = this.#pending[0];
+    if (pending === undefined) return;
+    if (frame.id !== pending.id) {
+      throw new EngineError(`Expected the reply to ${pending.id} but found one to ${frame.id}.`);
+    }
+    if (frame.type === FRAME.output) {
+      pending.frames.push(frame);
+      return;
+    }
+    this.#pending.shift();
+    if (frame.type === FRAME.failed) {
+      pending.reject(createError(decodeJson<FailedMessage>(frame.payload)));
+    } else {
+      pending.resolve([...pending.frames, frame]);
+    }
+  }
+
+  /** Rejects what is open and all that follows; the first reason stays. */
+  #end(reason: Error): void {
+    this.#ended ??= reason;
+    for (const { reject } of this.#pending.splice(0)) reject(this.#ended);
+  }
+
+  #watchExit(onExit: () => void): void {
+    const finish = (code: number | null, signal: NodeJS.Signals | null) => {
+      this.#end(this.#describeDeath(code, signal));
+      this.#pipe.destroy();
+      onExit();
+    };
+    this.#child.once('error', (cause) => {
+      this.#end(
+        new EngineError(`Expected the engine process to start but found: ${cause.message}`, {
+          cause,
+        }),
+      );
+      onExit();
+    });
+    // `close` follows when the output is read to its end, unless somebody else holds it open.
+    this.#child.once('exit', (code, signal) => {
+      const timer = setTimeout(finish, LAST_WORDS_MS, code, signal);
+      this.#child.once('close', () => {
+        clearTimeout(timer);
+        finish(code, signal);
+      });
+    });
+  }
+
+  #describeDeath(code: number | null, signal: NodeJS.Signals | null): EngineError {
+    const how = signal === null ? `exit status ${code}` : `signal ${signal}`;
+    const lines = this.#output.lastLines();
+    const words =
+      lines.length === 0 ? 'it printed nothing' : `its last lines:\n${lines.join('\n')}`;
+    return new EngineError(
+      `Expected the engine process to run but found that it ended with ${how}; ${words}`,
+      { fix: fixForDeath(signal ?? signalOfStatus(code)) },
+    );
+  }
+}
+
+/** A shell convention that container run-times keep: 128 + the signal's number. */
+function signalOfStatus(code: number | null): string | undefined {
+  return Object.entries(constants.signals).find(([, number]) => code === 128 + number)?.[0];
+}
+
+function fixForDeath(signal: string | undefined): string {
+  switch (signal) {
+    case 'SIGKILL':
+      return 'The system probably ran out of memory: use a smaller --batch. The run can be resumed.';
+    case 'SIGILL':
+      return 'This CPU lacks instructions that the library uses: use --device wasm.';
+    default:
+      return 'Run `img2features doctor` to check the library; --device wasm runs without it. The run can be resumed.';
+  }
+}
+
+function createError({ tag, message, fix }: FailedMessage): Error {
+  const classes = {
+    engine: EngineError,
+    model: ModelError,
+    option: OptionError,
+    runtime: RuntimeError,
+  };
+  return new classes[tag](message, fix === undefined ? {} : { fix });
+}

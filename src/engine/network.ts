@@ -1,0 +1,22 @@
+import type { EngineOutput } from './engine.ts';
+
+/** What the engine process runs: one loaded model on one backend, cut at the requested layers. */
+export interface Network {
+  /** Library and version, for the user and run.json. */
+  readonly library: string;
+  readonly outputs: readonly EngineOutput[];
+  /**
+   * Runs one batch, blocking.
+   * @param pixels uint8 RGB [n, height, width, 3]
+   */
+  run(pixels: Uint8Array, n: number): NetworkResult;
+  /** Tensors alive in the backend. */
+  numTensors(): number;
+}
+
+export interface NetworkResult {
+  /** float32 [n, length] for each output. */
+  readonly outputs: readonly Float32Array[];
+  /** Milliseconds from pixels preprocessed to outputs read. */
+  readonly busyMs: number;
+}

@@ -1,0 +1,148 @@
+import { EngineError } from '../errors.ts';
+import type { ModelFolder } from '../model/model-folder.ts';
+import type { DeviceChoice } from '../runtime/choose-device.ts';
+import { findGpuDriver } from '../runtime/find-gpu-driver.ts';
+import type { Engine, EngineInfo, EngineSpec, Precision } from './engine.ts';
+import { EngineProcess } from './engine-process.ts';
+import {
+  type DoneMessage,
+  decodeJson,
+  encodeJson,
+  FRAME,
+  type Frame,
+  type ReadyMessage,
+  type StartMessage,
+} from './protocol.ts';
+import { resolveLayers } from './resolve-layers.ts';
+
+export interface OpenEngineOptions {
+  /** Gets each line that the engine process prints, but for the known chatter of its libraries. */
+  readonly onLog?: (line: string) => void;
+  /** Stops the engine at once; open batches are rejected with Interrupted. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** An engine in a process of its own. */
+export interface ProcessEngine extends Engine {
+  /** Of the engine process. */
+  readonly pid: number | undefined;
+  /** Tensors alive in the engine after its last batch: flat, or it leaks. */
+  numTensors(): number;
+}
+
+/**
+ * Starts one engine process, loads the model there and waits until it takes batches.
+ * Several batches may be sent without waiting: they run in that order; the caller holds their number
+ * (2 or 3 keep the device busy), for each lies in memory until it is answered.
+ * @throws OptionError for a layer or pooling that the model does not have
+ * @throws ModelError | RuntimeError | EngineError when something cannot be loaded.
+ */
+export async function openEngine(
+  spec: EngineSpec,
+  folder: ModelFolder,
+  choice: DeviceChoice,
+  { onLog = () => {}, signal }: OpenEngineOptions = {},
+): Promise<ProcessEngine> {
+  const started = performance.now();
+  checkPrecision(spec.precision, choice);
+  const layers = resolveLayers(folder, spec.layers);
+  const child = new EngineProcess({ env: environmentOf(spec, choice), onLog, signal });
+  try {
+    const message: StartMessage = { folder, layers, choice, threads: spec.threads };
+    const [frame] = await child.request(FRAME.start, encodeJson(message));
+    const ready = decodeJson<ReadyMessage>(frame.payload);
+    const startupMs = performance.now() - started;
+    return new ChildEngine(child, await describeEngine(ready, startupMs));
+  } catch (error) {
+    await child.close();
+    throw error;
+  }
+}
+
+class ChildEngine implements ProcessEngine {
+  readonly info: EngineInfo;
+  readonly #child: EngineProcess;
+  readonly #imageBytes: number;
+  #busyMs = 0;
+  #last: DoneMessage | undefined;
+
+  constructor(child: EngineProcess, info: EngineInfo) {
+    this.#child = child;
+    this.info = info;
+    const [height, width] = info.inputSize;
+    this.#imageBytes = height * width * 3;
+  }
+
+  get pid(): number | undefined {
+    return this.#child.pid;
+  }
+
+  async run(pixels: Uint8Array, n: number): Promise<Float32Array[]> {
+    if (n < 1 || pixels.byteLength !== n * this.#imageBytes) {
+      throw new EngineError(
+        `Expected ${n} × ${this.#imageBytes} bytes for a batch but found ${pixels.byteLength}.`,
+      );
+    }
+    const frames = await this.#child.request(FRAME.batch, pixels);
+    const done = decodeJson<DoneMessage>(frames.at(-1)!.payload);
+    this.#busyMs += done.busyMs;
+    this.#last = done;
+    return this.info.outputs.map(({ layer, length }, i) =>
+      readOutput(frames[i], layer, n * length),
+    );
+  }
+
+  busyMs(): number {
+    return this.#busyMs;
+  }
+
+  peakRssBytes(): number {
+    return this.#last?.peakRssBytes ?? 0;
+  }
+
+  numTensors(): number {
+    return this.#last?.numTensors ?? 0;
+  }
+
+  close(): Promise<void> {
+    return this.#child.close();
+  }
+}
+
+function readOutput(frame: Frame, layer: string, values: number): Float32Array {
+  if (frame.type !== FRAME.output || frame.payload.byteLength !== values * 4) {
+    throw new EngineError(
+      `Expected ${values} values for the layer ${layer} but found ${frame.payload.byteLength / 4}.`,
+    );
+  }
+  return new Float32Array(frame.payload.buffer as ArrayBuffer);
+}
+
+/** TF32 is CUDA's, and half precision is not in this engine. */
+function checkPrecision(precision: Precision, { device }: DeviceChoice): void {
+  if (precision === 'fp32' || (precision === 'tf32' && device === 'cuda')) return;
+  const allowed = device === 'cuda' ? 'fp32 or tf32' : 'fp32';
+  throw new EngineError(
+    `Expected ${allowed} for --precision on ${device} but found ${precision}: not in this engine.`,
+    { fix: 'Use --precision fp32.' },
+  );
+}
+
+function environmentOf(spec: EngineSpec, { device }: DeviceChoice): NodeJS.ProcessEnv {
+  // TF32 is CUDA's default from Ampere on; fp32 means what it says.
+  const tf32 = device === 'cuda' && spec.precision === 'fp32' ? '0' : undefined;
+  return { ...process.env, NVIDIA_TF32_OVERRIDE: tf32 };
+}
+
+async function describeEngine(ready: ReadyMessage, startupMs: number): Promise<EngineInfo> {
+  const { libraryMs, modelMs, ...rest } = ready;
+  const processMs = startupMs - libraryMs - modelMs;
+  const deviceName = ready.device === 'cuda' ? await gpuName() : undefined;
+  return { ...rest, deviceName, startupMs, startup: { processMs, libraryMs, modelMs } };
+}
+
+/** The first GPU is the one used (load-tfjs-node.ts), e.g. "NVIDIA L4, driver 550.54.15". */
+async function gpuName(): Promise<string | undefined> {
+  const { devices, version } = await findGpuDriver();
+  return version === undefined ? devices[0] : `${devices[0]}, driver ${version}`;
+}

@@ -1,0 +1,38 @@
+import { OptionError } from '../errors.ts';
+import type { ModelFolder } from '../model/model-folder.ts';
+import { listLayers, outputLayerNames } from '../model/topology-layers.ts';
+import type { LayerRequest } from './engine.ts';
+
+/** A request whose layer is known to be in the model. */
+export interface ResolvedLayer extends LayerRequest {
+  readonly layer: string;
+}
+
+/**
+ * Gives the default layer its name (the model's last one) and checks the others.
+ * @throws OptionError listing similar names when the model has no such layer.
+ */
+export function resolveLayers(
+  folder: ModelFolder,
+  requests: readonly LayerRequest[],
+): ResolvedLayer[] {
+  const names = new Set(listLayers(folder.topology).map(({ name }) => name));
+  const [last] = outputLayerNames(folder.topology);
+  return requests.map(({ layer = last, pool }) => {
+    if (!names.has(layer)) throw unknownLayer(layer, [...names], folder.dir);
+    return { layer, pool };
+  });
+}
+
+function unknownLayer(layer: string, names: readonly string[], dir: string): OptionError {
+  const near = nearest(layer, names);
+  const list = near.length > 0 ? `Did you mean ${near.join(', ')}? ` : '';
+  return new OptionError(`Expected a layer of the model for --layer but found "${layer}".`, {
+    fix: `${list}img2features model info ${dir} lists all ${names.length}.`,
+  });
+}
+
+/** Temporary until model/describe-model.ts is there. */
+function nearest(layer: string, names: readonly string[]): string[] {
+  return names.filter((name) => name.startsWith(layer.slice(0, 2))).slice(0, 5);
+}
