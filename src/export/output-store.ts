@@ -4,10 +4,17 @@ export interface OutputStore {
   readonly target: string;
   /** Opens `name` ("parquet/part-00000.parquet") for writing; invisible under that name until commit. */
   create(name: string): Promise<OutputFile>;
+  /** Names of all files in `folder` ("parquet", or "" for the top), without the folder, sorted. */
+  list(folder: string): Promise<string[]>;
+  /** The bytes of a committed file. @throws ExportError when there is none */
+  read(name: string): AsyncIterable<Uint8Array>;
+  /** Removes a committed file; does nothing when there is none. */
+  remove(name: string): Promise<void>;
 }
 
 /** One file being written. Exactly one of `commit` and `abort` ends it. */
 export interface OutputFile {
+  /** Resolves once the bytes were taken: the caller may reuse the buffer then, not before. */
   write(bytes: Uint8Array): Promise<void>;
   /** Makes the file durable and visible under its name, whole. */
   commit(): Promise<WrittenFile>;

@@ -1,0 +1,109 @@
+import type { Pool } from '../engine/engine.ts';
+import { OptionError } from '../errors.ts';
+
+/** One feature output of a run: what EngineOutput says, and in pixels mode the pixels themselves. */
+export interface FeatureOutput {
+  readonly layer: string;
+  readonly pool: Pool;
+  /** float32 values in each vector. */
+  readonly length: number;
+}
+
+/** One column of the table, in every format. */
+export interface FeatureColumn {
+  readonly name: string;
+  /** `text`: Utf8; `vector`: list of float32; `reduced`: list of float64. */
+  readonly kind: 'origin' | 'target' | 'vector' | 'reduced';
+  /** Position of the output that a `vector` or `reduced` column belongs to; -1 for text. */
+  readonly output: number;
+  /** Values in each cell; 1 for text. */
+  readonly length: number;
+  /** Stands before `pc1`, `f1` … in the CSV header: empty for one output, else `<layer>_`. */
+  readonly prefix: string;
+}
+
+/**
+ * Names every column of a run: `origin`, `target`, then for each output its vector and, with k > 0,
+ * its reduced vector. Pixels: `vectors`, `vectors_redux`; a network: `cnn_vectors`, `cnn_vectors_redux`;
+ * several outputs: `cnn_vectors_<layer>`, `cnn_vectors_<layer>_redux`. A layer asked for more than
+ * once gets `_avg` or `_max` after its name where it is pooled; the unpooled one keeps the plain name.
+ *
+ * @param mode `pixels`, or the name of any network
+ * @param k components of the reduced vectors; 0 = none
+ * @throws OptionError when two outputs would have the same name
+ */
+export function featureColumns(
+  mode: string,
+  outputs: readonly FeatureOutput[],
+  k: number,
+): FeatureColumn[] {
+  const columns: FeatureColumn[] = [
+    { name: 'origin', kind: 'origin', output: -1, length: 1, prefix: '' },
+    { name: 'target', kind: 'target', output: -1, length: 1, prefix: '' },
+  ];
+  const base = mode === 'pixels' ? 'vectors' : 'cnn_vectors';
+  const labels = outputLabels(outputs);
+  outputs.forEach((output, i) => {
+    const several = outputs.length > 1;
+    const name = several ? `${base}_${labels[i]}` : base;
+    const prefix = several ? `${labels[i]}_` : '';
+    columns.push({ name, kind: 'vector', output: i, length: output.length, prefix });
+    if (k > 0) {
+      columns.push({ name: `${name}_redux`, kind: 'reduced', output: i, length: k, prefix });
+    }
+  });
+  refuseTwins(columns);
+  return columns;
+}
+
+/**
+ * Keeps the named columns, in the order named (`--columns`); all of them when `names` is undefined.
+ *
+ * @throws OptionError for a name that the run does not have, or one given twice
+ */
+export function selectColumns(
+  columns: readonly FeatureColumn[],
+  names: readonly string[] | undefined,
+): FeatureColumn[] {
+  if (names === undefined) return [...columns];
+  const known = new Map(columns.map((column) => [column.name, column]));
+  const seen = new Set<string>();
+  const selected = names.map((name) => {
+    const column = known.get(name);
+    if (column === undefined) {
+      throw new OptionError(
+        `Expected names of columns for --columns but found "${name}"; this run has ${[...known.keys()].join(', ')}.`,
+      );
+    }
+    if (seen.has(name)) {
+      throw new OptionError(`Expected each column once for --columns but found "${name}" twice.`);
+    }
+    seen.add(name);
+    return column;
+  });
+  if (selected.length === 0) {
+    throw new OptionError('Expected at least one column for --columns but found none.');
+  }
+  return selected;
+}
+
+/** The layer's name, with its pool only where the layer stands more than once. */
+export function outputLabels(outputs: readonly Pick<FeatureOutput, 'layer' | 'pool'>[]): string[] {
+  return outputs.map(({ layer, pool }) => {
+    const isShared = outputs.filter((other) => other.layer === layer).length > 1;
+    return isShared && pool !== 'none' ? `${layer}_${pool}` : layer;
+  });
+}
+
+function refuseTwins(columns: readonly FeatureColumn[]): void {
+  const names = new Set<string>();
+  for (const { name } of columns) {
+    if (names.has(name)) {
+      throw new OptionError(
+        `Expected each layer and pooling once for --layer but found two outputs named "${name}".`,
+        { fix: 'Ask for each layer once, or once for each --pool.' },
+      );
+    }
+    names.add(name);
+  }
+}

@@ -1,0 +1,75 @@
+import type { RecordBatch, Vector } from 'apache-arrow';
+import type { FeatureColumn } from './column-names.ts';
+import type { OutputFile } from './output-store.ts';
+import type { Sink, SinkContext } from './sink.ts';
+import { TextBuffer } from './text-buffer.ts';
+
+/**
+ * One matrix for all parts, `csv/features.csv`: origin, target, then pc1…pcK of each output, or its
+ * vector f1…fD where the schema has no reduced column for it. Lines end in LF, cells are quoted as in
+ * RFC 4180. Text that a spreadsheet would run as a formula gets an apostrophe in front (see `csvText`).
+ */
+export async function openCsvSink({ store, columns }: SinkContext): Promise<Sink> {
+  const kept = matrixColumns(columns);
+  const text = new TextBuffer();
+  const file: OutputFile = await store.create('csv/features.csv');
+  text.utf8(`${kept.flatMap(headerCells).map(csvText).join(',')}\n`);
+
+  return {
+    async beginPart() {},
+    async write(batch) {
+      const cells = kept.map((column) => openCells(column, batch, text));
+      for (let row = 0; row < batch.numRows; row++) {
+        for (let c = 0; c < cells.length; c++) {
+          if (c > 0) text.ascii(',');
+          cells[c](row);
+        }
+        text.ascii('\n');
+        if (text.isFull) await text.flushTo(file);
+      }
+    },
+    async endPart() {},
+    async finish() {
+      await text.flushTo(file);
+      return [await file.commit()];
+    },
+    abort: () => file.abort(),
+  };
+}
+
+/**
+ * Quotes a cell (RFC 4180) and keeps spreadsheets from running it: text that begins with `=`, `+`,
+ * `-`, `@`, tab, carriage return or line feed gets an apostrophe in front. So does text that begins with an apostrophe,
+ * and the rule can be undone: a reader drops one leading apostrophe wherever there is one.
+ */
+export function csvText(text: string): string {
+  const safe = /^[=+\-@\t\r\n']/.test(text) ? `'${text}` : text;
+  return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+}
+
+function matrixColumns(columns: readonly FeatureColumn[]): FeatureColumn[] {
+  const reduced = new Set(columns.filter((c) => c.kind === 'reduced').map((c) => c.output));
+  return columns.filter((column) => column.kind !== 'vector' || !reduced.has(column.output));
+}
+
+function headerCells(column: FeatureColumn): string[] {
+  if (column.kind === 'origin' || column.kind === 'target') return [column.name];
+  const letter = column.kind === 'reduced' ? 'pc' : 'f';
+  return Array.from({ length: column.length }, (_, i) => `${column.prefix}${letter}${i + 1}`);
+}
+
+/** A function that writes the cells of one row. */
+function openCells(
+  column: FeatureColumn,
+  batch: RecordBatch,
+  text: TextBuffer,
+): (row: number) => void {
+  const vector = batch.getChild(column.name)!;
+  if (column.kind === 'origin' || column.kind === 'target') {
+    return (row) => text.utf8(csvText((vector as Vector).get(row)));
+  }
+  const data = vector.data[0];
+  const offsets: Int32Array = data.valueOffsets;
+  const values: Float32Array | Float64Array = data.children[0].values;
+  return (row) => text.numbers(values, offsets[row], offsets[row + 1]);
+}

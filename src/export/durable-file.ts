@@ -1,0 +1,153 @@
+import { createHash } from 'node:crypto';
+import { type FileHandle, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { errnoOf } from '../errors.ts';
+import type { OutputFile, WrittenFile } from './output-store.ts';
+import { storageError } from './storage-error.ts';
+
+/** Temporary files that this process has open: a second store on the same folder must not tidy them. */
+const openTemps = new Set<string>();
+
+/**
+ * One file that is either whole under its name or not there: written beside it under a hidden
+ * temporary name (`.part-00000.parquet.tmp-<pid>`), synced, renamed, and the folder synced.
+ */
+export class DurableFile implements OutputFile {
+  readonly #path: string;
+  readonly #name: string;
+  readonly #temp: string;
+  readonly #handle: FileHandle;
+  readonly #hash = createHash('sha256');
+  #bytes = 0;
+  #state: 'open' | 'committed' | 'aborted' = 'open';
+
+  private constructor(path: string, name: string, temp: string, handle: FileHandle) {
+    this.#path = path;
+    this.#name = name;
+    this.#temp = temp;
+    this.#handle = handle;
+  }
+
+  /**
+   * @param path where the file will be; its folder is made when missing
+   * @param name what `commit` reports, and what errors call it
+   * @throws ExportError
+   */
+  static async create(path: string, name: string): Promise<DurableFile> {
+    const temp = tempPathOf(path);
+    try {
+      await mkdir(dirname(path), { recursive: true });
+      openTemps.add(temp);
+      return new DurableFile(path, name, temp, await open(temp, 'w'));
+    } catch (error) {
+      openTemps.delete(temp);
+      throw storageError(error, name, dirname(path));
+    }
+  }
+
+  async write(bytes: Uint8Array): Promise<void> {
+    this.#expectOpen();
+    this.#hash.update(bytes);
+    try {
+      let done = 0;
+      while (done < bytes.byteLength) {
+        const { bytesWritten } = await this.#handle.write(bytes, done, bytes.byteLength - done);
+        done += bytesWritten;
+      }
+      this.#bytes += bytes.byteLength;
+    } catch (error) {
+      await this.#fail(error);
+    }
+  }
+
+  async commit(): Promise<WrittenFile> {
+    this.#expectOpen();
+    try {
+      await this.#handle.sync();
+      await this.#handle.close();
+      await rename(this.#temp, this.#path);
+      await syncFolder(dirname(this.#path));
+    } catch (error) {
+      await this.#fail(error);
+    }
+    this.#state = 'committed';
+    openTemps.delete(this.#temp);
+    return { name: this.#name, bytes: this.#bytes, sha256: this.#hash.digest('hex') };
+  }
+
+  async abort(): Promise<void> {
+    if (this.#state !== 'open') return;
+    this.#state = 'aborted';
+    // The first failure is the one to report: what goes wrong while tidying up adds nothing.
+    await this.#handle.close().catch(() => undefined);
+    await rm(this.#temp, { force: true }).catch(() => undefined);
+    openTemps.delete(this.#temp);
+  }
+
+  async #fail(error: unknown): Promise<never> {
+    await this.abort();
+    throw storageError(error, this.#name, dirname(this.#path));
+  }
+
+  #expectOpen(): void {
+    if (this.#state !== 'open') {
+      throw storageError(new Error(`that it is ${this.#state} already`), this.#name, this.#path);
+    }
+  }
+}
+
+/** Writes a small file in one go, durably. @throws ExportError */
+export async function writeDurably(
+  path: string,
+  name: string,
+  content: string | Uint8Array,
+): Promise<WrittenFile> {
+  const file = await DurableFile.create(path, name);
+  await file.write(typeof content === 'string' ? Buffer.from(content) : content);
+  return file.commit();
+}
+
+/** Whether a file name is that of a file being written, or once written by a run that died. */
+export function isTempName(fileName: string): boolean {
+  return /^\..+\.tmp-\d+$/.test(fileName);
+}
+
+/** Removes temporary files in `folder` whose process is gone. */
+export async function removeStaleTemps(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) {
+    const path = join(folder, name);
+    if (!isTempName(name) || openTemps.has(path)) continue;
+    const owner = Number(name.slice(name.lastIndexOf('-') + 1));
+    // In a container every run may have the same process id: then the owner is an earlier us.
+    if (owner === process.pid || !isAlive(owner)) await rm(path, { force: true });
+  }
+}
+
+/** A rename survives a power cut only once the folder itself is synced. */
+export async function syncFolder(path: string): Promise<void> {
+  let handle: FileHandle | undefined;
+  try {
+    handle = await open(path, 'r');
+    await handle.sync();
+  } catch (error) {
+    // Windows and some network file systems cannot sync a folder; there the rename is all there is.
+    if (!['EINVAL', 'EISDIR', 'EPERM', 'ENOTSUP', 'EBADF'].includes(errnoOf(error) ?? '')) {
+      throw error;
+    }
+  } finally {
+    await handle?.close();
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return errnoOf(error) === 'EPERM';
+  }
+}
+
+function tempPathOf(path: string): string {
+  return join(dirname(path), `.${basename(path)}.tmp-${process.pid}`);
+}

@@ -1,0 +1,122 @@
+import {
+  type Data,
+  Field,
+  type Float,
+  Float32,
+  Float64,
+  List,
+  makeData,
+  RecordBatch,
+  Schema,
+  Struct,
+  Utf8,
+} from 'apache-arrow';
+import { RunError } from '../errors.ts';
+import type { FeatureColumn } from './column-names.ts';
+
+/** The columns of a table and their Arrow types; make it once a run. */
+export interface FeatureSchema {
+  readonly columns: readonly FeatureColumn[];
+  readonly arrow: Schema;
+}
+
+/** Rows that are ready to be written; arrays of the same n rows in the same order. */
+export interface FeatureRows {
+  readonly origins: readonly string[];
+  readonly targets: readonly string[];
+  /** For each output float32 [n, length], row-major. */
+  readonly vectors: readonly Float32Array[];
+  /** For each output float64 [n, k], row-major; not read where the schema has no reduced column. */
+  readonly reduced: readonly Float64Array[];
+}
+
+/** Arrow types: text is Utf8, vectors List<Float32>, reduced vectors List<Float64>; nothing is nullable. */
+export function featureSchema(columns: readonly FeatureColumn[]): FeatureSchema {
+  const fields = columns.map((column) => new Field(column.name, arrowType(column), false));
+  return { columns, arrow: new Schema(fields) };
+}
+
+/**
+ * Makes an Arrow record batch over the given buffers: list columns are views, only text is encoded.
+ *
+ * @throws RunError when a column has not one cell for each row, or a value is not finite
+ * @example
+ * const schema = featureSchema(featureColumns('pixels', [{ layer: 'pixels', pool: 'none', length: 300 }], 10));
+ * const batch = buildRecordBatch(schema, { origins, targets, vectors: [float32], reduced: [float64] });
+ */
+export function buildRecordBatch(schema: FeatureSchema, rows: FeatureRows): RecordBatch {
+  const n = rows.origins.length;
+  const children = schema.columns.map((column) => {
+    if (column.kind === 'origin') return textData(rows.origins);
+    if (column.kind === 'target') {
+      expectLength(column, rows.targets.length, n);
+      return textData(rows.targets);
+    }
+    const values = (column.kind === 'vector' ? rows.vectors : rows.reduced)[column.output];
+    expectLength(column, values?.length ?? 0, n * column.length);
+    expectFinite(column, values!, rows.origins);
+    return listData(values!, n, column.length);
+  });
+  const type = new Struct(schema.arrow.fields);
+  return new RecordBatch(
+    schema.arrow,
+    makeData({ type, length: n, nullCount: 0, children: children as Data[] }),
+  );
+}
+
+function arrowType(column: FeatureColumn): Utf8 | List<Float> {
+  if (column.kind === 'origin' || column.kind === 'target') return new Utf8();
+  return listType(column.kind === 'vector' ? new Float32() : new Float64());
+}
+
+// "element" is the name that the Parquet specification gives to the item of a LIST.
+function listType(item: Float): List<Float> {
+  return new List(new Field('element', item, false));
+}
+
+function listData(values: Float32Array | Float64Array, n: number, length: number): Data<List> {
+  const valueOffsets = new Int32Array(n + 1);
+  for (let i = 0; i <= n; i++) valueOffsets[i] = i * length;
+  const item = values instanceof Float32Array ? new Float32() : new Float64();
+  const child = makeData({
+    type: item as Float32,
+    length: values.length,
+    nullCount: 0,
+    data: values,
+  });
+  return makeData({ type: listType(item), length: n, nullCount: 0, valueOffsets, child });
+}
+
+function textData(texts: readonly string[]): Data<Utf8> {
+  const valueOffsets = new Int32Array(texts.length + 1);
+  for (let i = 0; i < texts.length; i++) {
+    valueOffsets[i + 1] = valueOffsets[i] + Buffer.byteLength(texts[i]);
+  }
+  const data = Buffer.allocUnsafe(valueOffsets[texts.length]);
+  for (let i = 0; i < texts.length; i++) data.write(texts[i], valueOffsets[i]);
+  return makeData({ type: new Utf8(), length: texts.length, nullCount: 0, valueOffsets, data });
+}
+
+function expectLength(column: FeatureColumn, found: number, expected: number): void {
+  if (found === expected) return;
+  throw new RunError(
+    `Expected ${expected} values for column ${column.name} but found ${found}; no row may slip.`,
+  );
+}
+
+function expectFinite(
+  column: FeatureColumn,
+  values: Float32Array | Float64Array,
+  origins: readonly string[],
+): void {
+  // x * 0 is 0 for every finite x and NaN for the rest: one multiply-add a value, no branch.
+  let sum = 0;
+  for (let i = 0; i < values.length; i++) sum += values[i] * 0;
+  if (sum === 0) return;
+  const at = values.findIndex((value) => !Number.isFinite(value));
+  const row = Math.floor(at / column.length);
+  throw new RunError(
+    `Expected finite numbers for column ${column.name} but found ${values[at]} in the row of ${origins[row]}.`,
+    { fix: 'Use --precision fp32, and check the model with `img2features model info`.' },
+  );
+}

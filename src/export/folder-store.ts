@@ -1,0 +1,99 @@
+import { createReadStream } from 'node:fs';
+import { mkdir, readdir, rm } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { ExportError, errnoOf } from '../errors.ts';
+import { DurableFile, isTempName, removeStaleTemps } from './durable-file.ts';
+import type { OutputFile, OutputStore } from './output-store.ts';
+import { storageError } from './storage-error.ts';
+
+/** An OutputStore in a folder on disk. */
+export class FolderStore implements OutputStore {
+  readonly target: string;
+  readonly #root: string;
+
+  private constructor(target: string) {
+    this.target = target;
+    this.#root = resolve(target);
+  }
+
+  /**
+   * Opens a folder for writing: makes it, and removes temporary files that dead runs left behind.
+   *
+   * @throws ExportError when the folder cannot be made or written
+   */
+  static async open(target: string): Promise<FolderStore> {
+    const store = new FolderStore(target);
+    try {
+      await mkdir(store.#root, { recursive: true });
+      await tidy(store.#root);
+    } catch (error) {
+      throw storageError(error, 'the output', store.#root);
+    }
+    return store;
+  }
+
+  /** The store of a run that is only read: nothing is made or removed. */
+  static forReading(target: string): FolderStore {
+    return new FolderStore(target);
+  }
+
+  create(name: string): Promise<OutputFile> {
+    return DurableFile.create(this.#pathOf(name), name);
+  }
+
+  async list(folder: string): Promise<string[]> {
+    const path = folder === '' ? this.#root : this.#pathOf(folder);
+    try {
+      const entries = await readdir(path, { withFileTypes: true });
+      return entries
+        .filter((entry) => entry.isFile() && !isTempName(entry.name))
+        .map((entry) => entry.name)
+        .sort();
+    } catch (error) {
+      if (errnoOf(error) === 'ENOENT') return [];
+      throw storageError(error, 'the list of files', path);
+    }
+  }
+
+  async *read(name: string): AsyncGenerator<Uint8Array> {
+    const path = this.#pathOf(name);
+    try {
+      yield* createReadStream(path, { highWaterMark: 1 << 20 }) as AsyncIterable<Uint8Array>;
+    } catch (error) {
+      if (errnoOf(error) === undefined) throw error;
+      throw new ExportError(`Expected to read ${path} but found ${errnoOf(error)}.`, {
+        cause: error,
+      });
+    }
+  }
+
+  async remove(name: string): Promise<void> {
+    const path = this.#pathOf(name);
+    try {
+      await rm(path, { force: true });
+    } catch (error) {
+      throw storageError(error, name, path);
+    }
+  }
+
+  /** Names are the run's own, never an image's; all the same none may point out of the folder. */
+  #pathOf(name: string): string {
+    const parts = name.split('/');
+    const isInside = parts.every(
+      (part) => part !== '' && part !== '.' && part !== '..' && !/[\\\0:]/.test(part),
+    );
+    if (!isInside) {
+      throw new ExportError(
+        `Expected a name inside ${this.target} but found ${JSON.stringify(name)}.`,
+      );
+    }
+    return join(this.#root, ...parts);
+  }
+}
+
+async function tidy(root: string): Promise<void> {
+  await removeStaleTemps(root);
+  for (const entry of await readdir(root, { withFileTypes: true })) {
+    if (entry.isDirectory()) await removeStaleTemps(join(root, entry.name));
+  }
+}

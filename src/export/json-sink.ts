@@ -1,0 +1,65 @@
+import type { RecordBatch, Vector } from 'apache-arrow';
+import type { FeatureColumn } from './column-names.ts';
+import type { OutputFile, WrittenFile } from './output-store.ts';
+import { partName, type Sink, type SinkContext } from './sink.ts';
+import { TextBuffer } from './text-buffer.ts';
+
+/**
+ * JSON lines: one object a row, in the order of the schema, no spaces. A number always has a point
+ * or an exponent, so that a reader that guesses types never takes a column of floats for integers.
+ * float32 values are printed as the shortest decimal that gives the same float32 again.
+ */
+export function openJsonSink({ store, columns }: SinkContext): Sink {
+  const files: WrittenFile[] = [];
+  const text = new TextBuffer();
+  const keys = columns.map((column, i) => `${i === 0 ? '{' : ','}${JSON.stringify(column.name)}:`);
+  let file: OutputFile | undefined;
+
+  return {
+    async beginPart(index) {
+      file = await store.create(partName('json', index));
+    },
+    async write(batch) {
+      const cells = columns.map((column) => openCells(column, batch, text));
+      for (let row = 0; row < batch.numRows; row++) {
+        for (let c = 0; c < cells.length; c++) {
+          text.ascii(keys[c]);
+          cells[c](row);
+        }
+        text.ascii('}\n');
+        if (text.isFull) await text.flushTo(file!);
+      }
+    },
+    async endPart() {
+      await text.flushTo(file!);
+      files.push(await file!.commit());
+      file = undefined;
+    },
+    async finish() {
+      return files;
+    },
+    async abort() {
+      await file?.abort();
+    },
+  };
+}
+
+/** A function that writes the cell of one row. */
+function openCells(
+  column: FeatureColumn,
+  batch: RecordBatch,
+  text: TextBuffer,
+): (row: number) => void {
+  const vector = batch.getChild(column.name)!;
+  if (column.kind === 'origin' || column.kind === 'target') {
+    return (row) => text.utf8(JSON.stringify((vector as Vector).get(row)));
+  }
+  const data = vector.data[0];
+  const offsets: Int32Array = data.valueOffsets;
+  const values: Float32Array | Float64Array = data.children[0].values;
+  return (row) => {
+    text.ascii('[');
+    text.numbers(values, offsets[row], offsets[row + 1]);
+    text.ascii(']');
+  };
+}

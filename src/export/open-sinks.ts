@@ -1,0 +1,57 @@
+import type { RecordBatch } from 'apache-arrow';
+import type { FeatureSchema } from './features-table.ts';
+import type { OutputStore, WrittenFile } from './output-store.ts';
+import type { Sink, SinkContext } from './sink.ts';
+
+/** A new format is one file with an `open…Sink` and one line here; each is loaded on use. */
+const FORMATS = {
+  parquet: async (context: SinkContext) =>
+    (await import('./parquet-sink.ts')).openParquetSink(context),
+  json: async (context: SinkContext) => (await import('./json-sink.ts')).openJsonSink(context),
+  csv: async (context: SinkContext) => (await import('./csv-sink.ts')).openCsvSink(context),
+} satisfies Record<string, (context: SinkContext) => Promise<Sink>>;
+
+export type SinkFormat = keyof typeof FORMATS;
+
+/** What `--format` takes, in the order of the documentation. */
+export const SINK_FORMATS = Object.keys(FORMATS) as SinkFormat[];
+
+export interface OpenSinksOptions {
+  readonly store: OutputStore;
+  readonly formats: readonly SinkFormat[];
+  readonly schema: FeatureSchema;
+  /** Provenance; no time stamps, so that the bytes of a run can be repeated. */
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+/** All formats of a run behind one: see {@link Sink} for the order of calls. */
+export type Sinks = Sink;
+
+/**
+ * Opens a sink for each format; every call goes to all of them, one after the other.
+ * After a failure, call `abort`.
+ *
+ * @throws ExportError from any of the calls
+ */
+export async function openSinks(options: OpenSinksOptions): Promise<Sinks> {
+  const { store, metadata } = options;
+  const context: SinkContext = { store, columns: options.schema.columns, metadata };
+  const sinks: Sink[] = [];
+  for (const format of new Set(options.formats)) sinks.push(await FORMATS[format](context));
+  return {
+    beginPart: (index) => each(sinks, (sink) => sink.beginPart(index)),
+    write: (batch: RecordBatch) => each(sinks, (sink) => sink.write(batch)),
+    endPart: () => each(sinks, (sink) => sink.endPart()),
+    async finish() {
+      const files: WrittenFile[] = [];
+      for (const sink of sinks) files.push(...(await sink.finish()));
+      return files;
+    },
+    abort: () => each(sinks, (sink) => sink.abort()),
+  };
+}
+
+// One after the other: two formats at once would only add their buffers.
+async function each(sinks: readonly Sink[], call: (sink: Sink) => Promise<void>): Promise<void> {
+  for (const sink of sinks) await call(sink);
+}

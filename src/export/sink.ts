@@ -1,0 +1,27 @@
+import type { RecordBatch } from 'apache-arrow';
+import type { FeatureColumn } from './column-names.ts';
+import type { OutputStore, WrittenFile } from './output-store.ts';
+
+/** One format being written. Calls come in the order beginPart, write…, endPart, …, finish. */
+export interface Sink {
+  beginPart(index: number): Promise<void>;
+  /** Rows of the current part, in order. The batch's buffers may be reused once this resolves. */
+  write(batch: RecordBatch): Promise<void>;
+  endPart(): Promise<void>;
+  /** Every file of this format, in the order written. */
+  finish(): Promise<WrittenFile[]>;
+  /** Removes what is not committed yet; safe at any time, and more than once. */
+  abort(): Promise<void>;
+}
+
+export interface SinkContext {
+  readonly store: OutputStore;
+  readonly columns: readonly FeatureColumn[];
+  /** Provenance for formats that have a place for it; the same for every part. */
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+/** `parquet/part-00007.parquet` */
+export function partName(format: string, index: number): string {
+  return `${format}/part-${String(index).padStart(5, '0')}.${format}`;
+}

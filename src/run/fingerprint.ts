@@ -1,0 +1,32 @@
+import { createHash } from 'node:crypto';
+import { canonicalJson, type Json } from './canonical-json.ts';
+
+/**
+ * Everything but the images themselves that changes the bytes of a run, by name: options, model, input.
+ * The name is what the user is told when it differs, so options are named as on the command line.
+ *
+ * @example { input: 'photos', mode: 'vgg16', layer: ['fc2'], pool: 'none', k: 10, 'model weights': sha256 }
+ */
+export type RunIdentity = { readonly [name: string]: Json | undefined };
+
+/** SHA-256 over the canonical JSON, hex. */
+export function fingerprint(identity: RunIdentity): string {
+  return createHash('sha256').update(canonicalJson(identity)).digest('hex');
+}
+
+/** One phrase for each member that differs: `--k was 10 and is now 5`. Empty when nothing does. */
+export function describeDifference(before: RunIdentity, now: RunIdentity): string[] {
+  const names = [...new Set([...Object.keys(before), ...Object.keys(now)])].sort();
+  return names.flatMap((name) => {
+    const was = print(before[name]);
+    const is = print(now[name]);
+    return was === is ? [] : [`${name} was ${was} and is now ${is}`];
+  });
+}
+
+function print(value: Json | undefined): string {
+  if (value === undefined) return 'not set';
+  const text = typeof value === 'string' ? value : canonicalJson(value);
+  // Half of a hash tells two models apart as well as all of it.
+  return /^[0-9a-f]{64}$/.test(text) ? `${text.slice(0, 12)}…` : text;
+}

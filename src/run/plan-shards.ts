@@ -1,0 +1,68 @@
+/**
+ * How a run is cut, decided before it starts from the number of images and the size of a row alone, so
+ * that neither workers nor kills change it.
+ *
+ * A shard is what a kill can cost: a network at 5 images/s makes 512 rows in two minutes, pixels make
+ * 4,096 in about a second. 32 MiB of vectors keep a shard in memory twice (filling and writing) without thought.
+ * A part is one exported file: whole shards, up to 64 MiB of vectors or 16,384 rows, because readers
+ * like few files, and a part is the most that can be lost half-written. A row larger than that makes a shard of its own.
+ */
+export interface Shard {
+  readonly id: number;
+  /** Positions in the manifest: [start, end). */
+  readonly start: number;
+  readonly end: number;
+}
+
+export interface Part {
+  readonly index: number;
+  /** Shard ids: [firstShard, endShard). */
+  readonly firstShard: number;
+  readonly endShard: number;
+}
+
+export interface ShardPlan {
+  readonly count: number;
+  readonly rowBytes: number;
+  readonly shards: readonly Shard[];
+  /** At least one, even for no images: a table without rows is still a table. */
+  readonly parts: readonly Part[];
+}
+
+export interface PlanOptions {
+  /** Images in the manifest. */
+  readonly count: number;
+  /** Bytes of all float32 vectors of one row. */
+  readonly rowBytes: number;
+  /** Rows that may be lost to a kill: SHARD_ROWS.pixels or SHARD_ROWS.network. */
+  readonly maxShardRows: number;
+}
+
+export const SHARD_ROWS = { pixels: 4096, network: 512 } as const;
+
+const SHARD_BYTES = 32 << 20;
+const PART_BYTES = 64 << 20;
+const PART_ROWS = 16_384;
+/** Shards end on a multiple of this where they can, so that batches of a power of two come out whole. */
+const ROW_STEP = 64;
+
+/** Cuts `count` images into shards and parts. The same arguments give the same plan. */
+export function planShards({ count, rowBytes, maxShardRows }: PlanOptions): ShardPlan {
+  const shardRows = roundDown(Math.min(maxShardRows, Math.floor(SHARD_BYTES / rowBytes)));
+  const partRows = Math.min(PART_ROWS, Math.floor(PART_BYTES / rowBytes));
+  const shardsPerPart = Math.max(1, Math.floor(partRows / shardRows));
+  const shards: Shard[] = [];
+  for (let start = 0; start < count; start += shardRows) {
+    shards.push({ id: shards.length, start, end: Math.min(count, start + shardRows) });
+  }
+  const parts: Part[] = [];
+  for (let first = 0; first < shards.length || parts.length === 0; first += shardsPerPart) {
+    const endShard = Math.min(shards.length, first + shardsPerPart);
+    parts.push({ index: parts.length, firstShard: first, endShard });
+  }
+  return { count, rowBytes, shards, parts };
+}
+
+function roundDown(rows: number): number {
+  return rows < ROW_STEP ? Math.max(1, rows) : rows - (rows % ROW_STEP);
+}

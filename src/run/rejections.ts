@@ -1,0 +1,30 @@
+import type { OutputStore, WrittenFile } from '../export/output-store.ts';
+import type { ListingRejection } from '../source/source.ts';
+import { compareUtf8 } from './compare-utf8.ts';
+
+/** One image without a row; what a listing and a decoder say is brought to this form. */
+export type Rejection = ListingRejection;
+
+/**
+ * Writes `rejected.jsonl`: one object a line, `origin`, `reason`, `message`, sorted by the UTF-8 bytes of origin.
+ * Always there: an empty file says that nothing was rejected.
+ */
+export async function writeRejections(
+  store: OutputStore,
+  rejections: Iterable<Rejection>,
+): Promise<WrittenFile> {
+  const sorted = [...rejections].sort((a, b) => compareUtf8(a.origin, b.origin));
+  const file = await store.create('rejected.jsonl');
+  try {
+    for (let i = 0; i < sorted.length; i += 1000) {
+      const lines = sorted
+        .slice(i, i + 1000)
+        .map(({ origin, reason, message }) => `${JSON.stringify({ origin, reason, message })}\n`);
+      await file.write(Buffer.from(lines.join('')));
+    }
+    return await file.commit();
+  } catch (error) {
+    await file.abort();
+    throw error;
+  }
+}

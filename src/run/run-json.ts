@@ -1,0 +1,124 @@
+import { arch, cpus, platform, release } from 'node:os';
+import { RunError } from '../errors.ts';
+import type { OutputStore, WrittenFile } from '../export/output-store.ts';
+import type { Json } from './canonical-json.ts';
+import type { Rejection } from './rejections.ts';
+
+/** The end of a run as the loop knows it. */
+export interface RunFacts {
+  /** e.g. "extract". */
+  readonly command: string;
+  readonly version: string;
+  /** Every option as resolved. */
+  readonly options: { readonly [name: string]: Json | undefined };
+  readonly fingerprint: string;
+  readonly counts: {
+    /** Images found, those rejected by the listing included. */
+    readonly discovered: number;
+    /** Rows written. */
+    readonly extracted: number;
+    /** Files that do not look like images. */
+    readonly ignored: number;
+  };
+  readonly rejections: Iterable<Pick<Rejection, 'reason'>>;
+  /** Milliseconds by stage. */
+  readonly stages: Readonly<Record<string, number>>;
+  readonly startedAt: Date;
+  readonly finishedAt: Date;
+  /** Device, reason, library; absent in pixels mode. */
+  readonly device?: Json;
+  /** Architecture, trained or not, SHA-256 of the weights; absent in pixels mode. */
+  readonly model?: Json;
+  /** k, explained variance …; absent with --k 0. */
+  readonly reducer?: Json;
+  /** Versions of what computed the bytes: sharp, TensorFlow, apache-arrow, … */
+  readonly libraries: Readonly<Record<string, string>>;
+  /** Every file of the output but run.json and _SUCCESS. */
+  readonly files: readonly WrittenFile[];
+}
+
+/** run.json: see {@link buildRunJson}. */
+export interface RunJson {
+  readonly format: 1;
+  readonly counts: {
+    readonly discovered: number;
+    readonly extracted: number;
+    readonly rejected: number;
+    readonly ignored: number;
+    readonly rejectedByReason: Readonly<Record<string, number>>;
+  };
+  readonly files: readonly WrittenFile[];
+  readonly [name: string]: unknown;
+}
+
+/**
+ * Puts run.json together. It is the only file of a run with times in it, so that all others can be
+ * made again byte for byte.
+ *
+ * @throws RunError unless discovered = extracted + rejected
+ */
+export function buildRunJson(facts: RunFacts): RunJson {
+  const rejectedByReason: Record<string, number> = {};
+  let rejected = 0;
+  for (const { reason } of facts.rejections) {
+    rejectedByReason[reason] = (rejectedByReason[reason] ?? 0) + 1;
+    rejected++;
+  }
+  const { discovered, extracted, ignored } = facts.counts;
+  if (discovered !== extracted + rejected) {
+    throw new RunError(
+      `Expected ${discovered} images as rows or rejections but found ${extracted} rows and ${rejected} rejections; the run is not complete.`,
+      { fix: 'This is a fault of img2features: please report it with the command that shows it.' },
+    );
+  }
+  return {
+    format: 1,
+    tool: 'img2features',
+    version: facts.version,
+    command: facts.command,
+    options: facts.options,
+    fingerprint: facts.fingerprint,
+    counts: {
+      discovered,
+      extracted,
+      rejected,
+      ignored,
+      rejectedByReason: sortKeys(rejectedByReason),
+    },
+    model: facts.model,
+    reducer: facts.reducer,
+    device: facts.device,
+    startedAt: facts.startedAt.toISOString(),
+    finishedAt: facts.finishedAt.toISOString(),
+    stagesMs: facts.stages,
+    libraries: sortKeys(facts.libraries),
+    machine: {
+      node: process.versions.node,
+      os: `${platform()} ${release()} ${arch()}`,
+      cpu: cpus()[0]?.model ?? 'unknown',
+      cpus: cpus().length,
+    },
+    files: facts.files,
+  };
+}
+
+/** Writes run.json, then, last of all, `_SUCCESS`. */
+export async function publishRun(store: OutputStore, run: RunJson): Promise<void> {
+  await writeText(store, 'run.json', `${JSON.stringify(run, null, 2)}\n`);
+  await writeText(store, '_SUCCESS', '');
+}
+
+async function writeText(store: OutputStore, name: string, text: string): Promise<void> {
+  const file = await store.create(name);
+  try {
+    await file.write(Buffer.from(text));
+    await file.commit();
+  } catch (error) {
+    await file.abort();
+    throw error;
+  }
+}
+
+function sortKeys<T>(record: Readonly<Record<string, T>>): Record<string, T> {
+  return Object.fromEntries(Object.entries(record).sort(([a], [b]) => (a < b ? -1 : 1)));
+}

@@ -1,0 +1,183 @@
+import { randomUUID } from 'node:crypto';
+import { readFileSync, readlinkSync } from 'node:fs';
+import { link, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { errnoOf, RunError } from '../errors.ts';
+import { storageError } from '../export/storage-error.ts';
+
+/**
+ * One process for one output. The lock is a file that says who holds it; it appears whole, by link(2),
+ * which fails when the name is taken. A holder that died on this machine is known by its process id, boot and start
+ * time; one on another machine by a file that nobody has touched for ten minutes.
+ */
+export interface RunLock {
+  release(): Promise<void>;
+}
+
+interface Holder {
+  readonly pid: number;
+  /** Host name and, on Linux, process namespace: a pid means something only there. */
+  readonly host: string;
+  readonly boot: string;
+  /** When the process started, as the kernel counts; tells a reused pid from the holder. */
+  readonly started: string;
+  readonly nonce: string;
+}
+
+const HEARTBEAT_MS = 30_000;
+const SILENCE_MS = 600_000;
+/** Locks that guard the removal of a stale lock, which can be stale in turn. */
+const MAX_DEPTH = 4;
+
+/**
+ * Takes the lock or refuses; a lock whose holder is dead is taken over.
+ *
+ * @param path of the lock file; its folder exists
+ * @param target the output as the user named it, for the message
+ * @throws RunError when another process holds it, ExportError when the file cannot be written
+ */
+export async function acquireRunLock(path: string, target: string): Promise<RunLock> {
+  const nonce = await take(path, target, 0);
+  const beat = setInterval(() => {
+    const now = new Date();
+    // A lost heartbeat only matters after ten minutes of them; the next one may succeed.
+    utimes(path, now, now).catch(() => undefined);
+  }, HEARTBEAT_MS);
+  beat.unref();
+  return {
+    async release() {
+      clearInterval(beat);
+      await releaseOwn(path, nonce);
+    },
+  };
+}
+
+/** @returns the nonce of the lock now held */
+async function take(path: string, target: string, depth: number): Promise<string> {
+  const nonce = randomUUID();
+  for (let attempt = 0; attempt < 20; attempt++) {
+    if (await tryLink(path, nonce)) return nonce;
+    const holder = await readHolder(path);
+    if (holder === undefined) continue;
+    if (depth >= MAX_DEPTH || (await isHeld(path, holder))) throw refusal(path, target, holder);
+    await removeStale(path, target, depth);
+  }
+  throw new RunError(
+    `Expected to lock ${target} but found other runs starting there all the time.`,
+  );
+}
+
+/**
+ * Only the holder of the guard removes a stale lock, and looks again before it does: of two takers the
+ * second then finds the first one's new lock and leaves it alone.
+ */
+async function removeStale(path: string, target: string, depth: number): Promise<void> {
+  const guard = `${path}.takeover`;
+  const nonce = await take(guard, target, depth + 1);
+  try {
+    const holder = await readHolder(path);
+    if (holder !== undefined && !(await isHeld(path, holder))) await rm(path, { force: true });
+  } finally {
+    await releaseOwn(guard, nonce);
+  }
+}
+
+async function tryLink(path: string, nonce: string): Promise<boolean> {
+  const temp = `${path}.${nonce}`;
+  try {
+    await writeFile(temp, `${JSON.stringify({ ...ownIdentity(), nonce })}\n`);
+    await link(temp, path);
+    return true;
+  } catch (error) {
+    if (errnoOf(error) === 'EEXIST') return false;
+    throw storageError(error, 'the lock of the run', path);
+  } finally {
+    await rm(temp, { force: true });
+  }
+}
+
+async function releaseOwn(path: string, nonce: string): Promise<void> {
+  const holder = await readHolder(path);
+  if (holder?.nonce === nonce) await rm(path, { force: true });
+}
+
+async function readHolder(path: string): Promise<Holder | undefined> {
+  try {
+    return JSON.parse(await readFile(path, 'utf8')) as Holder;
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return undefined;
+    throw new RunError(
+      `Expected a lock written by img2features in ${path} but found ${String(error)}.`,
+      {
+        cause: error,
+        fix: 'If no run is writing there, remove that file.',
+      },
+    );
+  }
+}
+
+async function isHeld(path: string, holder: Holder): Promise<boolean> {
+  const own = ownIdentity();
+  if (holder.host !== own.host) return isFresh(path);
+  if (holder.boot !== own.boot) return false;
+  return startOf(holder.pid) === holder.started;
+}
+
+/** Another machine's lock: its age by the file system's own clock, which both machines share. */
+async function isFresh(path: string): Promise<boolean> {
+  const probe = `${path}.${randomUUID()}`;
+  try {
+    await writeFile(probe, '');
+    const [now, lock] = await Promise.all([stat(probe), stat(path)]);
+    return now.mtimeMs - lock.mtimeMs < SILENCE_MS;
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return false;
+    throw storageError(error, 'the lock of the run', path);
+  } finally {
+    await rm(probe, { force: true });
+  }
+}
+
+function refusal(path: string, target: string, holder: Holder): RunError {
+  const isHere = holder.host === ownIdentity().host;
+  const where = isHere ? 'here' : `on ${holder.host.split(' ')[0]}`;
+  return new RunError(
+    `Expected no other run writing to ${target} but found process ${holder.pid} ${where}.`,
+    {
+      fix: isHere
+        ? `Wait for it or stop it (kill ${holder.pid}); what it has done is kept.`
+        : `Wait for it or stop it. If it is dead, wait ten minutes or remove ${path}.`,
+    },
+  );
+}
+
+function ownIdentity(): Omit<Holder, 'nonce'> {
+  return {
+    pid: process.pid,
+    host: [hostname(), tryRead(() => readlinkSync('/proc/self/ns/pid'))].join(' ').trim(),
+    boot: tryRead(() => readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()),
+    started: startOf(process.pid) ?? '',
+  };
+}
+
+/** Start of a process in kernel ticks since boot, '' where the system does not say; undefined when it is dead. */
+function startOf(pid: number): string | undefined {
+  try {
+    process.kill(pid, 0);
+  } catch (error) {
+    if (errnoOf(error) !== 'EPERM') return undefined;
+  }
+  // The second field, the name, may hold spaces and brackets: count from its closing bracket.
+  const stat = tryRead(() => readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  // A zombie holds nothing any more.
+  return fields[0] === 'Z' ? undefined : (fields[19] ?? '');
+}
+
+function tryRead(read: () => string): string {
+  try {
+    return read();
+  } catch {
+    return '';
+  }
+}
