@@ -32,11 +32,8 @@ export async function initModel(options: InitOptions): Promise<ModelFolder> {
       `Expected a whole number from 0 to 4294967295 for seed but found ${seed}.`,
     );
   }
-  const built = buildArchitecture(architecture, {
-    width,
-    ...(options.classes !== undefined && { classes: options.classes }),
-    ...(options.includeTop !== undefined && { includeTop: options.includeTop }),
-  });
+  const { classes, includeTop, signal } = options;
+  const built = buildArchitecture(architecture, { width, classes, includeTop });
   await checkReplaceable(dir, overwrite);
   const scales = kernelScales(built.topology, built.preprocessing === 'caffe' ? 64 : 1);
   return writeModelFolder(dir, {
@@ -51,7 +48,7 @@ export async function initModel(options: InitOptions): Promise<ModelFolder> {
     weights: streams(built.weights, seed, scales),
     generatedBy: `img2features model init, seed ${seed}: not trained`,
     overwrite,
-    ...(options.signal && { signal: options.signal }),
+    signal,
   });
 }
 

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, open, readdir, rename, rm, rmdir } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { errnoOf, isImg2FeaturesError, ModelError } from '../errors.ts';
@@ -7,6 +8,9 @@ import type { ModelFolder, ModelMetadata, WeightSpec } from './model-folder.ts';
 import { MODEL_FORMAT, parseModelJson } from './model-json.ts';
 import { readModelFolder } from './read-model-folder.ts';
 import { ShardWriter } from './shard-writer.ts';
+
+/** Ends the name of an old model that steps aside while the new one takes its place. */
+const RETIRED = '-old';
 
 export interface WeightStream {
   readonly spec: WeightSpec;
@@ -45,9 +49,9 @@ export async function writeModelFolder(
   const beside = `.${basename(target)}.img2features-${hostname()}-`;
   const temp = join(dirname(target), `${beside}${process.pid}-${randomBytes(4).toString('hex')}`);
   try {
-    await checkReplaceable(target, overwrite);
     await mkdir(dirname(target), { recursive: true });
-    await removeLeftovers(dirname(target), beside);
+    await clearLeftovers(target, beside);
+    await checkReplaceable(target, overwrite);
     await mkdir(temp);
     await writeContent(temp, content);
     await moveIntoPlace(temp, target, overwrite);
@@ -92,11 +96,19 @@ export async function checkReplaceable(dir: string, overwrite: boolean): Promise
   }
 }
 
-/** Folders of killed writers to the same target, on this machine, whose process is gone. */
-async function removeLeftovers(parent: string, prefix: string): Promise<void> {
+/**
+ * Folders that killed writers to the same target left on this machine. One killed between its two
+ * renames left the old model aside and no target: the old model comes back.
+ */
+async function clearLeftovers(target: string, prefix: string): Promise<void> {
+  const parent = dirname(target);
   for (const name of await readdir(parent)) {
     const pid = name.startsWith(prefix) ? Number.parseInt(name.slice(prefix.length), 10) : 0;
-    if (pid > 0 && !isRunning(pid)) await rm(join(parent, name), { recursive: true, force: true });
+    if (!(pid > 0) || isRunning(pid)) continue;
+    const leftover = join(parent, name);
+    const isLost = name.endsWith(RETIRED) && !existsSync(target);
+    if (isLost) await rename(leftover, target);
+    else await rm(leftover, { recursive: true, force: true });
   }
 }
 
@@ -158,23 +170,24 @@ async function writeContent(temp: string, content: ModelFolderContent): Promise<
 
 async function moveIntoPlace(temp: string, target: string, overwrite: boolean): Promise<void> {
   await checkReplaceable(target, overwrite);
-  const retired = `${temp}-old`;
-  let hadTarget = true;
-  // A folder cannot be renamed over a filled one: the old model steps aside first.
+  const retired = `${temp}${RETIRED}`;
+  let isRetired = false;
   try {
-    await rename(target, retired);
+    // A folder cannot be renamed over a filled one: an old model steps aside, an empty folder goes.
+    if (overwrite) await rename(target, retired);
+    else await rmdir(target);
+    isRetired = overwrite;
   } catch (error) {
     if (errnoOf(error) !== 'ENOENT') throw error;
-    hadTarget = false;
   }
   try {
     await rename(temp, target);
   } catch (error) {
-    if (hadTarget) await rename(retired, target);
+    if (isRetired) await rename(retired, target);
     throw error;
   }
   await syncFolder(dirname(target));
-  if (hadTarget) await rm(retired, { recursive: true, force: true });
+  if (isRetired) await rm(retired, { recursive: true, force: true });
 }
 
 async function writeSynced(path: string, text: string): Promise<void> {

@@ -1,0 +1,122 @@
+import { stat } from 'node:fs/promises';
+import { describeModel, type ModelDescription } from '../model/describe-model.ts';
+import type { ModelFolder, ModelMetadata, Preprocessing } from '../model/model-folder.ts';
+import { readModelFolder, readModelJson } from '../model/read-model-folder.ts';
+import type { OpenShape } from '../model/topology-layers.ts';
+import { verifyWeights } from '../model/verify-weights.ts';
+import { printable } from '../terminal/escape.ts';
+import { formatBytes, formatCount } from '../terminal/units.ts';
+
+export interface ModelInfoOptions {
+  readonly dir: string;
+  /** Also read the shards and compare their SHA-256 (half a second for VGG16). */
+  readonly verify?: boolean;
+  readonly signal?: AbortSignal;
+}
+
+/** JSON-able: what `--json` prints. */
+export interface ModelInfo extends ModelDescription {
+  readonly dir: string;
+  readonly architecture: string | null;
+  /** null: the folder does not say, `--preprocessing` must. */
+  readonly preprocessing: Preprocessing | null;
+  readonly inputSize: readonly [height: number, width: number];
+  readonly trained: boolean;
+  readonly source: ModelMetadata['source'];
+  readonly weightsSha256: string;
+  /** True when the shards were read and have that SHA-256. */
+  readonly verified: boolean;
+  readonly weightBytes: number;
+  readonly shards: number;
+}
+
+/**
+ * `img2features model info [dir]`: what is in a model folder.
+ * @throws ModelError also when `verify` finds other weights than model.json states
+ */
+export async function runModelInfo(options: ModelInfoOptions): Promise<ModelInfo> {
+  const { metadata: stated } = await readModelJson(options.dir);
+  // A model that another tool wrote does not name its preprocessing; that must not hide the rest.
+  const folder = await readModelFolder(options.dir, stated ? {} : { preprocessing: 'none' });
+  if (options.verify) await verifyWeights(folder, options.signal);
+  const { architecture, inputSize, trained, source, weightsSha256 } = folder.metadata;
+  return {
+    dir: folder.dir,
+    architecture,
+    preprocessing: stated?.preprocessing ?? null,
+    inputSize,
+    trained,
+    source,
+    weightsSha256,
+    // Without our metadata the SHA-256 was just computed from the shards.
+    verified: options.verify === true || stated === undefined,
+    weightBytes: await totalSize(folder),
+    shards: folder.shardPaths.length,
+    ...(await describeModel(folder)),
+  };
+}
+
+/** The same for people: a head, a table of layers, what to give to --layer. */
+export function formatModelInfo(info: ModelInfo): string {
+  const lines = [
+    `Model          ${info.dir}`,
+    `Architecture   ${info.architecture ?? 'its own'}, input ${info.inputSize.join('×')} RGB`,
+    `Preprocessing  ${info.preprocessing ?? 'unknown: give --preprocessing caffe, tf, torch or none'}`,
+    `Weights        ${formatCount(info.params)} values, ${formatBytes(info.weightBytes)} in ${formatCount(info.shards)} ${info.shards === 1 ? 'file' : 'files'}`,
+    `Origin         ${describeSource(info.source)}`,
+    ...(info.source.kind === 'keras' ? [`  its SHA-256  ${info.source.sha256}`] : []),
+    `SHA-256        ${info.weightsSha256} (weights${info.verified ? ', verified' : ''})`,
+    ...(info.trained ? [] : ['', NOT_TRAINED]),
+    '',
+    ...formatTable(info),
+    '',
+    'Good features (--layer):',
+    ...alignColumns(
+      info.features.map(({ request, length, why }) => [request, formatCount(length), why]),
+      [1],
+    ).map((line) => `  ${line}`),
+    `Without --layer: ${info.defaultLayer}.`,
+  ];
+  return `${lines.map(printable).join('\n')}\n`;
+}
+
+export const NOT_TRAINED =
+  'NOT TRAINED: seeded weights for demos, tests and benchmarks. The features mean nothing.';
+
+function formatTable(info: ModelInfo): string[] {
+  const rows = info.layers.map(({ name, className, outputShape, params }) => [
+    name,
+    className,
+    formatShape(outputShape),
+    formatCount(params),
+  ]);
+  return alignColumns([['Layer', 'Class', 'Output', 'Weights'], ...rows], [3]);
+}
+
+function formatShape(shape: OpenShape): string {
+  return shape.map((side) => side ?? '?').join('×');
+}
+
+function describeSource(source: ModelMetadata['source']): string {
+  if (source.kind === 'keras') return `${source.file} (${source.format})`;
+  if (source.kind === 'tfjs') return `written by ${source.by || 'another tool'}`;
+  const width = source.width === 1 ? '' : `, width ${source.width}`;
+  return `img2features model init, seed ${source.seed}${width}`;
+}
+
+/** Pads every column to its widest cell; columns in `right` are aligned to the right. */
+function alignColumns(rows: readonly string[][], right: readonly number[]): string[] {
+  const widths = (rows[0] ?? []).map((_, i) => Math.max(...rows.map((row) => row[i]!.length)));
+  return rows.map((row) =>
+    row
+      .map((cell, i) => (right.includes(i) ? cell.padStart(widths[i]!) : cell.padEnd(widths[i]!)))
+      .join('  ')
+      .trimEnd(),
+  );
+}
+
+async function totalSize(folder: ModelFolder): Promise<number> {
+  let bytes = 0;
+  for (const path of folder.shardPaths) bytes += (await stat(path)).size;
+  return bytes;
+}
