@@ -1,0 +1,100 @@
+import { DecodeError } from './decode-error.ts';
+
+/** What the markers before the first scan say; entropy-coded data is not looked at. */
+export interface JpegHeader {
+  readonly width: number;
+  readonly height: number;
+  /** Bits of a sample. */
+  readonly precision: number;
+  /** 0xc0 baseline, 0xc1 extended, 0xc2 progressive, others: lossless, arithmetic … */
+  readonly frame: number;
+  /** Identifier and sampling factors of each component, in file order. */
+  readonly components: readonly {
+    readonly id: number;
+    readonly horizontal: number;
+    readonly vertical: number;
+  }[];
+  /** How many components the first scan holds. */
+  readonly scanComponents: number;
+  readonly hasJfif: boolean;
+  readonly hasExif: boolean;
+  /** The Adobe marker's colour transform, or undefined without that marker. */
+  readonly adobeTransform: number | undefined;
+}
+
+/** Reads the markers up to the first start of scan. Throws DecodeError `truncated` or `corrupt`. */
+export function readJpegHeader(bytes: Uint8Array): JpegHeader {
+  let frame:
+    | Pick<JpegHeader, 'width' | 'height' | 'precision' | 'frame' | 'components'>
+    | undefined;
+  let hasJfif = false;
+  let hasExif = false;
+  let adobeTransform: number | undefined;
+  let at = 2;
+  for (;;) {
+    // Any number of 0xff may pad a marker.
+    while (bytes[at] === 0xff && bytes[at + 1] === 0xff) at++;
+    if (at + 4 > bytes.length) throw cutShort();
+    const marker = bytes[at + 1];
+    if (bytes[at] !== 0xff || marker < 0xc0 || (marker >= 0xd0 && marker <= 0xd9)) {
+      throw new DecodeError(
+        'corrupt',
+        `Expected a JPEG marker at byte ${at} but found other data.`,
+      );
+    }
+    const length = (bytes[at + 2] << 8) | bytes[at + 3];
+    const segment = bytes.subarray(at + 4, at + 2 + length);
+    if (length < 2 || segment.length !== length - 2) throw cutShort();
+    if (marker === 0xda) {
+      if (frame === undefined) {
+        throw new DecodeError('corrupt', 'Expected a JPEG frame header but found none.');
+      }
+      return { ...frame, scanComponents: segment[0] ?? 0, hasJfif, hasExif, adobeTransform };
+    }
+    if (isFrame(marker)) frame ??= readFrame(marker, segment);
+    else if (marker === 0xe0 && startsWith(segment, 'JFIF\0')) hasJfif = true;
+    else if (marker === 0xe1 && startsWith(segment, 'Exif\0')) hasExif = true;
+    else if (marker === 0xee && segment.length >= 12 && startsWith(segment, 'Adobe')) {
+      adobeTransform = segment[11];
+    }
+    at += 2 + length;
+  }
+}
+
+/** 0xc0 to 0xcf without the tables (DHT, DAC) and the reserved one that stand between them. */
+function isFrame(marker: number): boolean {
+  return marker >= 0xc0 && marker <= 0xcf && marker !== 0xc4 && marker !== 0xc8 && marker !== 0xcc;
+}
+
+function readFrame(marker: number, segment: Uint8Array) {
+  const count = segment[5] ?? 0;
+  if (segment.length < 6 + count * 3) {
+    throw new DecodeError(
+      'corrupt',
+      'Expected a complete JPEG frame header but found a short one.',
+    );
+  }
+  return {
+    frame: marker,
+    precision: segment[0],
+    height: (segment[1] << 8) | segment[2],
+    width: (segment[3] << 8) | segment[4],
+    components: Array.from({ length: count }, (_, i) => ({
+      id: segment[6 + i * 3],
+      horizontal: segment[7 + i * 3] >> 4,
+      vertical: segment[7 + i * 3] & 15,
+    })),
+  };
+}
+
+function startsWith(segment: Uint8Array, text: string): boolean {
+  for (let i = 0; i < text.length; i++) if (segment[i] !== text.charCodeAt(i)) return false;
+  return true;
+}
+
+function cutShort(): DecodeError {
+  return new DecodeError(
+    'truncated',
+    'Expected a complete JPEG but found one that ends in its header.',
+  );
+}
