@@ -1,0 +1,185 @@
+import { expect, test } from 'vitest';
+import { ColumnMoments } from '../../src/reduce/column-moments.ts';
+import { Moments } from '../../src/reduce/moments.ts';
+import { randomRows } from './random-rows.ts';
+
+// Rows (1,2,3), (3,2,1), (5,5,5): means 3, 3, 3; deviations (-2,-1,0), (0,-1,-2), (2,2,2).
+const rows3 = Float32Array.of(1, 2, 3, 3, 2, 1, 5, 5, 5);
+const scatter3 = [8, 6, 4, 6, 6, 6, 4, 6, 8];
+
+test('three rows give the scatter matrix worked out by hand', () => {
+  const moments = new Moments(3);
+  moments.add(rows3, 3);
+  expect(moments.count).toBe(3);
+  expect([...moments.mean()]).toEqual([3, 3, 3]);
+  expect([...moments.scatter()]).toEqual(scatter3);
+  expect([...moments.squares()]).toEqual([8, 6, 8]);
+});
+
+test('columns alone give the same means and squares', () => {
+  const moments = new ColumnMoments(3);
+  moments.add(rows3, 3);
+  expect([...moments.mean()]).toEqual([3, 3, 3]);
+  expect([...moments.squares()]).toEqual([8, 6, 8]);
+});
+
+/** Mean and scatter matrix in two passes, each sum compensated (Neumaier). */
+function twoPasses(values: Float32Array | Float64Array, n: number, d: number) {
+  const sum = (terms: (i: number) => number) => {
+    let [total, rest] = [0, 0];
+    for (let i = 0; i < n; i++) {
+      const term = terms(i);
+      const next = total + term;
+      rest += Math.abs(total) >= Math.abs(term) ? total - next + term : term - next + total;
+      total = next;
+    }
+    return total + rest;
+  };
+  const mean = Array.from({ length: d }, (_, j) => sum((i) => values[i * d + j]!) / n);
+  const scatter = Array.from({ length: d * d }, (_, at) => {
+    const [j, k] = [Math.floor(at / d), at % d];
+    return sum((i) => (values[i * d + j]! - mean[j]!) * (values[i * d + k]! - mean[k]!));
+  });
+  return { mean, scatter };
+}
+
+test('600 rows of 37 values agree with two compensated passes to 1e-13', () => {
+  const values = randomRows(600, 37, 1);
+  const moments = new Moments(37);
+  moments.add(values, 600);
+  const expected = twoPasses(values, 600, 37);
+  const scale = Math.max(...expected.scatter);
+  moments.mean().forEach((mean, j) => {
+    expect(Math.abs(mean - expected.mean[j]!)).toBeLessThan(1e-14);
+  });
+  moments.scatter().forEach((value, at) => {
+    expect(Math.abs(value - expected.scatter[at]!)).toBeLessThan(1e-13 * scale);
+  });
+});
+
+test('a mean of 1e6 over a deviation of 1e-3 loses no more than the data have lost', () => {
+  const noise = randomRows(1000, 5, 2);
+  const values = Float64Array.from(noise, (value) => 1e6 + 1e-3 * value);
+  const expected = twoPasses(values, 1000, 5).scatter;
+  const moments = new Moments(5);
+  const columns = new ColumnMoments(5);
+  moments.add(values, 1000);
+  columns.add(values, 1000);
+  moments.scatter().forEach((value, at) => {
+    expect(Math.abs(value / expected[0]! - expected[at]! / expected[0]!)).toBeLessThan(1e-12);
+  });
+  columns.squares().forEach((value, j) => {
+    expect(Math.abs(value / expected[j * 6]! - 1)).toBeLessThan(1e-12);
+  });
+});
+
+test('rows sorted by class, far apart, keep their deviations', () => {
+  const values = Float64Array.from({ length: 2000 }, (_, i) => (i < 1000 ? 0 : 1e8) + (i % 2));
+  const moments = new Moments(1);
+  moments.add(values, 2000);
+  // 2000 (5e7)^2 between the classes and 2000 / 4 within.
+  expect(moments.squares()[0]! / (2000 * 2.5e15 + 500) - 1).toBeCloseTo(0, 14);
+});
+
+test('the cut into blocks changes no bit', () => {
+  const values = randomRows(700, 9, 3);
+  const whole = new Moments(9);
+  whole.add(values, 700);
+  const pieces = new Moments(9);
+  for (let at = 0, n = 1; at < 700; at += n, n = Math.min(700 - at, n + 37)) {
+    pieces.add(values.subarray(at * 9, (at + n) * 9), n);
+  }
+  expect(pieces.scatter()).toEqual(whole.scatter());
+  expect(pieces.mean()).toEqual(whole.mean());
+});
+
+test('merged parts equal the whole to rounding', () => {
+  const values = randomRows(900, 6, 4);
+  const [whole, first, second] = [new Moments(6), new Moments(6), new Moments(6)];
+  whole.add(values, 900);
+  first.add(values.subarray(0, 300 * 6), 300);
+  second.add(values.subarray(300 * 6), 600);
+  first.merge(second);
+  expect(first.count).toBe(900);
+  const expected = whole.scatter();
+  first.scatter().forEach((value, at) => {
+    expect(Math.abs(value - expected[at]!)).toBeLessThan(1e-12 * expected[0]!);
+  });
+  const mean = whole.mean();
+  first.mean().forEach((value, j) => {
+    expect(Math.abs(value - mean[j]!)).toBeLessThan(1e-15);
+  });
+});
+
+test('merged columns equal the whole to rounding', () => {
+  const values = randomRows(900, 6, 4);
+  const [whole, first, second] = [new ColumnMoments(6), new ColumnMoments(6), new ColumnMoments(6)];
+  whole.add(values, 900);
+  first.add(values.subarray(0, 300 * 6), 300);
+  second.add(values.subarray(300 * 6), 600);
+  first.merge(second);
+  expect(first.count).toBe(900);
+  const expected = whole.squares();
+  first.squares().forEach((value, j) => {
+    expect(Math.abs(value / expected[j]! - 1)).toBeLessThan(1e-13);
+  });
+});
+
+test('an empty part changes nothing', () => {
+  const [moments, empty] = [new Moments(3), new Moments(3)];
+  moments.add(rows3, 3);
+  moments.merge(empty);
+  expect([...moments.scatter()]).toEqual(scatter3);
+  empty.merge(moments);
+  expect([...empty.scatter()]).toEqual(scatter3);
+  expect([...empty.mean()]).toEqual([3, 3, 3]);
+});
+
+test('a constant column has squares of exactly zero', () => {
+  const values = randomRows(777, 2, 5).map((value, at) => (at % 2 === 0 ? 0.1 : value));
+  const [moments, columns] = [new Moments(2), new ColumnMoments(2)];
+  moments.add(values, 777);
+  columns.add(values, 777);
+  expect(moments.squares()[0]).toBe(0);
+  expect(columns.squares()[0]).toBe(0);
+  expect(moments.mean()[0]).toBe(Math.fround(0.1));
+});
+
+test('no rows and one row have no scatter', () => {
+  const moments = new Moments(2);
+  expect([...moments.scatter()]).toEqual([0, 0, 0, 0]);
+  moments.add(Float32Array.of(7, 9), 1);
+  expect([...moments.mean()]).toEqual([7, 9]);
+  expect([...moments.scatter()]).toEqual([0, 0, 0, 0]);
+});
+
+test('a value that is not finite names its row and place', () => {
+  for (const moments of [new Moments(3), new ColumnMoments(3)]) {
+    moments.add(rows3, 3);
+    const bad = Float32Array.of(1, 2, 3, 4, Number.POSITIVE_INFINITY, 6);
+    expect(() => moments.add(bad, 2)).toThrow(
+      'Expected finite features for row 4 but found Infinity at value 1',
+    );
+  }
+});
+
+test('the scatter matrix times vectors is the product of the two', () => {
+  const [d, b] = [133, 67];
+  const moments = new Moments(d);
+  moments.add(randomRows(300, d, 6), 300);
+  const scatter = moments.scatter();
+  const block = Float64Array.from(randomRows(b, d, 7));
+  const image = moments.applyScatter(block, b);
+  for (const [v, j] of [
+    [0, 0],
+    [0, 132],
+    [3, 50],
+    [63, 1],
+    [64, 2],
+    [66, 132],
+  ] as const) {
+    let expected = 0;
+    for (let i = 0; i < d; i++) expected += scatter[i * d + j]! * block[v * d + i]!;
+    expect(Math.abs(image[v * d + j]! - expected)).toBeLessThan(1e-12 * scatter[0]!);
+  }
+});
