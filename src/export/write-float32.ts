@@ -30,7 +30,12 @@ export function writeFloat32(value: number, out: Uint8Array, at: number): number
     out[at++] = MINUS;
     value = -value;
   }
-  if (value < 1e9 && value === Math.floor(value)) return writeFixed(value * 10, 1, out, at);
+  if (value < 1e9 && value === Math.floor(value)) {
+    at = writeInteger(value, countDigits(value), out, at);
+    out[at++] = DOT;
+    out[at++] = ZERO;
+    return at;
+  }
   if (value < 1e-13 || value >= 1e9) return writeSlowly(value, out, at);
   float[0] = value;
   const exponent = bits[0] >>> 23;
@@ -61,43 +66,37 @@ function isSame(value: number, scale: number, tolerance: number): boolean {
 /** `digits` / 10^scale as 0.00123 or 12.5; scale >= 1. */
 function writeFixed(digits: number, scale: number, out: Uint8Array, at: number): number {
   const width = Math.max(countDigits(digits), scale + 1);
-  const end = at + width + 1;
-  let rest = digits;
-  let p = end;
-  for (let i = 0; i < scale; i++) {
-    const next = Math.floor(rest / 10);
-    out[--p] = ZERO + rest - next * 10;
-    rest = next;
-  }
-  out[--p] = DOT;
-  while (p > at) {
-    const next = Math.floor(rest / 10);
-    out[--p] = ZERO + rest - next * 10;
-    rest = next;
-  }
-  return end;
+  writeInteger(digits, width, out, at + 1);
+  // The point goes where the last digit before it stood, after those digits moved one to the left.
+  const point = at + width - scale;
+  for (let p = at; p < point; p++) out[p] = out[p + 1];
+  out[point] = DOT;
+  return at + width + 1;
 }
 
 /** `digits` / 10^scale as 1.23e-7. */
 function writeScientific(digits: number, scale: number, out: Uint8Array, at: number): number {
   const count = countDigits(digits);
-  let rest = digits;
-  for (let p = at + count; p > at + 1; p--) {
-    const next = Math.floor(rest / 10);
+  const power = scale - count + 1;
+  let end = writeInteger(digits, count, out, at + 1);
+  out[at] = out[at + 1];
+  out[at + 1] = DOT;
+  if (count === 1) end = at + 1;
+  out[end++] = EXPONENT;
+  out[end++] = MINUS;
+  return writeInteger(power, power < 10 ? 1 : 2, out, end);
+}
+
+/** An integer below 2^31 in `width` digits, with zeros in front. */
+function writeInteger(integer: number, width: number, out: Uint8Array, at: number): number {
+  // As int32 the division by a constant is one multiplication.
+  let rest = integer | 0;
+  for (let p = at + width - 1; p >= at; p--) {
+    const next = (rest / 10) | 0;
     out[p] = ZERO + rest - next * 10;
     rest = next;
   }
-  out[at++] = ZERO + rest;
-  if (count > 1) {
-    out[at] = DOT;
-    at += count;
-  }
-  out[at++] = EXPONENT;
-  out[at++] = MINUS;
-  const power = scale - count + 1;
-  if (power >= 10) out[at++] = ZERO + Math.floor(power / 10);
-  out[at++] = ZERO + (power % 10);
-  return at;
+  return at + width;
 }
 
 /** Outside the range of exact powers of ten: rare in features. */
@@ -121,7 +120,7 @@ function countDigits(integer: number): number {
 
 /** Zeros between the point and the first digit, for 1e-13 <= value < 1. */
 function leadingZeros(value: number): number {
-  let zeros = 0;
-  while (zeros < 13 && value * POW10[zeros + 1] < 1) zeros++;
+  let zeros = value < 1e-4 ? (value < 1e-8 ? 7 : 3) : 0;
+  while (value * POW10[zeros + 1] < 1) zeros++;
   return zeros;
 }
