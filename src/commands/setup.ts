@@ -1,3 +1,4 @@
+import { findGpuDriver } from '../runtime/find-gpu-driver.ts';
 import { installRuntime } from '../runtime/install/install-runtime.ts';
 import type { OnStep } from '../runtime/install/setup-step.ts';
 import type { ProbeResult } from '../runtime/probe-runtime.ts';
@@ -17,6 +18,8 @@ export interface SetupResult {
   readonly wasInstalled: boolean;
   /** The trial run that closed a new install. */
   readonly probe: ProbeResult | undefined;
+  /** One sentence the user should read, e.g. that the CUDA library has no GPU to use here. */
+  readonly notice: string | undefined;
   readonly ms: number;
 }
 
@@ -27,5 +30,21 @@ export interface SetupResult {
 export async function runSetup(options: SetupOptions, onStep?: OnStep): Promise<SetupResult> {
   const started = performance.now();
   const { runtime, probe } = await installRuntime({ ...options, onStep });
-  return { runtime, probe, wasInstalled: probe === undefined, ms: performance.now() - started };
+  return {
+    runtime,
+    probe,
+    wasInstalled: probe === undefined,
+    notice: options.gpu ? await gpuNotice(runtime, probe) : undefined,
+    ms: performance.now() - started,
+  };
+}
+
+async function gpuNotice(
+  runtime: TensorFlowRuntime,
+  probe: ProbeResult | undefined,
+): Promise<string | undefined> {
+  const driver = await findGpuDriver();
+  if (probe?.device === 'cuda' || (driver.present && !probe)) return undefined;
+  const why = driver.present ? (probe?.gpuCause ?? driver.detail) : driver.detail;
+  return `TensorFlow ${runtime.tensorflow} uses no GPU here (found ${why}): until it does, it computes on the CPU.`;
 }

@@ -1,6 +1,7 @@
 /** Which device and library a run takes, and why: never a silent fallback. */
 import type { Device } from '../engine/engine.ts';
 import { EngineError } from '../errors.ts';
+import type { GpuDriver } from './find-gpu-driver.ts';
 import type { FoundRuntimes } from './locate-runtime.ts';
 import type { TensorFlowRuntime } from './tensorflow-runtime.ts';
 
@@ -49,56 +50,84 @@ function chooseCpu(found: FoundRuntimes): DeviceChoice {
 }
 
 function chooseCuda(found: FoundRuntimes): DeviceChoice {
-  const { driver, platform } = found;
-  if (driver.present) {
-    const runtime = found.installedGpuPackage ?? found.gpu;
-    if (runtime) {
-      const reason = `asked for with --device cuda: ${driver.detail}`;
-      return { device: 'cuda', reason, runtime, explicit: true };
-    }
-    if (!hasCudaLibrary(found)) {
-      throw cudaError(`found no CUDA library for ${platform.name}`, 'Use --device cpu.');
-    }
-    const library = found.cpu
-      ? 'only the CPU library is set up'
-      : "TensorFlow's CUDA library is not set up";
-    throw cudaError(`found ${driver.detail}, but ${library}`, 'Run `img2features setup --gpu`.');
+  const problem = cudaProblem(found);
+  if (problem) {
+    throw new EngineError(`Expected a GPU for --device cuda but found ${problem.found}.`, {
+      fix: problem.fix,
+    });
   }
-  const fix = hasCudaLibrary(found)
-    ? `Install NVIDIA's driver or make the GPU visible${found.gpu ? '' : ', then run `img2features setup --gpu`'}; or use --device auto.`
-    : 'Use --device cpu: CUDA runs on Linux x86-64 only.';
-  throw cudaError(`found ${driver.detail}`, fix);
+  const reason = `asked for with --device cuda: ${found.driver.detail}`;
+  return { device: 'cuda', reason, runtime: cudaRuntime(found), explicit: true };
 }
 
 function chooseBest(found: FoundRuntimes): DeviceChoice {
-  const { driver, platform, cpu, gpu, installedGpuPackage } = found;
-  const cuda = installedGpuPackage ?? gpu;
-  if (driver.present && cuda) {
-    return { device: 'cuda', reason: driver.detail, runtime: cuda, explicit: false };
+  const problem = cudaProblem(found);
+  if (!problem) {
+    const { detail } = found.driver;
+    return { device: 'cuda', reason: detail, runtime: cudaRuntime(found), explicit: false };
   }
-  const runtime = cpu ?? gpu;
+  const runtime = found.cpu ?? found.gpu;
   if (runtime) {
-    return { device: 'cpu', reason: whyNotCuda(found), runtime, explicit: false };
+    const wasted = found.driver.devices.length > 0;
+    const reason = wasted ? `found ${problem.found}: ${problem.fix}` : `found ${problem.found}`;
+    return { device: 'cpu', reason, runtime, explicit: false };
   }
-  const why = platform.reason
-    ? `${platform.reason}: WebAssembly runs instead`
-    : "TensorFlow's library is not set up: WebAssembly runs instead, about 8 times slower; `img2features setup` changes that";
+  const why = found.platform.reason
+    ? `${found.platform.reason}: WebAssembly runs instead`
+    : "TensorFlow's library is not set up: WebAssembly runs instead, several times slower; `img2features setup` changes that";
   return { device: 'wasm', reason: why, explicit: false };
 }
 
-function whyNotCuda(found: FoundRuntimes): string {
-  const { driver } = found;
-  if (!driver.present) return driver.detail;
-  return hasCudaLibrary(found)
-    ? `${driver.detail} is here, but only the CPU library is set up; \`img2features setup --gpu\` makes use of it`
-    : `no CUDA library for ${found.platform.name}`;
+/** A package that the user installed, and that works, goes before our own. */
+function cudaRuntime(found: FoundRuntimes): TensorFlowRuntime | undefined {
+  return found.installedGpuPackage ?? found.gpu;
+}
+
+/** Why CUDA cannot be used: completes "found …". */
+function cudaProblem(found: FoundRuntimes): { found: string; fix: string } | undefined {
+  const { driver, platform } = found;
+  if (!driver.present)
+    return { found: driver.detail, fix: DRIVER_FIXES[driver.missing ?? 'driver'] };
+  if (found.installedGpuPackage) return undefined;
+  if (!hasCudaLibrary(found)) {
+    return {
+      found: `${driver.detail} and no CUDA library for ${platform.name}`,
+      fix: 'Use --device auto: TensorFlow 2.21 has CUDA on Linux x86-64 only.',
+    };
+  }
+  if (!found.gpu) {
+    const state = found.cpu ? 'only the CPU library set up' : 'the CUDA library not set up';
+    return { found: `${driver.detail} with ${state}`, fix: 'Run `img2features setup --gpu`.' };
+  }
+  if (isTooOld(driver.version)) {
+    return {
+      found: `${driver.detail}, too old for CUDA 12`,
+      fix: `Update the NVIDIA driver to ${OLDEST_DRIVER} or newer.`,
+    };
+  }
+  return undefined;
+}
+
+const DRIVER_FIXES: Readonly<Record<NonNullable<GpuDriver['missing']>, string>> = {
+  driver: "Install NVIDIA's driver (in a container: start it with the GPU), or use --device auto.",
+  gpu: 'Give this process the GPU (in a container: `--gpus all`), or use --device auto.',
+  library:
+    'Start the container with NVIDIA_DRIVER_CAPABILITIES=compute,utility, or use --device auto.',
+  visibility: 'Unset CUDA_VISIBLE_DEVICES, or use --device auto.',
+  platform: 'Use --device auto.',
+};
+
+/** The oldest driver that runs libraries of any CUDA 12 release (minor version compatibility). */
+const OLDEST_DRIVER = '525.60';
+
+function isTooOld(version: string | undefined): boolean {
+  if (version === undefined) return false; // the library itself will tell
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  const [oldestMajor = 0, oldestMinor = 0] = OLDEST_DRIVER.split('.').map(Number);
+  return major < oldestMajor || (major === oldestMajor && minor < oldestMinor);
 }
 
 /** The CUDA build of TensorFlow 2.21 is published for Linux x86-64 only. */
 function hasCudaLibrary(found: FoundRuntimes): boolean {
   return found.platform.key === 'linux-x64';
-}
-
-function cudaError(found: string, fix: string): EngineError {
-  return new EngineError(`Expected a GPU for --device cuda but ${found}.`, { fix });
 }

@@ -6,6 +6,8 @@ import { runCommand } from './run-command.ts';
 export interface GpuDriver {
   /** A driver, its user library and at least one visible GPU are here. */
   readonly present: boolean;
+  /** What a GPU lacks here, when `present` is false. */
+  readonly missing?: 'driver' | 'gpu' | 'library' | 'visibility' | 'platform' | undefined;
   /** e.g. "550.54.15", when known. */
   readonly version: string | undefined;
   /** GPU names (from nvidia-smi), or device nodes such as "nvidia0". */
@@ -23,30 +25,28 @@ export interface DriverSearch {
 
 export async function findGpuDriver(search: DriverSearch = {}): Promise<GpuDriver> {
   const { root = '/', env = process.env, platform = process.platform } = search;
-  const none = (detail: string, version?: string, devices: string[] = []): GpuDriver => ({
+  const nodes = platform === 'linux' ? deviceNodes(root) : [];
+  const version = platform === 'linux' ? driverVersion(root) : undefined;
+  const without = (missing: GpuDriver['missing'], detail: string): GpuDriver => ({
     present: false,
+    missing,
     version,
-    devices,
+    devices: nodes,
     detail,
   });
-  if (platform !== 'linux') return none(`CUDA is not supported on ${platform}`);
+  if (platform !== 'linux') return without('platform', `CUDA does not exist on ${platform}`);
 
-  const nodes = deviceNodes(root);
-  const version = driverVersion(root);
   const library = await hasDriverLibrary(root, env);
-  if (nodes.length === 0 && version === undefined && !library) return none('no NVIDIA driver');
   if (nodes.length === 0) {
-    return none('an NVIDIA driver is installed but no GPU is visible (/dev/nvidia0)', version);
+    return version === undefined && !library
+      ? without('driver', 'no NVIDIA driver')
+      : without('gpu', 'an NVIDIA driver, but no GPU that this process may use');
   }
-  if (!library) {
-    return none(
-      "an NVIDIA GPU is here but the driver's library libcuda.so.1 is not",
-      version,
-      nodes,
-    );
+  if (!library) return without('library', "an NVIDIA GPU, but not the driver's libcuda.so.1");
+  const hidden = env.CUDA_VISIBLE_DEVICES;
+  if (hidden !== undefined && /^\s*(-1.*)?$/.test(hidden)) {
+    return without('visibility', `CUDA_VISIBLE_DEVICES="${hidden}", which hides every GPU`);
   }
-  const hidden = hiddenBy(env);
-  if (hidden) return none(hidden, version, nodes);
 
   const named = await namesFromSmi(env);
   const devices = named.names.length > 0 ? named.names : nodes;
@@ -98,12 +98,6 @@ async function hasDriverLibrary(root: string, env: NodeJS.ProcessEnv): Promise<b
     if (listed.status === 0) return listed.stdout.includes('libcuda.so.1');
   }
   return false;
-}
-
-function hiddenBy(env: NodeJS.ProcessEnv): string | undefined {
-  const visible = env.CUDA_VISIBLE_DEVICES;
-  if (visible === undefined || !/^\s*(-1.*)?$/.test(visible)) return undefined;
-  return `CUDA_VISIBLE_DEVICES=${JSON.stringify(visible)} hides every GPU`;
 }
 
 async function namesFromSmi(

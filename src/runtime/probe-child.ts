@@ -1,21 +1,25 @@
 /** Process entry of `probeRuntime`: one message in, one message out, then it ends. */
 import type { Rank } from '@tensorflow/tfjs-node';
+import { RuntimeError } from '../errors.ts';
 import { type LoadOptions, loadTfjsNode, type TfNode } from './load-tfjs-node.ts';
-import type { ProbeMessage, ProbeResult } from './probe-runtime.ts';
+import type { ProbeFigures, ProbeMessage } from './probe-runtime.ts';
 import type { TensorFlowRuntime } from './tensorflow-runtime.ts';
 
 process.once('message', (message: { runtime: TensorFlowRuntime; load: LoadOptions }) => {
   const answer = (reply: ProbeMessage) => process.send?.(reply, () => process.disconnect());
   probe(message.runtime, message.load).then(
     (result) => answer({ result }),
-    (error: unknown) => answer({ error: error instanceof Error ? error.message : String(error) }),
+    (error: unknown) => answer({ error: reasonOf(error) }),
   );
 });
 
-async function probe(
-  runtime: TensorFlowRuntime,
-  load: LoadOptions,
-): Promise<Omit<ProbeResult, 'oneDnn'>> {
+/** The loader's own cause: `probeRuntime` says the rest. */
+function reasonOf(error: unknown): string {
+  const inner = error instanceof RuntimeError && error.cause ? error.cause : error;
+  return inner instanceof Error ? inner.message.split('\n', 1)[0]! : String(inner);
+}
+
+async function probe(runtime: TensorFlowRuntime, load: LoadOptions): Promise<ProbeFigures> {
   const started = performance.now();
   const tf = await loadTfjsNode(runtime, load);
   const loaded = performance.now();

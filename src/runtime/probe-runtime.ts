@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { RuntimeError } from '../errors.ts';
 import type { LoadOptions } from './load-tfjs-node.ts';
 import type { TensorFlowRuntime } from './tensorflow-runtime.ts';
+import { gpuCause } from './verify-device.ts';
 
 export interface ProbeResult {
   /** Version that the loaded library itself states. */
@@ -13,16 +14,19 @@ export interface ProbeResult {
   readonly device: 'cuda' | 'cpu';
   /** Whether oneDNN's kernels are on, as the library's own log says; undefined when silent. */
   readonly oneDnn: boolean | undefined;
+  /** What the library said about a GPU it cannot use; undefined when it uses one or was silent. */
+  readonly gpuCause: string | undefined;
   /** Milliseconds until the library was loaded. */
   readonly loadMs: number;
   /** Milliseconds for the first convolution. */
   readonly convMs: number;
 }
 
+/** What the child finds; the rest is read from the library's log. */
+export type ProbeFigures = Omit<ProbeResult, 'oneDnn' | 'gpuCause'>;
+
 /** What the child sends: a result, or why not. */
-export type ProbeMessage =
-  | { readonly result: Omit<ProbeResult, 'oneDnn'> }
-  | { readonly error: string };
+export type ProbeMessage = { readonly result: ProbeFigures } | { readonly error: string };
 
 const PROBE_TIMEOUT_MS = 180_000;
 
@@ -58,8 +62,15 @@ export async function probeRuntime(
     message = value as ProbeMessage;
   });
   child.send({ runtime, load });
-  const { code, endedBy } = await ended;
-  if (message && 'result' in message) return { ...message.result, oneDnn: oneDnnState(log) };
+  const { code, endedBy } = await ended.catch((error: unknown) => {
+    signal?.throwIfAborted();
+    throw error;
+  });
+  if (message && 'result' in message) {
+    const { result } = message;
+    const cause = result.device === 'cuda' ? undefined : gpuCause(log);
+    return { ...result, oneDnn: oneDnnState(log), gpuCause: cause };
+  }
   const why = message?.error ?? `it ended with ${endedBy ?? `status ${code}`}${lastLine(log)}`;
   throw new RuntimeError(
     `Expected TensorFlow's library in ${runtime.dir} to work but found: ${why}`,

@@ -10,16 +10,19 @@ export interface SetupStep {
 
 export type OnStep = (step: SetupStep) => void;
 
-/** Runs one step and reports its start, progress and end; `run` returns the closing detail. */
-export async function reportStep(
+/** Runs one step, reports its start, progress and end, and hands its result on. */
+export async function reportStep<T>(
   onStep: OnStep | undefined,
   name: SetupStep['name'],
   detail: string,
-  run: (progress: (detail: string) => void) => Promise<string>,
-): Promise<void> {
+  run: (progress: (detail: string) => void) => Promise<T>,
+  summary: (result: T) => string,
+): Promise<T> {
   const started = performance.now();
   const report = (state: SetupStep['state'], text: string) =>
     onStep?.({ name, state, ms: performance.now() - started, detail: text });
   report('start', detail);
-  report('done', await run((text) => report('progress', text)));
+  const result = await run((text) => report('progress', text));
+  report('done', summary(result));
+  return result;
 }
