@@ -18,6 +18,8 @@ export interface EagerBackend {
   readonly library: string;
   /** Whether tensors keep the memory they are made from. */
   readonly borrows: boolean;
+  /** Largest batch that runs at once; larger ones run in slices. Bounds the activations' memory. */
+  readonly sliceImages: number;
   /** Backend to build the model on, when zeros are dear on the one that runs it. */
   readonly buildsOn: string | undefined;
 }
@@ -51,7 +53,8 @@ class EagerNetwork implements Network {
   /** Names of the layers that the model returns, in its order. */
   readonly #layers: readonly string[];
   readonly #preprocess: Preprocess;
-  readonly #inputShape: readonly [height: number, width: number];
+  readonly #inputSize: readonly [height: number, width: number];
+  readonly #sliceImages: number;
   /** The network's input, reused: the backend is done with it when a batch ends. */
   #input = new Float32Array(0);
 
@@ -68,29 +71,45 @@ class EagerNetwork implements Network {
     this.#model = model;
     this.#layers = layers;
     this.#preprocess = createPreprocess(folder.metadata.preprocessing);
-    this.#inputShape = folder.metadata.inputSize;
+    this.#inputSize = folder.metadata.inputSize;
+    this.#sliceImages = backend.sliceImages;
   }
 
   run(pixels: Uint8Array, n: number): NetworkResult {
+    const imageBytes = pixels.length / n;
+    const outputs = this.outputs.map(({ length }) => new Float32Array(n * length));
+    let busyMs = 0;
+    for (let first = 0; first < n; first += this.#sliceImages) {
+      const last = Math.min(first + this.#sliceImages, n);
+      const input = this.#inputOf(last - first, imageBytes);
+      this.#preprocess(pixels.subarray(first * imageBytes, last * imageBytes), input);
+      const started = performance.now();
+      const values = this.#predict(input, last - first);
+      busyMs += performance.now() - started;
+      for (const [i, { length }] of this.outputs.entries())
+        outputs[i].set(values[i], first * length);
+    }
+    return { outputs, busyMs };
+  }
+
+  numTensors(): number {
+    return this.#tf.memory().numTensors;
+  }
+
+  /** @returns [n, length] for each output. */
+  #predict(input: Float32Array, n: number): Float32Array[] {
     const tf = this.#tf;
-    const input = this.#inputOf(pixels.length);
-    this.#preprocess(pixels, input);
-    const started = performance.now();
     const features = tf.tidy(() => {
-      const x = tf.tensor4d(input, [n, ...this.#inputShape, 3]);
+      const x = tf.tensor4d(input, [n, ...this.#inputSize, 3]);
       // predictOnBatch frees each layer's output once nothing needs it; apply would keep them all.
       const values = [this.#model.predictOnBatch(x)].flat();
       return this.outputs.map((output) =>
         this.#readOut(values[this.#layers.indexOf(output.layer)], n, output),
       );
     });
-    const outputs = features.map((tensor) => tensor.dataSync<'float32'>());
+    const values = features.map((tensor) => tensor.dataSync<'float32'>());
     tf.dispose(features);
-    return { outputs, busyMs: performance.now() - started };
-  }
-
-  numTensors(): number {
-    return this.#tf.memory().numTensors;
+    return values;
   }
 
   /** Pools where asked, and flattens in NHWC order: [n, length]. */
@@ -101,7 +120,8 @@ class EagerNetwork implements Network {
     return tf.cast(tf.reshape(pooled, [n, length]), 'float32');
   }
 
-  #inputOf(length: number): Float32Array {
+  #inputOf(n: number, imageValues: number): Float32Array {
+    const length = n * imageValues;
     if (this.#input.length < length) {
       const bytes = new AlignedArena(length * 4).allocate(length * 4);
       this.#input = new Float32Array(bytes.buffer, bytes.byteOffset, length);

@@ -8,11 +8,14 @@ export async function openNodeBackend(
   options: { readonly hideGpu: boolean; readonly threads: number },
 ): Promise<EagerBackend> {
   const tf = await loadTfjsNode(runtime, options);
+  const onCpu = !(tf.backend() as unknown as { isUsingGpuDevice: boolean }).isUsingGpuDevice;
   return {
     tf,
     library: `tfjs-node ${tf.version['tfjs-node']} on TensorFlow ${runtime.tensorflow}`,
     // Tensors are made from the caller's memory on first use, and keep it where it is aligned.
     borrows: true,
+    // A CPU gains 2 % from 16 at once instead of 8, and VGG16 takes 430 MB more.
+    sliceImages: onCpu ? 8 : Number.POSITIVE_INFINITY,
     buildsOn: undefined,
   };
 }

@@ -21,6 +21,7 @@ export async function openWasmBackend(): Promise<EagerBackend> {
     library: `tfjs wasm ${wasm.version_wasm}${simd ? ' (SIMD)' : ''}`,
     // Each tensor is copied into the WebAssembly heap at once.
     borrows: false,
+    sliceImages: 4,
     // Zeros would fill that heap before the weights replace them; on `cpu` they are untouched pages.
     buildsOn: 'cpu',
   };
