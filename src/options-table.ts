@@ -1,0 +1,23 @@
+import { EXTRACT_OPTIONS, flagName, type OptionDefinition } from './options.ts';
+
+/** The options of `extract` as a Markdown table; the README holds it, and a test holds the two together. */
+export function optionsTable(): string {
+  const rows = Object.entries(EXTRACT_OPTIONS as Record<string, OptionDefinition<unknown>>).map(
+    ([key, definition]) => {
+      const { default: fallback, defaultText, describe, modes } = definition;
+      const shown = defaultText ?? String(fallback);
+      const only = modes === undefined ? '' : ` (${modes.join(', ')})`;
+      return `| \`--${flagName(key)}\` | ${shown} | ${describe.replaceAll('|', '\\|')}${only} |`;
+    },
+  );
+  return [
+    '| option | default | meaning |',
+    '|---|---|---|',
+    '| `--mode` | | pixels (10×10 RGB), vgg16, or cnn (any model folder by --model) |',
+    '| `--out` | | Folder for the table |',
+    ...rows,
+    '| `--log` | text | text, or json: one event a line on stdout |',
+    '| `--quiet` | false | Only the summary and errors |',
+    '| `--config` | | JSON file with any of these options |',
+  ].join('\n');
+}
