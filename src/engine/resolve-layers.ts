@@ -1,5 +1,6 @@
 import { OptionError } from '../errors.ts';
 import type { ModelFolder } from '../model/model-folder.ts';
+import { suggestLayers } from '../model/suggest-layers.ts';
 import { listLayers, outputLayerNames } from '../model/topology-layers.ts';
 import type { LayerRequest } from './engine.ts';
 
@@ -25,14 +26,9 @@ export function resolveLayers(
 }
 
 function unknownLayer(layer: string, names: readonly string[], dir: string): OptionError {
-  const near = nearest(layer, names);
+  const near = suggestLayers(layer, names);
   const list = near.length > 0 ? `Did you mean ${near.join(', ')}? ` : '';
   return new OptionError(`Expected a layer of the model for --layer but found "${layer}".`, {
     fix: `${list}img2features model info ${dir} lists all ${names.length}.`,
   });
-}
-
-/** Temporary until model/describe-model.ts is there. */
-function nearest(layer: string, names: readonly string[]): string[] {
-  return names.filter((name) => name.startsWith(layer.slice(0, 2))).slice(0, 5);
 }

@@ -1,0 +1,47 @@
+import { PassThrough } from 'node:stream';
+import { finished } from 'node:stream/promises';
+import { expect, test } from 'vitest';
+import { ChildOutput } from '../../src/engine/child-output.ts';
+
+async function listen(...chunks: (string | Uint8Array)[]) {
+  const lines: string[] = [];
+  const output = new ChildOutput((line) => lines.push(line));
+  const stream = new PassThrough();
+  output.listen(stream);
+  for (const chunk of chunks) stream.write(chunk);
+  stream.end();
+  await finished(stream);
+  return { lines, last: output.lastLines() };
+}
+
+test('lines are put together from chunks, the last one without its end', async () => {
+  const { lines, last } = await listen('one\ntw', 'o\r\nthr', 'ee');
+  expect(lines).toEqual(['one', 'two', 'three']);
+  expect(last).toEqual(['one', 'two', 'three']);
+});
+
+test("the libraries' greetings are dropped, warnings are not", async () => {
+  const { lines } = await listen(
+    'WARNING: All log messages before absl::InitializeLog() is called are written to STDERR\n',
+    'I0000 00:00:1795391447.5 25682 port.cc:153] oneDNN custom operations are on. You may see\n',
+    '============================\nHi, looks like you are running TensorFlow.js in Node.js.\n\n',
+    'W0000 cpu_allocator_impl.cc:83] Allocation of 411041792 exceeds 10% of free memory.\n',
+  );
+  expect(lines).toEqual([
+    'W0000 cpu_allocator_impl.cc:83] Allocation of 411041792 exceeds 10% of free memory.',
+  ]);
+});
+
+test('only the last 20 lines are kept', async () => {
+  const { lines, last } = await listen(Array.from({ length: 50 }, (_, i) => `${i}\n`).join(''));
+  expect(lines).toHaveLength(50);
+  expect(last).toEqual(Array.from({ length: 20 }, (_, i) => `${i + 30}`));
+});
+
+test('bytes that are no text, and a line without end, are harmless', async () => {
+  const noise = Uint8Array.from({ length: 100_000 }, (_, i) => 128 + ((i * 7) % 128));
+  const { lines } = await listen(noise, '\nafter\n');
+  expect(lines).toHaveLength(2);
+  expect(lines[0].length).toBeLessThanOrEqual(2000);
+  expect(lines[1]).toBe('after');
+});
