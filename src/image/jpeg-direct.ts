@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { fileURLToPath } from 'node:url';
+import { createRequire } from 'node:module';
 import type { JpegHeader } from './jpeg-header.ts';
 import type { PixelOptions, RgbImage } from './rgb-image.ts';
 
@@ -57,7 +57,8 @@ let complaints = 0;
 
 async function openDecoder() {
   const { default: decode, init } = await import('@jsquash/jpeg/decode.js');
-  const file = fileURLToPath(import.meta.resolve('@jsquash/jpeg/codec/dec/mozjpeg_dec.wasm'));
+  const { resolve } = createRequire(import.meta.url);
+  const file = resolve('@jsquash/jpeg/codec/dec/mozjpeg_dec.wasm');
   const module = await WebAssembly.compile(await readFile(file));
   const complain = () => {
     complaints++;

@@ -1,0 +1,133 @@
+import { Interrupted, isImg2FeaturesError } from '../errors.ts';
+import { DecodeThread } from './decode-thread.ts';
+import type { DecodedChunk, DecodeOptions, DecodeTask } from './decoded-chunk.ts';
+
+/**
+ * Worker threads that read, decode and resize chunks of images.
+ *
+ * Results come in the order of the input, whatever thread finished first. At most `2 * workers + 1` chunks are
+ * in flight: given to a worker, in work, or finished and not yet taken; each holds its tasks' bytes or its rows.
+ * Threads start when there is work for them and do not keep the process alive while idle.
+ *
+ * @example
+ * const pool = new DecodePool(options, 2);
+ * try {
+ *   for await (const chunk of pool.decode(chunks, signal)) use(chunk.pixels); // uint8 [n, height, width, 3]
+ * } finally {
+ *   await pool.close();
+ * }
+ */
+export class DecodePool {
+  readonly #options: DecodeOptions;
+  readonly #workers: number;
+  readonly #threads: DecodeThread[] = [];
+
+  constructor(options: DecodeOptions, workers: number) {
+    this.#options = options;
+    this.#workers = workers;
+  }
+
+  /**
+   * Decodes all chunks. A bad image is a rejection in its chunk; a failing or dying worker, an error of the input
+   * or an abort is thrown.
+   *
+   * @throws RunError naming the image when a worker dies or fails for another reason than the image's content
+   * @throws Interrupted (or the signal's reason, when that is an Img2FeaturesError) after an abort
+   */
+  async *decode(
+    chunks: AsyncIterable<readonly DecodeTask[]> | Iterable<readonly DecodeTask[]>,
+    signal: AbortSignal,
+  ): AsyncGenerator<DecodedChunk, void, undefined> {
+    const input = iterate(chunks);
+    const pending: Promise<DecodedChunk>[] = [];
+    let next: Promise<IteratorResult<readonly DecodeTask[], unknown>> | undefined;
+    let hasEnded = false;
+    const abort = whenAborted(signal);
+    try {
+      for (;;) {
+        if (!hasEnded && next === undefined && pending.length < 2 * this.#workers + 1) {
+          next = Promise.resolve(input.next());
+        }
+        if (next === undefined && pending.length === 0) return;
+        // Neither a slow source nor a slow decoder holds the other up.
+        const event = await Promise.race([
+          abort.promise,
+          ...(next === undefined ? [] : [next.then((result) => ({ result }))]),
+          ...pending.slice(0, 1).map((chunk) => chunk.then((done) => ({ done }))),
+        ]);
+        if ('done' in event) {
+          void pending.shift();
+          yield event.done;
+        } else {
+          next = undefined;
+          if (event.result.done) hasEnded = true;
+          else pending.push(this.#submit(event.result.value));
+        }
+      }
+    } finally {
+      abort.forget();
+      // A source that is still asked for a chunk ends by its own signal; waiting for it here could hang.
+      next?.catch(() => {});
+      const ended = Promise.resolve(input.return?.()).catch(() => {});
+      if (next === undefined) await ended;
+    }
+  }
+
+  /** Ends all threads; chunks still in work are lost. */
+  async close(): Promise<void> {
+    await Promise.all(this.#threads.splice(0).map((thread) => thread.close()));
+  }
+
+  #submit(tasks: readonly DecodeTask[]): Promise<DecodedChunk> {
+    const chunk = this.#leastBusyThread().decode(tasks);
+    // Its failure is thrown when its turn comes, or never if the consumer stops before.
+    chunk.catch(() => {});
+    return chunk;
+  }
+
+  #leastBusyThread(): DecodeThread {
+    const alive = this.#threads.filter((thread) => !thread.isDead);
+    this.#threads.splice(0, this.#threads.length, ...alive);
+    const idle = alive.find((thread) => thread.load === 0);
+    if (idle !== undefined) return idle;
+    if (alive.length < this.#workers) {
+      const started = new DecodeThread(this.#options);
+      this.#threads.push(started);
+      return started;
+    }
+    return alive.reduce((best, thread) => (thread.load < best.load ? thread : best));
+  }
+}
+
+function iterate<T>(values: AsyncIterable<T> | Iterable<T>): AsyncIterator<T> | Iterator<T> {
+  return Symbol.asyncIterator in values
+    ? values[Symbol.asyncIterator]()
+    : values[Symbol.iterator]();
+}
+
+/** A promise that rejects when the signal fires; `forget` lets a long-lived signal go. */
+function whenAborted(signal: AbortSignal): { promise: Promise<never>; forget: () => void } {
+  const { promise, reject } = withReject();
+  const onAbort = () => {
+    reject(
+      isImg2FeaturesError(signal.reason)
+        ? signal.reason
+        : new Interrupted('Expected to decode all images but was asked to stop.', {
+            cause: signal.reason,
+          }),
+    );
+  };
+  // It may fire while nobody waits.
+  promise.catch(() => {});
+  if (signal.aborted) onAbort();
+  else signal.addEventListener('abort', onAbort, { once: true });
+  return { promise, forget: () => signal.removeEventListener('abort', onAbort) };
+}
+
+function withReject(): { promise: Promise<never>; reject: (reason: unknown) => void } {
+  let reject: (reason: unknown) => void = () => {};
+  const promise = new Promise<never>((_, r) => {
+    reject = r;
+  });
+  return { promise, reject };
+}

@@ -1,0 +1,87 @@
+import { closeSync, constants, fstatSync, lstatSync, openSync, readSync, statSync } from 'node:fs';
+import { errnoOf } from '../errors.ts';
+import { DecodeError } from './decode-error.ts';
+
+/** Eight bytes a pixel is the most an uncompressed image of a supported kind needs; the rest is metadata. */
+const BYTES_PER_PIXEL = 8;
+const METADATA_BYTES = 64 * 2 ** 20;
+
+/**
+ * The whole content of a regular file. Synchronous: it runs in a decode worker, where a small file is read faster
+ * than a promise is made.
+ *
+ * Directories, FIFOs, sockets and devices are refused before they are opened, so nothing can hang.
+ *
+ * @throws DecodeError `not_a_file`, `broken_link`, `vanished`, `unreadable`, `empty_file` or, for a file larger
+ * than any image of `maxPixels`, `too_many_pixels`
+ */
+export function readImageFile(path: string, maxPixels: number): Uint8Array {
+  try {
+    if (!statSync(path).isFile()) throw notAFile();
+    // O_NONBLOCK: should a FIFO have taken the file's place just now, opening does not wait for a writer.
+    const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    try {
+      return readWhole(file, maxPixels);
+    } finally {
+      closeSync(file);
+    }
+  } catch (error) {
+    throw error instanceof DecodeError ? error : explain(path, error);
+  }
+}
+
+function readWhole(file: number, maxPixels: number): Uint8Array {
+  const stat = fstatSync(file);
+  if (!stat.isFile()) throw notAFile();
+  if (stat.size === 0) throw new DecodeError('empty_file', 'Expected an image but found 0 bytes.');
+  const most = maxPixels * BYTES_PER_PIXEL + METADATA_BYTES;
+  if (stat.size > most) {
+    throw new DecodeError(
+      'too_many_pixels',
+      `Expected at most ${most} bytes for an image of ${maxPixels} pixels but found ${stat.size}.`,
+    );
+  }
+  const bytes = new Uint8Array(stat.size);
+  let filled = 0;
+  while (filled < bytes.length) {
+    const count = readSync(file, bytes, filled, bytes.length - filled, null);
+    // The file shrank while it was read; what is there will be judged by its decoder.
+    if (count === 0) break;
+    filled += count;
+  }
+  return bytes.subarray(0, filled);
+}
+
+function explain(path: string, error: unknown): DecodeError {
+  const code = errnoOf(error);
+  switch (code) {
+    case 'ENOENT':
+    case 'ENOTDIR':
+      return isLink(path)
+        ? new DecodeError('broken_link', 'Expected a file but found a link to nothing.', error)
+        : new DecodeError(
+            'vanished',
+            'Expected a file but found it gone since it was listed.',
+            error,
+          );
+    case 'ELOOP':
+      return new DecodeError('broken_link', 'Expected a file but found links in a circle.', error);
+    case 'EISDIR':
+    case 'ENXIO':
+      return notAFile();
+    default:
+      return new DecodeError(
+        'unreadable',
+        `Expected a readable file but found ${code ?? String(error)}.`,
+        error,
+      );
+  }
+}
+
+function isLink(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() ?? false;
+}
+
+function notAFile(): DecodeError {
+  return new DecodeError('not_a_file', 'Expected a file but found a directory, pipe or device.');
+}
