@@ -118,11 +118,12 @@ function fixedInputSize(
   topology: Readonly<Record<string, unknown>>,
   path: string,
 ): readonly [number, number] {
-  const [height, width, channels] = inputShapeOf(topology) ?? [];
+  const shape = inputShapeOf(topology);
+  const [height, width, channels] = shape ?? [];
   if (typeof height === 'number' && typeof width === 'number' && channels === 3) {
     return [height, width];
   }
-  const found = height === undefined ? 'none' : `[${[height, width, channels].join(', ')}]`;
+  const found = shape ? `[${shape.map((side) => side ?? '?').join(', ')}]` : 'none';
   throw new ModelError(
     `Expected an input shape [height, width, 3] with fixed sizes in ${path} but found ${found}.`,
     { fix: 'Save the model with a fixed input size, then convert it again.' },

@@ -56,7 +56,8 @@ export async function writeModelFolder(
     await writeContent(temp, content);
     await moveIntoPlace(temp, target, overwrite);
   } catch (cause) {
-    await rm(temp, { recursive: true, force: true });
+    // What went wrong first is what the user must see, also where cleaning up fails.
+    await rm(temp, { recursive: true, force: true }).catch(() => undefined);
     if (isImg2FeaturesError(cause) || content.signal?.aborted) throw cause;
     throw writeFailure(target, cause);
   }
