@@ -1,0 +1,54 @@
+import { onTestFinished } from 'vitest';
+import type { Device, EngineSpec } from '../../src/engine/engine.ts';
+import { type OpenEngineOptions, openEngine } from '../../src/engine/open-engine.ts';
+import { parseLayers } from '../../src/engine/parse-layers.ts';
+import type { ModelFolder } from '../../src/model/model-folder.ts';
+import { chooseDevice } from '../../src/runtime/choose-device.ts';
+import { locateRuntime } from '../../src/runtime/locate-runtime.ts';
+
+export const found = await locateRuntime();
+/** WebAssembly always; TensorFlow's library where `npm test` could set it up. */
+export const devices: Device[] = found.cpu === undefined ? ['wasm'] : ['wasm', 'cpu'];
+
+interface TestEngineOptions extends OpenEngineOptions, Partial<Pick<EngineSpec, 'precision'>> {
+  readonly device?: Device;
+  /** As --layer takes them. */
+  readonly layers?: string;
+}
+
+/** Opens an engine that is closed when the test is over. */
+export async function open(folder: ModelFolder, options: TestEngineOptions = {}) {
+  const { device = 'wasm', layers, precision = 'fp32', ...rest } = options;
+  const spec: EngineSpec = {
+    modelDir: folder.dir,
+    layers: parseLayers(layers, 'none'),
+    device,
+    precision,
+    threads: 0,
+  };
+  const engine = await openEngine(spec, folder, chooseDevice(device, found), rest);
+  onTestFinished(() => engine.close());
+  return engine;
+}
+
+/** Whether a process is there, not counting one that has ended and waits to be collected. */
+export async function isAlive(pid: number): Promise<boolean> {
+  const { readFile } = await import('node:fs/promises');
+  const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => undefined);
+  if (status !== undefined) return !/^State:\s+[ZX]/m.test(status);
+  try {
+    process.kill(pid, 0);
+    return process.platform !== 'linux';
+  } catch {
+    return false;
+  }
+}
+
+/** Waits until `condition` holds, at most 10 s. */
+export async function until(condition: () => boolean | Promise<boolean>): Promise<boolean> {
+  for (const deadline = Date.now() + 10_000; Date.now() < deadline; ) {
+    if (await condition()) return true;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  return false;
+}
