@@ -43,17 +43,15 @@ const NUMERIC = [
 
 const MAGIC = Buffer.from('\x93NUMPY', 'latin1');
 
-/** Writes a numeric array as version 1.0 .npy bytes, equal to what numpy.save writes. */
-export function encodeNpy(array: Exclude<NpyArray, { dtype: 'string' }>): Buffer {
-  const type = NUMERIC.find((entry) => entry.dtype === array.dtype)!;
-  const { data } = array;
-  const values = countValues(array.shape);
-  if (data.length !== values) {
+/** Writes an array as version 1.0 .npy bytes, equal to what numpy.save writes. */
+export function encodeNpy(array: NpyArray): Buffer {
+  const { descr, bytes } = array.dtype === 'string' ? wideText(array.data) : numericBytes(array);
+  if (array.data.length !== countValues(array.shape)) {
     throw new RangeError(
-      `Expected ${values} values for shape ${shapeText(array.shape)} but found ${data.length}`,
+      `Expected as many values as shape ${shapeText(array.shape)} has but found ${array.data.length}`,
     );
   }
-  const dict = `{'descr': '${type.descr}', 'fortran_order': False, 'shape': ${shapeText(array.shape)}, }`;
+  const dict = `{'descr': '${descr}', 'fortran_order': False, 'shape': ${shapeText(array.shape)}, }`;
   const length = Math.ceil((10 + dict.length + 1) / 64) * 64;
   const header = Buffer.alloc(length, ' ', 'latin1');
   MAGIC.copy(header);
@@ -62,7 +60,25 @@ export function encodeNpy(array: Exclude<NpyArray, { dtype: 'string' }>): Buffer
   header.writeUInt16LE(length - 10, 8);
   header.write(dict, 10, 'latin1');
   header[length - 1] = 0x0a;
-  return Buffer.concat([header, Buffer.from(data.buffer, data.byteOffset, data.byteLength)]);
+  return Buffer.concat([header, bytes]);
+}
+
+function numericBytes({ dtype, data }: Exclude<NpyArray, { dtype: 'string' }>) {
+  const { descr } = NUMERIC.find((entry) => entry.dtype === dtype)!;
+  return { descr, bytes: Buffer.from(data.buffer, data.byteOffset, data.byteLength) };
+}
+
+/** UTF-32, each text padded with zeros to the longest. */
+function wideText(texts: readonly string[]) {
+  const points = texts.map((text) => Array.from(text, (char) => char.codePointAt(0)!));
+  const width = Math.max(1, ...points.map((text) => text.length));
+  const bytes = Buffer.alloc(texts.length * width * 4);
+  points.forEach((text, i) => {
+    text.forEach((point, at) => {
+      bytes.writeUInt32LE(point, (i * width + at) * 4);
+    });
+  });
+  return { descr: `<U${width}`, bytes };
 }
 
 /**

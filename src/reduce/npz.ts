@@ -19,9 +19,7 @@ const DOS_DATE = 0x21;
 const LARGEST = 0xffff_fffe;
 
 /** Packs arrays under their names; numpy.load gives them back by the same names. */
-export function writeNpz(
-  arrays: ReadonlyMap<string, Exclude<NpyArray, { dtype: 'string' }>>,
-): Buffer {
+export function writeNpz(arrays: ReadonlyMap<string, NpyArray>): Buffer {
   const members: Buffer[] = [];
   const directory: Buffer[] = [];
   let offset = 0;

@@ -1,0 +1,87 @@
+import { createPlainKernel, padToTile, TILE, type TileKernel } from './tile-kernel.ts';
+
+/** Rows and values of a row that are copied at a time: 256 KB, which a second-level cache holds. */
+const ROWS = 64;
+const CHUNK = 512;
+
+/** What is done to a value before it is projected: (value - shift) * scale. */
+export interface Scaling {
+  /** float64 [dims] */
+  readonly shift: Float64Array;
+  /** float64 [dims] */
+  readonly scale: Float64Array;
+}
+
+/**
+ * Projects scaled rows on fixed vectors, in float64. Each row's result depends on that row only, not
+ * on its neighbours in the call. Memory: 8 dims b bytes and 0.3 MB.
+ */
+export class Projector {
+  readonly dims: number;
+  /** Number of vectors. */
+  readonly b: number;
+  private readonly scaling: Scaling;
+  private readonly kernel: TileKernel;
+  /** Vectors at 0 as [width / 4][dims][4], a piece of the rows as [ROWS / 4][CHUNK][4], then [ROWS, width] sums. */
+  private readonly rowsAt: number;
+  private readonly sumsAt: number;
+  private readonly width: number;
+
+  /** @param vectors float64 [b, dims] */
+  constructor(scaling: Scaling, vectors: Float64Array, b: number) {
+    const dims = scaling.shift.length;
+    this.dims = dims;
+    this.b = b;
+    this.scaling = scaling;
+    this.width = padToTile(b);
+    this.rowsAt = dims * this.width;
+    this.sumsAt = this.rowsAt + ROWS * CHUNK;
+    this.kernel = createPlainKernel(this.sumsAt + ROWS * this.width);
+    const { memory } = this.kernel;
+    for (let v = 0; v < b; v++) {
+      const at = (v >> 2) * dims * TILE + (v & 3);
+      for (let j = 0; j < dims; j++) memory[at + j * TILE] = vectors[v * dims + j]!;
+    }
+  }
+
+  /**
+   * @param values float32 [n, dims], row-major.
+   * @returns float64 [n, b]; NaN or infinite where a value of the row is.
+   */
+  project(values: Float32Array, n: number): Float64Array {
+    const { b, width, sumsAt } = this;
+    const { memory } = this.kernel;
+    const out = new Float64Array(n * b);
+    for (let first = 0; first < n; first += ROWS) {
+      const rows = Math.min(ROWS, n - first);
+      memory.fill(0, sumsAt, sumsAt + ROWS * width);
+      for (let from = 0; from < this.dims; from += CHUNK) {
+        this.addChunk(values, first, rows, from, Math.min(CHUNK, this.dims - from));
+      }
+      for (let i = 0; i < rows; i++) {
+        const at = sumsAt + i * width;
+        for (let v = 0; v < b; v++) out[(first + i) * b + v] = memory[at + v]!;
+      }
+    }
+    return out;
+  }
+
+  private addChunk(values: Float32Array, first: number, rows: number, from: number, size: number) {
+    const { dims, width, rowsAt, sumsAt, kernel } = this;
+    const { memory } = kernel;
+    const { shift, scale } = this.scaling;
+    for (let i = 0; i < rows; i++) {
+      const row = (first + i) * dims + from;
+      const to = rowsAt + (i >> 2) * CHUNK * TILE + (i & 3);
+      for (let j = 0; j < size; j++) {
+        memory[to + j * TILE] = (values[row + j]! - shift[from + j]!) * scale[from + j]!;
+      }
+    }
+    // Rows beyond the last one of a tile keep old values: their sums are never read.
+    for (let i = 0; i < rows; i += TILE) {
+      const a = rowsAt + i * CHUNK;
+      const c = sumsAt + i * width;
+      kernel.multiply(a, TILE, from * TILE, TILE, dims * TILE, width / TILE, size, c, width);
+    }
+  }
+}

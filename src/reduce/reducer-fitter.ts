@@ -1,0 +1,107 @@
+import { OptionError, RunError } from '../errors.ts';
+import { ColumnMoments } from './column-moments.ts';
+import type { FeatureBlock, FeatureBlocks } from './feature-blocks.ts';
+import { fitComponents } from './fit-components.ts';
+import { Moments } from './moments.ts';
+import { passOperator } from './pass-operator.ts';
+import { inverses, Reducer } from './reducer.ts';
+import { scatterOperator } from './scatter-operator.ts';
+
+export interface ReducerOptions {
+  /** Components, at least 1. */
+  readonly k: number;
+  /** Subtract the mean and divide by the sample standard deviation before the PCA. */
+  readonly standardize: boolean;
+  /** Project vectors less their mean (scikit-learn); false projects them as they are (Spark). */
+  readonly center: boolean;
+}
+
+/**
+ * Up to here `add` keeps a scatter matrix (8 dims^2 bytes, 134 MB at the limit) and `finish` reads no
+ * rows; above it only columns' moments, and `finish` reads all rows again, some 10 to 20 times.
+ */
+export const SCATTER_DIMS = 4096;
+
+/** Vectors that the eigensolver holds on a scatter matrix, whose products are cheap ... */
+const SCATTER_CAPACITY = 64;
+/** ... and on passes over the rows, where more vectors save passes: at most so many, and so many bytes. */
+const PASS_CAPACITY = 160;
+const PASS_BYTES = 128 * 1024 * 1024;
+const MOST_PRODUCTS = 1000;
+const MOST_PASSES = 100;
+
+/** Fits a scaler and a PCA on rows that stream by; the result depends on the rows and their order only. */
+export class ReducerFitter {
+  readonly dims: number;
+  readonly options: ReducerOptions;
+  private readonly moments: Moments | ColumnMoments;
+
+  /** @throws OptionError when k is not a whole number of at least 1. */
+  constructor(dims: number, options: ReducerOptions) {
+    if (!Number.isInteger(options.k) || options.k < 1) {
+      throw new OptionError(`Expected a whole number of at least 1 for k but found ${options.k}`);
+    }
+    this.dims = dims;
+    this.options = options;
+    this.moments = dims <= SCATTER_DIMS ? new Moments(dims) : new ColumnMoments(dims);
+  }
+
+  /** Rows added so far. */
+  get count(): number {
+    return this.moments.count;
+  }
+
+  /**
+   * Adds the next rows.
+   * @throws RunError naming the row (counted from the first ever added) of a value that is not finite.
+   */
+  add({ values, n }: FeatureBlock): void {
+    this.moments.add(values, n);
+  }
+
+  /**
+   * Finds scaler and components. Components beyond the rank (n - 1, dims or less) are zeros.
+   * @param blocks the rows that were added, in the same order; read only above SCATTER_DIMS.
+   * @throws RunError when `blocks` are not those rows.
+   */
+  async finish(blocks: FeatureBlocks): Promise<Reducer> {
+    const { dims, count, moments } = this;
+    const { k, standardize, center } = this.options;
+    if (blocks.dims !== dims || blocks.count !== count) {
+      throw new RunError(
+        `Expected ${count} rows of ${dims} values for the PCA but found ${blocks.count} of ${blocks.dims}`,
+      );
+    }
+    const mean = moments.mean();
+    const degrees = Math.max(1, count - 1);
+    const variances = moments.squares().map((sum) => sum / degrees);
+    const scalerStd = standardize ? variances.map(Math.sqrt) : new Float64Array(dims).fill(1);
+    const scale = inverses(scalerStd);
+    const totalVariance = variances.reduce(
+      (sum, variance, j) => sum + variance * scale[j]! ** 2,
+      0,
+    );
+    const operator =
+      moments instanceof Moments
+        ? scatterOperator(moments, scale)
+        : passOperator(blocks, { shift: mean, scale });
+    return new Reducer({
+      ...(await fitComponents(operator, { k, count, totalVariance, ...limits(dims) })),
+      dims,
+      k,
+      count,
+      standardize,
+      center,
+      scalerMean: standardize ? mean : new Float64Array(dims),
+      scalerStd,
+      pcaMean: center && !standardize ? mean : new Float64Array(dims),
+      totalVariance,
+    });
+  }
+}
+
+function limits(dims: number) {
+  if (dims <= SCATTER_DIMS) return { capacity: SCATTER_CAPACITY, maxApplies: MOST_PRODUCTS };
+  const capacity = Math.min(PASS_CAPACITY, Math.floor(PASS_BYTES / (8 * dims)));
+  return { capacity, maxApplies: MOST_PASSES };
+}

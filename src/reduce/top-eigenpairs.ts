@@ -1,0 +1,143 @@
+import { Basis, norm } from './basis.ts';
+import { type SmallPairs, SmallProblem } from './small-problem.ts';
+
+/** A symmetric matrix without negative eigenvalues, known only by its products with vectors. */
+export interface SymmetricOperator {
+  readonly dims: number;
+  /** @param block [b, dims], one vector a row. @returns their images, [b, dims]. */
+  apply(block: Float64Array, b: number): Float64Array | Promise<Float64Array>;
+}
+
+export interface TopEigenpairsOptions {
+  /** Vectors that may be held at once, at least three blocks; more mean fewer products. */
+  readonly capacity: number;
+  /** Products with a block after which the best found so far is returned. */
+  readonly maxApplies: number;
+}
+
+export interface Eigenpairs {
+  /** float64 [k], falling. */
+  readonly values: Float64Array;
+  /** float64 [k, dims], orthonormal, signs as they came. */
+  readonly vectors: Float64Array;
+  /** Largest |A v - value v| of a pair, as a share of the largest value. */
+  readonly residual: number;
+  /** Products with a block that were made. */
+  readonly applies: number;
+}
+
+/** Vectors in a block beyond k: they make the last pairs converge about as fast as the first. */
+const SPARE = 6;
+/** A vector may be off by this angle, which is at most its residual / the distance of its value to the next ... */
+const ANGLE = 1e-12;
+/** ... or, where values lie too close for that, its residual may be this share of the largest value. */
+const PRECISION = 4e-15;
+/** Below this residual, so many checks in a row without progress mean that only rounding is left. */
+const NEARLY = 1e-12;
+const STALLED = 3;
+
+/**
+ * The k largest eigenvalues of a symmetric operator and their vectors, k <= dims.
+ *
+ * Block Lanczos with full orthogonalisation: the span of S, A S, A^2 S ... is kept as an orthonormal
+ * basis V, and T = V^T A V, a small problem, gives the pairs. A full basis restarts from its best
+ * vectors (thick restart: Wu and Simon, SIAM J. Matrix Anal. Appl. 22, 2000). A block wider than k
+ * finds multiple values; seeded start vectors S make every run give the same bits.
+ */
+export async function topEigenpairs(
+  operator: SymmetricOperator,
+  k: number,
+  { capacity, maxApplies }: TopEigenpairsOptions,
+): Promise<Eigenpairs> {
+  const { dims } = operator;
+  const width = Math.min(dims, Math.ceil((k + SPARE) / 4) * 4);
+  const room = Math.min(dims, Math.max(capacity, 3 * width));
+  const basis = new Basis(dims, room);
+  const small = new SmallProblem(room);
+  const isDone = convergence(k);
+  let beyond = startBlock(dims, width); // [b, dims]: what the next vectors are made of
+  let b = width;
+  let largest = 0;
+  for (let applies = 0; ; ) {
+    const added = basis.extend(beyond, b, PRECISION * largest);
+    if (added > 0) {
+      const first = basis.size - added;
+      beyond = Float64Array.from(await operator.apply(basis.rows(first, basis.size), added));
+      b = added;
+      applies++;
+      largest = Math.max(largest, longest(beyond, b));
+      const products = basis.project(beyond, b);
+      small.setRows(first, products, b, basis.size);
+      basis.remove(beyond, products, b);
+    }
+    const pairs = small.solve(basis.size);
+    const found = Math.min(k, basis.size);
+    // A basis that nothing can be added to holds whole eigenvectors.
+    const residuals = added === 0 ? new Float64Array(found) : pairs.residuals(beyond, b, found);
+    if (added === 0 || applies === maxApplies || isDone(pairs.values, residuals)) {
+      return finish(basis, pairs, residuals, k, applies);
+    }
+    if (room < dims && basis.size + b > room) {
+      const kept = k + (width >> 1);
+      basis.replace(pairs.mixes(kept), kept);
+      small.setDiagonal(pairs.values, kept);
+    }
+  }
+}
+
+/** Decides after each step whether the first k pairs are as good as they need to be, or can get. */
+function convergence(k: number): (values: Float64Array, residuals: Float64Array) => boolean {
+  let best = Number.POSITIVE_INFINITY;
+  let stalled = 0;
+  return (values, residuals) => {
+    if (values.length <= k) return false;
+    let worst = 0;
+    residuals.forEach((residual, i) => {
+      const gap = Math.min((values[i - 1] ?? Infinity) - values[i]!, values[i]! - values[i + 1]!);
+      worst = Math.max(worst, residual / Math.max(ANGLE * gap, PRECISION * values[0]!));
+    });
+    if (worst <= 1) return true;
+    stalled = worst < best / 2 ? 0 : stalled + 1;
+    best = Math.min(best, worst);
+    return stalled >= STALLED && Math.max(...residuals) <= NEARLY * values[0]!;
+  };
+}
+
+function finish(
+  basis: Basis,
+  pairs: SmallPairs,
+  residuals: Float64Array,
+  k: number,
+  applies: number,
+): Eigenpairs {
+  const found = residuals.length;
+  const values = new Float64Array(k);
+  const vectors = new Float64Array(k * basis.dims);
+  values.set(pairs.values.subarray(0, found).map((value) => Math.max(0, value)));
+  vectors.set(basis.combine(pairs.mixes(found), found));
+  const residual = values[0]! > 0 ? Math.max(...residuals) / values[0]! : 0;
+  return { values, vectors, residual, applies };
+}
+
+/** Seeded values in [-1, 1), [width, dims]: arithmetic only, so equal on every machine (mulberry32). */
+function startBlock(dims: number, width: number): Float64Array {
+  const block = new Float64Array(dims * width);
+  let state = 0;
+  for (let i = 0; i < block.length; i++) {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    block[i] = ((t ^ (t >>> 14)) >>> 0) / 2 ** 31 - 1;
+  }
+  return block;
+}
+
+/** The length of the longest row of a block [b, dims]. */
+function longest(block: Float64Array, b: number): number {
+  const dims = block.length / b;
+  let length = 0;
+  for (let v = 0; v < b; v++) {
+    length = Math.max(length, norm(block.subarray(v * dims, (v + 1) * dims)));
+  }
+  return length;
+}
