@@ -50,7 +50,6 @@ export interface RunSummary {
   readonly rejected: number;
   readonly ignored: number;
   readonly rejectedByReason: Readonly<Record<string, number>>;
-  readonly columns: readonly string[];
   readonly files: readonly { readonly name: string; readonly bytes: number }[];
   /** Share of the variance that the kept components explain, for each output. */
   readonly explainedVariance: Readonly<Record<string, number>>;

@@ -1,0 +1,56 @@
+#!/usr/bin/env node
+/** argv -> options -> command. The only file that prints or ends the process. */
+import { constants } from 'node:os';
+import { createCli } from './commands/create-cli.ts';
+import { type ExitStatus, INTERRUPTED_STATUS } from './commands/exit-status.ts';
+import { Interrupted, isImg2FeaturesError } from './errors.ts';
+import { formatError } from './terminal/format-error.ts';
+
+const interruption = new AbortController();
+
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.on(signal, () => {
+    // A second one means: now. Nothing committed can be torn by that.
+    if (interruption.signal.aborted) process.exit(128 + constants.signals[signal]);
+    interruption.abort(
+      new Interrupted(`Stopped by ${signal}; what is finished is kept.`, {
+        fix: 'The same command goes on where it stopped.',
+      }),
+    );
+    process.exitCode = INTERRUPTED_STATUS[signal];
+  });
+}
+
+// A reader that goes away (`… | head`) ends the output, not the run.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+});
+
+const wantsJsonLog = process.argv.includes('--log=json') || isNextTo('--log', 'json');
+
+try {
+  const status = await createCli({
+    argv: process.argv.slice(2),
+    env: process.env,
+    signal: interruption.signal,
+    terminal: {
+      isTerminal: process.stderr.isTTY === true,
+      columns: process.stderr.columns ?? 80,
+      stdout: (text) => process.stdout.write(text),
+      stderr: (text) => process.stderr.write(text),
+      now: () => performance.now(),
+    },
+  });
+  process.exitCode ??= status;
+} catch (error) {
+  process.exitCode ??= 2 satisfies ExitStatus;
+  // Errors that we do not know are ours to mend: they keep their stack.
+  if (wantsJsonLog) process.stdout.write(`${JSON.stringify(formatError(error, 'json'))}\n`);
+  else process.stderr.write(formatError(error, 'text'));
+  if (!isImg2FeaturesError(error) && process.exitCode === 0) process.exitCode = 2;
+}
+
+function isNextTo(flag: string, value: string): boolean {
+  const at = process.argv.indexOf(flag);
+  return at >= 0 && process.argv[at + 1] === value;
+}

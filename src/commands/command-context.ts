@@ -1,0 +1,14 @@
+/** What a command may touch of the process; cli.ts gives the real one, tests a recording one. */
+export interface CommandContext {
+  readonly argv: readonly string[];
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Aborted by Ctrl-C or SIGTERM. */
+  readonly signal: AbortSignal;
+  readonly terminal: {
+    readonly isTerminal: boolean;
+    readonly columns: number;
+    readonly stdout: (text: string) => void;
+    readonly stderr: (text: string) => void;
+    readonly now: () => number;
+  };
+}

@@ -1,0 +1,54 @@
+import type { Argv } from 'yargs';
+import { oneOf } from '../option-values.ts';
+import { printable } from '../terminal/escape.ts';
+import { formatDuration } from '../terminal/units.ts';
+import type { CommandContext } from './command-context.ts';
+import type { ExitStatus } from './exit-status.ts';
+
+/** `img2features setup [--gpu]`: installs the TensorFlow runtime. */
+export function addSetupCommand(
+  cli: Argv,
+  context: CommandContext,
+  finish: (status: ExitStatus) => void,
+): Argv {
+  return cli.command(
+    'setup',
+    'Install the TensorFlow runtime into the cache folder',
+    (command) =>
+      command
+        .option('gpu', {
+          type: 'boolean',
+          default: false,
+          describe: "The CUDA 12 library and NVIDIA's packages (about 3.5 GB to download)",
+        })
+        .option('force', { type: 'boolean', default: false, describe: 'Install again' })
+        .option('log', { type: 'string', requiresArg: true, describe: 'text or json' }),
+    async (args) => {
+      const { runSetup } = await import('./setup.ts');
+      const isJson = oneOf('text', 'json')(args.log ?? 'text', 'log') === 'json';
+      const { stdout, stderr, isTerminal } = context.terminal;
+      const result = await runSetup(
+        { gpu: args.gpu, force: args.force, signal: context.signal },
+        (step) => {
+          if (isJson) stdout(`${JSON.stringify({ event: 'step', ...step })}\n`);
+          else if (step.state === 'done') {
+            const text = `${step.name}: ${step.detail} (${formatDuration(step.ms)})`;
+            stderr(`${isTerminal ? '\r\x1b[2K' : ''}${printable(text)}\n`);
+          } else if (isTerminal) {
+            stderr(`\r\x1b[2K${printable(`${step.name}: ${step.detail}`)}`);
+          }
+        },
+      );
+      if (isJson) stdout(`${JSON.stringify({ event: 'setup', ...result })}\n`);
+      else {
+        const { runtime, wasInstalled, ms } = result;
+        stdout(
+          wasInstalled
+            ? `TensorFlow ${runtime.tensorflow} (${runtime.kind}) is already there: ${printable(runtime.dir)}\n`
+            : `TensorFlow ${runtime.tensorflow} (${runtime.kind}) is ready after ${formatDuration(ms)}: ${printable(runtime.dir)}\n`,
+        );
+      }
+      finish(0);
+    },
+  );
+}

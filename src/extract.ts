@@ -1,0 +1,155 @@
+/** THE LOOP: source -> manifest -> decode -> engine -> shards -> reducers -> table. */
+import { join, resolve } from 'node:path';
+import type { RunEvent, RunSummary } from './events.ts';
+import { featureColumns, selectColumns } from './export/column-names.ts';
+import { featureSchema } from './export/features-table.ts';
+import { FolderStore } from './export/folder-store.ts';
+import { DecodePool } from './image/decode-pool.ts';
+import type { ExtractOptions } from './options.ts';
+import { decodeOptions, provenance, runFacts, runIdentity } from './pipeline/describe-run.ts';
+import { exportTable } from './pipeline/export-table.ts';
+import { extractShards } from './pipeline/extract-shards.ts';
+import { freezeListing, listedBytes } from './pipeline/freeze-listing.ts';
+import { openExtractor } from './pipeline/open-extractor.ts';
+import { prepareOutput } from './pipeline/prepare-output.ts';
+import { Progress } from './pipeline/progress.ts';
+import { ReducerFitting } from './pipeline/reducer-fitting.ts';
+import { type RunClock, StageClock } from './pipeline/stage-clock.ts';
+import { readSummary, summarize } from './pipeline/summarize.ts';
+import { writeReducers } from './pipeline/write-reducers.ts';
+import type { Manifest } from './run/manifest.ts';
+import { planShards, SHARD_ROWS } from './run/plan-shards.ts';
+import { type Rejection, writeRejections } from './run/rejections.ts';
+import { buildRunJson, publishRun } from './run/run-json.ts';
+import { RunStore, WORK_FOLDER } from './run/run-store.ts';
+import { openSource } from './source/open-source.ts';
+
+export interface ExtractHooks {
+  /** Stops the run cleanly; what is committed can be gone on with. */
+  readonly signal: AbortSignal;
+  readonly onEvent: (event: RunEvent) => void;
+}
+
+/**
+ * Turns images into a table of feature vectors.
+ *
+ * Every image found ends as exactly one row or one rejection. A run that stops, by a failure, a
+ * signal or a kill, is gone on with by the same call and ends with the same bytes.
+ * @throws Img2FeaturesError of the room that failed; Interrupted by `signal`.
+ */
+export async function extract(options: ExtractOptions, hooks: ExtractHooks): Promise<RunSummary> {
+  const { signal, onEvent } = hooks;
+  const startedAt = new Date();
+  const clock: RunClock = new StageClock();
+  const closing: (() => Promise<void>)[] = [];
+  try {
+    // What to read, and the network to read it with, which starts while the names are listed.
+    const source = openSource(options.input, { originForm: options.origin });
+    const opening = openExtractor(options, hooks);
+    const opened = opening.catch(() => undefined); // heard below; this one only closes
+    closing.push(async () => (await opened)?.close());
+    const manifest = await clock.time('list', () => freezeListing(source, options.limit, signal));
+    announce(manifest, onEvent);
+    const extractor = await opening;
+    const lengths = extractor.outputs.map(({ length }) => length);
+    const columns = featureColumns(options.mode, extractor.outputs, options.k);
+    const schema = featureSchema(selectColumns(columns, options.columns?.split(',')));
+
+    // Where the run stands: fresh, to go on with, or finished before.
+    const output = await FolderStore.open(options.out);
+    const identity = runIdentity(options, extractor);
+    const store = await RunStore.open(join(resolve(options.out), WORK_FOLDER), {
+      identity,
+      manifest,
+      lengths,
+      plan: planShards({
+        count: manifest.count,
+        rowBytes: 4 * lengths.reduce((sum, length) => sum + length, 0),
+        maxShardRows: options.mode === 'pixels' ? SHARD_ROWS.pixels : SHARD_ROWS.network,
+      }),
+      overwrite: options.overwrite,
+    });
+    closing.push(() => store.close());
+    for (const message of store.damaged) onEvent({ event: 'warning', message });
+    if (store.state === 'finished') {
+      const summary = await readSummary(output);
+      onEvent({ event: 'finished', summary });
+      return summary;
+    }
+    await prepareOutput(output, { isFresh: store.state === 'fresh', overwrite: options.overwrite });
+
+    // Features, shard by shard, and the sums that the reducers need.
+    const done = countDone(manifest, store, onEvent);
+    const progress = new Progress({ ...done, maxBad: options.maxBad, onEvent });
+    const pool = new DecodePool(decodeOptions(options, extractor.inputSize), options.workers);
+    closing.push(() => pool.close());
+    const fitting = new ReducerFitting(store, extractor.outputs, options);
+    onEvent({ event: 'stage', stage: 'extract' });
+    const context = { manifest, store, pool, extractor, fitting, progress, clock, signal, onEvent };
+    await clock.time('extract', () => extractShards(context));
+
+    // Scaler and PCA, then the table.
+    onEvent({ event: 'stage', stage: 'reduce' });
+    const reducers = await clock.time('reduce', () => fitting.finish());
+    onEvent({ event: 'stage', stage: 'export' });
+    const rejections = [...allRejections(manifest, store)];
+    const files = await clock.time('export', async () => [
+      ...(await exportTable({
+        manifest,
+        store,
+        output,
+        schema,
+        formats: options.format,
+        reducers,
+        metadata: provenance(options, extractor),
+        signal,
+      })),
+      ...(await writeReducers(output, reducers, extractor.outputs)),
+      await writeRejections(output, rejections),
+    ]);
+
+    // The counts must add up; only then is the run called complete.
+    const facts = { options, extractor, identity, reducers, clock, startedAt };
+    const run = buildRunJson(
+      await runFacts({ ...facts, manifest, store, rejections, files, newRows: progress.newRows }),
+    );
+    await publishRun(output, run);
+    await store.finish();
+    const summary = summarize(run, output.target, false);
+    onEvent({ event: 'finished', summary });
+    return summary;
+  } finally {
+    for (const close of closing.reverse()) await close();
+  }
+}
+
+function announce(manifest: Manifest, onEvent: ExtractHooks['onEvent']): void {
+  const { count, rejections, ignored } = manifest;
+  const bytes = listedBytes(manifest);
+  onEvent({ event: 'listed', images: count, rejected: rejections.length, ignored, bytes });
+  for (const rejection of rejections) onEvent({ event: 'rejected', ...rejection });
+}
+
+/** What earlier attempts left: images with a row or a rejection in a committed shard. */
+function countDone(manifest: Manifest, store: RunStore, onEvent: ExtractHooks['onEvent']) {
+  let done = 0;
+  let rejected = manifest.rejections.length;
+  for (const { id, start, end } of store.plan.shards) {
+    if (!store.isCommitted(id)) continue;
+    done += end - start;
+    rejected += store.shardRecord(id).rejections.length;
+  }
+  if (store.state === 'resumed') {
+    onEvent({ event: 'resumed', images: done, total: manifest.count });
+  }
+  return { total: manifest.count, done, rejected };
+}
+
+function* allRejections(manifest: Manifest, store: RunStore): Generator<Rejection> {
+  yield* manifest.rejections;
+  for (const { id } of store.plan.shards) {
+    for (const { index, reason, message } of store.shardRecord(id).rejections) {
+      yield { origin: manifest.entry(index).origin, reason, message };
+    }
+  }
+}

@@ -1,0 +1,170 @@
+import { outputLabels } from '../export/column-names.ts';
+import type { WrittenFile } from '../export/output-store.ts';
+import type { DecodeOptions } from '../image/decoded-chunk.ts';
+import type { ExtractOptions } from '../options.ts';
+import { packageVersion } from '../package-version.ts';
+import type { Reducer } from '../reduce/reducer.ts';
+import type { Json } from '../run/canonical-json.ts';
+import { fingerprint, type RunIdentity } from '../run/fingerprint.ts';
+import type { Manifest } from '../run/manifest.ts';
+import type { Rejection } from '../run/rejections.ts';
+import type { RunFacts } from '../run/run-json.ts';
+import type { RunStore } from '../run/run-store.ts';
+import type { Extractor } from './extractor.ts';
+import { libraryVersions } from './library-versions.ts';
+import type { RunClock } from './stage-clock.ts';
+
+/** How the options ask for pixels. */
+export function decodeOptions(
+  options: ExtractOptions,
+  [height, width]: readonly [number, number],
+): DecodeOptions {
+  return {
+    width,
+    height,
+    resize: options.resize,
+    exif: options.exif,
+    channels: options.seedCompat ? 'bgr' : 'rgb',
+    maxPixels: options.maxPixels * 1e6,
+    tiff: options.tiff,
+  };
+}
+
+/**
+ * Everything that the bytes of a run depend on beside its images. Two runs with the same identity and
+ * the same list of images give the same table; a run is only gone on with under the same identity.
+ * Workers, logging and limits of patience are left out: they change nothing.
+ */
+export function runIdentity(options: ExtractOptions, extractor: Extractor): RunIdentity {
+  const { mode, k, standardize, seedCompat, resize, exif, maxPixels, tiff } = options;
+  const { engine, model } = extractor;
+  return {
+    mode,
+    k,
+    standardize,
+    seedCompat,
+    resize,
+    exif,
+    maxPixels,
+    tiff,
+    origin: options.origin,
+    format: options.format,
+    columns: options.columns,
+    ...(engine !== undefined &&
+      model !== undefined && {
+        layers: extractor.outputs.map(({ layer, pool }) => `${layer}:${pool}`),
+        weights: model.metadata.weightsSha256,
+        preprocessing: model.metadata.preprocessing,
+        device: engine.device,
+        precision: options.precision,
+        batch: extractor.batchSize,
+      }),
+  };
+}
+
+/** Provenance as text, for formats that can carry it; no times and no machine, so bytes repeat. */
+export function provenance(options: ExtractOptions, extractor: Extractor): Record<string, string> {
+  return {
+    'img2features.version': packageVersion(),
+    'img2features.run': JSON.stringify(runIdentity(options, extractor)),
+    ...(extractor.model !== undefined && {
+      'img2features.model': JSON.stringify(describeModelOrigin(extractor)),
+    }),
+  };
+}
+
+export interface RunEnd {
+  readonly options: ExtractOptions;
+  readonly extractor: Extractor;
+  readonly identity: RunIdentity;
+  readonly reducers: readonly Reducer[];
+  readonly clock: RunClock;
+  readonly startedAt: Date;
+  readonly manifest: Manifest;
+  readonly store: RunStore;
+  readonly rejections: readonly Rejection[];
+  readonly files: readonly WrittenFile[];
+  /** Rows made by this attempt; earlier ones were only read again. */
+  readonly newRows: number;
+}
+
+/** What run.json says of a run that has just ended. */
+export async function runFacts(end: RunEnd): Promise<RunFacts> {
+  const { options, extractor, reducers, store, manifest } = end;
+  const { engine } = extractor;
+  return {
+    command: 'extract',
+    version: packageVersion(),
+    options: options as unknown as Record<string, Json>,
+    fingerprint: fingerprint(end.identity),
+    counts: {
+      discovered: manifest.count + manifest.rejections.length,
+      extracted: store.plan.shards.reduce((sum, { id }) => sum + store.shardRecord(id).rows, 0),
+      ignored: manifest.ignored,
+    },
+    rejections: end.rejections,
+    stages: stageTimes(end),
+    startedAt: end.startedAt,
+    finishedAt: new Date(),
+    ...(engine !== undefined && {
+      device: {
+        device: engine.device,
+        reason: engine.deviceReason,
+        name: engine.deviceName ?? null,
+        library: engine.library,
+      },
+      model: describeModelOrigin(extractor),
+    }),
+    ...(reducers.length > 0 && { reducer: describeReducers(end) }),
+    libraries: libraryVersions(),
+    files: end.files,
+  };
+}
+
+function describeModelOrigin({ model, outputs }: Extractor): Json {
+  const { architecture, preprocessing, trained, source, weightsSha256 } = model!.metadata;
+  return {
+    architecture,
+    preprocessing,
+    trained,
+    source: { ...source },
+    weightsSha256,
+    layers: outputs.map(({ layer, pool, length }) => ({ layer, pool, length })),
+  };
+}
+
+function describeReducers({ options, extractor, reducers, files }: RunEnd): Json {
+  const labels = outputLabels(extractor.outputs);
+  return {
+    k: options.k,
+    standardize: options.standardize,
+    sha256: files.find(({ name }) => name === 'reducer.npz')?.sha256,
+    outputs: reducers.map((reducer, i) => ({
+      layer: labels[i]!,
+      explainedVariance: [...reducer.explainedVariance],
+      explainedVarianceRatio: [...reducer.explainedVarianceRatio],
+    })),
+  };
+}
+
+function stageTimes({ clock, extractor, newRows }: RunEnd): Record<string, number> {
+  const busyMs = extractor.busyMs();
+  const working = clock.ms('extract') + clock.ms('reduce') + clock.ms('export');
+  const times = {
+    list: clock.ms('list'),
+    extract: clock.ms('extract'),
+    reduce: clock.ms('reduce'),
+    export: clock.ms('export'),
+    total: clock.totalMs(),
+    workersRead: clock.ms('read'),
+    workersDecode: clock.ms('decode'),
+    workersResize: clock.ms('resize'),
+    engineStart: extractor.engine?.startupMs ?? 0,
+    engineBusy: busyMs,
+    engineImagesPerSecond: busyMs > 0 ? (1000 * newRows) / busyMs : 0,
+    pipelineImagesPerSecond: working > 0 ? (1000 * newRows) / working : 0,
+  };
+  return Object.fromEntries(
+    Object.entries(times).map(([name, value]) => [name, Math.round(value * 1000) / 1000]),
+  );
+}

@@ -1,0 +1,49 @@
+import { buildRecordBatch, type FeatureSchema } from '../export/features-table.ts';
+import { openSinks, type SinkFormat } from '../export/open-sinks.ts';
+import type { OutputStore, WrittenFile } from '../export/output-store.ts';
+import type { Reducer } from '../reduce/reducer.ts';
+import type { Manifest } from '../run/manifest.ts';
+import type { RunStore } from '../run/run-store.ts';
+
+export interface ExportTableOptions {
+  readonly manifest: Manifest;
+  readonly store: RunStore;
+  readonly output: OutputStore;
+  readonly schema: FeatureSchema;
+  readonly formats: readonly SinkFormat[];
+  /** One for each output; empty with k = 0. */
+  readonly reducers: readonly Reducer[];
+  /** Provenance for formats that can carry it. */
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly signal: AbortSignal;
+}
+
+/** Writes the table part by part, shard by shard: one shard in memory at a time. */
+export async function exportTable(options: ExportTableOptions): Promise<WrittenFile[]> {
+  const { manifest, store, output, schema, formats, reducers, metadata, signal } = options;
+  const sinks = await openSinks({ store: output, formats, schema, metadata });
+  try {
+    for (const part of store.plan.parts) {
+      await sinks.beginPart(part.index);
+      for (let id = part.firstShard; id < part.endShard; id++) {
+        signal.throwIfAborted();
+        const { indices, outputs } = await store.readShard(id);
+        const n = indices.length;
+        if (n === 0) continue;
+        const entries = Array.from(indices, (index) => manifest.entry(index));
+        const batch = buildRecordBatch(schema, {
+          origins: entries.map(({ origin }) => origin),
+          targets: entries.map(({ target }) => target),
+          vectors: outputs,
+          reduced: reducers.map((reducer, i) => reducer.transform(outputs[i]!, n)),
+        });
+        await sinks.write(batch);
+      }
+      await sinks.endPart();
+    }
+    return await sinks.finish();
+  } catch (error) {
+    await sinks.abort();
+    throw error;
+  }
+}

@@ -1,0 +1,65 @@
+import { RunError } from '../errors.ts';
+import type { RunEvent } from '../events.ts';
+import type { BadLimit } from '../option-values.ts';
+
+/** Counts images of a run, tells how far it is, and stops it when too many are bad. */
+export class Progress {
+  readonly #total: number;
+  readonly #maxBad: number;
+  readonly #onEvent: (event: RunEvent) => void;
+  readonly #started = performance.now();
+  readonly #before: number;
+  #done: number;
+  #rejected: number;
+  /** Rows made by this attempt. */
+  newRows = 0;
+
+  constructor(options: {
+    /** Images of the manifest. */
+    readonly total: number;
+    /** Finished by earlier attempts, rejections included. */
+    readonly done: number;
+    /** Rejected so far, by the listing or by earlier attempts. */
+    readonly rejected: number;
+    readonly maxBad: BadLimit;
+    readonly onEvent: (event: RunEvent) => void;
+  }) {
+    this.#total = options.total;
+    this.#before = options.done;
+    this.#done = options.done;
+    this.#rejected = options.rejected;
+    this.#onEvent = options.onEvent;
+    const { maxBad } = options;
+    this.#maxBad = 'count' in maxBad ? maxBad.count : (maxBad.percent / 100) * options.total;
+    this.#checkLimit();
+  }
+
+  /** @throws RunError when more images are bad than `--max-bad` allows. */
+  advance(rows: number, rejections: number): void {
+    this.newRows += rows;
+    this.#done += rows + rejections;
+    this.#rejected += rejections;
+    this.#checkLimit();
+    const seconds = (performance.now() - this.#started) / 1000;
+    const imagesPerSecond = (this.#done - this.#before) / Math.max(seconds, 1e-3);
+    this.#onEvent({
+      event: 'progress',
+      done: this.#done,
+      total: this.#total,
+      rejected: this.#rejected,
+      imagesPerSecond,
+      secondsLeft: (this.#total - this.#done) / Math.max(imagesPerSecond, 1e-9),
+    });
+  }
+
+  #checkLimit(): void {
+    if (this.#rejected <= this.#maxBad) return;
+    throw new RunError(
+      `Expected at most ${Math.floor(this.#maxBad)} bad images (--max-bad) but found ${this.#rejected} ` +
+        `among the first ${this.#done} of ${this.#total}.`,
+      {
+        fix: 'Look at the reasons above; mend the images or raise --max-bad. The run can go on later.',
+      },
+    );
+  }
+}

@@ -1,0 +1,60 @@
+import { RunError } from '../errors.ts';
+import type { RunSummary } from '../events.ts';
+import type { OutputStore } from '../export/output-store.ts';
+import type { RunJson } from '../run/run-json.ts';
+
+interface ReducerJson {
+  readonly outputs: readonly {
+    readonly layer: string;
+    readonly explainedVarianceRatio: readonly number[];
+  }[];
+}
+
+/** The closing words of a run, from its run.json. */
+export function summarize(run: RunJson, out: string, wasComplete: boolean): RunSummary {
+  const stages = run.stagesMs as Record<string, number>;
+  const reducer = run.reducer as ReducerJson | undefined;
+  return {
+    out,
+    ...run.counts,
+    files: run.files.map(({ name, bytes }) => ({ name, bytes })),
+    explainedVariance: Object.fromEntries(
+      (reducer?.outputs ?? []).map(({ layer, explainedVarianceRatio: ratio }) => [
+        `${ratio.length} components of ${layer}`,
+        ratio.reduce((sum, share) => sum + share, 0),
+      ]),
+    ),
+    timing: {
+      listMs: stages.list!,
+      extractMs: stages.extract!,
+      reduceMs: stages.reduce!,
+      exportMs: stages.export!,
+      totalMs: stages.total!,
+      readMs: stages.workersRead!,
+      decodeMs: stages.workersDecode!,
+      resizeMs: stages.workersResize!,
+      engineStartMs: stages.engineStart!,
+      engineBusyMs: stages.engineBusy!,
+      engineImagesPerSecond: stages.engineImagesPerSecond!,
+      pipelineImagesPerSecond: stages.pipelineImagesPerSecond!,
+    },
+    wasComplete,
+  };
+}
+
+/**
+ * The summary of a run that had finished before.
+ * @throws RunError when its output is gone.
+ */
+export async function readSummary(output: OutputStore): Promise<RunSummary> {
+  const names = await output.list('');
+  if (!names.includes('_SUCCESS') || !names.includes('run.json')) {
+    throw new RunError(
+      `Expected the finished run in ${output.target} to have its run.json and _SUCCESS but found them removed.`,
+      { fix: 'Give --overwrite to compute the table anew, or name another --out.' },
+    );
+  }
+  const pieces: Uint8Array[] = [];
+  for await (const piece of output.read('run.json')) pieces.push(piece);
+  return summarize(JSON.parse(Buffer.concat(pieces).toString()) as RunJson, output.target, true);
+}

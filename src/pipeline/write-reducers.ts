@@ -1,0 +1,24 @@
+import type { EngineOutput } from '../engine/engine.ts';
+import { outputLabels } from '../export/column-names.ts';
+import type { OutputStore, WrittenFile } from '../export/output-store.ts';
+import type { Reducer } from '../reduce/reducer.ts';
+import { writeReducerFile } from '../reduce/reducer-file.ts';
+
+/** Writes reducer.npz, the fitted scaler and PCA of each output; nothing with k = 0. */
+export async function writeReducers(
+  output: OutputStore,
+  reducers: readonly Reducer[],
+  outputs: readonly EngineOutput[],
+): Promise<WrittenFile[]> {
+  if (reducers.length === 0) return [];
+  const labels = outputLabels(outputs);
+  const named = new Map(reducers.map((reducer, i) => [labels[i]!, reducer]));
+  const file = await output.create('reducer.npz');
+  try {
+    await file.write(writeReducerFile(named));
+    return [await file.commit()];
+  } catch (error) {
+    await file.abort();
+    throw error;
+  }
+}
