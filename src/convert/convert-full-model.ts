@@ -1,0 +1,160 @@
+import { ModelError, OptionError } from '../errors.ts';
+import type { BuiltArchitecture } from '../model/architectures/build-architecture.ts';
+import type { Preprocessing, WeightSpec } from '../model/model-folder.ts';
+import type { ConversionPlan } from './conversion-plan.ts';
+import type { ConvertModelOptions } from './convert-model.ts';
+import { damaged, type KerasObject, show } from './keras-json.ts';
+import type { KerasFile } from './open-keras-file.ts';
+import { recogniseArchitecture } from './recognise-architecture.ts';
+import { buildWithTfjs } from './topology/build-with-tfjs.ts';
+import { type ConvertedTopology, convertTopology } from './topology/convert-topology.ts';
+import type { FlatLayer } from './topology/flatten-graph.ts';
+import { LAYER_RULES } from './topology/layer-rules.ts';
+import { parseGraph } from './topology/parse-graph.ts';
+import { resolveReshapes } from './topology/resolve-reshapes.ts';
+import { pairWeights } from './weights/pair-weights.ts';
+
+/**
+ * A file with the whole model: its own topology, brought into the form that tfjs reads.
+ * @throws ModelError naming the layer that cannot be converted, or the weight that does not fit
+ */
+export async function convertFullModel(
+  file: KerasFile,
+  model: KerasObject,
+  options: ConvertModelOptions,
+): Promise<ConversionPlan> {
+  const graph = parseGraph(model);
+  const known = recogniseArchitecture(graph.layers);
+  checkArch(known, options);
+  const converted = convertTopology(graph, {
+    kerasVersion: file.kerasVersion,
+    isKeras3: file.kerasVersion.startsWith('3'),
+    inputShape: (input) => fixedShape(input, known, options),
+  });
+  const inputSize = inputSizeOf(converted, known, options);
+  const preprocessing = choosePreprocessing(known, options);
+  noteReducedPrecision(converted, options);
+  const weights = await planWeights(file, converted, options);
+  return {
+    topology: converted.topology,
+    architecture: known?.name ?? null,
+    preprocessing,
+    inputSize,
+    weights,
+  };
+}
+
+function checkArch(
+  known: BuiltArchitecture | undefined,
+  { arch, file }: ConvertModelOptions,
+): void {
+  if (arch === undefined || arch === known?.name) return;
+  throw new OptionError(
+    `Expected a ${arch} in ${file}, as --arch says, but found ${known ? `a ${known.name}` : 'a model of its own'}.`,
+    { fix: 'The file describes its model itself: leave --arch away.' },
+  );
+}
+
+/** A model file may leave height and width open; features need them fixed. */
+function fixedShape(
+  input: FlatLayer,
+  known: BuiltArchitecture | undefined,
+  options: ConvertModelOptions,
+): (number | null)[] {
+  const shape = input.config.batch_input_shape ?? input.config.batch_shape;
+  if (!Array.isArray(shape) || shape.length !== 4 || (shape[3] ?? 3) !== 3) {
+    throw new ModelError(
+      `Expected RGB images [batch, height, width, 3] for input "${input.name}" but found ${show(shape)}.`,
+      { fix: 'Only models on color images, channels last, give features here.' },
+    );
+  }
+  const size = [shape[1], shape[2]].map((side, i) => {
+    const wanted = options.inputSize?.[i];
+    if (side === null || side === undefined) return wanted ?? known?.inputSize[i] ?? null;
+    if (wanted !== undefined && wanted !== side) {
+      throw new OptionError(
+        `Expected an input size of ${shape[1]}×${shape[2]}, which the model fixes, but found ${options.inputSize!.join('×')}.`,
+      );
+    }
+    return side;
+  });
+  if (size.includes(null)) {
+    throw new ModelError(
+      `Expected an input size for ${options.file} but found ${show(shape)}: the model leaves it open.`,
+      { fix: 'Say the size of the images it was trained on: --input-size 224 or 224x224.' },
+    );
+  }
+  if (!size.every((side) => Number.isSafeInteger(side) && side > 0)) {
+    throw damaged('a height and width in pixels', show(shape));
+  }
+  return [null, ...(size as number[]), 3];
+}
+
+function inputSizeOf(
+  { inputs }: ConvertedTopology,
+  known: BuiltArchitecture | undefined,
+  options: ConvertModelOptions,
+): readonly [number, number] {
+  if (inputs.length !== 1) {
+    throw new ModelError(
+      `Expected a model with one input, the image, but found ${inputs.length} inputs.`,
+      { fix: 'Save the branch that works on the image as a model of its own.' },
+    );
+  }
+  const [, height, width] = fixedShape(inputs[0]!, known, options);
+  return [height!, width!];
+}
+
+function choosePreprocessing(
+  known: BuiltArchitecture | undefined,
+  { preprocessing, onNote }: ConvertModelOptions,
+): Preprocessing {
+  if (preprocessing !== undefined) return preprocessing;
+  if (known !== undefined) {
+    onNote?.(`recognised a ${known.name} by its layers: preprocessing ${known.preprocessing}`);
+    return known.preprocessing;
+  }
+  throw new ModelError(
+    'Expected to know what the pixels were preprocessed with but found a model of its own.',
+    {
+      fix: 'Say what the model was trained with: --preprocessing caffe, tf, torch, or none (raw 0–255, also where the model itself rescales).',
+    },
+  );
+}
+
+function noteReducedPrecision(
+  { reducedPrecision }: ConvertedTopology,
+  options: ConvertModelOptions,
+) {
+  if (reducedPrecision.length === 0) return;
+  options.onNote?.(
+    `${reducedPrecision.length} layers (${reducedPrecision[0]}, …) used half or double precision in Keras: here they calculate in float32`,
+  );
+}
+
+async function planWeights(
+  file: KerasFile,
+  { topology, sources }: ConvertedTopology,
+  options: ConvertModelOptions,
+): Promise<ConversionPlan['weights']> {
+  await resolveReshapes(topology, options.file);
+  const { layers } = await buildWithTfjs(topology, options.file);
+  return layers.flatMap(({ name, weights }) => {
+    if (weights.length === 0) return [];
+    const source = sources.get(name);
+    const stored = source && file.weights.find(source);
+    if (source === undefined || stored === undefined) {
+      throw damaged(`weights for layer "${name}" in ${options.file}`, 'none');
+    }
+    const used = stored.slice(0, LAYER_RULES[source.className]?.storedWeights);
+    const pairs = pairWeights(name, weights, used);
+    return weights.map((weight, i) => {
+      const spec: WeightSpec = {
+        name: `${name}/${weight.name}`,
+        shape: weight.shape,
+        dtype: 'float32',
+      };
+      return { spec, stored: pairs[i]! };
+    });
+  });
+}

@@ -1,0 +1,149 @@
+import { createHash } from 'node:crypto';
+import { createReadStream, existsSync } from 'node:fs';
+import { basename, dirname, resolve } from 'node:path';
+import { errnoOf, isImg2FeaturesError, ModelError, OptionError } from '../errors.ts';
+import { ARCHITECTURE_NAMES } from '../model/architectures/architecture.ts';
+import type { ModelFolder, Preprocessing } from '../model/model-folder.ts';
+import {
+  checkReplaceable,
+  type WeightStream,
+  writeModelFolder,
+} from '../model/write-model-folder.ts';
+import type { ConversionPlan } from './conversion-plan.ts';
+import { convertFullModel } from './convert-full-model.ts';
+import { convertWeightsFile } from './convert-weights-file.ts';
+import { type KerasFile, openKerasFile } from './open-keras-file.ts';
+import { readWeight } from './weights/read-weight.ts';
+
+export interface ConvertModelOptions {
+  /** A Keras .h5, .weights.h5 or .keras file; its content decides, not its name. */
+  readonly file: string;
+  /** The model folder to make. */
+  readonly dir: string;
+  /** vgg16, vgg19, resnet50 or mobilenetv2: for files of weights whose layers do not say it. */
+  readonly arch?: string;
+  /** What the model was trained with. Needed unless the model is one of the four. */
+  readonly preprocessing?: Preprocessing;
+  /** Input height and width, for a model that leaves them open. */
+  readonly inputSize?: readonly [height: number, width: number];
+  /** Replace a model that is in `dir` already. */
+  readonly overwrite?: boolean;
+  /** Bytes of weights written so far, of how many. */
+  readonly onProgress?: (done: number, total: number) => void;
+  /** Something worth a line on the screen, e.g. what was recognised. */
+  readonly onNote?: (note: string) => void;
+  /** The longest wait for one read of a damaged file, milliseconds; default 60,000. */
+  readonly readTimeoutMs?: number;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Converts a Keras file into a model folder. Memory is bounded by some slices of 8 MiB, whatever the
+ * size of the file. `dir` is written whole or not at all.
+ * @throws ModelError for a file that is damaged or cannot be converted; OptionError for an option
+ *   that does not fit the file
+ */
+export async function convertModel(options: ConvertModelOptions): Promise<ModelFolder> {
+  const { dir, overwrite = false, signal } = options;
+  const path = resolve(options.file);
+  checkArch(options.arch);
+  await checkReplaceable(resolve(dir), overwrite);
+  const file = await openKerasFile(path, {
+    tempParent: existingAncestor(resolve(dir)),
+    ...(options.readTimeoutMs !== undefined && { readTimeoutMs: options.readTimeoutMs }),
+    ...(signal && { signal }),
+  });
+  try {
+    const plan = await planConversion(file, options);
+    return await writeModelFolder(dir, {
+      topology: plan.topology,
+      metadata: {
+        architecture: plan.architecture,
+        preprocessing: plan.preprocessing,
+        inputSize: plan.inputSize,
+        trained: true,
+        source: {
+          kind: 'keras',
+          file: basename(path),
+          format: file.format,
+          sha256: await hashFile(path, signal),
+        },
+      },
+      weights: streamWeights(file, plan, options),
+      generatedBy: file.kerasVersion === '' ? 'keras' : `keras v${file.kerasVersion}`,
+      overwrite,
+      ...(signal && { signal }),
+    });
+  } finally {
+    await file.close();
+  }
+}
+
+async function planConversion(
+  file: KerasFile,
+  options: ConvertModelOptions,
+): Promise<ConversionPlan> {
+  try {
+    return file.model === undefined
+      ? convertWeightsFile(file, options)
+      : await convertFullModel(file, file.model, options);
+  } catch (cause) {
+    if (isImg2FeaturesError(cause)) throw cause;
+    // A damaged description can be strange in more ways than can be named.
+    throw new ModelError(
+      `Expected a Keras model in ${options.file} but found something that cannot be read: ${(cause as Error).message}.`,
+      { fix: 'The file is damaged: save, copy or download it again.', cause },
+    );
+  }
+}
+
+function* streamWeights(
+  file: KerasFile,
+  plan: ConversionPlan,
+  { onProgress }: ConvertModelOptions,
+): Generator<WeightStream> {
+  const bytesOf = (shape: readonly number[]) => 4 * shape.reduce((a, b) => a * b, 1);
+  const total = plan.weights.reduce((sum, { spec }) => sum + bytesOf(spec.shape), 0);
+  let done = 0;
+  for (const { spec, stored } of plan.weights) {
+    yield { spec, chunks: counted(readWeight(file.h5, stored)) };
+  }
+
+  async function* counted(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    for await (const chunk of chunks) {
+      yield chunk;
+      done += chunk.length;
+      onProgress?.(done, total);
+    }
+  }
+}
+
+function checkArch(arch: string | undefined): void {
+  if (arch === undefined || (ARCHITECTURE_NAMES as readonly string[]).includes(arch)) return;
+  throw new OptionError(
+    `Expected one of ${ARCHITECTURE_NAMES.join(', ')} for arch but found "${arch}".`,
+  );
+}
+
+/** Unpacked weights go to the disk that will hold the model: temporary folders may be in memory. */
+function existingAncestor(dir: string): string {
+  const parent = dirname(dir);
+  return parent === dir || existsSync(parent) ? parent : existingAncestor(parent);
+}
+
+async function hashFile(path: string, signal?: AbortSignal): Promise<string> {
+  const hash = createHash('sha256');
+  try {
+    const stream = createReadStream(path, {
+      highWaterMark: 1024 * 1024,
+      ...(signal && { signal }),
+    });
+    for await (const chunk of stream) hash.update(chunk as Buffer);
+  } catch (cause) {
+    if (errnoOf(cause) === 'ABORT_ERR') throw cause;
+    throw new ModelError(`Expected to read ${path} but found: ${(cause as Error).message}.`, {
+      cause,
+    });
+  }
+  return hash.digest('hex');
+}

@@ -1,0 +1,54 @@
+/** Reading a file's JSON without trusting it. */
+import { ModelError } from '../errors.ts';
+
+export type JsonObject = Readonly<Record<string, unknown>>;
+
+/** A Keras object as both generations write it: what it is and how it is set up. */
+export interface KerasObject {
+  readonly class_name: string;
+  readonly config: JsonObject;
+  /** Where the class comes from; Keras 3 and late Keras 2 only. */
+  readonly module: string;
+}
+
+export function isObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** @throws ModelError naming `what` when the text is no JSON object */
+export function parseJsonObject(text: string, what: string): JsonObject {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw damaged(`JSON in ${what}`, (cause as Error).message, cause);
+  }
+  if (isObject(value)) return value;
+  throw damaged(`a JSON object in ${what}`, show(value));
+}
+
+/** @throws ModelError naming `what` when the value is no `{ class_name, config }` */
+export function parseKerasObject(value: unknown, what: string): KerasObject {
+  if (isObject(value) && typeof value.class_name === 'string') {
+    const { class_name, config, module } = value;
+    // Keras before 2.2.3 wrote a Sequential's config as the bare list of layers.
+    const settings = Array.isArray(config) ? { layers: config } : config;
+    if (isObject(settings)) {
+      return { class_name, config: settings, module: typeof module === 'string' ? module : '' };
+    }
+  }
+  throw damaged(`class_name and config for ${what}`, show(value));
+}
+
+export function damaged(expected: string, found: string, cause?: unknown): ModelError {
+  return new ModelError(`Expected ${expected} but found ${found.replace(/\.$/, '')}.`, {
+    fix: 'The file is damaged: save, copy or download it again.',
+    ...(cause === undefined ? {} : { cause }),
+  });
+}
+
+/** A value as a message can show it: one line, at most 80 characters. */
+export function show(value: unknown): string {
+  const text = value === undefined ? 'nothing' : (JSON.stringify(value) ?? String(value));
+  return text.length > 80 ? `${text.slice(0, 80)}…` : text;
+}

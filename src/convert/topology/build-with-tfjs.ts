@@ -1,0 +1,48 @@
+import { ModelError } from '../../errors.ts';
+
+export interface BuiltLayer {
+  readonly name: string;
+  /** Name without the layer in front, e.g. "kernel"; shape; in the layer's own order. */
+  readonly weights: readonly { readonly name: string; readonly shape: readonly number[] }[];
+}
+
+export interface BuiltModel {
+  readonly layers: readonly BuiltLayer[];
+  /** Of the model's outputs, without the batch; null = open. */
+  readonly outputShapes: readonly (readonly (number | null)[])[];
+}
+
+/**
+ * Lets tfjs build the model, without values, and says which weights of which shapes it wants. What
+ * tfjs cannot read fails here, before anything is written.
+ * @throws ModelError with tfjs' own reason
+ */
+export async function buildWithTfjs(
+  topology: Readonly<Record<string, unknown>>,
+  label: string,
+): Promise<BuiltModel> {
+  const tf = await import('@tensorflow/tfjs');
+  // Else its CPU backend prints an advertisement on first use.
+  tf.enableProdMode();
+  try {
+    const model = await tf.loadLayersModel({
+      load: async () => ({ modelTopology: structuredClone(topology) }),
+    });
+    const layers = model.layers.map((layer) => ({
+      name: layer.name,
+      weights: layer.weights.map((weight) => ({
+        name: weight.originalName.slice(weight.originalName.lastIndexOf('/') + 1),
+        shape: weight.shape.map((side) => side ?? 0),
+      })),
+    }));
+    const outputShapes = model.outputs.map((output) => output.shape.slice(1));
+    model.dispose();
+    return { layers, outputShapes };
+  } catch (cause) {
+    const reason = (cause as Error).message.split('\n')[0]!.slice(0, 300).replace(/\.$/, '');
+    throw new ModelError(`Expected a model that tfjs can build in ${label} but found: ${reason}.`, {
+      fix: 'Save a part of the model without the layer named here, and convert that.',
+      cause,
+    });
+  }
+}

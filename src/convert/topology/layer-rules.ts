@@ -1,0 +1,197 @@
+/**
+ * What tfjs-layers 4.22 computes as Keras does, read in its source class by class. A field that it
+ * passes over (ReLU's threshold, DepthwiseConv2D's dilation_rate) is `fixed` to the value at which
+ * that makes no difference.
+ */
+import { isObject, show } from '../keras-json.ts';
+import type { LayerRule, RuleContext } from './layer-rule.ts';
+import { unsupported } from './unsupported.ts';
+
+const CHANNELS_LAST = { data_format: ['channels_last', null] };
+const UNGROUPED = { groups: [1] };
+
+const CONVOLUTION: LayerRule = {
+  keep: ['filters', 'kernel_size', 'strides', 'padding', 'dilation_rate', 'activation', 'use_bias'],
+  fixed: { ...CHANNELS_LAST, ...UNGROUPED, padding: ['same', 'valid'] },
+  zeroed: ['kernel', 'bias'],
+};
+
+const POOLING: LayerRule = {
+  keep: ['pool_size', 'strides', 'padding'],
+  fixed: { ...CHANNELS_LAST, padding: ['same', 'valid'] },
+};
+
+/** tfjs knows no `keepdims`: a Reshape restores the sides of length 1. */
+function globalPooling(sides: number): LayerRule {
+  return {
+    fixed: CHANNELS_LAST,
+    harmless: ['keepdims'],
+    followedBy: ({ layer }) =>
+      layer.config.keepdims === true
+        ? {
+            className: 'Reshape',
+            config: { target_shape: [...Array<number>(sides).fill(1), -1] },
+          }
+        : undefined,
+  };
+}
+
+/** Layers that do nothing outside training. */
+const IDENTITY: LayerRule = {
+  adapt: () => ({ className: 'Activation', config: { activation: 'linear' } }),
+};
+
+const DROPOUT: LayerRule = {
+  adapt: ({ rate }) => ({ className: 'Dropout', config: { rate: rate ?? 0 } }),
+  keep: ['rate'],
+  harmless: ['noise_shape', 'seed', 'rng_type', 'data_format', 'stddev'],
+};
+
+const SAME: LayerRule = {};
+
+export const LAYER_RULES: Readonly<Record<string, LayerRule>> = {
+  Conv1D: CONVOLUTION,
+  Conv2D: CONVOLUTION,
+  Conv2DTranspose: {
+    ...CONVOLUTION,
+    keep: ['filters', 'kernel_size', 'strides', 'padding', 'activation', 'use_bias'],
+    fixed: { ...CONVOLUTION.fixed, dilation_rate: [1], output_padding: [null] },
+  },
+  DepthwiseConv2D: {
+    keep: ['kernel_size', 'strides', 'padding', 'depth_multiplier', 'activation', 'use_bias'],
+    fixed: { ...CHANNELS_LAST, ...UNGROUPED, dilation_rate: [1], padding: ['same', 'valid'] },
+    zeroed: ['depthwise', 'bias'],
+  },
+  SeparableConv2D: {
+    ...CONVOLUTION,
+    keep: [...CONVOLUTION.keep!, 'depth_multiplier'],
+    zeroed: ['depthwise', 'pointwise', 'bias'],
+  },
+  Dense: { keep: ['units', 'activation', 'use_bias'], zeroed: ['kernel', 'bias'] },
+  Activation: { keep: ['activation'] },
+  BatchNormalization: {
+    keep: ['axis', 'epsilon', 'center', 'scale', 'momentum'],
+    fixed: { renorm: [false, null], virtual_batch_size: [null] },
+    harmless: ['fused', 'synchronized', 'adjustment', 'renorm_clipping', 'renorm_momentum'],
+    zeroed: ['beta', 'gamma', 'moving_mean', 'moving_variance'],
+    adapt: singleAxis,
+  },
+  LayerNormalization: {
+    keep: ['axis', 'epsilon', 'center', 'scale'],
+    fixed: { rms_scaling: [false] },
+    zeroed: ['beta', 'gamma'],
+  },
+  Normalization: {
+    keep: ['axis'],
+    fixed: { mean: [null], variance: [null], invert: [false] },
+    adapt: normalization,
+    storedWeights: 2,
+  },
+  MaxPooling1D: POOLING,
+  MaxPooling2D: POOLING,
+  AveragePooling1D: POOLING,
+  AveragePooling2D: POOLING,
+  GlobalAveragePooling1D: globalPooling(1),
+  GlobalAveragePooling2D: globalPooling(2),
+  GlobalMaxPooling1D: globalPooling(1),
+  GlobalMaxPooling2D: globalPooling(2),
+  ZeroPadding2D: { keep: ['padding'], fixed: CHANNELS_LAST },
+  Cropping2D: { keep: ['cropping'], fixed: CHANNELS_LAST },
+  UpSampling2D: { keep: ['size'], fixed: { ...CHANNELS_LAST, interpolation: ['nearest'] } },
+  Flatten: { fixed: CHANNELS_LAST },
+  Reshape: { keep: ['target_shape'] },
+  Permute: { keep: ['dims'] },
+  RepeatVector: { keep: ['n'] },
+  Add: SAME,
+  Multiply: SAME,
+  Average: SAME,
+  Maximum: SAME,
+  Minimum: SAME,
+  Concatenate: { keep: ['axis'] },
+  Dot: { keep: ['axes', 'normalize'] },
+  ReLU: {
+    keep: ['max_value', 'negative_slope'],
+    fixed: { threshold: [0, null] },
+    adapt: rectifier,
+  },
+  LeakyReLU: { keep: ['alpha', 'negative_slope'], adapt: leakyRectifier },
+  PReLU: { keep: ['shared_axes'], zeroed: ['alpha'] },
+  ELU: { fixed: { alpha: [1] } },
+  ThresholdedReLU: { keep: ['theta'] },
+  Softmax: { keep: ['axis'] },
+  Rescaling: { keep: ['scale', 'offset'], adapt: scalarRescaling },
+  Dropout: DROPOUT,
+  SpatialDropout1D: DROPOUT,
+  SpatialDropout2D: DROPOUT,
+  AlphaDropout: DROPOUT,
+  GaussianDropout: DROPOUT,
+  GaussianNoise: { ...IDENTITY, harmless: ['stddev', 'seed'] },
+  ActivityRegularization: { ...IDENTITY, harmless: ['l1', 'l2'] },
+  Identity: IDENTITY,
+  ...Object.fromEntries(
+    [
+      'RandomFlip',
+      'RandomRotation',
+      'RandomZoom',
+      'RandomTranslation',
+      'RandomContrast',
+      'RandomBrightness',
+    ].map((name) => [name, { ...IDENTITY, harmless: ['*'] }]),
+  ),
+};
+
+/** Keras 2 writes BatchNormalization's axis as a list of one. */
+function singleAxis(config: Record<string, unknown>, { layer }: RuleContext): undefined {
+  const axis =
+    Array.isArray(config.axis) && config.axis.length === 1 ? config.axis[0] : config.axis;
+  if (axis !== undefined && !Number.isInteger(axis)) {
+    throw unsupported(layer, `axis ${show(config.axis)} is more than one`);
+  }
+  config.axis = axis ?? -1;
+}
+
+/** (x − mean) / max(√variance, 1e-7): a batch normalisation without scale and centre. */
+function normalization(config: Record<string, unknown>, context: RuleContext) {
+  singleAxis(config, context);
+  const zeros = { class_name: 'Zeros', config: {} };
+  return {
+    className: 'BatchNormalization',
+    config: {
+      axis: config.axis,
+      epsilon: 1e-14,
+      center: false,
+      scale: false,
+      moving_mean_initializer: zeros,
+      moving_variance_initializer: zeros,
+    },
+  };
+}
+
+function rectifier(config: Record<string, unknown>, { layer }: RuleContext) {
+  const slope = config.negative_slope ?? 0;
+  delete config.negative_slope;
+  if (slope === 0) return undefined;
+  if (config.max_value != null) {
+    throw unsupported(layer, 'tfjs has no rectifier with both negative_slope and max_value');
+  }
+  return { className: 'LeakyReLU', config: { alpha: slope } };
+}
+
+/** Keras 3 calls it negative_slope. */
+function leakyRectifier(config: Record<string, unknown>): undefined {
+  config.alpha = config.negative_slope ?? config.alpha ?? 0.3;
+  delete config.negative_slope;
+}
+
+function scalarRescaling(config: Record<string, unknown>, { layer }: RuleContext): undefined {
+  config.offset ??= 0;
+  for (const field of ['scale', 'offset']) {
+    const value = config[field];
+    // Keras 3 may wrap a numpy value: { class_name: "__numpy__", config: { value, dtype } }.
+    const plain = isObject(value) && isObject(value.config) ? value.config.value : value;
+    if (typeof plain !== 'number') {
+      throw unsupported(layer, `${field} ${show(value)} is not one number`);
+    }
+    config[field] = plain;
+  }
+}

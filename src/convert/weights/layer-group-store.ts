@@ -1,0 +1,88 @@
+/**
+ * The layout of Keras 1 and 2, which Keras 3 still writes into .h5 models: the attribute
+ * `layer_names` lists groups, whose attribute `weight_names` lists datasets inside the group. A model
+ * inside the model is one group with the weights of all its layers.
+ */
+import type { H5Dataset, H5Group } from '../h5/h5-inventory.ts';
+import { damaged } from '../keras-json.ts';
+import type { LayerAddress, StoredLayer, StoredWeight, WeightStore } from './stored-layer.ts';
+
+interface GroupWeight extends StoredWeight {
+  /** Layer names around the weight, outermost first: "base/conv1/kernel:0" → ["base", "conv1"]. */
+  readonly owners: readonly string[];
+}
+
+/** @param rootPath path of `root` in the file, "" or "/model_weights" */
+export function openLayerGroups(root: H5Group, rootPath: string): WeightStore {
+  const groups = new Map<string, readonly GroupWeight[]>();
+  for (const name of listAttribute(root, 'layer_names') ?? []) {
+    const group = root.groups[name];
+    if (group === undefined) throw damaged(`a group for layer "${name}"`, 'none');
+    groups.set(name, listWeights(group, `${rootPath}/${name}`, name));
+  }
+  const layers: StoredLayer[] = [...groups]
+    .filter(([, weights]) => weights.length > 0)
+    .map(([name, weights]) => ({ name, storeKey: undefined, weights }));
+  return { layers, find: (address) => findLayer(groups, address) };
+}
+
+function findLayer(
+  groups: ReadonlyMap<string, readonly GroupWeight[]>,
+  { names }: LayerAddress,
+): readonly StoredWeight[] | undefined {
+  const weights = groups.get(names[0]!);
+  if (weights === undefined || names.length === 1) return weights?.length ? weights : undefined;
+  // Inside a model: those whose owners end as the address does, as far as the file spells it out.
+  for (let depth = names.length - 1; depth >= 1; depth--) {
+    const tail = names.slice(-depth);
+    const found = weights.filter(({ owners }) => tail.every((n, i) => owners.at(i - depth) === n));
+    if (found.length > 0) return found;
+  }
+  return undefined;
+}
+
+function listWeights(group: H5Group, path: string, layer: string): GroupWeight[] {
+  return (listAttribute(group, 'weight_names') ?? []).map((full) => {
+    const dataset = datasetAt(group, full.split('/'));
+    if (dataset === undefined) throw damaged(`a dataset for weight "${full}"`, 'none');
+    // ":0" is TensorFlow's output number.
+    const parts = full.replace(/:\d+$/, '').split('/');
+    return {
+      path: `${path}/${full}`,
+      name: baseName(parts[parts.length - 1]!, layer),
+      dataset,
+      owners: parts.slice(0, -1),
+    };
+  });
+}
+
+/** Keras 1 wrote "block1_conv1_W_1" for kernels: no name that today's layers know; order decides. */
+function baseName(name: string, layer: string): string {
+  return name.startsWith(`${layer}_`) ? name.slice(layer.length + 1) : name;
+}
+
+function datasetAt(group: H5Group, parts: readonly string[]): H5Dataset | undefined {
+  let inner: H5Group | undefined = group;
+  for (const part of parts.slice(0, -1)) inner = inner?.groups[part];
+  return inner?.datasets[parts[parts.length - 1]!];
+}
+
+/** Lists beyond HDF5's 64 KB an attribute are cut into `<name>0`, `<name>1`, … */
+function listAttribute(group: H5Group, name: string): readonly string[] | undefined {
+  const whole = asList(group.attributes[name]);
+  if (whole !== undefined) return whole;
+  const parts: string[] = [];
+  for (let i = 0; ; i++) {
+    const part = asList(group.attributes[`${name}${i}`]);
+    if (part === undefined) return i === 0 ? undefined : parts;
+    parts.push(...part);
+  }
+}
+
+function asList(value: string | readonly string[] | undefined): readonly string[] | undefined {
+  return typeof value === 'string' ? [value] : value;
+}
+
+export function hasLayerGroups(root: H5Group): boolean {
+  return listAttribute(root, 'layer_names') !== undefined;
+}
