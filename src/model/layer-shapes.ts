@@ -37,7 +37,7 @@ export function inferLayerShapes(
     const own = batchShape(config)?.slice(1);
     const inputs =
       layer.inbound.length === 0 && own ? [own] : layer.inbound.map((from) => known.get(from));
-    const rule = RULES[className];
+    const rule = RULES.get(className);
     if (
       rule === undefined ||
       inputs.length === 0 ||
@@ -48,7 +48,7 @@ export function inferLayerShapes(
     if ((config.data_format ?? 'channels_last') !== 'channels_last') return undefined;
     if (inputs.length > 1 && !MERGES.has(className)) return undefined;
     const ruling = rule(config, inputs);
-    if (ruling === undefined) return undefined;
+    if (ruling === undefined || !isShape(ruling.output)) return undefined;
     known.set(name, ruling.output);
     const weights = (ruling.weights ?? []).map(
       ([weight, shape]): WeightSpec => ({ name: `${name}/${weight}`, shape, dtype: 'float32' }),
@@ -70,35 +70,37 @@ const globalPool: Rule = (config, [shape]) =>
     ? { output: config.keepdims === true ? [1, 1, shape![2]!] : [shape![2]!] }
     : undefined;
 
-const RULES: Readonly<Record<string, Rule>> = {
-  InputLayer: same,
-  Activation: same,
-  ReLU: same,
-  LeakyReLU: same,
-  ELU: same,
-  Softmax: same,
-  Dropout: same,
-  SpatialDropout2D: same,
-  GaussianNoise: same,
-  GaussianDropout: same,
-  Rescaling: same,
-  Add: sameForAll,
-  Multiply: sameForAll,
-  Average: sameForAll,
-  Maximum: sameForAll,
-  GlobalAveragePooling2D: globalPool,
-  GlobalMaxPooling2D: globalPool,
-  Conv2D: convolution,
-  DepthwiseConv2D: depthwiseConvolution,
-  SeparableConv2D: separableConvolution,
-  MaxPooling2D: pooling,
-  AveragePooling2D: pooling,
-  ZeroPadding2D: zeroPadding,
-  BatchNormalization: batchNormalization,
-  Concatenate: concatenate,
-  Flatten: flatten,
-  Dense: dense,
-};
+const RULES = new Map<string, Rule>(
+  Object.entries({
+    InputLayer: same,
+    Activation: same,
+    ReLU: same,
+    LeakyReLU: same,
+    ELU: same,
+    Softmax: same,
+    Dropout: same,
+    SpatialDropout2D: same,
+    GaussianNoise: same,
+    GaussianDropout: same,
+    Rescaling: same,
+    Add: sameForAll,
+    Multiply: sameForAll,
+    Average: sameForAll,
+    Maximum: sameForAll,
+    GlobalAveragePooling2D: globalPool,
+    GlobalMaxPooling2D: globalPool,
+    Conv2D: convolution,
+    DepthwiseConv2D: depthwiseConvolution,
+    SeparableConv2D: separableConvolution,
+    MaxPooling2D: pooling,
+    AveragePooling2D: pooling,
+    ZeroPadding2D: zeroPadding,
+    BatchNormalization: batchNormalization,
+    Concatenate: concatenate,
+    Flatten: flatten,
+    Dense: dense,
+  }),
+);
 
 function convolution(config: KerasConfig, [shape]: readonly OpenShape[]): Ruling | undefined {
   const [height, width, channels] = shape!;
@@ -151,11 +153,12 @@ function pooling(config: KerasConfig, [shape]: readonly OpenShape[]): Ruling | u
 
 function zeroPadding(config: KerasConfig, [shape]: readonly OpenShape[]): Ruling | undefined {
   if (shape!.length !== 3) return undefined;
-  const padding = (config.padding ?? 1) as number | readonly (number | readonly number[])[];
-  const sides = typeof padding === 'number' ? [padding, padding] : padding;
-  const [height, width] = sides.map((side) =>
-    typeof side === 'number' ? 2 * side : side[0]! + side[1]!,
-  );
+  const padding: unknown = config.padding ?? 1;
+  const sides = Array.isArray(padding) ? padding : [padding, padding];
+  const [height, width] = sides.map((side) => {
+    const [before, after] = pair(side);
+    return before + after;
+  });
   return { output: [plus(shape![0]!, height!), plus(shape![1]!, width!), shape![2]!] };
 }
 
@@ -212,10 +215,14 @@ function windows(config: KerasConfig, size: OpenShape, window: readonly [number,
   });
 }
 
+/** NaN for anything but a number or a list of numbers: no shape comes of it. */
 function pair(value: unknown): [number, number] {
-  if (typeof value === 'number') return [value, value];
-  const [a, b] = value as [number, number?];
-  return [a, b ?? a];
+  const [a, b = a] = Array.isArray(value) ? value : [value];
+  return [typeof a === 'number' ? a : Number.NaN, typeof b === 'number' ? b : Number.NaN];
+}
+
+function isShape(shape: OpenShape): boolean {
+  return shape.every((side) => side === null || (Number.isSafeInteger(side) && side >= 1));
 }
 
 function plus(side: number | null, padding: number): number | null {

@@ -1,7 +1,7 @@
 /** model.json, checked: the text is a user's file and may be anything. */
 import { ModelError } from '../errors.ts';
+import { checkTopology } from './check-topology.ts';
 import type { ModelMetadata, Preprocessing, WeightSpec } from './model-folder.ts';
-import { modelConfigOf } from './topology-layers.ts';
 
 export const MODEL_FORMAT = 'layers-model';
 
@@ -36,7 +36,7 @@ export function parseModelJson(text: string, path: string): ModelJson {
   }
   if (!isObject(json.modelTopology)) throw expect('an object modelTopology', json.modelTopology);
   try {
-    modelConfigOf(json.modelTopology);
+    checkTopology(json.modelTopology);
   } catch (cause) {
     throw new ModelError(`${(cause as Error).message.replace(/\.$/, '')} (${path}).`, { cause });
   }

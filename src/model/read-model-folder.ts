@@ -90,10 +90,9 @@ async function checkShardSizes(dir: string, json: ModelJson): Promise<void> {
     let found = 0;
     for (const name of paths) found += await sizeOf(join(dir, name));
     if (found !== expected) {
-      throw new ModelError(
-        `Expected ${expected} bytes of weights in ${dir} but found ${found} in ${paths.length} shards.`,
-        { fix: 'The folder is damaged or mixed with another model: make it again.' },
-      );
+      throw new ModelError(`Expected ${expected} bytes of weights in ${dir} but found ${found}.`, {
+        fix: 'The folder is damaged or mixed with another model: make it again.',
+      });
     }
   }
 }
@@ -103,7 +102,11 @@ async function sizeOf(path: string): Promise<number> {
     const found = await stat(path);
     if (found.isFile()) return found.size;
   } catch (cause) {
-    if (errnoOf(cause) !== 'ENOENT') throw cause;
+    if (errnoOf(cause) !== 'ENOENT') {
+      throw new ModelError(`Expected to read ${path} but found: ${(cause as Error).message}.`, {
+        cause,
+      });
+    }
   }
   throw new ModelError(`Expected a weight shard ${path} but found none.`, {
     fix: 'The folder is damaged: make it again.',

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { ModelError } from '../../src/errors.ts';
 import { buildArchitecture } from '../../src/model/architectures/build-architecture.ts';
 import { describeModel } from '../../src/model/describe-model.ts';
 import { inferLayerShapes } from '../../src/model/layer-shapes.ts';
@@ -64,6 +65,18 @@ describe('describeModel', () => {
       ['up', [24, 18, 3], 0],
       ['c', [24, 18, 4], 16],
     ]);
+  });
+
+  test.each<[string, Record<string, unknown>]>([
+    ['Conv2D', { filters: 4 }],
+    ['Conv2D', { filters: 4, kernel_size: 'big' }],
+    ['Conv2D', { filters: 4, kernel_size: [13, 13], padding: 'valid' }],
+    ['Dense', { units: -1 }],
+    ['ZeroPadding2D', { padding: [[1], null] }],
+    ['constructor', {}],
+  ])('ends in one error for a damaged %s %j', async (className, config) => {
+    const topology = sequential([className, { name: 'layer', ...input, ...config }]);
+    await expect(describeModel({ topology, weights: [] })).rejects.toBeInstanceOf(ModelError);
   });
 
   test('names a layer that tfjs does not know either', async () => {

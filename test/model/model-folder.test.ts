@@ -234,6 +234,16 @@ test('an abort stops writing and leaves nothing', async () => {
   expect(await readdir(join(root, 'models'))).toEqual([]);
 });
 
+test('of two writers at once one wins and the other says so', async () => {
+  const writing = [writeModelFolder(dir, tiny()), writeModelFolder(dir, tiny())];
+  const results = await Promise.allSettled(writing);
+  expect(results.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
+  const lost = results.find((result) => result.status === 'rejected');
+  expect(lost?.reason).toBeInstanceOf(ModelError);
+  await verifyWeights(await readModelFolder(dir));
+  expect(await readdir(join(root, 'models'))).toEqual(['tiny']);
+});
+
 describe('after a killed writer', () => {
   const deadPid = () => spawnSync(process.execPath, ['-e', '']).pid;
   const leftover = (pid: number, end: string) =>
@@ -337,7 +347,7 @@ describe('a damaged folder', () => {
     await writeModelFolder(dir, tiny());
     await appendFile(join(dir, 'group1-shard1of1.bin'), 'x');
     await expect(readModelFolder(dir)).rejects.toThrow(
-      `Expected 52 bytes of weights in ${dir} but found 53 in 1 shards.`,
+      `Expected 52 bytes of weights in ${dir} but found 53.`,
     );
   });
 

@@ -44,7 +44,7 @@ export function buildArchitecture(
   const variant = resolveVariant(architecture, options);
   const topology = toTopology(modelName(architecture, variant), architecture.layers(variant));
   const layers = inferLayerShapes(topology);
-  if (layers === undefined || layers.some((layer) => layer.outputShape.some((n) => n! < 1))) {
+  if (layers === undefined) {
     throw new ModelError(
       `Expected an input of at least 32×32 pixels for ${name} but found ${variant.inputSize.join('×')}.`,
     );
