@@ -137,6 +137,7 @@ export const EXTRACT_OPTIONS = {
   origin: define<'path' | 'relative' | 'url'>({
     parse: oneOf('path', 'relative', 'url'),
     default: 'path',
+    defaultText: 'path; url with --seed-compat',
     describe: 'origin column: path as given, relative to the input, or file:// URL',
     group: 'Output',
   }),
@@ -233,17 +234,18 @@ export function resolveOptions(raw: RawOptions): ExtractOptions {
     }
     resolved[key] = definition.parse(given, flagName(key));
   }
-  return Object.freeze(checkTogether(resolved as ExtractOptions));
+  return Object.freeze(checkTogether(resolved as ExtractOptions, raw));
 }
 
 /** Rules between options. */
-function checkTogether(options: ExtractOptions): ExtractOptions {
+function checkTogether(options: ExtractOptions, raw: RawOptions): ExtractOptions {
   if (options.mode === 'cnn' && options.model === undefined) {
     throw new OptionError('Expected --model with --mode cnn but received none.', {
       fix: 'Name the model folder: --model models/resnet50.',
     });
   }
-  return options;
+  // Spark's image source writes origins as URLs, and so did the notebook.
+  return options.seedCompat && raw.origin === undefined ? { ...options, origin: 'url' } : options;
 }
 
 /** "maxPixels" -> "max-pixels" */
