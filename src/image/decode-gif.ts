@@ -1,33 +1,42 @@
 import { DecodeError } from './decode-error.ts';
-import { decodeRaw } from './decode-with-sharp.ts';
+import { decodeLzw } from './gif-lzw.ts';
 import { applyPalette, checkSize, type PixelOptions, type RgbImage } from './rgb-image.ts';
 
 /**
  * The first frame of a GIF as Pillow shows it.
  *
- * libvips composites frames onto a transparent canvas and so loses the colours under transparency, which
- * `convert('RGB')` keeps. So the frame is handed over as a GIF of its own, opaque, with a palette that maps each
- * index to itself: libvips undoes the LZW, and the real palette is applied here.
+ * Not through libvips: it composites onto a transparent canvas and so loses the colours under transparency, which
+ * `convert('RGB')` keeps, and it shows frames whose data end early.
  */
-export async function decodeGif(bytes: Uint8Array, options: PixelOptions): Promise<RgbImage> {
+export function decodeGif(bytes: Uint8Array, options: PixelOptions): RgbImage {
   const frame = readFirstFrame(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length));
   // Pillow lets the canvas grow around a frame that sticks out.
   const width = Math.max(frame.canvasWidth, frame.left + frame.width);
   const height = Math.max(frame.canvasHeight, frame.top + frame.height);
-  checkSize('GIF', width, height, options.maxPixels);
   checkSize('GIF', frame.width, frame.height, options.maxPixels);
-  const raw = await decodeRaw(isolate(frame), {
-    format: 'GIF',
-    maxPixels: options.maxPixels,
-    autoOrient: false,
-  });
+  checkSize('GIF', width, height, options.maxPixels);
+  const pixels = decodeLzw(frame.data, frame.width * frame.height);
   const indices = new Uint8Array(width * height).fill(frame.transparentIndex ?? 0);
-  for (let y = 0; y < frame.height; y++) {
-    const to = (frame.top + y) * width + frame.left;
-    const from = y * frame.width;
-    for (let x = 0; x < frame.width; x++) indices[to + x] = raw.data[(from + x) * raw.channels];
+  const rows = frame.isInterlaced ? interlacedRows(frame.height) : undefined;
+  for (let i = 0; i < frame.height; i++) {
+    const row = pixels.subarray(i * frame.width, (i + 1) * frame.width);
+    indices.set(row, (frame.top + (rows?.[i] ?? i)) * width + frame.left);
   }
   return applyPalette(indices, fullPalette(frame.palette), width, height);
+}
+
+/** Where the rows of an interlaced frame go, in the order they are stored: every 8th, 8th, 4th, 2nd. */
+function interlacedRows(height: number): number[] {
+  const rows: number[] = [];
+  for (const [start, step] of [
+    [0, 8],
+    [4, 8],
+    [2, 4],
+    [1, 2],
+  ]) {
+    for (let y = start; y < height; y += step) rows.push(y);
+  }
+  return rows;
 }
 
 interface GifFrame {
@@ -106,21 +115,6 @@ function skipBlocks(file: Buffer, start: number): number {
     at += 1 + size;
     if (size === 0) return at;
   }
-}
-
-/** A GIF with only this frame, at the origin, opaque, each index its own gray level. */
-function isolate(frame: GifFrame): Uint8Array {
-  const head = Buffer.alloc(13 + 768 + 10);
-  head.write('GIF89a', 'latin1');
-  head.writeUInt16LE(frame.width, 6);
-  head.writeUInt16LE(frame.height, 8);
-  head[10] = 0xf7;
-  for (let i = 0; i < 256; i++) head.fill(i, 13 + i * 3, 16 + i * 3);
-  head[781] = 0x2c;
-  head.writeUInt16LE(frame.width, 786);
-  head.writeUInt16LE(frame.height, 788);
-  head[790] = frame.isInterlaced ? 0x40 : 0;
-  return Buffer.concat([head, frame.data, Buffer.of(0x3b)]);
 }
 
 /** 256 entries: gray without a palette, black beyond the end of a short one, as Pillow (since 10) has it. */

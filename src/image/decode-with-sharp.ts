@@ -6,7 +6,7 @@ import type { RgbImage } from './rgb-image.ts';
 /** How libvips is to read one file, once its header is known to be acceptable. */
 export interface SharpRequest {
   /** For messages and for telling a cut file from a damaged one. */
-  readonly format: 'JPEG' | 'PNG' | 'WebP' | 'GIF' | 'TIFF';
+  readonly format: 'JPEG' | 'PNG' | 'WebP' | 'TIFF';
   readonly maxPixels: number;
   /** Turn and flip as the orientation tag says. */
   readonly autoOrient: boolean;

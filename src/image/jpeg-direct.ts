@@ -17,7 +17,7 @@ export function suitsDirectPath(header: JpegHeader, options: PixelOptions): bool
   if (header.width * header.height > MAX_DIRECT_PIXELS) return false;
   if (header.precision !== 8 || (header.frame !== 0xc0 && header.frame !== 0xc1)) return false;
   // One scan with all components is decoded in one bounded sweep.
-  if (header.scanComponents !== header.components.length) return false;
+  if (header.scans !== 1 || header.scanComponents !== header.components.length) return false;
   if (options.exif === 'apply' && header.hasExif) return false;
   if (header.components.length === 1) return true;
   if (header.components.length !== 3) return false;

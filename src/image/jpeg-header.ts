@@ -1,6 +1,6 @@
 import { DecodeError } from './decode-error.ts';
 
-/** What the markers before the first scan say; entropy-coded data is not looked at. */
+/** What the markers say; the entropy-coded data between them is only stepped over. */
 export interface JpegHeader {
   readonly width: number;
   readonly height: number;
@@ -16,13 +16,21 @@ export interface JpegHeader {
   }[];
   /** How many components the first scan holds. */
   readonly scanComponents: number;
+  /** Number of scans: 1 for ordinary files, about 10 for progressive ones. */
+  readonly scans: number;
   readonly hasJfif: boolean;
   readonly hasExif: boolean;
   /** The Adobe marker's colour transform, or undefined without that marker. */
   readonly adobeTransform: number | undefined;
 }
 
-/** Reads the markers up to the first start of scan. Throws DecodeError `truncated` or `corrupt`. */
+/** Ordinary progressive files have about 10; each more makes a decoder go over all coefficients again. */
+const MAX_SCANS = 100;
+
+/**
+ * Reads the markers up to the end of the image. libjpeg makes up what is missing and libvips does not always
+ * tell, so this is what makes sure that the file has its end. Throws DecodeError `truncated` or `corrupt`.
+ */
 export function readJpegHeader(bytes: Uint8Array): JpegHeader {
   let frame:
     | Pick<JpegHeader, 'width' | 'height' | 'precision' | 'frame' | 'components'>
@@ -49,7 +57,8 @@ export function readJpegHeader(bytes: Uint8Array): JpegHeader {
       if (frame === undefined) {
         throw new DecodeError('corrupt', 'Expected a JPEG frame header but found none.');
       }
-      return { ...frame, scanComponents: segment[0] ?? 0, hasJfif, hasExif, adobeTransform };
+      const scans = countScans(bytes, at);
+      return { ...frame, scanComponents: segment[0] ?? 0, scans, hasJfif, hasExif, adobeTransform };
     }
     if (isFrame(marker)) frame ??= readFrame(marker, segment);
     else if (marker === 0xe0 && startsWith(segment, 'JFIF\0')) hasJfif = true;
@@ -58,6 +67,37 @@ export function readJpegHeader(bytes: Uint8Array): JpegHeader {
       adobeTransform = segment[11];
     }
     at += 2 + length;
+  }
+}
+
+/** Walks from the first start-of-scan marker to the end-of-image marker. */
+function countScans(bytes: Uint8Array, firstScan: number): number {
+  let scans = 0;
+  let at = firstScan;
+  for (;;) {
+    if (at < 0 || at + 2 > bytes.length) throw cutShort();
+    const marker = bytes[at + 1];
+    if (marker === 0xd9) return scans;
+    if (marker === 0xff) {
+      at++;
+    } else if (marker === 0 || (marker >= 0xd0 && marker <= 0xd7)) {
+      // An escaped data byte, or a restart inside the scan.
+      at = bytes.indexOf(0xff, at + 2);
+    } else if (marker >= 0xc0 && marker !== 0xd8) {
+      if (marker === 0xda && ++scans > MAX_SCANS) {
+        throw new DecodeError(
+          'corrupt',
+          `Expected at most ${MAX_SCANS} JPEG scans but found more.`,
+        );
+      }
+      if (at + 4 > bytes.length) throw cutShort();
+      at = bytes.indexOf(0xff, at + 2 + ((bytes[at + 2] << 8) | bytes[at + 3]));
+    } else {
+      throw new DecodeError(
+        'corrupt',
+        `Expected JPEG data at byte ${at} but found a wrong marker.`,
+      );
+    }
   }
 }
 
@@ -93,8 +133,5 @@ function startsWith(segment: Uint8Array, text: string): boolean {
 }
 
 function cutShort(): DecodeError {
-  return new DecodeError(
-    'truncated',
-    'Expected a complete JPEG but found one that ends in its header.',
-  );
+  return new DecodeError('truncated', 'Expected a complete JPEG but found one that ends early.');
 }

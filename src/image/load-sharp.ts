@@ -7,7 +7,6 @@ const WANTED_LOADERS = [
   'VipsForeignLoadJpegBuffer',
   'VipsForeignLoadPngBuffer',
   'VipsForeignLoadWebpBuffer',
-  'VipsForeignLoadNsgifBuffer',
 ];
 
 let loading: Promise<SharpFactory> | undefined;

@@ -3,7 +3,7 @@
  * field; asked only after a decoder has refused the file, so a wrong guess changes a reason code, never a row.
  */
 export function looksCutShort(
-  format: 'JPEG' | 'PNG' | 'WebP' | 'GIF' | 'TIFF',
+  format: 'JPEG' | 'PNG' | 'WebP' | 'TIFF',
   bytes: Uint8Array,
 ): boolean {
   const file = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
@@ -15,8 +15,6 @@ export function looksCutShort(
     case 'WebP':
       // RIFF: the length of all that follows stands at byte 4.
       return file.length < 12 || file.readUInt32LE(4) + 8 > file.length;
-    case 'GIF':
-      return file.at(-1) !== 0x3b;
     case 'TIFF':
       return false;
   }
