@@ -1,5 +1,6 @@
 import { RunError } from '../errors.ts';
-import { createPlainKernel, padToTile, TILE, type TileKernel } from './tile-kernel.ts';
+import { createKernel } from './create-kernel.ts';
+import { padToTile, TILE, type TileKernel } from './tile-kernel.ts';
 
 /** Rows gathered before they are folded into the sums; part of the result's definition. */
 const PANEL_ROWS = 256;
@@ -41,7 +42,7 @@ export class Moments {
     this.dims = dims;
     this.padded = padToTile(dims);
     this.scatterAt = this.padded * (PANEL_ROWS + 1);
-    this.kernel = createPlainKernel(this.scatterAt + this.padded * this.padded);
+    this.kernel = createKernel(this.scatterAt + this.padded * this.padded);
     this.origin = new Float64Array(dims);
     this.means = new Float64Array(dims);
   }

@@ -1,7 +1,8 @@
 import { RunError } from '../errors.ts';
+import { createKernel } from './create-kernel.ts';
 import type { FeatureBlocks } from './feature-blocks.ts';
 import { Projector, type Scaling } from './projector.ts';
-import { createPlainKernel, padToTile, TILE, type TileKernel } from './tile-kernel.ts';
+import { padToTile, TILE, type TileKernel } from './tile-kernel.ts';
 import type { SymmetricOperator } from './top-eigenpairs.ts';
 
 /** Rows and values of a row that are copied at a time: 256 KB, which a second-level cache holds. */
@@ -51,7 +52,7 @@ class BackProjector {
     this.width = padToTile(b);
     this.projectedAt = padToTile(this.dims) * this.width;
     this.rowsAt = this.projectedAt + ROWS * this.width;
-    this.kernel = createPlainKernel(this.rowsAt + ROWS * CHUNK);
+    this.kernel = createKernel(this.rowsAt + ROWS * CHUNK);
   }
 
   add(values: Float32Array, n: number, projected: Float64Array): void {

@@ -1,4 +1,5 @@
-import { createPlainKernel, padToTile, TILE, type TileKernel } from './tile-kernel.ts';
+import { createKernel } from './create-kernel.ts';
+import { padToTile, TILE, type TileKernel } from './tile-kernel.ts';
 
 /** Rows and values of a row that are copied at a time: 256 KB, which a second-level cache holds. */
 const ROWS = 64;
@@ -36,7 +37,7 @@ export class Projector {
     this.width = padToTile(b);
     this.rowsAt = dims * this.width;
     this.sumsAt = this.rowsAt + ROWS * CHUNK;
-    this.kernel = createPlainKernel(this.sumsAt + ROWS * this.width);
+    this.kernel = createKernel(this.sumsAt + ROWS * this.width);
     const { memory } = this.kernel;
     for (let v = 0; v < b; v++) {
       const at = (v >> 2) * dims * TILE + (v & 3);

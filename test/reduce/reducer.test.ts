@@ -20,7 +20,7 @@ function blocksOf(values: Float32Array, n: number, dims: number, step = 100): Fe
   };
 }
 
-async function fit(
+async function fitted(
   values: Float32Array,
   n: number,
   dims: number,
@@ -38,7 +38,7 @@ describeReference('the Spark job', (dir) => {
     const float64 = (key: string) => arrays.get(key)!.data as Float64Array;
     const values = Float32Array.from(arrays.get('vectors_bgr')!.data as Uint8Array);
     for (const center of [true, false]) {
-      const reducer = await fit(values, 1000, 300, { k: 10, standardize: true, center });
+      const reducer = await fitted(values, 1000, 300, { k: 10, standardize: true, center });
       expect(worst(reducer.scalerMean, float64('scaler_mean'))).toBeLessThan(1e-12);
       expect(worst(reducer.scalerStd, float64('scaler_std'))).toBeLessThan(1e-12);
       const ratios = float64('explained_variance');
@@ -62,7 +62,16 @@ function worstUpToSigns(actual: Float64Array, expected: Float64Array, k: number)
   for (let v = 0; v < k; v++) {
     const column = (of: Float64Array) => of.filter((_, at) => at % k === v);
     const [a, b] = [column(actual), column(expected)];
-    most = Math.max(most, Math.min(worst(a, b), worst(a.map((x) => -x), b)));
+    most = Math.max(
+      most,
+      Math.min(
+        worst(a, b),
+        worst(
+          a.map((x) => -x),
+          b,
+        ),
+      ),
+    );
   }
   return most;
 }

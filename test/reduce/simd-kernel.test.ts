@@ -1,0 +1,37 @@
+import { expect, test } from 'vitest';
+import { createPlainKernel } from '../../src/reduce/plain-kernel.ts';
+import { createSimdKernel } from '../../src/reduce/simd-kernel.ts';
+import { randomRows } from './random-rows.ts';
+
+for (const [name, create] of [
+  ['plain', createPlainKernel],
+  ['SIMD', createSimdKernel],
+] as const) {
+  test(`the ${name} kernel adds outer products worked out by hand`, () => {
+    // A = two rows of 4 at 0, B = two groups of two rows of 4 at 8, C = [4, 8] at 24, once 100 before.
+    const { memory, multiply } = create(60);
+    memory.set([1, 2, 3, 4, 0, 0, 0, 1]);
+    memory.set([1, 10, 100, 1000, 5, 6, 7, 8, 2, 0, 0, 0, 0, 0, 0, 9], 8);
+    memory[24] = 100;
+    multiply(0, 4, 8, 4, 8, 2, 2, 24, 8);
+    expect([...memory.subarray(24, 56)]).toEqual([
+      ...[101, 10, 100, 1000, 2, 0, 0, 0],
+      ...[2, 20, 200, 2000, 4, 0, 0, 0],
+      ...[3, 30, 300, 3000, 6, 0, 0, 0],
+      ...[9, 46, 407, 4008, 8, 0, 0, 9],
+    ]);
+  });
+}
+
+test('both kernels give the same bits', () => {
+  const plain = createPlainKernel(5000);
+  const simd = createSimdKernel(5000);
+  const values = Float64Array.from(randomRows(1, 5000, 1), (value, i) => value * 10 ** (i % 7));
+  plain.memory.set(values);
+  simd.memory.set(values);
+  for (const depth of [1, 2, 57]) {
+    plain.multiply(3, 12, 801, 4, 240, 6, depth, 4000, 31);
+    simd.multiply(3, 12, 801, 4, 240, 6, depth, 4000, 31);
+  }
+  expect(simd.memory).toEqual(plain.memory);
+});
