@@ -18,7 +18,8 @@ export async function findGpuPackage(
   const candidate = resolveGpuPackage([pathToFileURL(join(cwd, 'x')).href, import.meta.url]);
   if (!candidate) return undefined;
   const probe = await probeRuntime(candidate).catch(() => undefined);
-  return probe && { ...candidate, tensorflow: probe.tensorflow };
+  if (probe?.device !== 'cuda') return undefined;
+  return { ...candidate, tensorflow: probe.tensorflow };
 }
 
 /** The first package found from one of `parents` that has its addon, not yet tried. */

@@ -37,7 +37,6 @@ export function runCommand(
     const child = spawn(program, args, {
       env,
       cwd,
-      timeout: timeoutMs,
       signal,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -49,8 +48,11 @@ export function runCommand(
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       stderr = (stderr + text).slice(-KEPT_CHARS);
     });
+    // Not spawn's own `timeout`: its timer keeps the process alive when the program is not found.
+    const timer = timeoutMs ? setTimeout(() => child.kill(), timeoutMs) : undefined;
     let missing = false;
     child.on('error', (error) => {
+      clearTimeout(timer);
       if (error.name === 'AbortError') return; // `close` follows when it has ended
       const code = errnoOf(error);
       missing = code === 'ENOENT' || code === 'EACCES' || code === 'ENOTDIR';
@@ -58,6 +60,7 @@ export function runCommand(
       else resolve({ status: undefined, stdout, stderr, missing, signal: undefined });
     });
     child.on('close', (status, endedBy) => {
+      clearTimeout(timer);
       if (signal?.aborted) reject(signal.reason);
       else
         resolve({

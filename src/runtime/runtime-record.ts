@@ -5,7 +5,6 @@
 import { readFile, stat } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { errnoOf } from '../errors.ts';
 import { runtimesDir } from './cache-dir.ts';
 import type { PlatformKey } from './runtime-platform.ts';
 import {
@@ -64,9 +63,8 @@ export async function readRuntime(dir: string): Promise<TensorFlowRuntime | unde
 async function readRecord(dir: string): Promise<RuntimeRecord | undefined> {
   try {
     return JSON.parse(await readFile(join(dir, RECORD_NAME), 'utf8')) as RuntimeRecord;
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT' || error instanceof SyntaxError) return undefined;
-    throw error;
+  } catch {
+    return undefined; // what cannot be read is not installed: the setup says why it cannot write
   }
 }
 

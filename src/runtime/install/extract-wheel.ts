@@ -25,13 +25,26 @@ export interface ExtractOptions {
  *   would leave the folder.
  */
 export async function extractWheel(options: ExtractOptions): Promise<Record<string, number>> {
-  const { path, sha256, into, target, signal } = options;
+  const { path, sha256, signal } = options;
   const found = await fileSha256(path, signal);
   if (found !== sha256) {
     throw new RuntimeError(`Expected SHA-256 ${sha256} for ${path} but found ${found}.`, {
       fix: 'Remove the file and run `img2features setup` again; a mirror that alters wheels cannot be used.',
     });
   }
+  try {
+    return await unpack(options);
+  } catch (error) {
+    // Errors with a code are the file system's: the disk, not the wheel.
+    if (!(error instanceof Error) || 'code' in error || error instanceof RuntimeError) throw error;
+    throw new RuntimeError(`Expected a sound wheel in ${path} but found: ${error.message}`, {
+      cause: error,
+    });
+  }
+}
+
+async function unpack(options: ExtractOptions): Promise<Record<string, number>> {
+  const { path, into, target, signal } = options;
   const written: Record<string, number> = {};
   const zip = await openZip(path, { lazyEntries: true, autoClose: false });
   try {
@@ -46,11 +59,6 @@ export async function extractWheel(options: ExtractOptions): Promise<Record<stri
       await pipeline(await zip.openReadStreamPromise(entry), output, { signal });
       written[name] = entry.uncompressedSize;
     }
-  } catch (error) {
-    if (!(error instanceof Error) || 'code' in error || error instanceof RuntimeError) throw error;
-    throw new RuntimeError(`Expected a sound wheel in ${path} but found: ${error.message}`, {
-      cause: error,
-    });
   } finally {
     zip.close();
   }

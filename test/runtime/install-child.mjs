@@ -1,0 +1,13 @@
+/** Runs one install of the recipe in $RECIPE, with a trial run that always succeeds. */
+import { installRecipe } from '../../dist/runtime/install/install-runtime.js';
+
+const say = (line) => process.stdout.write(`${JSON.stringify(line)}\n`);
+const prove = async () => ({ tensorflow: '2.21.0', device: 'cpu' });
+try {
+  const recipe = JSON.parse(process.env.RECIPE);
+  const force = process.env.FORCE === '1';
+  const { probe } = await installRecipe(recipe, { prove, force, onStep: say });
+  say({ done: true, wasThere: probe === undefined });
+} catch (error) {
+  say({ error: `${error.name}: ${error.message}` });
+}
