@@ -9,7 +9,7 @@ import { TextBuffer } from './text-buffer.ts';
  * vector f1…fD where the schema has no reduced column for it. Lines end in LF, cells are quoted as in
  * RFC 4180. Text that a spreadsheet would run as a formula gets an apostrophe in front (see `csvText`).
  */
-export async function openCsvSink({ store, columns }: SinkContext): Promise<Sink> {
+export async function openCsvSink({ store, schema: { columns } }: SinkContext): Promise<Sink> {
   const kept = matrixColumns(columns);
   const text = new TextBuffer();
   const file: OutputFile = await store.create('csv/features.csv');

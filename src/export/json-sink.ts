@@ -9,7 +9,7 @@ import { TextBuffer } from './text-buffer.ts';
  * or an exponent, so that a reader that guesses types never takes a column of floats for integers.
  * float32 values are printed as the shortest decimal that gives the same float32 again.
  */
-export function openJsonSink({ store, columns }: SinkContext): Sink {
+export function openJsonSink({ store, schema: { columns } }: SinkContext): Sink {
   const files: WrittenFile[] = [];
   const text = new TextBuffer();
   const keys = columns.map((column, i) => `${i === 0 ? '{' : ','}${JSON.stringify(column.name)}:`);

@@ -34,10 +34,16 @@ export type Sinks = Sink;
  * @throws ExportError from any of the calls
  */
 export async function openSinks(options: OpenSinksOptions): Promise<Sinks> {
-  const { store, metadata } = options;
-  const context: SinkContext = { store, columns: options.schema.columns, metadata };
+  const { store, schema, metadata } = options;
+  const context: SinkContext = { store, schema, metadata };
   const sinks: Sink[] = [];
-  for (const format of new Set(options.formats)) sinks.push(await FORMATS[format](context));
+  const abort = () => each(sinks, (sink) => sink.abort());
+  try {
+    for (const format of new Set(options.formats)) sinks.push(await FORMATS[format](context));
+  } catch (error) {
+    await abort();
+    throw error;
+  }
   return {
     beginPart: (index) => each(sinks, (sink) => sink.beginPart(index)),
     write: (batch: RecordBatch) => each(sinks, (sink) => sink.write(batch)),
@@ -47,7 +53,7 @@ export async function openSinks(options: OpenSinksOptions): Promise<Sinks> {
       for (const sink of sinks) files.push(...(await sink.finish()));
       return files;
     },
-    abort: () => each(sinks, (sink) => sink.abort()),
+    abort,
   };
 }
 

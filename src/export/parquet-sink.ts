@@ -2,6 +2,7 @@ import { type RecordBatch, Table, tableToIPC } from 'apache-arrow';
 import type * as ParquetWasm from 'parquet-wasm';
 import { ExportError } from '../errors.ts';
 import type { FeatureColumn } from './column-names.ts';
+import { buildRecordBatch, type FeatureSchema } from './features-table.ts';
 import type { OutputFile, WrittenFile } from './output-store.ts';
 import { partName, type Sink, type SinkContext } from './sink.ts';
 
@@ -14,26 +15,28 @@ const ROW_GROUP_BYTES = 32 << 20;
  * Parquet: apache-arrow hands batches to parquet-wasm, which streams the file back as it goes.
  *
  * Lists are standard three-level LISTs. Snappy, because here it wrote three times as fast as zstd and every reader
- * knows it; plain encoding, because floats have no dictionary worth its name (`target` has one).
- * The bytes hold no time and no path, so that they depend on rows and metadata alone.
+ * knows it; no dictionaries: floats gain nothing by one, and parquetjs-lite cannot read those of names.
+ * The bytes hold no time, so that they depend on rows and metadata alone. For the same reason the
+ * metadata is one entry, `img2features`, a JSON object: the library writes several in random order.
  */
-export async function openParquetSink({ store, columns, metadata }: SinkContext): Promise<Sink> {
+export async function openParquetSink({ store, schema, metadata }: SinkContext): Promise<Sink> {
   const parquet = await import('parquet-wasm');
-  const rowBytes = bytesOfRow(columns);
+  const rowBytes = bytesOfRow(schema.columns);
   const files: WrittenFile[] = [];
   let part: Part | undefined;
   return {
     async beginPart(index) {
       const file = await store.create(partName('parquet', index));
-      part = new Part(parquet, file, writerProperties(parquet, columns, rowBytes, metadata));
+      part = new Part(parquet, file, writerProperties(parquet, schema.columns, rowBytes, metadata));
     },
     async write(batch) {
       const rows = Math.max(1, Math.floor(SLICE_BYTES / rowBytes));
-      for (let from = 0; from < Math.max(1, batch.numRows); from += rows) {
+      for (let from = 0; from < batch.numRows; from += rows) {
         await part!.write(batch.slice(from, Math.min(batch.numRows, from + rows)));
       }
     },
     async endPart() {
+      if (part!.isEmpty) await part!.write(emptyBatch(schema));
       files.push(await part!.end());
       part = undefined;
     },
@@ -47,12 +50,32 @@ export async function openParquetSink({ store, columns, metadata }: SinkContext)
   };
 }
 
+/** The key of a file's provenance in its footer. */
+export const METADATA_KEY = 'img2features';
+
+function provenanceJson(metadata: Readonly<Record<string, string>>): string {
+  return JSON.stringify(Object.fromEntries(Object.entries(metadata).sort()));
+}
+
+function emptyBatch(schema: FeatureSchema): RecordBatch {
+  const outputs = schema.columns.map(({ output }) => output + 1);
+  const count = Math.max(0, ...outputs);
+  return buildRecordBatch(schema, {
+    origins: [],
+    targets: [],
+    vectors: Array.from({ length: count }, () => new Float32Array(0)),
+    reduced: Array.from({ length: count }, () => new Float64Array(0)),
+  });
+}
+
 /** One file: batches go in at one end of a stream, bytes come out at the other. */
 class Part {
   readonly #parquet: typeof ParquetWasm;
   readonly #file: OutputFile;
   readonly #batches: WritableStreamDefaultWriter<ParquetWasm.RecordBatch>;
   readonly #done: Promise<void>;
+  /** Nothing was written yet; the library cannot make a file of no batches. */
+  isEmpty = true;
 
   constructor(
     parquet: typeof ParquetWasm,
@@ -70,6 +93,7 @@ class Part {
   }
 
   async write(batch: RecordBatch): Promise<void> {
+    this.isEmpty = false;
     const table = this.#parquet.Table.fromIPCStream(tableToIPC(new Table([batch]), 'stream'));
     const rows = table.recordBatch(0);
     table.free();
@@ -120,10 +144,9 @@ function writerProperties(
     .setDictionaryEnabled(false)
     .setStatisticsEnabled(EnabledStatistics.None)
     .setMaxRowGroupSize(Math.max(1, Math.floor(ROW_GROUP_BYTES / rowBytes)))
-    .setKeyValueMetadata(new Map(Object.entries(metadata).sort()));
+    .setKeyValueMetadata(new Map([[METADATA_KEY, provenanceJson(metadata)]]));
   // Names of one part reach the library's columns; those of list items do not, hence the defaults above.
   for (const { name, kind } of columns) {
-    if (kind === 'target') builder = builder.setColumnDictionaryEnabled(name, true);
     if (kind === 'origin' || kind === 'target') {
       builder = builder.setColumnStatisticsEnabled(name, EnabledStatistics.Chunk);
     }

@@ -1,5 +1,5 @@
 import type { RecordBatch } from 'apache-arrow';
-import type { FeatureColumn } from './column-names.ts';
+import type { FeatureSchema } from './features-table.ts';
 import type { OutputStore, WrittenFile } from './output-store.ts';
 
 /** One format being written. Calls come in the order beginPart, write…, endPart, …, finish. */
@@ -16,7 +16,7 @@ export interface Sink {
 
 export interface SinkContext {
   readonly store: OutputStore;
-  readonly columns: readonly FeatureColumn[];
+  readonly schema: FeatureSchema;
   /** Provenance for formats that have a place for it; the same for every part. */
   readonly metadata: Readonly<Record<string, string>>;
 }

@@ -5,40 +5,136 @@ import { RunError } from '../errors.ts';
 import { DurableFile } from '../export/durable-file.ts';
 import type { Listed, ListingRejection, SourceEntry } from '../source/source.ts';
 import { compareUtf8 } from './compare-utf8.ts';
+import { EntryTable } from './entry-table.ts';
 
 /** The frozen list of a run: images in row order, and what the listing already had to reject. */
-export class Manifest {
-  readonly #entries: readonly SourceEntry[];
+export interface Manifest {
+  /** Images, each of which ends as a row or a rejection. */
+  readonly count: number;
+  /** Found by the listing and known to give no row; sorted by origin. */
   readonly rejections: readonly ListingRejection[];
-  /** Files that do not look like images. */
+  /** Files that do not look like images; not part of the content. */
   readonly ignored: number;
-  /** Hex, over the content: two lists with the same hash are the same list. */
+  /** Hex, of manifest.jsonl: two lists with the same hash are the same list. */
+  readonly sha256: string;
+  /** The image at a position, 0 … count - 1; made anew at each call. Rows carry the position, from here to the table. */
+  entry(index: number): SourceEntry;
+  /** The content of manifest.jsonl in pieces of many lines: images in row order, then rejections. */
+  lines(): Generator<string>;
+}
+
+/**
+ * Collects what a source lists, then freezes it.
+ *
+ * @example
+ * const builder = new ManifestBuilder();
+ * for await (const listed of source.list(signal)) builder.add(listed);
+ * const manifest = builder.freeze();
+ */
+export class ManifestBuilder {
+  readonly #table = new EntryTable();
+  readonly #rejections: ListingRejection[] = [];
+  #ignored = 0;
+
+  /** Images so far, for the progress line. */
+  get count(): number {
+    return this.#table.count;
+  }
+
+  add(listed: Listed): void {
+    if (listed.kind === 'rejected') this.#rejections.push(listed.rejection);
+    else if (listed.kind === 'ignored') this.#ignored++;
+    else this.#addImage(listed.entry);
+  }
+
+  /**
+   * Sorts by the UTF-8 bytes of `origin` and closes the list.
+   *
+   * @param limit keep the first images of that order (`--limit`); rejections of the listing stay
+   * @throws RunError when two images have the same origin
+   */
+  freeze(limit = Number.POSITIVE_INFINITY): Manifest {
+    const table = this.#table;
+    const order = table.sorted();
+    for (let i = 1; i < order.length; i++) {
+      if (table.compare(order[i - 1], order[i]) === 0) throw refuseTwin(table.get(order[i]).origin);
+    }
+    const kept = order.subarray(0, Math.min(order.length, limit));
+    const rejections = this.#rejections.sort((a, b) => compareUtf8(a.origin, b.origin));
+    return new FrozenManifest(table, kept, rejections, this.#ignored);
+  }
+
+  #addImage(entry: SourceEntry): void {
+    // A lone surrogate (a JSON list can hold one) has no UTF-8: neither a table nor a file could name it.
+    if (/\p{Surrogate}/u.test(entry.origin)) {
+      const message = 'Expected a name that is text but found half a character in it.';
+      this.#rejections.push({ origin: entry.origin, reason: 'name_not_utf8', message });
+      return;
+    }
+    this.#table.add(entry);
+  }
+}
+
+/** Writes manifest.jsonl durably. @throws ExportError */
+export async function writeManifest(path: string, manifest: Manifest): Promise<void> {
+  const file = await DurableFile.create(path, 'the list of images');
+  for (const piece of manifest.lines()) await file.write(Buffer.from(piece));
+  await file.commit();
+}
+
+/** @throws RunError when the file is missing or damaged */
+export async function readManifest(path: string): Promise<Manifest> {
+  const builder = new ManifestBuilder();
+  try {
+    // Not readline's own default: it would end lines at U+2028 too, which JSON leaves as it is.
+    const input = createReadStream(path);
+    for await (const line of createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY })) {
+      builder.add(parseLine(line));
+    }
+  } catch (error) {
+    throw new RunError(`Expected a list of images in ${path} but found ${String(error)}.`, {
+      cause: error,
+      fix: 'Start anew with --overwrite.',
+    });
+  }
+  return builder.freeze();
+}
+
+class FrozenManifest implements Manifest {
+  readonly #table: EntryTable;
+  readonly #order: Uint32Array;
+  readonly rejections: readonly ListingRejection[];
+  readonly ignored: number;
   readonly sha256: string;
 
-  constructor(entries: SourceEntry[], rejections: ListingRejection[], ignored: number) {
-    this.#entries = entries;
+  constructor(
+    table: EntryTable,
+    order: Uint32Array,
+    rejections: readonly ListingRejection[],
+    ignored: number,
+  ) {
+    this.#table = table;
+    this.#order = order;
     this.rejections = rejections;
     this.ignored = ignored;
     const hash = createHash('sha256');
-    for (const line of this.lines()) hash.update(line);
+    for (const piece of this.lines()) hash.update(piece);
     this.sha256 = hash.digest('hex');
   }
 
   get count(): number {
-    return this.#entries.length;
+    return this.#order.length;
   }
 
-  /** The image at a position; rows carry this position from here to the table. */
   entry(index: number): SourceEntry {
-    return this.#entries[index];
+    return this.#table.get(this.#order[index]);
   }
 
-  /** The content of manifest.jsonl in pieces of many lines: images in row order, then rejections. */
   *lines(): Generator<string> {
     let piece = '';
-    for (const { origin, target, location, size, version } of this.#entries) {
-      piece += `${JSON.stringify([origin, target, location === origin ? 0 : location, size, version])}\n`;
-      if (piece.length > 1 << 16) {
+    for (let i = 0; i < this.#order.length; i++) {
+      piece += printLine(this.entry(i));
+      if (piece.length > PIECE_CHARS) {
         yield piece;
         piece = '';
       }
@@ -50,69 +146,24 @@ export class Manifest {
   }
 }
 
-/** Collects what a source lists, then freezes it. */
-export class ManifestBuilder {
-  readonly #entries: SourceEntry[] = [];
-  readonly #rejections: ListingRejection[] = [];
-  #ignored = 0;
+const PIECE_CHARS = 1 << 16;
 
-  /** Images so far, for the progress line. */
-  get count(): number {
-    return this.#entries.length;
-  }
-
-  add(listed: Listed): void {
-    if (listed.kind === 'image') this.#entries.push(listed.entry);
-    else if (listed.kind === 'rejected') this.#rejections.push(listed.rejection);
-    else this.#ignored++;
-  }
-
-  /**
-   * Sorts by the UTF-8 bytes of `origin` and closes the list.
-   *
-   * @throws RunError when two images have the same origin
-   */
-  freeze(limit = Number.POSITIVE_INFINITY): Manifest {
-    this.#entries.sort((a, b) => compareUtf8(a.origin, b.origin));
-    this.#rejections.sort((a, b) => compareUtf8(a.origin, b.origin));
-    for (let i = 1; i < this.#entries.length; i++) {
-      const { origin } = this.#entries[i];
-      if (origin === this.#entries[i - 1].origin) {
-        throw new RunError(`Expected each image once in the input but found ${origin} twice.`, {
-          fix: 'Name it once in the list, or choose --origin path so that names differ.',
-        });
-      }
-    }
-    return new Manifest(this.#entries.slice(0, limit), this.#rejections, this.#ignored);
-  }
+// An image is an array, for size; a location that equals its origin is 0.
+function printLine({ origin, target, location, size, version }: SourceEntry): string {
+  const place = location === origin ? 0 : location;
+  return `${JSON.stringify([origin, target, place, size, version])}\n`;
 }
 
-/** Writes manifest.jsonl durably. */
-export async function writeManifest(path: string, manifest: Manifest): Promise<void> {
-  const file = await DurableFile.create(path, 'the list of images');
-  for (const piece of manifest.lines()) await file.write(Buffer.from(piece));
-  await file.commit();
+function parseLine(line: string): Listed {
+  const record = JSON.parse(line);
+  if (!Array.isArray(record)) return { kind: 'rejected', rejection: record };
+  const [origin, target, place, size, version] = record;
+  const location = place === 0 ? origin : place;
+  return { kind: 'image', entry: { origin, target, location, size, version } };
 }
 
-/** @throws RunError when the file is missing or damaged */
-export async function readManifest(path: string): Promise<Manifest> {
-  const entries: SourceEntry[] = [];
-  const rejections: ListingRejection[] = [];
-  try {
-    for await (const line of createInterface({ input: createReadStream(path), crlfDelay: 0 })) {
-      const record = JSON.parse(line);
-      if (!Array.isArray(record)) {
-        rejections.push(record);
-        continue;
-      }
-      const [origin, target, location, size, version] = record;
-      entries.push({ origin, target, location: location === 0 ? origin : location, size, version });
-    }
-  } catch (error) {
-    throw new RunError(`Expected a list of images in ${path} but found ${String(error)}.`, {
-      cause: error,
-      fix: 'Start anew with --overwrite.',
-    });
-  }
-  return new Manifest(entries, rejections, 0);
+function refuseTwin(origin: string): RunError {
+  return new RunError(`Expected each image once in the input but found ${origin} twice.`, {
+    fix: 'Name it once in the list, or choose --origin path so that names differ.',
+  });
 }

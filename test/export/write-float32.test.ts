@@ -37,7 +37,7 @@ test('prints known values as other languages print a float', () => {
     [0.5, '0.5'],
     [1 / 3, '0.33333334'],
     [2 / 3, '0.6666667'],
-    [3.14159265, '3.1415927'],
+    [Math.PI, '3.1415927'],
     [103.939, '103.939'],
     [-123.68, '-123.68'],
     [8388607.5, '8388607.5'],
@@ -59,7 +59,7 @@ test('reads back as the same float32 in the fewest digits, for every kind of bit
   const bits = new Uint32Array(1);
   const float = new Float32Array(bits.buffer);
   const wrong: string[] = [];
-  for (const draw of seeded(200_000)) {
+  for (const draw of seeded(40_000)) {
     bits[0] = draw;
     const value = float[0];
     if (!Number.isFinite(value)) continue;
@@ -75,7 +75,7 @@ test('reads back as the same float32 in the fewest digits, for every kind of bit
 
 test('reads back as the same float32 in the size of features', () => {
   const wrong: string[] = [];
-  for (const draw of seeded(200_000)) {
+  for (const draw of seeded(40_000)) {
     // Spread over 1e-13 … 1e9, signs mixed.
     const value = Math.fround((draw / 2 ** 31 - 1) * 10 ** ((draw % 23) - 13));
     const text = print(value);

@@ -1,0 +1,29 @@
+import type { SinkFormat } from './open-sinks.ts';
+import type { OutputStore } from './output-store.ts';
+
+/** What can be said of a row whatever the format it was read back from. */
+export interface CheckedRow {
+  /** Undefined where the table has no such column (`--columns`). */
+  readonly origin: string | undefined;
+  /** Undefined when the row is sound, else what is wrong: `vectors holds NaN`, `3 cells instead of 12`. */
+  readonly fault: string | undefined;
+}
+
+/** The readers behind `verify`, one a format beside its sink in `open-sinks.ts`. */
+const READERS: Record<
+  SinkFormat,
+  (store: OutputStore, name: string) => Promise<AsyncIterable<CheckedRow>>
+> = {
+  parquet: async (store, name) => (await import('./parquet-rows.ts')).parquetRows(store, name),
+  json: async (store, name) => (await import('./json-rows.ts')).jsonRows(store, name),
+  csv: async (store, name) => (await import('./csv-rows.ts')).csvRows(store, name),
+};
+
+/** Reads one file of a table back, row by row. Throws what the format's parser throws. */
+export async function* checkedRows(
+  store: OutputStore,
+  format: SinkFormat,
+  name: string,
+): AsyncGenerator<CheckedRow> {
+  yield* await READERS[format](store, name);
+}

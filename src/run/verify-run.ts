@@ -1,0 +1,177 @@
+import { createHash } from 'node:crypto';
+import { checkedRows } from '../export/checked-rows.ts';
+import { FolderStore } from '../export/folder-store.ts';
+import { SINK_FORMATS, type SinkFormat } from '../export/open-sinks.ts';
+import type { OutputStore } from '../export/output-store.ts';
+import { textLines } from '../export/text-lines.ts';
+import { compareUtf8 } from './compare-utf8.ts';
+import type { RunJson } from './run-json.ts';
+
+/** Problems named one by one of each kind; the rest are counted, as a table may hold millions. */
+const MAX_NAMED = 5;
+
+/**
+ * Checks a finished run from its files alone: `_SUCCESS` is there, counts add up, every file has the
+ * bytes and the SHA-256 of run.json, every format has the same rows, every origin stands once (as a row or as a
+ * rejection), every number is finite.
+ *
+ * @param run the output folder, or a store
+ * @returns one sentence for each problem; empty when the run is sound
+ */
+export async function verifyRun(run: string | OutputStore): Promise<string[]> {
+  const store = typeof run === 'string' ? FolderStore.forReading(run) : run;
+  const problems: string[] = [];
+  const names = await store.list('');
+  if (!names.includes('_SUCCESS')) problems.push('_SUCCESS is missing: the run is not complete.');
+  const facts = await readRunJson(store, names, problems);
+  if (facts === undefined) return problems;
+  checkCounts(facts, problems);
+  await checkFiles(store, facts, problems);
+  const rejected = await readRejected(store, facts, problems);
+  await checkTables(store, facts, rejected, problems);
+  return problems;
+}
+
+async function readRunJson(
+  store: OutputStore,
+  names: readonly string[],
+  problems: string[],
+): Promise<RunJson | undefined> {
+  if (!names.includes('run.json')) {
+    problems.push('run.json is missing: nothing else can be checked.');
+    return undefined;
+  }
+  try {
+    const lines: string[] = [];
+    for await (const line of textLines(store.read('run.json'))) lines.push(line);
+    const facts = JSON.parse(lines.join('\n')) as RunJson;
+    if (facts.format === 1 && Array.isArray(facts.files)) return facts;
+    problems.push(`run.json: expected format 1 but found ${String(facts.format)}.`);
+  } catch (error) {
+    problems.push(`run.json cannot be read: ${String(error)}.`);
+  }
+  return undefined;
+}
+
+function checkCounts({ counts }: RunJson, problems: string[]): void {
+  const { discovered, extracted, rejected, rejectedByReason } = counts;
+  if (discovered !== extracted + rejected) {
+    problems.push(
+      `run.json: ${discovered} discovered is not ${extracted} extracted + ${rejected} rejected.`,
+    );
+  }
+  const byReason = Object.values(rejectedByReason).reduce((sum, n) => sum + n, 0);
+  if (byReason !== rejected) {
+    problems.push(`run.json: reasons add up to ${byReason}, not to ${rejected} rejected.`);
+  }
+}
+
+async function checkFiles(store: OutputStore, facts: RunJson, problems: string[]): Promise<void> {
+  for (const { name, bytes, sha256 } of facts.files) {
+    const hash = createHash('sha256');
+    let found = 0;
+    try {
+      for await (const chunk of store.read(name)) {
+        hash.update(chunk);
+        found += chunk.byteLength;
+      }
+    } catch (error) {
+      problems.push(`${name} cannot be read: ${String(error)}.`);
+      continue;
+    }
+    if (found !== bytes) problems.push(`${name}: expected ${bytes} bytes but found ${found}.`);
+    else if (hash.digest('hex') !== sha256) {
+      problems.push(`${name}: the bytes are not those of run.json (SHA-256 differs).`);
+    }
+  }
+  const known = new Set(facts.files.map(({ name }) => name));
+  for (const format of SINK_FORMATS) {
+    for (const name of await store.list(format)) {
+      const full = `${format}/${name}`;
+      if (!known.has(full)) problems.push(`${full} is not of this run: run.json does not list it.`);
+    }
+  }
+}
+
+async function readRejected(
+  store: OutputStore,
+  facts: RunJson,
+  problems: string[],
+): Promise<Set<string>> {
+  const rejected = new Set<string>();
+  let lines = 0;
+  try {
+    for await (const line of textLines(store.read('rejected.jsonl'))) {
+      const { origin, reason } = JSON.parse(line) as { origin?: string; reason?: string };
+      lines++;
+      if (!origin || !reason) problems.push(`rejected.jsonl, line ${lines}: no origin or reason.`);
+      else if (rejected.has(origin)) problems.push(`rejected.jsonl names ${origin} twice.`);
+      else rejected.add(origin);
+    }
+  } catch (error) {
+    problems.push(`rejected.jsonl cannot be read: ${String(error)}.`);
+  }
+  if (lines !== facts.counts.rejected) {
+    problems.push(`rejected.jsonl: expected ${facts.counts.rejected} lines but found ${lines}.`);
+  }
+  return rejected;
+}
+
+async function checkTables(
+  store: OutputStore,
+  facts: RunJson,
+  rejected: ReadonlySet<string>,
+  problems: string[],
+): Promise<void> {
+  const digests = new Map<string, SinkFormat>();
+  for (const format of SINK_FORMATS) {
+    const parts = facts.files.map(({ name }) => name).filter((n) => n.startsWith(`${format}/`));
+    if (parts.length === 0) continue;
+    const { rows, digest } = await checkTable(store, format, parts, rejected, problems);
+    if (rows !== facts.counts.extracted) {
+      problems.push(`${format}: expected ${facts.counts.extracted} rows but found ${rows}.`);
+    }
+    digests.set(digest, digests.get(digest) ?? format);
+  }
+  if (digests.size > 1) {
+    problems.push(
+      `${[...digests.values()].join(' and ')} do not hold the same origins in the same order.`,
+    );
+  }
+}
+
+/** One format, all parts: origins must rise strictly through all of them, so each stands once. */
+async function checkTable(
+  store: OutputStore,
+  format: SinkFormat,
+  parts: readonly string[],
+  rejected: ReadonlySet<string>,
+  problems: string[],
+): Promise<{ rows: number; digest: string }> {
+  const hash = createHash('sha256');
+  let rows = 0;
+  let named = 0;
+  let last: string | undefined;
+  const report = (problem: string): void => {
+    if (named++ < MAX_NAMED) problems.push(problem);
+  };
+  for (const name of parts) {
+    try {
+      for await (const { origin, fault } of checkedRows(store, format, name)) {
+        rows++;
+        if (fault !== undefined) report(`${name}, row of ${origin ?? rows}: ${fault}.`);
+        if (origin === undefined) continue;
+        if (last !== undefined && compareUtf8(last, origin) >= 0) {
+          report(`${name}: ${origin} stands twice or out of order.`);
+        }
+        if (rejected.has(origin)) report(`${name}: ${origin} is a row and a rejection.`);
+        hash.update(`${origin}\n`);
+        last = origin;
+      }
+    } catch (error) {
+      problems.push(`${name} cannot be read as ${format}: ${String(error)}.`);
+    }
+  }
+  if (named > MAX_NAMED) problems.push(`${format}: ${named - MAX_NAMED} more problems with rows.`);
+  return { rows, digest: hash.digest('hex') };
+}
