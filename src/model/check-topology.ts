@@ -22,15 +22,18 @@ export function checkTopology(topology: Readonly<Record<string, unknown>>): void
   if (class_name === 'Sequential') return;
   for (const [i, layer] of layers.entries()) checkInputs(rows[i]!.name, layer, calls);
   for (const ends of [config.input_layers, config.output_layers]) checkEnds(ends, calls);
-  checkNoCircle(rows);
+  checkNoCircle(
+    layers,
+    rows.map(({ name }) => name),
+  );
 }
 
 type Node = readonly [from: unknown, call: unknown, ...rest: unknown[]];
 
-/** Outputs that other layers may ask for: one a call, and one of a nested model as it was built. */
+/** Outputs that other layers may ask for: one a call, and one of an input or a nested model itself. */
 function callCount(layer: Record<string, unknown>): number {
   const nodes = Array.isArray(layer.inbound_nodes) ? layer.inbound_nodes.length : 0;
-  return isModel(layer) ? nodes + 1 : Math.max(1, nodes);
+  return layer.class_name === 'InputLayer' || isModel(layer) ? nodes + 1 : nodes;
 }
 
 function isModel({ config }: Record<string, unknown>): boolean {
@@ -70,24 +73,44 @@ function checkCall(where: string, [from, call]: Node, calls: ReadonlyMap<string,
   }
 }
 
-/** Takes away layers whose inputs are all taken away, until none is left. */
-function checkNoCircle(rows: readonly { name: string; inbound: readonly string[] }[]): void {
-  const waiting = new Map(rows.map(({ name, inbound }) => [name, new Set(inbound)]));
-  const followers = new Map<string, string[]>(rows.map(({ name }) => [name, []]));
-  for (const { name, inbound } of rows) {
-    for (const from of new Set(inbound)) followers.get(from)!.push(name);
+/**
+ * Takes away calls whose inputs are all taken away, until none is left. Calls, not layers: a shared
+ * layer may be called on its own output. Keras numbers the calls of a layer as they are made, so
+ * each also follows the one before it.
+ */
+function checkNoCircle(layers: readonly Record<string, unknown>[], names: readonly string[]): void {
+  const waiting = new Map<string, Set<string>>();
+  for (const [i, layer] of layers.entries()) {
+    const nodes = (layer.inbound_nodes ?? []) as Node[][];
+    const first = callCount(layer) - nodes.length;
+    for (let call = 0; call < first; call++) waiting.set(keyOf(names[i], call), new Set());
+    for (const [k, node] of nodes.entries()) {
+      const inputs = new Set(node.map(([from, call]) => keyOf(from, call)));
+      if (first + k > 0) inputs.add(keyOf(names[i], first + k - 1));
+      waiting.set(keyOf(names[i], first + k), inputs);
+    }
   }
-  const ready = rows.filter(({ inbound }) => inbound.length === 0).map(({ name }) => name);
-  for (let name = ready.pop(); name !== undefined; name = ready.pop()) {
-    waiting.delete(name);
-    for (const follower of followers.get(name)!) {
+  const followers = new Map<string, string[]>([...waiting.keys()].map((key) => [key, []]));
+  for (const [key, inputs] of waiting) {
+    for (const from of inputs) followers.get(from)!.push(key);
+  }
+  const ready = [...waiting].filter(([, inputs]) => inputs.size === 0).map(([key]) => key);
+  for (let key = ready.pop(); key !== undefined; key = ready.pop()) {
+    waiting.delete(key);
+    for (const follower of followers.get(key)!) {
       const inputs = waiting.get(follower)!;
-      inputs.delete(name);
+      inputs.delete(key);
       if (inputs.size === 0) ready.push(follower);
     }
   }
   const [stuck] = waiting.keys();
-  if (stuck !== undefined) throw wrong('layers without a circle', `one through ${stuck}`);
+  if (stuck !== undefined) {
+    throw wrong('layers without a circle', `one through ${stuck.slice(0, stuck.lastIndexOf('#'))}`);
+  }
+}
+
+function keyOf(name: unknown, call: unknown): string {
+  return `${name}#${call}`;
 }
 
 function wrong(expected: string, found: string): ModelError {

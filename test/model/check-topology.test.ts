@@ -4,7 +4,7 @@ import { checkTopology } from '../../src/model/check-topology.ts';
 
 type Input = readonly [name: unknown, call?: unknown];
 
-/** A layer called once on `inputs`, or never (an input) without any. */
+/** A layer called once on `inputs`; without any it is never called. */
 function layer(name: string, inputs: readonly Input[] = [], config: Record<string, unknown> = {}) {
   return {
     class_name: 'Add',
@@ -27,7 +27,7 @@ function network(
   };
 }
 
-const input = layer('in');
+const input = { ...layer('in'), class_name: 'InputLayer' };
 
 describe('a topology is taken that', () => {
   test.each(['vgg16', 'vgg19', 'resnet50', 'mobilenetv2'])('is %s', (name) => {
@@ -41,6 +41,11 @@ describe('a topology is taken that', () => {
   test('calls a layer twice and asks for the second call', () => {
     const twice = { ...layer('a'), inbound_nodes: [[['in', 0, 0]], [['b', 0, 0]]] };
     checkTopology(network([input, twice, layer('b', [['in']]), layer('out', [['a', 1]])]));
+  });
+
+  test('calls a shared layer on its own output', () => {
+    const shared = { ...layer('out'), inbound_nodes: [[['in', 0, 0]], [['out', 0, 0]]] };
+    checkTopology(network([input, shared], { outputs: [['out', 1, 0]] }));
   });
 
   test('holds a model, whose own building is call 0', () => {
@@ -68,6 +73,11 @@ describe('a topology is refused that', () => {
       'Expected one of 1 outputs of in as input of layer out in modelTopology but found number 1.',
     ],
     [
+      'waits for a layer that nothing feeds',
+      network([input, layer('a'), layer('out', [['a']])]),
+      'Expected one of 0 outputs of a as input of layer out in modelTopology but found number 0.',
+    ],
+    [
       'asks for a call of a negative number',
       network([input, layer('out', [['in', -1]])]),
       'but found number -1.',
@@ -76,6 +86,11 @@ describe('a topology is refused that', () => {
       'goes round in a circle',
       network([input, layer('a', [['in'], ['b']]), layer('b', [['a']]), layer('out', [['b']])]),
       'Expected layers without a circle in modelTopology but found one through a.',
+    ],
+    [
+      'calls a layer on the output of that call',
+      network([input, { ...layer('out'), inbound_nodes: [[['in', 0]], [['out', 1]]] }]),
+      'Expected layers without a circle in modelTopology but found one through out.',
     ],
     [
       'has two layers of one name',
