@@ -42,7 +42,6 @@ export class DecodePool {
     const pending: Promise<DecodedChunk>[] = [];
     let next: Promise<IteratorResult<readonly DecodeTask[], unknown>> | undefined;
     let hasEnded = false;
-    const abort = whenAborted(signal);
     try {
       for (;;) {
         if (!hasEnded && next === undefined && pending.length < 2 * this.#workers + 1) {
@@ -50,8 +49,7 @@ export class DecodePool {
         }
         if (next === undefined && pending.length === 0) return;
         // Neither a slow source nor a slow decoder holds the other up.
-        const event = await Promise.race([
-          abort.promise,
+        const event = await raceAbort<PoolEvent>(signal, [
           ...(next === undefined ? [] : [next.then((result) => ({ result }))]),
           ...pending.slice(0, 1).map((chunk) => chunk.then((done) => ({ done }))),
         ]);
@@ -65,7 +63,6 @@ export class DecodePool {
         }
       }
     } finally {
-      abort.forget();
       // A source that is still asked for a chunk ends by its own signal; waiting for it here could hang.
       next?.catch(() => {});
       const ended = Promise.resolve(input.return?.()).catch(() => {});
@@ -99,35 +96,37 @@ export class DecodePool {
   }
 }
 
+type PoolEvent =
+  | { readonly result: IteratorResult<readonly DecodeTask[], unknown> }
+  | { readonly done: DecodedChunk };
+
 function iterate<T>(values: AsyncIterable<T> | Iterable<T>): AsyncIterator<T> | Iterator<T> {
   return Symbol.asyncIterator in values
     ? values[Symbol.asyncIterator]()
     : values[Symbol.iterator]();
 }
 
-/** A promise that rejects when the signal fires; `forget` lets a long-lived signal go. */
-function whenAborted(signal: AbortSignal): { promise: Promise<never>; forget: () => void } {
-  const { promise, reject } = withReject();
-  const onAbort = () => {
-    reject(
-      isImg2FeaturesError(signal.reason)
-        ? signal.reason
-        : new Interrupted('Expected to decode all images but was asked to stop.', {
-            cause: signal.reason,
-          }),
-    );
-  };
-  // It may fire while nobody waits.
-  promise.catch(() => {});
-  if (signal.aborted) onAbort();
-  else signal.addEventListener('abort', onAbort, { once: true });
-  return { promise, forget: () => signal.removeEventListener('abort', onAbort) };
+/**
+ * The first of the promises to settle, or the abort. The listener goes with each call: racing one
+ * long-lived promise would keep every chunk alive until the signal fires.
+ */
+async function raceAbort<T>(signal: AbortSignal, promises: readonly Promise<T>[]): Promise<T> {
+  let onAbort = () => {};
+  const aborted = new Promise<never>((_, reject) => {
+    onAbort = () => reject(abortReason(signal));
+    if (signal.aborted) onAbort();
+    else signal.addEventListener('abort', onAbort, { once: true });
+  });
+  try {
+    return await Promise.race([aborted, ...promises]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
 }
 
-function withReject(): { promise: Promise<never>; reject: (reason: unknown) => void } {
-  let reject: (reason: unknown) => void = () => {};
-  const promise = new Promise<never>((_, r) => {
-    reject = r;
+function abortReason(signal: AbortSignal): Error {
+  if (isImg2FeaturesError(signal.reason)) return signal.reason;
+  return new Interrupted('Expected to decode all images but was asked to stop.', {
+    cause: signal.reason,
   });
-  return { promise, reject };
 }
