@@ -38,7 +38,9 @@ export class DurableFile implements OutputFile {
     try {
       await mkdir(dirname(path), { recursive: true });
       openTemps.add(temp);
-      return new DurableFile(path, name, temp, await open(temp, 'w'));
+      // Exclusive: what stands there (an earlier us, or a link laid as a trap) is never written through.
+      await rm(temp, { force: true });
+      return new DurableFile(path, name, temp, await open(temp, 'wx'));
     } catch (error) {
       openTemps.delete(temp);
       throw storageError(error, name, dirname(path));

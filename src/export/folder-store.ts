@@ -37,7 +37,7 @@ export class FolderStore implements OutputStore {
     return new FolderStore(target);
   }
 
-  create(name: string): Promise<OutputFile> {
+  async create(name: string): Promise<OutputFile> {
     return DurableFile.create(this.#pathOf(name), name);
   }
 

@@ -1,0 +1,76 @@
+import { expect, test } from 'vitest';
+import { clearOutput } from '../../src/export/clear-output.ts';
+import { featureColumns } from '../../src/export/column-names.ts';
+import { buildRecordBatch, featureSchema } from '../../src/export/features-table.ts';
+import { openSinks, SINK_FORMATS } from '../../src/export/open-sinks.ts';
+import { memoryStore, sampleRows, writeParts } from './sample.ts';
+
+const schema = featureSchema(
+  featureColumns('pixels', [{ layer: 'x', pool: 'none', length: 3 }], 2),
+);
+
+test('knows the formats of the command line', () => {
+  expect(SINK_FORMATS).toEqual(['parquet', 'json', 'csv']);
+});
+
+test('writes every format in parts and says what it wrote', async () => {
+  const store = memoryStore();
+  const files = await writeParts(store, SINK_FORMATS, schema, [
+    [sampleRows(2, 3, 2)],
+    [sampleRows(1, 3, 2)],
+  ]);
+  expect(files.map(({ name }) => name)).toEqual([
+    'parquet/part-00000.parquet',
+    'parquet/part-00001.parquet',
+    'json/part-00000.json',
+    'json/part-00001.json',
+    'csv/features.csv',
+  ]);
+  expect(files.map(({ bytes }) => bytes)).toEqual(
+    files.map(({ name }) => store.files.get(name)!.length),
+  );
+});
+
+test('leaves nothing open after an abort in the middle of a part', async () => {
+  const store = memoryStore();
+  const sinks = await openSinks({ store, formats: SINK_FORMATS, schema, metadata: {} });
+  await sinks.beginPart(0);
+  await sinks.write(buildRecordBatch(schema, sampleRows(2, 3, 2)));
+  expect(store.open.size).toBe(3);
+  await sinks.abort();
+  expect([store.open.size, store.files.size]).toEqual([0, 0]);
+});
+
+test('aborts what is open when a later format cannot be opened', async () => {
+  const store = memoryStore();
+  const create = store.create;
+  let refused = 0;
+  store.create = async (name) => {
+    if (name.startsWith('csv')) {
+      refused++;
+      throw new Error('no');
+    }
+    return create(name);
+  };
+  await expect(
+    openSinks({ store, formats: ['json', 'csv'], schema, metadata: {} }),
+  ).rejects.toThrow('no');
+  expect([refused, store.open.size]).toEqual([1, 0]);
+});
+
+test('clears what an earlier run published, _SUCCESS first, and nothing else', async () => {
+  const store = memoryStore();
+  const ours = ['run.json', '_SUCCESS', 'json/part-00017.json', 'csv/features.csv', 'reducer.npz'];
+  const theirs = ['notes.txt', 'json/mine.json', 'csv/part.csv'];
+  for (const name of [...ours, ...theirs]) await (await store.create(name)).commit();
+  const removed: string[] = [];
+  const { remove } = store;
+  store.remove = async (name) => {
+    if (store.files.has(name)) removed.push(name);
+    await remove(name);
+  };
+  await clearOutput(store);
+  expect(removed[0]).toBe('_SUCCESS');
+  expect(removed.sort()).toEqual(ours.sort());
+  expect([...store.files.keys()]).toEqual(theirs);
+});
