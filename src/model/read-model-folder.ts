@@ -76,10 +76,10 @@ function noModel(dir: string, cause: unknown): ModelError {
   return new ModelError(`Expected a model in ${dir} but found no model.json.`, {
     fix: [
       'Get one in one of three ways:',
-      `  img2features model fetch ${name}${out}    (official Keras weights)`,
-      `  img2features model convert <keras file> --out ${dir}    (your own .h5, .weights.h5 or .keras)`,
-      `  img2features model init ${name} --seed 1${out}    (seeded, not trained: demos, tests, benchmarks)`,
-    ].join('\n'),
+      `img2features model fetch ${name}${out} (official Keras weights);`,
+      `img2features model convert <keras file> --out ${dir} (your own .h5, .weights.h5 or .keras);`,
+      `img2features model init ${name} --seed 1${out} (not trained: for demos, tests, benchmarks).`,
+    ].join(' '),
     cause,
   });
 }
