@@ -69,7 +69,7 @@ function readFirstFrame(file: Buffer): GifFrame {
   }
   let transparentIndex: number | undefined;
   for (;;) {
-    need(at + 2);
+    need(at + 1);
     const introducer = file[at];
     if (introducer === 0x2c) break;
     if (introducer === 0x3b) {
