@@ -21,6 +21,7 @@ const CHATTER = [
   /Could not find cuda drivers/,
   /failed call to cuInit/,
   /cuda_diagnostics\.cc/,
+  /Allocation of \d+ exceeds \d+% of free system memory/,
   /Created device \/job:localhost/,
   /Loaded cuDNN version/,
   /MLIR V1 optimization pass is not enabled/,
@@ -42,7 +43,7 @@ export class ChildOutput {
   /** Reads `stream` until it ends. */
   listen(stream: Readable): void {
     let rest = '';
-    // latin1 and utf8 alike must not fail on garbage: the decoder replaces what is no UTF-8.
+    // Garbage must not fail here: the decoder replaces what is no UTF-8.
     stream.setEncoding('utf8');
     stream.on('data', (text: string) => {
       const lines = (rest + text).split(/\r?\n/);

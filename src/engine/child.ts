@@ -14,6 +14,7 @@ import {
   type FailedMessage,
   FRAME,
   type Frame,
+  ProtocolError,
   type StartMessage,
 } from './protocol.ts';
 
@@ -69,10 +70,12 @@ function describeFailure(error: unknown): FailedMessage {
     return { tag: error.tag as FailedMessage['tag'], message, fix };
   }
   const message = error instanceof Error ? error.message : String(error);
-  const isMemory = /OOM|RESOURCE_EXHAUSTED|out of memory|Array buffer allocation/i.test(message);
+  const isTooLarge =
+    error instanceof ProtocolError ||
+    /OOM|RESOURCE_EXHAUSTED|out of memory|allocation failed/i.test(message);
   return {
     tag: 'engine',
     message: `Expected the network to run but found: ${message}`,
-    fix: isMemory ? 'Use a smaller --batch.' : undefined,
+    ...(isTooLarge && { fix: 'Use a smaller --batch.' }),
   };
 }

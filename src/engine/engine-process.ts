@@ -2,7 +2,14 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { constants } from 'node:os';
 import type { Duplex, Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
-import { EngineError, Interrupted, ModelError, OptionError, RuntimeError } from '../errors.ts';
+import {
+  EngineError,
+  Interrupted,
+  isImg2FeaturesError,
+  ModelError,
+  OptionError,
+  RuntimeError,
+} from '../errors.ts';
 import { ChildOutput } from './child-output.ts';
 import { FrameDecoder } from './frame-decoder.ts';
 import {
@@ -52,7 +59,7 @@ export class EngineProcess {
   #nextId = 0;
 
   constructor({ env, onLog, signal }: EngineProcessOptions) {
-    signal?.throwIfAborted();
+    if (signal?.aborted) throw interruption(signal);
     this.#child = spawn(process.execPath, [CHILD], {
       env,
       stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
@@ -78,14 +85,13 @@ export class EngineProcess {
    * Sends one frame; nothing of `payload` is copied here, so it must stay as it is.
    * @returns the frames of the reply.
    */
-  request(type: FrameType, payload: Uint8Array): Promise<Frame[]> {
-    if (this.#ended !== undefined) return Promise.reject(this.#ended);
+  async request(type: FrameType, payload: Uint8Array): Promise<Frame[]> {
+    if (this.#ended !== undefined) throw this.#ended;
     const id = this.#nextId++;
-    const reply = new Promise<Frame[]>((resolve, reject) => {
+    this.#send(type, id, payload);
+    return new Promise<Frame[]>((resolve, reject) => {
       this.#pending.push({ id, frames: [], resolve, reject });
     });
-    this.#send(type, id, payload);
-    return reply;
   }
 
   /** Ends the process: in order when nothing is open, at once otherwise. Safe to call again. */
@@ -102,13 +108,14 @@ export class EngineProcess {
   }
 
   readonly #interrupt = (): void => {
-    this.#end(new Interrupted('Expected the batch to finish but the run was asked to stop.'));
+    this.#end(interruption(this.#signal!));
     this.#child.kill('SIGKILL');
   };
 
   #send(type: FrameType, id: number, payload: Uint8Array): void {
+    const header = encodeHeader({ type, id, length: payload.byteLength });
     this.#pipe.cork();
-    this.#pipe.write(encodeHeader({ type, id, length: payload.byteLength }));
+    this.#pipe.write(header);
     if (payload.byteLength > 0) this.#pipe.write(payload);
     this.#pipe.uncork();
   }
@@ -174,7 +181,11 @@ export class EngineProcess {
     });
   }
 
-  #describeDeath(code: number | null, signal: NodeJS.Signals | null): EngineError {
+  #describeDeath(code: number | null, signal: NodeJS.Signals | null): Error {
+    // Ctrl-C reaches the whole process group, and the engine ignores it only once its code runs.
+    if (signal === 'SIGINT' || signal === 'SIGTERM') {
+      return new Interrupted(`Expected the engine process to start but found ${signal}.`);
+    }
     const how = signal === null ? `exit status ${code}` : `signal ${signal}`;
     const lines = this.#output.lastLines();
     const words =
@@ -184,6 +195,14 @@ export class EngineProcess {
       { fix: fixForDeath(signal ?? signalOfStatus(code)) },
     );
   }
+}
+
+/** The caller's own reason, where it is one of ours. */
+function interruption({ reason }: AbortSignal): Error {
+  if (isImg2FeaturesError(reason)) return reason;
+  return new Interrupted('Expected the batch to finish but the run was asked to stop.', {
+    cause: reason,
+  });
 }
 
 /** A shell convention that container run-times keep: 128 + the signal's number. */

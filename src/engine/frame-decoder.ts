@@ -1,10 +1,4 @@
-import {
-  decodeHeader,
-  type Frame,
-  type FrameHeader,
-  HEADER_BYTES,
-  ProtocolError,
-} from './protocol.ts';
+import { decodeHeader, type Frame, type FrameHeader, HEADER_BYTES } from './protocol.ts';
 
 /**
  * Puts frames together from chunks cut anywhere. A payload is copied once, into a buffer of its
@@ -27,15 +21,6 @@ export class FrameDecoder {
       if (frame !== undefined) frames.push(frame);
     }
     return frames;
-  }
-
-  /** Says that no more bytes come. @throws ProtocolError when a frame was cut short. */
-  end(): void {
-    if (this.#header !== undefined || this.#filled > 0) {
-      throw new ProtocolError(
-        `Expected the rest of a frame but found the end after ${this.#filled} bytes.`,
-      );
-    }
   }
 
   #take(chunk: Uint8Array, offset: number): number {

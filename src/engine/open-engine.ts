@@ -2,7 +2,7 @@ import { EngineError } from '../errors.ts';
 import type { ModelFolder } from '../model/model-folder.ts';
 import type { DeviceChoice } from '../runtime/choose-device.ts';
 import { findGpuDriver } from '../runtime/find-gpu-driver.ts';
-import type { Engine, EngineInfo, EngineSpec, Precision } from './engine.ts';
+import type { Device, Engine, EngineInfo, EngineSpec, Precision } from './engine.ts';
 import { EngineProcess } from './engine-process.ts';
 import {
   type DoneMessage,
@@ -44,15 +44,19 @@ export async function openEngine(
   { onLog = () => {}, signal }: OpenEngineOptions = {},
 ): Promise<ProcessEngine> {
   const started = performance.now();
-  checkPrecision(spec.precision, choice);
+  checkPrecision(spec.precision, choice.device);
   const layers = resolveLayers(folder, spec.layers);
   const child = new EngineProcess({ env: environmentOf(spec, choice), onLog, signal });
   try {
     const message: StartMessage = { folder, layers, choice, threads: spec.threads };
-    const [frame] = await child.request(FRAME.start, encodeJson(message));
+    const [[frame], gpu] = await Promise.all([
+      child.request(FRAME.start, encodeJson(message)),
+      choice.device === 'cuda' ? gpuName() : undefined,
+    ]);
     const ready = decodeJson<ReadyMessage>(frame.payload);
-    const startupMs = performance.now() - started;
-    return new ChildEngine(child, await describeEngine(ready, startupMs));
+    // `auto` may have found that the GPU is of no use.
+    checkPrecision(spec.precision, ready.device);
+    return new ChildEngine(child, describeEngine(ready, gpu, performance.now() - started));
   } catch (error) {
     await child.close();
     throw error;
@@ -119,7 +123,7 @@ function readOutput(frame: Frame, layer: string, values: number): Float32Array {
 }
 
 /** TF32 is CUDA's, and half precision is not in this engine. */
-function checkPrecision(precision: Precision, { device }: DeviceChoice): void {
+function checkPrecision(precision: Precision, device: Device): void {
   if (precision === 'fp32' || (precision === 'tf32' && device === 'cuda')) return;
   const allowed = device === 'cuda' ? 'fp32 or tf32' : 'fp32';
   throw new EngineError(
@@ -134,10 +138,13 @@ function environmentOf(spec: EngineSpec, { device }: DeviceChoice): NodeJS.Proce
   return { ...process.env, NVIDIA_TF32_OVERRIDE: tf32 };
 }
 
-async function describeEngine(ready: ReadyMessage, startupMs: number): Promise<EngineInfo> {
-  const { libraryMs, modelMs, ...rest } = ready;
+function describeEngine(
+  { libraryMs, modelMs, ...rest }: ReadyMessage,
+  gpu: string | undefined,
+  startupMs: number,
+): EngineInfo {
   const processMs = startupMs - libraryMs - modelMs;
-  const deviceName = ready.device === 'cuda' ? await gpuName() : undefined;
+  const deviceName = rest.device === 'cuda' ? gpu : undefined;
   return { ...rest, deviceName, startupMs, startup: { processMs, libraryMs, modelMs } };
 }
 

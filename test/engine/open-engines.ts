@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { onTestFinished } from 'vitest';
 import type { Device, EngineSpec } from '../../src/engine/engine.ts';
 import { type OpenEngineOptions, openEngine } from '../../src/engine/open-engine.ts';
@@ -33,7 +34,6 @@ export async function open(folder: ModelFolder, options: TestEngineOptions = {})
 
 /** Whether a process is there, not counting one that has ended and waits to be collected. */
 export async function isAlive(pid: number): Promise<boolean> {
-  const { readFile } = await import('node:fs/promises');
   const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => undefined);
   if (status !== undefined) return !/^State:\s+[ZX]/m.test(status);
   try {

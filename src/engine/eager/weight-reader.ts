@@ -26,14 +26,18 @@ export class WeightReader {
       this.#places.set(spec.name, { spec, start });
       start += byteLength(spec);
     }
-    const expected = start;
-    const found = this.#open(folder.shardPaths);
-    if (found !== expected) {
+    try {
+      this.#open(folder.shardPaths);
+      const found = this.#shards.at(-1)?.end ?? 0;
+      if (found !== start) {
+        throw new ModelError(
+          `Expected ${start} bytes of weights for ${folder.dir} but found ${found}.`,
+          { fix: 'The folder is damaged: convert, fetch or init the model again.' },
+        );
+      }
+    } catch (error) {
       this.close();
-      throw new ModelError(
-        `Expected ${expected} bytes of weights for ${folder.dir} but found ${found}.`,
-        { fix: 'The folder is damaged: convert, fetch or init the model again.' },
-      );
+      throw error;
     }
   }
 
@@ -61,8 +65,7 @@ export class WeightReader {
     for (const { fd } of this.#shards.splice(0)) closeSync(fd);
   }
 
-  /** @returns bytes in all shards. */
-  #open(paths: readonly string[]): number {
+  #open(paths: readonly string[]): void {
     let start = 0;
     for (const path of paths) {
       const fd = openShard(path);
@@ -70,7 +73,6 @@ export class WeightReader {
       this.#shards.push({ fd, path, start, end });
       start = end;
     }
-    return start;
   }
 }
 
