@@ -1,5 +1,5 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { join, relative } from 'node:path';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { CLI, ROOT } from './bootstrap.mjs';
 import { runCommand } from './lib/run-command.mjs';
 import { fingerprint, hasStamp, removeStamp, writeStamp } from './lib/stamp.mjs';
@@ -77,18 +77,21 @@ function seededModel() {
 /** @param {string} mode */
 function showTable(mode) {
   const out = join(DEMO, 'out', mode);
-  console.log(`\nThe ${mode} table in demo/out/${mode}/:`);
-  for (const path of listFiles(out)) console.log(`  ${path}`);
+  console.log(`\nThe first rows of demo/out/${mode}/json/part-00000.json:`);
+  const rows = linesOf(join(out, 'json', 'part-00000.json')).slice(0, SHOWN_ROWS);
+  for (const row of rows) console.log(`  ${shortened(JSON.parse(row))}`);
 
-  console.log('Its first rows:');
-  const parts = listFiles(out).filter((path) => path.startsWith(join('json', 'part-')));
-  const lines = parts.flatMap((path) => readFileSync(join(out, path), 'utf8').trim().split('\n'));
-  for (const line of lines.slice(0, SHOWN_ROWS)) console.log(`  ${shortened(JSON.parse(line))}`);
+  const rejected = linesOf(join(out, 'rejected.jsonl'));
+  if (rejected.length === 0) return;
+  console.log('Rejected, so that the exit status was 1 (it is cut in half on purpose):');
+  for (const line of rejected) console.log(`  ${line}`);
+}
 
-  const rejected = readFileSync(join(out, 'rejected.jsonl'), 'utf8').trim();
-  if (rejected === '') return;
-  console.log('Rejected (one of the drawn images is cut in half on purpose), exit status 1:');
-  for (const line of rejected.split('\n')) console.log(`  ${line}`);
+/** @param {string} path */
+function linesOf(path) {
+  return readFileSync(path, 'utf8')
+    .split('\n')
+    .filter((line) => line !== '');
 }
 
 /** @param {Record<string, unknown>} row */
@@ -115,18 +118,6 @@ Next:
   npm start -- <your images> --mode pixels --out out/pixels
   npm start -- model fetch vgg16                     the weights trained on ImageNet
   npm start -- <your images> --mode vgg16 --out out/vgg16
-  npm start -- doctor                                which device is used, and how fast it is
+  npm start -- setup --gpu                           TensorFlow for an NVIDIA GPU
   npm start -- --help`);
-}
-
-/**
- * Files below `dir`, relative to it, sorted.
- * @param {string} dir
- * @returns {string[]}
- */
-function listFiles(dir) {
-  return readdirSync(dir, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => relative(dir, join(entry.parentPath, entry.name)))
-    .sort();
 }
