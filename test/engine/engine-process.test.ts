@@ -144,6 +144,7 @@ test('an abort while the model loads is an Interrupted as well', async () => {
   await opening;
 });
 
+// The batch takes 9 s or more here, and has arrived when the parent says the number.
 test('the engine process ends with its parent, also in the middle of a batch', async () => {
   const folder = await busyModel();
   const script = `
@@ -154,7 +155,7 @@ test('the engine process ends with its parent, also in the middle of a batch', a
     const choice = { device: 'wasm', reason: 'test', explicit: true };
     const engine = await openEngine(spec, folder, choice);
     const batch = engine.run(new Uint8Array(300 * 150528), 300);
-    setTimeout(() => console.log(engine.pid), 100);
+    setTimeout(() => console.log(engine.pid), 1500);
     await batch;`;
   const parent = spawn(process.execPath, ['--input-type=module', '-e', script]);
   const [output] = (await once(parent.stdout, 'data')) as [Buffer];
