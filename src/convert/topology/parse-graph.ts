@@ -62,10 +62,10 @@ function parseLayers(model: KerasObject, depth: number): KerasLayer[] {
 
 /**
  * Keras 3 keeps `x / 255` as a node that is no layer: it is not numbered with the layers. Its .h5
- * models leave the module out; only layers can be trainable.
+ * models leave the module out; only layers have a dtype.
  */
 export function isOperation(module: string, config: JsonObject): boolean {
-  const isLayer = ['trainable', 'layers', 'batch_shape', 'batch_input_shape'].some(
+  const isLayer = ['dtype', 'trainable', 'layers', 'batch_shape', 'batch_input_shape'].some(
     (field) => config[field] !== undefined,
   );
   return module.includes('.ops.') || module === 'keras.ops' || (module === '' && !isLayer);
