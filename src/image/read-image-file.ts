@@ -26,7 +26,7 @@ export function readImageFile(path: string, maxPixels: number): Uint8Array {
       closeSync(file);
     }
   } catch (error) {
-    throw error instanceof DecodeError ? error : explain(path, error);
+    throw explain(path, error);
   }
 }
 
@@ -52,8 +52,11 @@ function readWhole(file: number, maxPixels: number): Uint8Array {
   return bytes.subarray(0, filled);
 }
 
-function explain(path: string, error: unknown): DecodeError {
+function explain(path: string, error: unknown): unknown {
   const code = errnoOf(error);
+  // Errors of the system carry its call; others are no fault of the file, but for a NUL in its name.
+  const isOfSystem = error instanceof Error && 'syscall' in error;
+  if (!isOfSystem && code !== 'ERR_INVALID_ARG_VALUE') return error;
   switch (code) {
     case 'ENOENT':
     case 'ENOTDIR':

@@ -54,7 +54,7 @@ export function makeGif(gif: {
   screen.writeUInt16LE(gif.height, 2);
   // 0x81: a global palette of 4 entries.
   screen[4] = gif.palette === undefined ? 0 : 0x81;
-  const parts = [Buffer.from('GIF89a'), screen, Buffer.from(gif.palette ?? [])];
+  const parts: Uint8Array[] = [Buffer.from('GIF89a'), screen, Buffer.from(gif.palette ?? [])];
   for (const frame of gif.frames) {
     if (frame.transparent !== undefined) {
       parts.push(Buffer.of(0x21, 0xf9, 4, 1, 0, 0, frame.transparent, 0));

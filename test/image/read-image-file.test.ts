@@ -85,6 +85,7 @@ test('a name that the system refuses', () => {
   expect(refusal(`${'x'.repeat(300)}.jpg`)).toBe(
     'unreadable: Expected a readable file but found ENAMETOOLONG.',
   );
+  expect(refusal('a\0.jpg')).toContain('unreadable: ');
 });
 
 test('a file too large for any image of the pixel limit is not read', () => {
