@@ -104,7 +104,10 @@ function asRuntimeError(error: unknown, folder: string): unknown {
   if (code === 'ENOSPC' || code === 'EDQUOT') {
     return diskFullError(`installing into ${folder}`, error);
   }
-  if (!['EACCES', 'EROFS', 'EPERM', 'ENOTDIR', 'EEXIST'].includes(code ?? '')) return error;
+  // Node's recursive mkdir says ENOENT on a file system that is read-only.
+  if (!['EACCES', 'EROFS', 'EPERM', 'ENOTDIR', 'EEXIST', 'ENOENT'].includes(code ?? '')) {
+    return error;
+  }
   return new RuntimeError(`Expected a folder to write into for ${folder} but found ${code}.`, {
     fix: 'Set IMG2FEATURES_CACHE to a folder of yours.',
     cause: error,
