@@ -27,7 +27,9 @@ async function runTests(args) {
     const vitest = join(ROOT, 'node_modules', 'vitest', 'vitest.mjs');
     const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${json}`];
     const command = [vitest, 'run', ...reporters, ...args];
-    const status = await runCommand(process.execPath, command, { cwd: ROOT });
+    // Vitest colours its output wherever it goes.
+    const env = process.stdout.isTTY ? process.env : { ...process.env, NO_COLOR: '1' };
+    const status = await runCommand(process.execPath, command, { cwd: ROOT, env });
     if (!existsSync(json)) throw new StepError(`vitest ended with ${status} and left no report.`);
     const counts = countTests(JSON.parse(readFileSync(json, 'utf8')));
     // Only a whole run can be held to have run the reference tests.
