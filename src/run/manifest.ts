@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { createInterface } from 'node:readline';
 import { RunError } from '../errors.ts';
 import { DurableFile } from '../export/durable-file.ts';
+import { textLines } from '../export/text-lines.ts';
 import type { Listed, ListingRejection, SourceEntry } from '../source/source.ts';
 import { compareUtf8 } from './compare-utf8.ts';
 import { EntryTable } from './entry-table.ts';
@@ -86,11 +86,7 @@ export async function writeManifest(path: string, manifest: Manifest): Promise<v
 export async function readManifest(path: string): Promise<Manifest> {
   const builder = new ManifestBuilder();
   try {
-    // Not readline's own default: it would end lines at U+2028 too, which JSON leaves as it is.
-    const input = createReadStream(path);
-    for await (const line of createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY })) {
-      builder.add(parseLine(line));
-    }
+    for await (const line of textLines(createReadStream(path))) builder.add(parseLine(line));
   } catch (error) {
     throw new RunError(`Expected a list of images in ${path} but found ${String(error)}.`, {
       cause: error,
@@ -156,7 +152,8 @@ function printLine({ origin, target, location, size, version }: SourceEntry): st
 
 function parseLine(line: string): Listed {
   const record = JSON.parse(line);
-  if (!Array.isArray(record)) return { kind: 'rejected', rejection: record };
+  if (typeof record?.origin === 'string') return { kind: 'rejected', rejection: record };
+  if (!Array.isArray(record) || record.length !== 5) throw new Error(`the line ${line}`);
   const [origin, target, place, size, version] = record;
   const location = place === 0 ? origin : place;
   return { kind: 'image', entry: { origin, target, location, size, version } };

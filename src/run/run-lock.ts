@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { readFileSync, readlinkSync } from 'node:fs';
 import { link, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
+import { setTimeout } from 'node:timers/promises';
 import { errnoOf, RunError } from '../errors.ts';
 import { storageError } from '../export/storage-error.ts';
 
@@ -84,9 +85,14 @@ async function removeStale(path: string, target: string, depth: number): Promise
 
 async function tryLink(path: string, nonce: string): Promise<boolean> {
   const temp = `${path}.${nonce}`;
+  const text = `${JSON.stringify({ ...ownIdentity(), nonce })}\n`;
   try {
-    await writeFile(temp, `${JSON.stringify({ ...ownIdentity(), nonce })}\n`);
-    await link(temp, path);
+    await writeFile(temp, text);
+    await link(temp, path).catch((error) => {
+      // No hard links here (exFAT, some network shares): exclusive, though not whole at once.
+      if (!['EPERM', 'ENOTSUP', 'ENOSYS'].includes(errnoOf(error) ?? '')) throw error;
+      return writeFile(path, text, { flag: 'wx' });
+    });
     return true;
   } catch (error) {
     if (errnoOf(error) === 'EEXIST') return false;
@@ -101,11 +107,15 @@ async function releaseOwn(path: string, nonce: string): Promise<void> {
   if (holder?.nonce === nonce) await rm(path, { force: true });
 }
 
-async function readHolder(path: string): Promise<Holder | undefined> {
+async function readHolder(path: string, attempts = 3): Promise<Holder | undefined> {
   try {
     return JSON.parse(await readFile(path, 'utf8')) as Holder;
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return undefined;
+    if (error instanceof SyntaxError && attempts > 1) {
+      await setTimeout(50);
+      return readHolder(path, attempts - 1);
+    }
     throw new RunError(
       `Expected a lock written by img2features in ${path} but found ${String(error)}.`,
       {

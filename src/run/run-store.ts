@@ -8,7 +8,7 @@ import type { FeatureBlock, FeatureBlocks } from '../reduce/feature-blocks.ts';
 import { describeDifference, fingerprint, type RunIdentity } from './fingerprint.ts';
 import { type Manifest, readManifest, writeManifest } from './manifest.ts';
 import { describeManifestDifference } from './manifest-difference.ts';
-import type { ShardPlan } from './plan-shards.ts';
+import type { Shard, ShardPlan } from './plan-shards.ts';
 import { acquireRunLock, type RunLock } from './run-lock.ts';
 import { readShardFile, readShardOutput, type ShardRows, writeShardFile } from './shard-file.ts';
 
@@ -121,7 +121,9 @@ export class RunStore {
         return new RunStore(dir, options, lock, { state: 'fresh', records, damaged: [] });
       }
       await refuseDifference(dir, before, options);
-      return new RunStore(dir, options, lock, await findShards(dir, options));
+      const store = new RunStore(dir, options, lock, await findShards(dir, options));
+      if (store.state === 'finished') await store.#dropRows();
+      return store;
     } catch (error) {
       await lock.release();
       throw error;
@@ -193,8 +195,8 @@ export class RunStore {
   }
 
   /**
-   * Ends a run whose output is published: drops the rows (they are in the output now) and keeps
-   * identity, list of images and records, which is what a later run needs to tell what changed.
+   * Ends a run whose output is published, `_SUCCESS` included: drops the rows (they are in the output
+   * now) and keeps identity, list of images and records, which a later run needs to tell what changed.
    */
   async finish(): Promise<void> {
     await writeDurably(
@@ -202,7 +204,7 @@ export class RunStore {
       'the end of the run',
       '{"finished":true}\n',
     );
-    for (const { id } of this.plan.shards) await rm(this.#pathOf(id, 'bin'), { force: true });
+    await this.#dropRows();
   }
 
   /** Gives the lock back. What is committed stays for the next start. */
@@ -214,6 +216,10 @@ export class RunStore {
     if (!this.#checked.has(id)) return (await this.readShard(id)).outputs[output];
     const { rows, lengths } = this.shardRecord(id);
     return readShardOutput(this.#pathOf(id, 'bin'), rows, lengths, output);
+  }
+
+  async #dropRows(): Promise<void> {
+    for (const { id } of this.plan.shards) await rm(this.#pathOf(id, 'bin'), { force: true });
   }
 
   async #setAside(id: number, path: string): Promise<RunError> {
@@ -307,7 +313,7 @@ async function findShards(
   const damaged: string[] = [];
   const isFinished = await exists(join(dir, 'finished.json'));
   for (const { id } of plan.shards) {
-    const record = await readRecord(shardPath(dir, id, 'json'));
+    const record = await readRecord(shardPath(dir, id, 'json'), plan.shards[id]);
     records.push(record);
     if (record === undefined || isFinished) continue;
     const path = shardPath(dir, id, 'bin');
@@ -322,9 +328,11 @@ async function findShards(
   return { state: isWhole ? 'finished' : 'resumed', records, damaged };
 }
 
-async function readRecord(path: string): Promise<ShardRecord | undefined> {
+async function readRecord(path: string, shard: Shard): Promise<ShardRecord | undefined> {
   try {
-    return JSON.parse(await readFile(path, 'utf8')) as ShardRecord;
+    const record = JSON.parse(await readFile(path, 'utf8')) as ShardRecord;
+    const isWhole = record.rows + record.rejections.length === shard.end - shard.start;
+    return isWhole && record.id === shard.id ? record : undefined;
   } catch {
     // Missing, or torn by a disk that failed: either way its rows are computed again.
     return undefined;
@@ -339,7 +347,7 @@ async function exists(path: string): Promise<boolean> {
 }
 
 function expectWhole(
-  shard: { id: number; start: number; end: number },
+  shard: Shard,
   { indices, outputs, rejections }: ShardContent,
   lengths: readonly number[],
 ): void {

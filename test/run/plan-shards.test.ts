@@ -1,0 +1,90 @@
+import { expect, test } from 'vitest';
+import { type PlanOptions, planShards, SHARD_ROWS } from '../../src/run/plan-shards.ts';
+
+const MIB = 1 << 20;
+
+test('cuts pixels into shards of 4,096 and parts of 16,384', () => {
+  const { shards, parts } = planShards({
+    count: 30_000,
+    rowBytes: 1200,
+    maxShardRows: SHARD_ROWS.pixels,
+  });
+  expect(shards.map(({ start, end }) => end - start)).toEqual([
+    4096, 4096, 4096, 4096, 4096, 4096, 4096, 1328,
+  ]);
+  expect(parts).toEqual([
+    { index: 0, firstShard: 0, endShard: 4 },
+    { index: 1, firstShard: 4, endShard: 8 },
+  ]);
+});
+
+test('cuts a network of 25,088 values by the bytes of its rows', () => {
+  const { shards, parts } = planShards({
+    count: 1000,
+    rowBytes: 25_088 * 4,
+    maxShardRows: SHARD_ROWS.network,
+  });
+  expect(shards.map(({ start, end }) => end - start)).toEqual([320, 320, 320, 40]);
+  expect(parts.map(({ firstShard, endShard }) => [firstShard, endShard])).toEqual([
+    [0, 2],
+    [2, 4],
+  ]);
+});
+
+test('plans one part without shards for no images', () => {
+  expect(planShards({ count: 0, rowBytes: 1200, maxShardRows: 512 })).toEqual({
+    count: 0,
+    rowBytes: 1200,
+    shards: [],
+    parts: [{ index: 0, firstShard: 0, endShard: 0 }],
+  });
+});
+
+test('makes a shard of one row where a row is larger than a shard', () => {
+  const { shards, parts } = planShards({ count: 3, rowBytes: 100 * MIB, maxShardRows: 512 });
+  expect(shards.map(({ start, end }) => [start, end])).toEqual([
+    [0, 1],
+    [1, 2],
+    [2, 3],
+  ]);
+  expect(parts).toHaveLength(3);
+});
+
+test('covers every position once, within its bounds, for any size', () => {
+  const faults: string[] = [];
+  for (const count of [0, 1, 63, 64, 65, 511, 512, 513, 4096, 99_999]) {
+    for (const rowBytes of [4, 1200, 4000, 16_384, 100_352, 40 * MIB]) {
+      for (const maxShardRows of [512, 4096]) {
+        faults.push(...faultsOf({ count, rowBytes, maxShardRows }));
+      }
+    }
+  }
+  expect(faults).toEqual([]);
+});
+
+function faultsOf(options: PlanOptions): string[] {
+  const { count, rowBytes, maxShardRows } = options;
+  const { shards, parts } = planShards(options);
+  const faults = new Set<string>();
+  const check = (holds: boolean, rule: string) => {
+    if (!holds) faults.add(`${rule} (${count} images of ${rowBytes} bytes, ${maxShardRows})`);
+  };
+  let position = 0;
+  shards.forEach(({ id, start, end }, i) => {
+    check(id === i && start === position && end > start, 'shards follow one another');
+    check(end - start <= maxShardRows, 'rows of a shard');
+    check(end - start === 1 || (end - start) * rowBytes <= 32 * MIB, 'bytes of a shard');
+    position = end;
+  });
+  check(position === count, 'shards cover all');
+  let next = 0;
+  parts.forEach(({ index, firstShard, endShard }, i) => {
+    check(index === i && firstShard === next && endShard >= firstShard, 'parts follow one another');
+    const rows = (shards[endShard - 1]?.end ?? 0) - (shards[firstShard]?.start ?? 0);
+    check(rows <= 16_384, 'rows of a part');
+    check(endShard - firstShard <= 1 || rows * rowBytes <= 64 * MIB, 'bytes of a part');
+    next = endShard;
+  });
+  check(next === shards.length, 'parts cover all');
+  return [...faults];
+}
