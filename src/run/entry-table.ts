@@ -68,6 +68,17 @@ export class EntryTable {
     };
   }
 
+  origin(i: number): string {
+    const f = i * FIELDS;
+    const start = this.#fields[f + 1];
+    return this.#blocks[this.#fields[f]].toString('utf8', start, start + this.#fields[f + 2]);
+  }
+
+  /** Size of the image in bytes. */
+  size(i: number): number {
+    return this.#sizes[i];
+  }
+
   /** Numbers of all entries, ordered by the bytes of their origins. */
   sorted(): Uint32Array {
     const order = Uint32Array.from({ length: this.#count }, (_, i) => i);

@@ -11,6 +11,8 @@ import { EntryTable } from './entry-table.ts';
 export interface Manifest {
   /** Images, each of which ends as a row or a rejection. */
   readonly count: number;
+  /** Sum of the sizes of all images. */
+  readonly bytes: number;
   /** Found by the listing and known to give no row; sorted by origin. */
   readonly rejections: readonly ListingRejection[];
   /** Files that do not look like images; not part of the content. */
@@ -51,16 +53,21 @@ export class ManifestBuilder {
    * Sorts by the UTF-8 bytes of `origin` and closes the list.
    *
    * @param limit keep the first images of that order (`--limit`); rejections of the listing stay
-   * @throws RunError when two images have the same origin
+   * @throws RunError when an origin stands twice, as images or as rejections
    */
   freeze(limit = Number.POSITIVE_INFINITY): Manifest {
     const table = this.#table;
     const order = table.sorted();
     for (let i = 1; i < order.length; i++) {
-      if (table.compare(order[i - 1], order[i]) === 0) throw refuseTwin(table.get(order[i]).origin);
+      if (table.compare(order[i - 1], order[i]) === 0) throw refuseTwin(table.origin(order[i]));
     }
-    const kept = order.subarray(0, Math.min(order.length, limit));
     const rejections = this.#rejections.sort((a, b) => compareUtf8(a.origin, b.origin));
+    rejections.forEach(({ origin }, i) => {
+      if (origin === rejections[i + 1]?.origin || has(table, order, origin)) {
+        throw refuseTwin(origin);
+      }
+    });
+    const kept = order.subarray(0, Math.min(order.length, limit));
     return new FrozenManifest(table, kept, rejections, this.#ignored);
   }
 
@@ -101,6 +108,7 @@ class FrozenManifest implements Manifest {
   readonly #order: Uint32Array;
   readonly rejections: readonly ListingRejection[];
   readonly ignored: number;
+  readonly bytes: number;
   readonly sha256: string;
 
   constructor(
@@ -113,6 +121,7 @@ class FrozenManifest implements Manifest {
     this.#order = order;
     this.rejections = rejections;
     this.ignored = ignored;
+    this.bytes = order.reduce((sum, i) => sum + table.size(i), 0);
     const hash = createHash('sha256');
     for (const piece of this.lines()) hash.update(piece);
     this.sha256 = hash.digest('hex');
@@ -157,6 +166,20 @@ function parseLine(line: string): Listed {
   const [origin, target, place, size, version] = record;
   const location = place === 0 ? origin : place;
   return { kind: 'image', entry: { origin, target, location, size, version } };
+}
+
+/** Whether the sorted table holds the origin. */
+function has(table: EntryTable, order: Uint32Array, origin: string): boolean {
+  let low = 0;
+  let high = order.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    const difference = compareUtf8(table.origin(order[middle]), origin);
+    if (difference === 0) return true;
+    if (difference < 0) low = middle + 1;
+    else high = middle;
+  }
+  return false;
 }
 
 function refuseTwin(origin: string): RunError {

@@ -109,6 +109,28 @@ test('refuses the same image twice', () => {
   expect(() => manifestOf([entry('b'), entry('b')])).toThrow(RunError);
 });
 
+test('refuses an image that is a rejection too, and a rejection that stands twice', () => {
+  const builder = () => {
+    const made = new ManifestBuilder();
+    for (const one of images(5)) made.add({ kind: 'image', entry: one });
+    return made;
+  };
+  const reject = (origin: string) =>
+    ({ kind: 'rejected', rejection: { origin, reason: 'vanished', message: '' } }) as const;
+  const both = builder();
+  both.add(reject('in/000003.jpg'));
+  expect(() => both.freeze()).toThrow('but found in/000003.jpg twice.');
+  const twice = builder();
+  twice.add(reject('gone'));
+  expect(twice.freeze().count).toBe(5);
+  twice.add(reject('gone'));
+  expect(() => twice.freeze()).toThrow('but found gone twice.');
+});
+
+test('adds up the sizes of its images', () => {
+  expect(manifestOf([entry('a', { size: 5e9 }), entry('b', { size: 1 })]).bytes).toBe(5e9 + 1);
+});
+
 test('rejects a name that is no text', () => {
   const builder = new ManifestBuilder();
   builder.add({ kind: 'image', entry: entry('half \ud83c.jpg') });
