@@ -1,9 +1,11 @@
 import type { Argv } from 'yargs';
-import { integer, positiveNumber } from '../option-values.ts';
+import { OptionError } from '../errors.ts';
+import { integer, oneOf, positiveNumber } from '../option-values.ts';
+import { createByteProgress } from '../terminal/byte-progress.ts';
 import type { CommandContext } from './command-context.ts';
 import type { ExitStatus } from './exit-status.ts';
-import { formatModelInfo, runModelInfo } from './model-info.ts';
-import { formatModelInit, runModelInit } from './model-init.ts';
+
+const preprocessing = oneOf('caffe', 'tf', 'torch', 'none');
 
 /** `img2features model init|info|convert|fetch`: model folders. */
 export function addModelCommand(
@@ -11,10 +13,11 @@ export function addModelCommand(
   context: CommandContext,
   finish: (status: ExitStatus) => void,
 ): Argv {
+  const { signal, terminal } = context;
+
   /** Prints a result for people or, with --json, for machines. */
   function show<T>(asJson: unknown, result: T, format: (result: T) => string): void {
-    const text = asJson === true ? JSON.stringify(result) : format(result);
-    context.terminal.stdout(text.endsWith('\n') ? text : `${text}\n`);
+    terminal.stdout(asJson === true ? `${JSON.stringify(result)}\n` : format(result));
     finish(0);
   }
 
@@ -24,30 +27,75 @@ export function addModelCommand(
         'init <architecture>',
         'Write seeded, untrained weights: for demos, tests and benchmarks',
         (command) =>
-          command
-            .positional('architecture', {
-              type: 'string',
-              demandOption: true,
-              describe: 'vgg16, vgg19, resnet50 or mobilenetv2',
-            })
-            .option('seed', textOption('Integer; the same seed gives the same weights', '1'))
-            .option('width', textOption('Width multiplier; 1 is the full network', '1'))
-            .option('classes', textOption('Units of the last layer', '1000'))
-            .option('out', textOption('Model folder', 'models/<architecture>'))
-            .option('overwrite', { type: 'boolean', describe: 'Replace a model folder' })
-            .option('json', { type: 'boolean', describe: 'Print the result as JSON' }),
+          modelOptions(architecture(command))
+            .option('seed', value('Integer; the same seed gives the same weights', '1'))
+            .option('width', value('Width multiplier; 1 is the full network', '1'))
+            .option('classes', value('Units of the last layer', '1000')),
         async (args) => {
-          const { architecture, seed = '1', width, classes, out } = args;
+          const { formatModelInit, runModelInit } = await import('./model-init.ts');
+          const { width, classes, out } = args;
           const result = await runModelInit({
-            architecture,
-            seed: integer(0, 0xffffffff)(seed, 'seed'),
+            architecture: args.architecture,
+            seed: integer(0, 0xffffffff)(args.seed ?? '1', 'seed'),
             ...(width !== undefined && { width: positiveNumber()(width, 'width') }),
             ...(classes !== undefined && { classes: integer(1, 1_000_000)(classes, 'classes') }),
             ...(out !== undefined && { dir: out }),
+            includeTop: args.top !== false,
             overwrite: args.overwrite === true,
-            signal: context.signal,
+            signal,
           });
           show(args.json, result, formatModelInit);
+        },
+      )
+      .command(
+        'convert <file>',
+        'Convert a Keras file (.h5, .weights.h5, .keras) into a model folder',
+        (command) =>
+          modelOptions(command)
+            .positional('file', { type: 'string', demandOption: true, describe: 'Keras file' })
+            .option('arch', value('Architecture of a file of weights alone', 'recognised'))
+            .option('preprocessing', value('caffe, tf, torch or none', "the architecture's own"))
+            .option('input-size', value('224, or 224x192 (height x width)', 'what the file says')),
+        async (args) => {
+          const { formatModelConvert, runModelConvert } = await import('./model-convert.ts');
+          const { arch, out } = args;
+          const given = args.preprocessing;
+          const size = args['input-size'];
+          const progress = createByteProgress(terminal, args.json === true);
+          const result = await runModelConvert({
+            file: args.file,
+            ...(arch !== undefined && { arch }),
+            ...(out !== undefined && { dir: out }),
+            ...(given !== undefined && { preprocessing: preprocessing(given, 'preprocessing') }),
+            ...(size !== undefined && { inputSize: parseInputSize(size) }),
+            overwrite: args.overwrite === true,
+            onProgress: (done, total) => progress.show('convert', done, total),
+            signal,
+          }).finally(progress.close);
+          show(args.json, result, formatModelConvert);
+        },
+      )
+      .command(
+        'fetch <architecture>',
+        'Download the official Keras weights, check and convert them',
+        (command) =>
+          modelOptions(architecture(command)).option(
+            'mirror',
+            value('Address to use in place of the official one', '$IMG2FEATURES_WEIGHTS_MIRROR'),
+          ),
+        async (args) => {
+          const { formatModelFetch, runModelFetch } = await import('./model-fetch.ts');
+          const progress = createByteProgress(terminal, args.json === true);
+          const result = await runModelFetch({
+            name: args.architecture,
+            includeTop: args.top !== false,
+            ...(args.out !== undefined && { dir: args.out }),
+            ...(args.mirror !== undefined && { mirror: args.mirror }),
+            overwrite: args.overwrite === true,
+            onProgress: progress.show,
+            signal,
+          }).finally(progress.close);
+          show(args.json, result, formatModelFetch);
         },
       )
       .command(
@@ -60,20 +108,50 @@ export function addModelCommand(
               type: 'boolean',
               describe: 'Also check the SHA-256 of the weights',
             })
-            .option('json', { type: 'boolean', describe: 'Print the result as JSON' }),
+            .option('json', JSON_FLAG),
         async (args) => {
+          const { formatModelInfo, runModelInfo } = await import('./model-info.ts');
           const info = await runModelInfo({
             dir: args.folder,
             verify: args.verify === true,
-            signal: context.signal,
+            signal,
           });
           show(args.json, info, formatModelInfo);
         },
       )
-      .demandCommand(1, 'Expected init, info, convert or fetch after model but received nothing.'),
+      .demandCommand(1, 'Expected init, convert, fetch or info after model but received nothing.'),
   );
 }
 
-function textOption(describe: string, defaultDescription: string) {
+const JSON_FLAG = { type: 'boolean', describe: 'Print the result as JSON' } as const;
+
+function architecture<T>(command: Argv<T>) {
+  return command.positional('architecture', {
+    type: 'string',
+    demandOption: true,
+    describe: 'vgg16, vgg19, resnet50 or mobilenetv2',
+  });
+}
+
+/** What every command that writes a model folder takes. */
+function modelOptions<T>(command: Argv<T>) {
+  return command
+    .option('out', value('Model folder to write', 'models/<name>'))
+    .option('top', { type: 'boolean', describe: 'With the classifier (--no-top: without)' })
+    .option('overwrite', { type: 'boolean', describe: 'Replace a model folder' })
+    .option('json', JSON_FLAG);
+}
+
+function value(describe: string, defaultDescription: string) {
   return { type: 'string', requiresArg: true, describe, defaultDescription } as const;
+}
+
+function parseInputSize(text: string): [height: number, width: number] {
+  const match = /^(\d{1,5})(?:x(\d{1,5}))?$/.exec(text);
+  if (match === null) {
+    throw new OptionError(
+      `Expected a size such as 224 or 224x192 for --input-size but received ${JSON.stringify(text)}.`,
+    );
+  }
+  return [Number(match[1]), Number(match[2] ?? match[1])];
 }

@@ -48,6 +48,7 @@ export function addSetupCommand(
             : `TensorFlow ${runtime.tensorflow} (${runtime.kind}) is ready after ${formatDuration(ms)}: ${printable(runtime.dir)}\n`,
         );
       }
+      if (!isJson && result.notice !== undefined) stdout(`${printable(result.notice)}\n`);
       finish(0);
     },
   );

@@ -1,0 +1,67 @@
+import { basename, join, resolve } from 'node:path';
+import { type ConvertModelOptions, convertModel } from '../convert/convert-model.ts';
+import type { ModelMetadata } from '../model/model-folder.ts';
+import { printable } from '../terminal/escape.ts';
+import { formatBytes, formatCount, formatDuration } from '../terminal/units.ts';
+
+export interface ModelConvertOptions extends Omit<ConvertModelOptions, 'dir' | 'onNote'> {
+  /** Default: models/<name of the file> in the working folder. */
+  readonly dir?: string;
+}
+
+/** JSON-able: what `--json` prints. */
+export interface ModelConvertResult {
+  readonly dir: string;
+  readonly metadata: ModelMetadata;
+  readonly params: number;
+  readonly weightBytes: number;
+  /** What was recognised or decided on the way, a sentence each. */
+  readonly notes: readonly string[];
+  readonly ms: number;
+}
+
+/**
+ * `img2features model convert <keras file>`: .h5, .weights.h5 or .keras to a model folder.
+ * @throws ModelError, OptionError
+ */
+export async function runModelConvert(options: ModelConvertOptions): Promise<ModelConvertResult> {
+  const started = performance.now();
+  const notes: string[] = [];
+  const dir = resolve(options.dir ?? join('models', modelName(options.file)));
+  const folder = await convertModel({ ...options, dir, onNote: (note) => notes.push(note) });
+  const params = folder.weights.reduce(
+    (sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1),
+    0,
+  );
+  return {
+    dir,
+    metadata: folder.metadata,
+    params,
+    weightBytes: 4 * params,
+    notes,
+    ms: performance.now() - started,
+  };
+}
+
+export function formatModelConvert(result: ModelConvertResult): string {
+  const { dir, metadata, params, weightBytes, notes, ms } = result;
+  const { architecture, preprocessing, inputSize, source } = metadata;
+  const from = source.kind === 'keras' ? ` from ${source.file} (${source.format})` : '';
+  const what = [
+    architecture ?? 'a model of its own',
+    `${formatCount(params)} weights, ${formatBytes(weightBytes)}`,
+    `input ${inputSize.join('×')}`,
+    `preprocessing ${preprocessing}`,
+  ].join(', ');
+  const lines = [
+    ...notes.map((note) => `Note: ${note}`),
+    `Wrote: ${dir}${from}`,
+    `       ${what}, in ${formatDuration(ms)}`,
+  ];
+  return `${lines.map(printable).join('\n')}\n`;
+}
+
+/** "vgg16.weights.h5" → "vgg16" */
+function modelName(file: string): string {
+  return basename(file).replace(/\.(weights\.h5|h5|hdf5|keras)$/i, '') || 'model';
+}
