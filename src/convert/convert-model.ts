@@ -4,6 +4,7 @@ import { basename, dirname, resolve } from 'node:path';
 import { errnoOf, isImg2FeaturesError, ModelError, OptionError } from '../errors.ts';
 import { ARCHITECTURE_NAMES } from '../model/architectures/architecture.ts';
 import type { ModelFolder, Preprocessing } from '../model/model-folder.ts';
+import { PREPROCESSINGS } from '../model/model-json.ts';
 import {
   checkReplaceable,
   type WeightStream,
@@ -46,7 +47,7 @@ export interface ConvertModelOptions {
 export async function convertModel(options: ConvertModelOptions): Promise<ModelFolder> {
   const { dir, overwrite = false, signal } = options;
   const path = resolve(options.file);
-  checkArch(options.arch);
+  checkOptions(options);
   await checkReplaceable(resolve(dir), overwrite);
   const file = await openKerasFile(path, {
     tempParent: existingAncestor(resolve(dir)),
@@ -118,11 +119,22 @@ function* streamWeights(
   }
 }
 
-function checkArch(arch: string | undefined): void {
-  if (arch === undefined || (ARCHITECTURE_NAMES as readonly string[]).includes(arch)) return;
-  throw new OptionError(
-    `Expected one of ${ARCHITECTURE_NAMES.join(', ')} for arch but found "${arch}".`,
-  );
+function checkOptions({ arch, preprocessing, inputSize }: ConvertModelOptions): void {
+  if (arch !== undefined && !(ARCHITECTURE_NAMES as readonly string[]).includes(arch)) {
+    throw new OptionError(
+      `Expected one of ${ARCHITECTURE_NAMES.join(', ')} for arch but found "${arch}".`,
+    );
+  }
+  if (preprocessing !== undefined && !PREPROCESSINGS.includes(preprocessing)) {
+    throw new OptionError(
+      `Expected one of ${PREPROCESSINGS.join(', ')} for preprocessing but found "${preprocessing}".`,
+    );
+  }
+  if (inputSize?.some((side) => !Number.isSafeInteger(side) || side < 1 || side > 65_536)) {
+    throw new OptionError(
+      `Expected a height and width in pixels for the input size but found ${inputSize.join('×')}.`,
+    );
+  }
 }
 
 /** Unpacked weights go to the disk that will hold the model: temporary folders may be in memory. */

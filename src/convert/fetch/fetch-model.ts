@@ -1,0 +1,141 @@
+import { stat } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { isImg2FeaturesError, OptionError } from '../../errors.ts';
+import type { ModelFolder } from '../../model/model-folder.ts';
+import { readModelFolder } from '../../model/read-model-folder.ts';
+import { checkReplaceable } from '../../model/write-model-folder.ts';
+import { convertModel } from '../convert-model.ts';
+import { type DownloadOptions, download } from './download.ts';
+import { withLockFile } from './lock-file.ts';
+import { OFFICIAL_BASE, type OfficialWeights, officialWeights } from './official-weights.ts';
+import { md5OfFile } from './part-file.ts';
+
+export interface FetchModelOptions {
+  /** vgg16, vgg19, resnet50 or mobilenetv2. */
+  readonly name: string;
+  /** With the classifier; default true. */
+  readonly includeTop?: boolean;
+  /** The model folder to make. */
+  readonly dir: string;
+  /** Where the downloaded file is kept: `<cacheDir>/weights/<file>`. */
+  readonly cacheDir: string;
+  /**
+   * Address that replaces the official one up to "keras-applications"; default the environment's
+   * IMG2FEATURES_WEIGHTS_MIRROR.
+   */
+  readonly mirror?: string | undefined;
+  readonly overwrite?: boolean;
+  readonly onProgress?: (
+    stage: 'download' | 'convert',
+    done: number,
+    total: number | undefined,
+  ) => void;
+  readonly onNote?: (note: string) => void;
+  readonly signal?: AbortSignal;
+  /** Another published file in place of the official one. */
+  readonly official?: OfficialWeights;
+  /** For tests and patient networks: see `DownloadOptions`. */
+  readonly network?: Pick<
+    DownloadOptions,
+    'retries' | 'backoffMs' | 'connectTimeoutMs' | 'stallTimeoutMs'
+  >;
+}
+
+export interface FetchedModel {
+  readonly folder: ModelFolder;
+  readonly url: string;
+  /** The downloaded file, kept for the next time. */
+  readonly file: string;
+  readonly wasCached: boolean;
+  /** True when the model folder was made from this file before, and nothing was done. */
+  readonly wasThere: boolean;
+  /** What the content was checked against. */
+  readonly checkedBy: string;
+}
+
+/**
+ * Fetches the official ImageNet weights of one of the four networks, checks and converts them.
+ * @throws OptionError, ModelError
+ */
+export async function fetchModel(options: FetchModelOptions): Promise<FetchedModel> {
+  const { name, includeTop = true, dir, cacheDir, overwrite = false, signal } = options;
+  const official = options.official ?? officialWeights(name, includeTop);
+  const url = addressOf(official, options.mirror ?? process.env.IMG2FEATURES_WEIGHTS_MIRROR);
+  const file = join(resolve(cacheDir), 'weights', official.fileName);
+  const existing = overwrite ? undefined : await findFetched(dir, official);
+  if (existing !== undefined) {
+    return { folder: existing, url, file, wasCached: true, wasThere: true, checkedBy: 'its name' };
+  }
+  // Before half a gigabyte is fetched for nothing.
+  await checkReplaceable(resolve(dir), overwrite);
+  const { wasCached, checkedBy } = await withLockFile(file, () =>
+    ensureFile(url, file, official, options),
+  );
+  const folder = await convertModel({
+    file,
+    dir,
+    arch: name,
+    overwrite,
+    onProgress: (done, total) => options.onProgress?.('convert', done, total),
+    ...(signal && { signal }),
+  });
+  return { folder, url, file, wasCached, wasThere: false, checkedBy };
+}
+
+/** The folder when it was made from the same published file. */
+async function findFetched(
+  dir: string,
+  { architecture, fileName }: OfficialWeights,
+): Promise<ModelFolder | undefined> {
+  try {
+    const folder = await readModelFolder(dir);
+    const { source } = folder.metadata;
+    const isSame = source.kind === 'keras' && source.file === fileName;
+    return isSame && folder.metadata.architecture === architecture ? folder : undefined;
+  } catch (error) {
+    if (isImg2FeaturesError(error)) return undefined;
+    throw error;
+  }
+}
+
+async function ensureFile(
+  url: string,
+  file: string,
+  official: OfficialWeights,
+  options: FetchModelOptions,
+): Promise<{ wasCached: boolean; checkedBy: string }> {
+  const { md5, bytes } = official;
+  if (await isWhole(file, official)) {
+    return { wasCached: true, checkedBy: md5 === undefined ? 'length' : 'published MD5' };
+  }
+  const { checkedBy } = await download({
+    url,
+    path: file,
+    md5,
+    bytes,
+    onProgress: (done, total) => options.onProgress?.('download', done, total ?? bytes),
+    onRetry: (reason, waitMs) =>
+      options.onNote?.(`download interrupted (${reason}): next try in ${waitMs / 1000} s`),
+    signal: options.signal,
+    ...options.network,
+  });
+  return { wasCached: false, checkedBy };
+}
+
+/** A file from an earlier fetch counts only when it is still what it was. */
+async function isWhole(file: string, { md5, bytes }: OfficialWeights): Promise<boolean> {
+  const size = await stat(file).then(
+    (found) => found.size,
+    () => undefined,
+  );
+  if (size === undefined || (bytes !== undefined && size !== bytes)) return false;
+  return md5 === undefined || (await md5OfFile(file)) === md5;
+}
+
+function addressOf({ path }: OfficialWeights, mirror: string | undefined): string {
+  const base = mirror === undefined || mirror === '' ? OFFICIAL_BASE : mirror;
+  if (!/^https?:\/\/[^/]/.test(base) || !URL.canParse(base)) {
+    throw new OptionError(`Expected an http or https address for mirror but found "${base}".`);
+  }
+  return `${base.replace(/\/+$/, '')}/${path}`;
+}

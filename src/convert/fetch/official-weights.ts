@@ -1,0 +1,100 @@
+import { OptionError } from '../../errors.ts';
+import {
+  ARCHITECTURE_NAMES,
+  type ArchitectureName,
+} from '../../model/architectures/architecture.ts';
+
+/** One published file of keras.applications. */
+export interface OfficialWeights {
+  readonly architecture: ArchitectureName;
+  readonly includeTop: boolean;
+  readonly fileName: string;
+  /** Below the base address, which a mirror replaces. */
+  readonly path: string;
+  /** As keras.applications publishes it; MobileNetV2's files have none there. */
+  readonly md5: string | undefined;
+  /** Known where there is no MD5. */
+  readonly bytes: number | undefined;
+}
+
+export const OFFICIAL_BASE = 'https://storage.googleapis.com/tensorflow/keras-applications';
+
+interface Published {
+  readonly folder: string;
+  readonly file: string;
+  readonly md5?: string;
+  readonly bytes?: number;
+}
+
+const KERNELS = 'weights_tf_dim_ordering_tf_kernels';
+
+/** Addresses and sums from keras/src/applications/{vgg16,vgg19,resnet,mobilenet_v2}.py. */
+const PUBLISHED: Readonly<Record<ArchitectureName, { top: Published; notop: Published }>> = {
+  vgg16: {
+    top: {
+      folder: 'vgg16',
+      file: `vgg16_${KERNELS}.h5`,
+      md5: '64373286793e3c8b2b4e3219cbf3544b',
+    },
+    notop: {
+      folder: 'vgg16',
+      file: `vgg16_${KERNELS}_notop.h5`,
+      md5: '6d6bbae143d832006294945121d1f1fc',
+    },
+  },
+  vgg19: {
+    top: {
+      folder: 'vgg19',
+      file: `vgg19_${KERNELS}.h5`,
+      md5: 'cbe5617147190e668d6c5d5026f83318',
+    },
+    notop: {
+      folder: 'vgg19',
+      file: `vgg19_${KERNELS}_notop.h5`,
+      md5: '253f8cb515780f3b799900260a226db6',
+    },
+  },
+  resnet50: {
+    top: {
+      folder: 'resnet',
+      file: `resnet50_${KERNELS}.h5`,
+      md5: '2cb95161c43110f7111970584f804107',
+    },
+    notop: {
+      folder: 'resnet',
+      file: `resnet50_${KERNELS}_notop.h5`,
+      md5: '4d473c1dd8becc155b73f8504c6f6626',
+    },
+  },
+  mobilenetv2: {
+    top: {
+      folder: 'mobilenet_v2',
+      file: `mobilenet_v2_${KERNELS}_1.0_224.h5`,
+      bytes: 14_536_120,
+    },
+    notop: {
+      folder: 'mobilenet_v2',
+      file: `mobilenet_v2_${KERNELS}_1.0_224_no_top.h5`,
+      bytes: 9_406_464,
+    },
+  },
+};
+
+/** @throws OptionError naming the four */
+export function officialWeights(name: string, includeTop: boolean): OfficialWeights {
+  if (!(ARCHITECTURE_NAMES as readonly string[]).includes(name)) {
+    throw new OptionError(
+      `Expected one of ${ARCHITECTURE_NAMES.join(', ')} for the model to fetch but found "${name}".`,
+    );
+  }
+  const architecture = name as ArchitectureName;
+  const published = PUBLISHED[architecture][includeTop ? 'top' : 'notop'];
+  return {
+    architecture,
+    includeTop,
+    fileName: published.file,
+    path: `${published.folder}/${published.file}`,
+    md5: published.md5,
+    bytes: published.bytes,
+  };
+}
