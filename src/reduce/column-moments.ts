@@ -1,4 +1,4 @@
-import { notFinite } from './moments.ts';
+import { type MomentsState, notFinite } from './moments.ts';
 
 /**
  * Mean and sum of squared deviations of each column, in float64, by Welford's recurrence on the
@@ -68,5 +68,22 @@ export class ColumnMoments {
   /** Sum of the squared deviations of each column from its mean, [dims]; exactly 0 where it is constant. */
   squares(): Float64Array {
     return this.sums.slice();
+  }
+
+  /** A copy of everything; no rows wait here. */
+  state(): MomentsState {
+    const { count, origin, means, sums } = this;
+    const waiting = new Float64Array(0);
+    return { count, origin: origin.slice(), mean: means.slice(), scatter: sums.slice(), waiting };
+  }
+
+  /** Goes on from a state: the same bits as without the interruption. */
+  static fromState({ count, origin, mean, scatter }: MomentsState): ColumnMoments {
+    const moments = new ColumnMoments(origin.length);
+    moments.count = count;
+    moments.origin.set(origin);
+    moments.means.set(mean);
+    moments.sums.set(scatter);
+    return moments;
   }
 }

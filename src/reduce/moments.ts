@@ -1,15 +1,23 @@
 import { RunError } from '../errors.ts';
-import { createKernel } from './create-kernel.ts';
-import { padToTile, TILE, type TileKernel } from './tile-kernel.ts';
+import { ScatterMatrix } from './scatter-matrix.ts';
+import { TILE } from './tile-kernel.ts';
 
 /** Rows gathered before they are folded into the sums; part of the result's definition. */
 const PANEL_ROWS = 256;
-/** Tiles of one strip: their columns of a panel (260 KB) stay in a second-level cache. */
-const STRIP_TILES = 32;
-/** Rows of the scatter matrix that `applyScatter` walks through at a time: one page each. */
-const WALK_ROWS = 64;
-/** Vectors that `applyScatter` takes at a time; they and their images fit the panel's memory. */
-const WIDEST_BLOCK = 64;
+
+/** What has been summed so far, enough to go on as if nothing had happened. */
+export interface MomentsState {
+  /** Rows in the sums. */
+  readonly count: number;
+  /** [dims], the first row: all others are taken relative to it. */
+  readonly origin: Float64Array;
+  /** [dims], mean of the summed rows less the origin. */
+  readonly mean: Float64Array;
+  /** Sums of products of deviations from the mean: the upper triangle by rows, or the diagonal alone. */
+  readonly scatter: Float64Array;
+  /** [w, dims], rows less the origin that wait for the next panel. */
+  readonly waiting: Float64Array;
+}
 
 /**
  * Mean and scatter matrix (the sum of the outer products of the deviations from the mean) of rows
@@ -20,29 +28,20 @@ const WIDEST_BLOCK = 64;
  * Chan, Golub and LeVeque's formula:
  *   S = S_A + S_B + (n_A n_B / n) (mean_B - mean_A) (mean_B - mean_A)^T
  * whose last term is one more row of the panel. The result depends on the rows and their order only,
- * not on how they were cut into blocks. Memory: 8 dims^2 + 2056 dims bytes.
+ * not on how they were cut into blocks. Memory: 8 dims^2 + 2072 dims bytes.
  */
 export class Moments {
   readonly dims: number;
-  private readonly kernel: TileKernel;
-  /** The panel lies at 0 as [padded / 4][PANEL_ROWS + 1][4], the scatter matrix here, [padded, padded]. */
-  private readonly scatterAt: number;
-  private readonly padded: number;
-  /** The first row: what all others are taken relative to. */
+  private readonly sums: ScatterMatrix;
   private readonly origin: Float64Array;
-  /** Means of the rows less the origin. */
   private readonly means: Float64Array;
   /** Rows folded into the sums, without those that wait in the panel. */
   private folded = 0;
   private waiting = 0;
-  /** Whether the lower triangle of the scatter matrix repeats the upper one. */
-  private isMirrored = true;
 
   constructor(dims: number) {
     this.dims = dims;
-    this.padded = padToTile(dims);
-    this.scatterAt = this.padded * (PANEL_ROWS + 1);
-    this.kernel = createKernel(this.scatterAt + this.padded * this.padded);
+    this.sums = new ScatterMatrix(dims, PANEL_ROWS + 1);
     this.origin = new Float64Array(dims);
     this.means = new Float64Array(dims);
   }
@@ -78,20 +77,18 @@ export class Moments {
     other.foldPanel();
     if (other.folded === 0) return;
     if (this.folded === 0) this.origin.set(other.origin);
-    const { dims, padded, scatterAt, origin, means } = this;
-    const memory = this.kernel.memory;
-    const theirs = other.kernel.memory;
+    const { origin, means } = this;
     const total = this.folded + other.folded;
     const weight = (this.folded / total) * other.folded;
     const deltas = other.means.map((mean, i) => other.origin[i]! - origin[i]! + mean - means[i]!);
-    for (let i = 0; i < dims; i++) {
+    for (let i = 0; i < this.dims; i++) {
+      const row = this.sums.upperRow(i);
+      const theirs = other.sums.upperRow(i);
       const scaled = deltas[i]! * weight;
-      const row = scatterAt + i * padded;
-      for (let j = i; j < dims; j++) memory[row + j]! += theirs[row + j]! + scaled * deltas[j]!;
+      for (let j = 0; j < row.length; j++) row[j]! += theirs[j]! + scaled * deltas[i + j]!;
       means[i]! += deltas[i]! * (other.folded / total);
     }
     this.folded = total;
-    this.isMirrored = false;
   }
 
   /** Mean of each column, [dims]. */
@@ -103,73 +100,64 @@ export class Moments {
   /** Sum of the squared deviations of each column from its mean, [dims]; exactly 0 where it is constant. */
   squares(): Float64Array {
     this.foldPanel();
-    const { padded, scatterAt } = this;
-    return Float64Array.from({ length: this.dims }, (_, i) => {
-      return this.kernel.memory[scatterAt + i * padded + i]!;
-    });
+    return Float64Array.from({ length: this.dims }, (_, i) => this.sums.upperRow(i)[0]!);
   }
 
   /** The scatter matrix, [dims, dims]. */
   scatter(): Float64Array {
-    this.mirror();
-    const { dims, padded, scatterAt } = this;
-    const out = new Float64Array(dims * dims);
-    for (let i = 0; i < dims; i++) {
-      const row = scatterAt + i * padded;
-      out.set(this.kernel.memory.subarray(row, row + dims), i * dims);
-    }
-    return out;
+    this.foldPanel();
+    return this.sums.toArray();
   }
 
   /**
-   * The scatter matrix times vectors, once all rows have been added.
+   * The scatter matrix times vectors.
    * @param block [b, dims], one vector a row.
    * @returns [b, dims]
    */
   applyScatter(block: Float64Array, b: number): Float64Array {
-    this.mirror();
-    const out = new Float64Array(b * this.dims);
-    for (let first = 0; first < b; first += WIDEST_BLOCK) {
-      this.applyNarrow(block, out, first, Math.min(b, first + WIDEST_BLOCK));
-    }
-    return out;
+    this.foldPanel();
+    return this.sums.apply(block, b);
   }
 
-  private applyNarrow(block: Float64Array, out: Float64Array, first: number, end: number): void {
-    const { dims, padded, scatterAt, kernel } = this;
-    const { memory } = kernel;
-    const width = padToTile(end - first);
-    const groupStep = padded * TILE;
-    const imageAt = padded * width;
-    // The panel's memory: vectors as [width / 4][padded][4], then their images as [padded][width].
-    memory.fill(0, 0, 2 * imageAt);
-    for (let v = first; v < end; v++) {
-      const at = ((v - first) >> 2) * groupStep + ((v - first) & 3);
-      for (let j = 0; j < dims; j++) memory[at + j * TILE] = block[v * dims + j]!;
+  /** A copy of everything; waiting rows stay as they are. */
+  state(): MomentsState {
+    const { dims, waiting: rows } = this;
+    const waiting = new Float64Array(rows * dims);
+    this.eachWaiting((at, to) => {
+      waiting[to] = this.sums.memory[at]!;
+    });
+    const scatter = new Float64Array((dims * (dims + 1)) / 2);
+    for (let i = 0, at = 0; i < dims; at += dims - i, i++) scatter.set(this.sums.upperRow(i), at);
+    const { origin, means } = this;
+    return { count: this.folded, origin: origin.slice(), mean: means.slice(), scatter, waiting };
+  }
+
+  /** Goes on from a state: the same bits as without the interruption. */
+  static fromState({ count, origin, mean, scatter, waiting }: MomentsState): Moments {
+    const dims = origin.length;
+    const moments = new Moments(dims);
+    moments.folded = count;
+    moments.waiting = waiting.length / dims;
+    moments.origin.set(origin);
+    moments.means.set(mean);
+    moments.eachWaiting((at, from) => {
+      moments.sums.memory[at] = waiting[from]!;
+    });
+    for (let i = 0, at = 0; i < dims; at += dims - i, i++) {
+      moments.sums.upperRow(i).set(scatter.subarray(at, at + dims - i));
     }
-    for (let p = 0; p < padded; p += WALK_ROWS) {
-      const depth = Math.min(WALK_ROWS, padded - p);
-      for (let i = 0; i < padded; i += TILE) {
-        const a = scatterAt + p * padded + i;
-        const c = imageAt + i * width;
-        kernel.multiply(a, padded, p * TILE, TILE, groupStep, width / TILE, depth, c, width);
-      }
-    }
-    for (let v = first; v < end; v++) {
-      for (let j = 0; j < dims; j++) out[v * dims + j] = memory[imageAt + j * width + v - first]!;
-    }
-    memory.fill(0, 0, 2 * imageAt);
+    return moments;
   }
 
   /** Copies rows into the panel. Returns NaN when a value is not finite, else 0. */
   private fillPanel(values: Float32Array | Float64Array, from: number, rows: number): number {
-    const { dims, waiting, origin, kernel } = this;
-    const { memory } = kernel;
+    const { dims, waiting, origin, sums } = this;
+    const { memory } = sums;
     let check = 0;
     // Column by column of tiles: the rows' cache lines are used up before the next ones come in.
     for (let j = 0; j < dims; j++) {
       const shift = origin[j]!;
-      let to = panelAt(j, waiting);
+      let to = sums.panelAt(j) + waiting * TILE;
       let at = from * dims + j;
       for (let i = 0; i < rows; i++) {
         const value = values[at]! - shift;
@@ -187,19 +175,19 @@ export class Moments {
     if (rows === 0) return;
     this.centrePanel(rows);
     // With no rows before these, the joining row is zero.
-    this.addPanel(this.folded === 0 ? rows : rows + 1);
+    this.sums.addPanel(this.folded === 0 ? rows : rows + 1);
     this.folded += rows;
     this.waiting = 0;
   }
 
   /** Turns the panel into deviations from its mean, adds the joining row and moves the means on. */
   private centrePanel(rows: number): void {
-    const { dims, means, folded } = this;
-    const { memory } = this.kernel;
+    const { means, folded, sums } = this;
+    const { memory } = sums;
     const total = folded + rows;
     const weight = Math.sqrt((folded / total) * rows);
-    for (let j = 0; j < dims; j++) {
-      const start = panelAt(j, 0);
+    for (let j = 0; j < this.dims; j++) {
+      const start = sums.panelAt(j);
       const end = start + rows * TILE;
       let sum = 0;
       for (let at = start; at < end; at += TILE) sum += memory[at]!;
@@ -211,47 +199,12 @@ export class Moments {
     }
   }
 
-  /** Adds the panel's outer products to the scatter matrix's upper triangle of tiles. */
-  private addPanel(depth: number): void {
-    const { kernel, padded, scatterAt } = this;
-    this.isMirrored = false;
-    const tiles = padded / TILE;
-    const groupStep = (PANEL_ROWS + 1) * TILE;
-    for (let strip = 0; strip < tiles; strip += STRIP_TILES) {
-      const end = Math.min(tiles, strip + STRIP_TILES);
-      for (let i = 0; i < end; i++) {
-        const j = Math.max(i, strip);
-        const c = scatterAt + (i * padded + j) * TILE;
-        const [a, b] = [i * groupStep, j * groupStep];
-        kernel.multiply(a, TILE, b, TILE, groupStep, end - j, depth, c, padded);
-      }
+  /** Calls with the place in the panel's memory and in a [waiting, dims] array of each waiting value. */
+  private eachWaiting(visit: (at: number, index: number) => void): void {
+    for (let i = 0; i < this.waiting; i++) {
+      for (let j = 0; j < this.dims; j++) visit(this.sums.panelAt(j) + i * TILE, i * this.dims + j);
     }
   }
-
-  /** Folds what waits and copies the upper triangle into the lower one, a cached square at a time. */
-  private mirror(): void {
-    this.foldPanel();
-    if (this.isMirrored) return;
-    const { padded, scatterAt } = this;
-    const { memory } = this.kernel;
-    const edge = 32;
-    for (let top = 0; top < padded; top += edge) {
-      for (let left = top; left < padded; left += edge) {
-        const right = Math.min(padded, left + edge);
-        for (let i = top; i < Math.min(padded, top + edge); i++) {
-          for (let j = Math.max(left, i + 1); j < right; j++) {
-            memory[scatterAt + j * padded + i] = memory[scatterAt + i * padded + j]!;
-          }
-        }
-      }
-    }
-    this.isMirrored = true;
-  }
-}
-
-/** Where the panel holds a column's value of a row. */
-function panelAt(column: number, row: number): number {
-  return ((column >> 2) * (PANEL_ROWS + 1) + row) * TILE + (column & 3);
 }
 
 /** The error for the first value of `values` from row `from` on that is NaN or infinite. */

@@ -85,17 +85,20 @@ class BackProjector {
     const { dims, width, projectedAt, rowsAt, kernel } = this;
     const { memory } = kernel;
     const { shift, scale } = this.scaling;
-    for (let i = 0; i < rows; i++) {
-      const row = (first + i) * dims + from;
-      for (let j = 0; j < size; j++) {
-        const to = rowsAt + ((j >> 2) * ROWS + i) * TILE + (j & 3);
-        memory[to] = (values[row + j]! - shift[from + j]!) * scale[from + j]!;
-      }
-    }
     for (let j = 0; j < size; j += TILE) {
-      const a = rowsAt + j * ROWS;
+      const to = rowsAt + j * ROWS;
+      // The last tile has fewer columns: what its others hold is added to sums that are never read.
+      for (let s = 0; s < Math.min(TILE, size - j); s++) {
+        const less = shift[from + j + s]!;
+        const factor = scale[from + j + s]!;
+        let at = first * dims + from + j + s;
+        for (let i = 0; i < rows; i++) {
+          memory[to + i * TILE + s] = (values[at]! - less) * factor;
+          at += dims;
+        }
+      }
       const c = (from + j) * width;
-      kernel.multiply(a, TILE, projectedAt, width, TILE, width / TILE, rows, c, width);
+      kernel.multiply(to, TILE, projectedAt, width, TILE, width / TILE, rows, c, width);
     }
   }
 }

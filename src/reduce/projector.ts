@@ -71,18 +71,24 @@ export class Projector {
     const { dims, width, rowsAt, sumsAt, kernel } = this;
     const { memory } = kernel;
     const { shift, scale } = this.scaling;
-    for (let i = 0; i < rows; i++) {
-      const row = (first + i) * dims + from;
-      const to = rowsAt + (i >> 2) * CHUNK * TILE + (i & 3);
-      for (let j = 0; j < size; j++) {
-        memory[to + j * TILE] = (values[row + j]! - shift[from + j]!) * scale[from + j]!;
-      }
-    }
-    // Rows beyond the last one of a tile keep old values: their sums are never read.
     for (let i = 0; i < rows; i += TILE) {
-      const a = rowsAt + i * CHUNK;
+      // Four rows at a time; a tile that reaches beyond the last row repeats it, and is not read there.
+      const row0 = (first + i) * dims + from;
+      const row1 = (first + Math.min(i + 1, rows - 1)) * dims + from;
+      const row2 = (first + Math.min(i + 2, rows - 1)) * dims + from;
+      const row3 = (first + Math.min(i + 3, rows - 1)) * dims + from;
+      const to = rowsAt + i * CHUNK;
+      for (let j = 0; j < size; j++) {
+        const less = shift[from + j]!;
+        const factor = scale[from + j]!;
+        const at = to + j * TILE;
+        memory[at] = (values[row0 + j]! - less) * factor;
+        memory[at + 1] = (values[row1 + j]! - less) * factor;
+        memory[at + 2] = (values[row2 + j]! - less) * factor;
+        memory[at + 3] = (values[row3 + j]! - less) * factor;
+      }
       const c = sumsAt + i * width;
-      kernel.multiply(a, TILE, from * TILE, TILE, dims * TILE, width / TILE, size, c, width);
+      kernel.multiply(to, TILE, from * TILE, TILE, dims * TILE, width / TILE, size, c, width);
     }
   }
 }

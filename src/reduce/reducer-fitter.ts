@@ -2,6 +2,7 @@ import { OptionError, RunError } from '../errors.ts';
 import { ColumnMoments } from './column-moments.ts';
 import type { FeatureBlock, FeatureBlocks } from './feature-blocks.ts';
 import { fitComponents } from './fit-components.ts';
+import { decodeFitterState, encodeFitterState } from './fitter-state.ts';
 import { Moments } from './moments.ts';
 import { passOperator } from './pass-operator.ts';
 import { inverses, Reducer } from './reducer.ts';
@@ -23,7 +24,7 @@ export interface ReducerOptions {
 export const SCATTER_DIMS = 4096;
 
 /** Vectors that the eigensolver holds on a scatter matrix, whose products are cheap ... */
-const SCATTER_CAPACITY = 64;
+const SCATTER_CAPACITY = 80;
 /** ... and on passes over the rows, where more vectors save passes: at most so many, and so many bytes. */
 const PASS_CAPACITY = 160;
 const PASS_BYTES = 128 * 1024 * 1024;
@@ -34,7 +35,7 @@ const MOST_PASSES = 100;
 export class ReducerFitter {
   readonly dims: number;
   readonly options: ReducerOptions;
-  private readonly moments: Moments | ColumnMoments;
+  private moments: Moments | ColumnMoments;
 
   /** @throws OptionError when k is not a whole number of at least 1. */
   constructor(dims: number, options: ReducerOptions) {
@@ -57,6 +58,43 @@ export class ReducerFitter {
    */
   add({ values, n }: FeatureBlock): void {
     this.moments.add(values, n);
+  }
+
+  /** All sums so far as bytes; fitter-state.ts has the layout. */
+  state(): Buffer {
+    return encodeFitterState(this.moments.state());
+  }
+
+  /**
+   * Goes on from what `state` gave, or another program wrote: the same bits as without the interruption.
+   * @throws RunError when the bytes are damaged or do not fit `dims`.
+   */
+  static fromState(bytes: Uint8Array, dims: number, options: ReducerOptions): ReducerFitter {
+    const fitter = new ReducerFitter(dims, options);
+    const state = decodeFitterState(bytes);
+    const expected = dims <= SCATTER_DIMS ? (dims * (dims + 1)) / 2 : dims;
+    if (state.origin.length !== dims || state.scatter.length !== expected) {
+      throw new RunError(
+        `Expected sums of ${dims} columns for a fitter but found ${state.origin.length} columns and ${state.scatter.length} sums`,
+      );
+    }
+    const type = dims <= SCATTER_DIMS ? Moments : ColumnMoments;
+    fitter.moments = type.fromState(state);
+    return fitter;
+  }
+
+  /**
+   * Adds the rows of another fitter as if they came after these; equal to one fitter up to rounding.
+   * @throws RunError when its vectors have another length.
+   */
+  merge(other: ReducerFitter): void {
+    if (this.dims !== other.dims) {
+      throw new RunError(
+        `Expected vectors of ${this.dims} values for a merge but found ${other.dims}`,
+      );
+    }
+    // Equal dims make both of the same kind.
+    (this.moments as Moments).merge(other.moments as Moments);
   }
 
   /**
@@ -101,7 +139,9 @@ export class ReducerFitter {
 }
 
 function limits(dims: number) {
-  if (dims <= SCATTER_DIMS) return { capacity: SCATTER_CAPACITY, maxApplies: MOST_PRODUCTS };
+  if (dims <= SCATTER_DIMS) {
+    return { capacity: SCATTER_CAPACITY, maxApplies: MOST_PRODUCTS, isCostly: false };
+  }
   const capacity = Math.min(PASS_CAPACITY, Math.floor(PASS_BYTES / (8 * dims)));
-  return { capacity, maxApplies: MOST_PASSES };
+  return { capacity, maxApplies: MOST_PASSES, isCostly: true };
 }

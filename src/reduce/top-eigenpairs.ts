@@ -13,6 +13,8 @@ export interface TopEigenpairsOptions {
   readonly capacity: number;
   /** Products with a block after which the best found so far is returned. */
   readonly maxApplies: number;
+  /** Whether a product costs more than solving the small problem: then each may be the last one. */
+  readonly isCostly: boolean;
 }
 
 export interface Eigenpairs {
@@ -47,7 +49,7 @@ const STALLED = 3;
 export async function topEigenpairs(
   operator: SymmetricOperator,
   k: number,
-  { capacity, maxApplies }: TopEigenpairsOptions,
+  { capacity, maxApplies, isCostly }: TopEigenpairsOptions,
 ): Promise<Eigenpairs> {
   const { dims } = operator;
   const width = Math.min(dims, Math.ceil((k + SPARE) / 4) * 4);
@@ -70,14 +72,17 @@ export async function topEigenpairs(
       small.setRows(first, products, b, basis.size);
       basis.remove(beyond, products, b);
     }
+    const isFull = room < dims && basis.size + b > room;
+    const isLast = added === 0 || applies === maxApplies;
+    if (!isFull && !isLast && !isCostly) continue;
     const pairs = small.solve(basis.size);
     const found = Math.min(k, basis.size);
     // A basis that nothing can be added to holds whole eigenvectors.
     const residuals = added === 0 ? new Float64Array(found) : pairs.residuals(beyond, b, found);
-    if (added === 0 || applies === maxApplies || isDone(pairs.values, residuals)) {
+    if (isLast || isDone(pairs.values, residuals)) {
       return finish(basis, pairs, residuals, k, applies);
     }
-    if (room < dims && basis.size + b > room) {
+    if (isFull) {
       const kept = k + (width >> 1);
       basis.replace(pairs.mixes(kept), kept);
       small.setDiagonal(pairs.values, kept);

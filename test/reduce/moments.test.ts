@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { ColumnMoments } from '../../src/reduce/column-moments.ts';
 import { Moments } from '../../src/reduce/moments.ts';
-import { randomRows } from './random-rows.ts';
+import { randomRows } from './feature-rows.ts';
 
 // Rows (1,2,3), (3,2,1), (5,5,5): means 3, 3, 3; deviations (-2,-1,0), (0,-1,-2), (2,2,2).
 const rows3 = Float32Array.of(1, 2, 3, 3, 2, 1, 5, 5, 5);

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { createPlainKernel } from '../../src/reduce/plain-kernel.ts';
 import { createSimdKernel } from '../../src/reduce/simd-kernel.ts';
-import { randomRows } from './random-rows.ts';
+import { randomRows } from './feature-rows.ts';
 
 for (const [name, create] of [
   ['plain', createPlainKernel],
