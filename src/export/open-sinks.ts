@@ -5,11 +5,10 @@ import type { Sink, SinkContext } from './sink.ts';
 
 /** A new format is one file with an `open…Sink` and one line here; each is loaded on use. */
 const FORMATS = {
-  parquet: async (context: SinkContext) =>
-    (await import('./parquet-sink.ts')).openParquetSink(context),
-  json: async (context: SinkContext) => (await import('./json-sink.ts')).openJsonSink(context),
-  csv: async (context: SinkContext) => (await import('./csv-sink.ts')).openCsvSink(context),
-} satisfies Record<string, (context: SinkContext) => Promise<Sink>>;
+  parquet: async () => (await import('./parquet-sink.ts')).openParquetSink,
+  json: async () => (await import('./json-sink.ts')).openJsonSink,
+  csv: async () => (await import('./csv-sink.ts')).openCsvSink,
+} satisfies Record<string, () => Promise<(context: SinkContext) => Sink | Promise<Sink>>>;
 
 export type SinkFormat = keyof typeof FORMATS;
 
@@ -22,6 +21,14 @@ export interface OpenSinksOptions {
   readonly schema: FeatureSchema;
   /** Provenance; no time stamps, so that the bytes of a run can be repeated. */
   readonly metadata: Readonly<Record<string, string>>;
+}
+
+/**
+ * Loads the code of formats ahead of use: parquet-wasm takes 0.1 s of processor time to compile,
+ * which costs nothing while the main thread waits for others.
+ */
+export async function preloadSinks(formats: readonly SinkFormat[]): Promise<void> {
+  await Promise.all(formats.map((format) => FORMATS[format]()));
 }
 
 /** All formats of a run behind one: see {@link Sink} for the order of calls. */
@@ -39,7 +46,10 @@ export async function openSinks(options: OpenSinksOptions): Promise<Sinks> {
   const sinks: Sink[] = [];
   const abort = () => each(sinks, (sink) => sink.abort());
   try {
-    for (const format of new Set(options.formats)) sinks.push(await FORMATS[format](context));
+    for (const format of new Set(options.formats)) {
+      const open = await FORMATS[format]();
+      sinks.push(await open(context));
+    }
   } catch (error) {
     await abort();
     throw error;

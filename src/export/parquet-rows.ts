@@ -1,4 +1,5 @@
 import { type RecordBatch, tableFromIPC } from 'apache-arrow';
+import { readParquet } from 'parquet-wasm';
 import type { CheckedRow } from './checked-rows.ts';
 import type { OutputStore } from './output-store.ts';
 
@@ -10,7 +11,6 @@ export async function* readParquetBatches(
   store: OutputStore,
   name: string,
 ): AsyncGenerator<RecordBatch> {
-  const { readParquet } = await import('parquet-wasm');
   const chunks: Uint8Array[] = [];
   for await (const chunk of store.read(name)) chunks.push(chunk);
   const table = readParquet(Buffer.concat(chunks), { batchSize: BATCH_ROWS });

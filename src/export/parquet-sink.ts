@@ -1,10 +1,21 @@
 import { type RecordBatch, Table, tableToIPC } from 'apache-arrow';
-import type * as ParquetWasm from 'parquet-wasm';
+import {
+  Compression,
+  EnabledStatistics,
+  transformParquetStream,
+  type RecordBatch as WasmBatch,
+  Table as WasmTable,
+  type WriterProperties,
+  WriterPropertiesBuilder,
+} from 'parquet-wasm';
 import { ExportError } from '../errors.ts';
 import type { FeatureColumn } from './column-names.ts';
 import { buildRecordBatch, type FeatureSchema } from './features-table.ts';
 import type { OutputFile, WrittenFile } from './output-store.ts';
 import { partName, type Sink, type SinkContext } from './sink.ts';
+
+/** The key of a file's provenance in its footer. */
+export const METADATA_KEY = 'img2features';
 
 /** Values handed to WebAssembly at once: what its memory grows by, whatever a part holds. */
 const SLICE_BYTES = 8 << 20;
@@ -19,15 +30,14 @@ const ROW_GROUP_BYTES = 32 << 20;
  * The bytes hold no time, so that they depend on rows and metadata alone. For the same reason the
  * metadata is one entry, `img2features`, a JSON object: the library writes several in random order.
  */
-export async function openParquetSink({ store, schema, metadata }: SinkContext): Promise<Sink> {
-  const parquet = await import('parquet-wasm');
+export function openParquetSink({ store, schema, metadata }: SinkContext): Sink {
   const rowBytes = bytesOfRow(schema.columns);
   const files: WrittenFile[] = [];
   let part: Part | undefined;
   return {
     async beginPart(index) {
       const file = await store.create(partName('parquet', index));
-      part = new Part(parquet, file, writerProperties(parquet, schema.columns, rowBytes, metadata));
+      part = new Part(file, writerProperties(schema.columns, rowBytes, metadata));
     },
     async write(batch) {
       const rows = Math.max(1, Math.floor(SLICE_BYTES / rowBytes));
@@ -50,9 +60,6 @@ export async function openParquetSink({ store, schema, metadata }: SinkContext):
   };
 }
 
-/** The key of a file's provenance in its footer. */
-export const METADATA_KEY = 'img2features';
-
 function provenanceJson(metadata: Readonly<Record<string, string>>): string {
   return JSON.stringify(Object.fromEntries(Object.entries(metadata).sort()));
 }
@@ -70,21 +77,15 @@ function emptyBatch(schema: FeatureSchema): RecordBatch {
 
 /** One file: batches go in at one end of a stream, bytes come out at the other. */
 class Part {
-  readonly #parquet: typeof ParquetWasm;
   readonly #file: OutputFile;
-  readonly #batches: WritableStreamDefaultWriter<ParquetWasm.RecordBatch>;
+  readonly #batches: WritableStreamDefaultWriter<WasmBatch>;
   readonly #done: Promise<void>;
   /** Nothing was written yet; the library cannot make a file of no batches. */
   isEmpty = true;
 
-  constructor(
-    parquet: typeof ParquetWasm,
-    file: OutputFile,
-    properties: ParquetWasm.WriterProperties,
-  ) {
-    this.#parquet = parquet;
+  constructor(file: OutputFile, properties: WriterProperties) {
     this.#file = file;
-    const { readable, writable } = new TransformStream<ParquetWasm.RecordBatch>();
+    const { readable, writable } = new TransformStream<WasmBatch>();
     this.#batches = writable.getWriter();
     this.#done = this.#drain(readable, properties);
     // A failure is met by whoever awaits next; until then it is not an unhandled rejection.
@@ -94,7 +95,7 @@ class Part {
 
   async write(batch: RecordBatch): Promise<void> {
     this.isEmpty = false;
-    const table = this.#parquet.Table.fromIPCStream(tableToIPC(new Table([batch]), 'stream'));
+    const table = WasmTable.fromIPCStream(tableToIPC(new Table([batch]), 'stream'));
     const rows = table.recordBatch(0);
     table.free();
     if (rows === undefined) return;
@@ -114,12 +115,9 @@ class Part {
     await this.#file.abort();
   }
 
-  async #drain(
-    batches: ReadableStream<ParquetWasm.RecordBatch>,
-    properties: ParquetWasm.WriterProperties,
-  ): Promise<void> {
+  async #drain(batches: ReadableStream<WasmBatch>, properties: WriterProperties): Promise<void> {
     try {
-      const bytes = await this.#parquet.transformParquetStream(batches, properties);
+      const bytes = await transformParquetStream(batches, properties);
       for await (const chunk of bytes as unknown as AsyncIterable<Uint8Array>) {
         await this.#file.write(chunk);
       }
@@ -133,13 +131,11 @@ class Part {
 }
 
 function writerProperties(
-  parquet: typeof ParquetWasm,
   columns: readonly FeatureColumn[],
   rowBytes: number,
   metadata: Readonly<Record<string, string>>,
-): ParquetWasm.WriterProperties {
-  const { Compression, EnabledStatistics } = parquet;
-  let builder = new parquet.WriterPropertiesBuilder()
+): WriterProperties {
+  let builder = new WriterPropertiesBuilder()
     .setCompression(Compression.SNAPPY)
     .setDictionaryEnabled(false)
     .setStatisticsEnabled(EnabledStatistics.None)
