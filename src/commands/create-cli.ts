@@ -1,11 +1,14 @@
 import yargs, { type Argv } from 'yargs';
+import { closestNames } from '../closest-names.ts';
 import { OptionError } from '../errors.ts';
+import { EXTRACT_OPTIONS, flagName } from '../options.ts';
 import { packageVersion } from '../package-version.ts';
 import type { CommandContext } from './command-context.ts';
 import type { ExitStatus } from './exit-status.ts';
 import { addExtractCommand } from './extract-command.ts';
 import { addModelCommand } from './model-command.ts';
 import { addSetupCommand } from './setup-command.ts';
+import { addVerifyCommand } from './verify-command.ts';
 
 /**
  * Parses the command line and runs one command.
@@ -27,13 +30,49 @@ export async function createCli(context: CommandContext): Promise<ExitStatus> {
     .recommendCommands()
     .showHelpOnFail(false)
     .fail((message, error) => {
-      throw (
-        error ?? new OptionError(message, { fix: 'img2features --help lists what can be given.' })
-      );
+      // yargs' own complaints come as a message, as a YError or as both; ours are thrown as they are.
+      if (error !== undefined && error.name !== 'YError') throw error;
+      throw usageError(message ?? error.message, context.argv);
     });
   cli = addExtractCommand(cli, context, finish);
   cli = addModelCommand(cli, context, finish);
   cli = addSetupCommand(cli, context, finish);
+  cli = addVerifyCommand(cli, context, finish);
   await cli.parseAsync();
   return outcome.status;
+}
+
+const KNOWN_FLAGS = ['mode', 'out', 'log', 'quiet', 'config', ...Object.keys(EXTRACT_OPTIONS)];
+
+/** Says what yargs says in the words of every other error. */
+function usageError(message: string, argv: readonly string[]): OptionError {
+  const fix = 'img2features --help lists what can be given.';
+  const unknown = /^Unknown arguments?: (.+)$/.exec(message)?.[1]?.split(', ');
+  if (unknown !== undefined) {
+    const words = unknown.filter((name) => argv.includes(name));
+    if (words.length > 0) {
+      return new OptionError(
+        `Expected one command or input but received also ${words.join(', ')}.`,
+        {
+          fix,
+        },
+      );
+    }
+    const near = closestNames(unknown[0]!, KNOWN_FLAGS.map(flagName), 2);
+    const hint = near.length > 0 ? `Did you mean --${near.join(' or --')}? ` : '';
+    return new OptionError(
+      `Expected options that exist but received ${unknown.map((name) => `--${name}`).join(', ')}.`,
+      { fix: hint + fix },
+    );
+  }
+  if (message.startsWith('Did you mean')) {
+    return new OptionError(`Expected a command that exists but received another. ${message}`, {
+      fix,
+    });
+  }
+  const lacking = /^Not enough arguments following: (.+)$/.exec(message)?.[1];
+  if (lacking !== undefined) {
+    return new OptionError(`Expected a value for --${lacking} but received none.`, { fix });
+  }
+  return new OptionError(message, { fix });
 }

@@ -14,7 +14,7 @@ export function addExtractCommand(
   finish: (status: ExitStatus) => void,
 ): Argv {
   return cli.command(
-    ['$0 <input>', 'extract <input>'],
+    ['$0 [input]', 'extract [input]'],
     'Turn images into a table of feature vectors',
     (command) =>
       Object.entries(EXTRACT_OPTIONS as Record<string, OptionDefinition<unknown>>)
@@ -115,7 +115,12 @@ function pickOptions(args: Record<string, unknown>): Record<string, unknown> {
     if (value !== undefined) picked[key] = value;
   }
   if (picked.input === undefined) {
-    throw new OptionError('Expected an input (a folder, an image or a list) but received nothing.');
+    throw new OptionError(
+      'Expected an input (a folder, an image or a list) but received nothing.',
+      {
+        fix: 'img2features dataset --mode pixels --out features; img2features --help lists all options.',
+      },
+    );
   }
   return picked;
 }

@@ -1,6 +1,6 @@
+import { closestNames } from '../closest-names.ts';
 import { OptionError } from '../errors.ts';
 import type { ModelFolder } from '../model/model-folder.ts';
-import { suggestLayers } from '../model/suggest-layers.ts';
 import { listLayers, outputLayerNames } from '../model/topology-layers.ts';
 import type { LayerRequest } from './engine.ts';
 
@@ -26,7 +26,7 @@ export function resolveLayers(
 }
 
 function unknownLayer(layer: string, names: readonly string[], dir: string): OptionError {
-  const near = suggestLayers(layer, names);
+  const near = closestNames(layer, names);
   const list = near.length > 0 ? `Did you mean ${near.join(', ')}? ` : '';
   return new OptionError(`Expected a layer of the model for --layer but found "${layer}".`, {
     fix: `${list}img2features model info ${dir} lists all ${names.length}.`,

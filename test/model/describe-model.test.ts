@@ -3,7 +3,7 @@ import { ModelError } from '../../src/errors.ts';
 import { buildArchitecture } from '../../src/model/architectures/build-architecture.ts';
 import { describeModel } from '../../src/model/describe-model.ts';
 import { inferLayerShapes } from '../../src/model/layer-shapes.ts';
-import { suggestLayers } from '../../src/model/suggest-layers.ts';
+import { closestNames } from '../../src/closest-names.ts';
 import { traceLayerShapes } from '../../src/model/trace-layer-shapes.ts';
 
 const sequential = (...layers: [className: string, config: Record<string, unknown>][]) => ({
@@ -163,7 +163,7 @@ describe('shapes by arithmetic are those of tfjs-layers for', () => {
   });
 });
 
-describe('suggestLayers', () => {
+describe('closestNames', () => {
   const names = ['block4_pool', 'block5_conv1', 'block5_pool', 'fc1', 'fc2', 'predictions'];
   test.each([
     ['fc', ['fc1', 'fc2']],
@@ -175,10 +175,10 @@ describe('suggestLayers', () => {
     ['xyzzy', []],
     ['', []],
   ])('%j → %j', (wanted, expected) => {
-    expect(suggestLayers(wanted, names)).toEqual(expected);
+    expect(closestNames(wanted, names)).toEqual(expected);
   });
 
   test('gives no more than the limit', () => {
-    expect(suggestLayers('block', names, 2).length).toBe(2);
+    expect(closestNames('block', names, 2).length).toBe(2);
   });
 });

@@ -1,10 +1,10 @@
 /**
- * Layer names close to a wrong one, best first: those that contain it (or it them), then those a
+ * Names (of layers, options) close to a wrong one, best first: those that contain it (or it them), then those a
  * few typing errors away.
  * @param limit most names to return
- * @example suggestLayers('FC1', ['fc1', 'fc2', 'predictions']) // ['fc1', 'fc2']
+ * @example closestNames('FC1', ['fc1', 'fc2', 'predictions']) // ['fc1', 'fc2']
  */
-export function suggestLayers(wanted: string, names: readonly string[], limit = 5): string[] {
+export function closestNames(wanted: string, names: readonly string[], limit = 5): string[] {
   const target = simplified(wanted);
   if (target === '') return [];
   const most = Math.max(1, Math.floor(target.length / 3));
