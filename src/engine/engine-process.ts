@@ -60,7 +60,8 @@ export class EngineProcess {
 
   constructor({ env, onLog, signal }: EngineProcessOptions) {
     if (signal?.aborted) throw interruption(signal);
-    this.#child = spawn(process.execPath, [CHILD], {
+    // Newer Node releases warn about what tfjs-node's dependencies use.
+    this.#child = spawn(process.execPath, ['--no-deprecation', CHILD], {
       env,
       stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
       windowsHide: true,
