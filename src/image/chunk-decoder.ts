@@ -4,7 +4,9 @@ import type { DecodedChunk, DecodeOptions, DecodeTask, ImageRejection } from './
 import { readImageFile } from './read-image-file.ts';
 import { Resizer } from './resize.ts';
 
-/** Decodes chunks one image after the other, in the thread it lives in: the body of a decode worker. */
+/**
+ * Decodes chunks one image after the other, in the thread it lives in: the body of a decode worker.
+ */
 export class ChunkDecoder {
   readonly #options: DecodeOptions;
   readonly #resizer: Resizer;
@@ -15,7 +17,8 @@ export class ChunkDecoder {
   }
 
   /**
-   * Every task ends as one row or one rejection. The rows' buffer is the caller's, to be transferred.
+   * Every task ends as one row or one rejection. The rows' buffer is the caller's, to be
+   * transferred.
    *
    * @param onStart told each task before it is touched, so that a crash can be laid at its door
    */

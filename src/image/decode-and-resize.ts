@@ -9,13 +9,14 @@ export interface StageTimes {
 }
 
 /**
- * One image file's bytes to a row of pixels, in this thread: uint8 [height, width, 3] in the channel order of
- * `options.channels`.
+ * One image file's bytes to a row of pixels, in this thread: uint8 [height, width, 3] in the
+ * channel order of `options.channels`.
  *
  * @throws DecodeError when the bytes give no image
  *
  * @example
- * const row = await decodeAndResize(await readFile('a.jpg'), { ...options, width: 10, height: 10 }); // 300 bytes
+ * const row = await decodeAndResize(await readFile('a.jpg'), { ...options, width: 10, height: 10
+ * }); // 300 bytes
  */
 export async function decodeAndResize(
   bytes: Uint8Array,
@@ -27,7 +28,9 @@ export async function decodeAndResize(
   return row;
 }
 
-/** The same into `out` at byte `offset`, with a resizer that keeps its tables from image to image. */
+/**
+ * The same into `out` at byte `offset`, with a resizer that keeps its tables from image to image.
+ */
 export async function decodeInto(
   bytes: Uint8Array,
   options: DecodeOptions,
@@ -43,7 +46,10 @@ export async function decodeInto(
   return { decodeMs: decoded - start, resizeMs: performance.now() - decoded };
 }
 
-/** Channels do not mix in a resize, so swapping after it gives the same bytes as before, for fewer pixels. */
+/**
+ * Channels do not mix in a resize, so swapping after it gives the same bytes as before, for fewer
+ * pixels.
+ */
 function swapRedAndBlue(pixels: Uint8Array, start: number, end: number): void {
   for (let i = start; i < end; i += 3) {
     const red = pixels[i];

@@ -2,8 +2,9 @@ import { DecodeError } from './decode-error.ts';
 import { applyPalette, checkSize, type PixelOptions, type RgbImage } from './rgb-image.ts';
 
 /**
- * Uncompressed Windows and OS/2 bitmaps with 1, 4, 8, 24 or 32 bits a pixel, read as Pillow reads them (libvips
- * has no loader for them). Run-length and 16-bit ones, and unusual channel masks, are rejected.
+ * Uncompressed Windows and OS/2 bitmaps with 1, 4, 8, 24 or 32 bits a pixel, read as Pillow reads
+ * them (libvips has no loader for them). Run-length and 16-bit ones, and unusual channel masks, are
+ * rejected.
  */
 export function decodeBmp(bytes: Uint8Array, options: PixelOptions): RgbImage {
   const file = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
@@ -95,7 +96,10 @@ function readHeader(file: Buffer): BmpHeader {
   };
 }
 
-/** True for 24 or 32 bits whose masks say what they are without masks: blue, green, red from the low byte. */
+/**
+ * True for 24 or 32 bits whose masks say what they are without masks: blue, green, red from the low
+ * byte.
+ */
 function hasPlainMasks(file: Buffer, bits: number): boolean {
   const end = 14 + file.readUInt32LE(14);
   if ((bits !== 24 && bits !== 32) || file.length < 66) return false;

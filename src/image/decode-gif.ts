@@ -5,8 +5,8 @@ import { applyPalette, checkSize, type PixelOptions, type RgbImage } from './rgb
 /**
  * The first frame of a GIF as Pillow shows it.
  *
- * Not through libvips: it composites onto a transparent canvas and so loses the colours under transparency, which
- * `convert('RGB')` keeps, and it shows frames whose data end early.
+ * Not through libvips: it composites onto a transparent canvas and so loses the colours under
+ * transparency, which `convert('RGB')` keeps, and it shows frames whose data end early.
  */
 export function decodeGif(bytes: Uint8Array, options: PixelOptions): RgbImage {
   const frame = readFirstFrame(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length));
@@ -25,7 +25,9 @@ export function decodeGif(bytes: Uint8Array, options: PixelOptions): RgbImage {
   return applyPalette(indices, fullPalette(frame.palette), width, height);
 }
 
-/** Where the rows of an interlaced frame go, in the order they are stored: every 8th, 8th, 4th, 2nd. */
+/**
+ * Where the rows of an interlaced frame go, in the order they are stored: every 8th, 8th, 4th, 2nd.
+ */
 function interlacedRows(height: number): number[] {
   const rows: number[] = [];
   for (const [start, step] of [
@@ -117,7 +119,10 @@ function skipBlocks(file: Buffer, start: number): number {
   }
 }
 
-/** 256 entries: gray without a palette, black beyond the end of a short one, as Pillow (since 10) has it. */
+/**
+ * 256 entries: gray without a palette, black beyond the end of a short one, as Pillow (since 10)
+ * has it.
+ */
 function fullPalette(palette: Uint8Array | undefined): Uint8Array {
   const full = new Uint8Array(768);
   const isGrayRamp = palette?.every((value, i) => value === Math.trunc(i / 3)) ?? true;

@@ -36,8 +36,8 @@ export async function decodeJpeg(bytes: Uint8Array, options: PixelOptions): Prom
 
 /**
  * Pillow's CMYK -> RGB (`cmyk2rgb` of its Convert.c), no colour management: each channel is
- * (255 - k) - round(ink * (255 - k) / 255). For JPEG libvips has turned Adobe's inverted ink values over already,
- * with or without Adobe's marker, as Pillow does.
+ * (255 - k) - round(ink * (255 - k) / 255). For JPEG libvips has turned Adobe's inverted ink values
+ * over already, with or without Adobe's marker, as Pillow does.
  *
  * @param raw uint8 [height, width, 4], 0 = no ink
  */

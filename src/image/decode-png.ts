@@ -4,9 +4,9 @@ import { decodeWithSharp } from './decode-with-sharp.ts';
 import { checkSize, type PixelOptions, type RgbImage } from './rgb-image.ts';
 
 /**
- * PNG of every colour type but 16-bit gray: Pillow opens that as `I;16`, and `convert('RGB')` then clips every
- * value above 255 to white. Neither that nor any scaling of our own would be a feature to trust.
- * 16-bit colour takes the high byte, as Pillow does; an APNG gives its default image.
+ * PNG of every colour type but 16-bit gray: Pillow opens that as `I;16`, and `convert('RGB')` then
+ * clips every value above 255 to white. Neither that nor any scaling of our own would be a feature
+ * to trust. 16-bit colour takes the high byte, as Pillow does; an APNG gives its default image.
  */
 export async function decodePng(bytes: Uint8Array, options: PixelOptions): Promise<RgbImage> {
   const file = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
@@ -29,7 +29,10 @@ export async function decodePng(bytes: Uint8Array, options: PixelOptions): Promi
   });
 }
 
-/** Walks all chunks: lengths, check sums, IHDR first, IEND last. libvips is more forgiving than Pillow here. */
+/**
+ * Walks all chunks: lengths, check sums, IHDR first, IEND last. libvips is more forgiving than
+ * Pillow here.
+ */
 function checkChunks(file: Buffer): void {
   let at = 8;
   for (;;) {

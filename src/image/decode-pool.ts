@@ -5,14 +5,16 @@ import type { DecodedChunk, DecodeOptions, DecodeTask } from './decoded-chunk.ts
 /**
  * Worker threads that read, decode and resize chunks of images.
  *
- * Results come in the order of the input, whatever thread finished first. At most `2 * workers + 1` chunks are
- * in flight: given to a worker, in work, or finished and not yet taken; each holds its tasks' bytes or its rows.
- * Threads start when there is work for them and do not keep the process alive while idle.
+ * Results come in the order of the input, whatever thread finished first. At most `2 * workers + 1`
+ * chunks are in flight: given to a worker, in work, or finished and not yet taken; each holds its
+ * tasks' bytes or its rows. Threads start when there is work for them and do not keep the process
+ * alive while idle.
  *
  * @example
  * const pool = new DecodePool(options, 2);
  * try {
- *   for await (const chunk of pool.decode(chunks, signal)) use(chunk.pixels); // uint8 [n, height, width, 3]
+ *   // chunk.pixels: uint8 [n, height, width, 3]
+ *   for await (const chunk of pool.decode(chunks, signal)) use(chunk.pixels);
  * } finally {
  *   await pool.close();
  * }
@@ -28,10 +30,11 @@ export class DecodePool {
   }
 
   /**
-   * Decodes all chunks. A bad image is a rejection in its chunk; a failing or dying worker, an error of the input
-   * or an abort is thrown.
+   * Decodes all chunks. A bad image is a rejection in its chunk; a failing or dying worker, an
+   * error of the input or an abort is thrown.
    *
-   * @throws RunError naming the image when a worker dies or fails for another reason than the image's content
+   * @throws RunError naming the image when a worker dies or fails for another reason than the
+   * image's content
    * @throws Interrupted (or the signal's reason, when that is an Img2FeaturesError) after an abort
    */
   async *decode(
@@ -63,7 +66,8 @@ export class DecodePool {
         }
       }
     } finally {
-      // A source that is still asked for a chunk ends by its own signal; waiting for it here could hang.
+      // A source that is still asked for a chunk ends by its own signal; waiting for it here could
+      // hang.
       next?.catch(() => {});
       const ended = Promise.resolve(input.return?.()).catch(() => {});
       if (next === undefined) await ended;

@@ -91,8 +91,8 @@ function nameOf(task: DecodeTask | undefined): string {
 }
 
 /**
- * The tasks' bytes as buffers that can be transferred: a view that shares its buffer with others (Node's pooled
- * Buffers do) is copied, or the transfer would take the others' bytes away.
+ * The tasks' bytes as buffers that can be transferred: a view that shares its buffer with others
+ * (Node's pooled Buffers do) is copied, or the transfer would take the others' bytes away.
  */
 function takeBytes(tasks: readonly DecodeTask[]): {
   owned: readonly DecodeTask[];

@@ -9,8 +9,9 @@ const PHOTOMETRIC = { whiteIsZero: 0, blackIsZero: 1, rgb: 2, palette: 3, cmyk: 
 const JPEG_COMPRESSION = 7;
 
 /**
- * TIFF, first page, only where the user asked for it: 1-bit and 8-bit gray, palette, RGB and CMYK with 8 bits a
- * channel. Pillow turns a TIFF by its orientation tag whatever is asked, so this does too.
+ * TIFF, first page, only where the user asked for it: 1-bit and 8-bit gray, palette, RGB and CMYK
+ * with 8 bits a channel. Pillow turns a TIFF by its orientation tag whatever is asked, so this does
+ * too.
  */
 export async function decodeTiff(bytes: Uint8Array, options: PixelOptions): Promise<RgbImage> {
   if (!options.tiff) {

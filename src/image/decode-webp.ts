@@ -1,7 +1,10 @@
 import { decodeWithSharp } from './decode-with-sharp.ts';
 import type { PixelOptions, RgbImage } from './rgb-image.ts';
 
-/** WebP, lossy or lossless; of an animation the first frame. libvips reads the size before it decodes. */
+/**
+ * WebP, lossy or lossless; of an animation the first frame. libvips reads the size before it
+ * decodes.
+ */
 export function decodeWebp(bytes: Uint8Array, options: PixelOptions): Promise<RgbImage> {
   return decodeWithSharp(bytes, {
     format: 'WebP',

@@ -23,15 +23,20 @@ export interface RawPixels {
 }
 
 /**
- * Decodes with libvips what `Image.open(file).convert('RGB')` gives: colour profiles ignored, alpha dropped and
- * not composited, the first page or frame only.
+ * Decodes with libvips what `Image.open(file).convert('RGB')` gives: colour profiles ignored, alpha
+ * dropped and not composited, the first page or frame only.
  *
- * Warnings of the codec reject the image (`failOn: 'warning'`): a half-grey picture would be a wrong row.
+ * Warnings of the codec reject the image (`failOn: 'warning'`): a half-grey picture would be a
+ * wrong row.
  */
 export async function decodeWithSharp(bytes: Uint8Array, request: SharpRequest): Promise<RgbImage> {
   const { data, width, height, channels } = await decodeRaw(bytes, request);
   if (channels === 3) return { data, width, height };
-  return { data: spreadGray(data), width, height };
+  if (channels === 1) return { data: spreadGray(data), width, height };
+  throw new DecodeError(
+    'unsupported_color',
+    `Expected gray or RGB in the ${request.format} but found ${channels} channels.`,
+  );
 }
 
 /** The same before the channels are made three: gray stays one channel, CMYK four. */

@@ -9,13 +9,14 @@ import type { PixelOptions, RgbImage } from './rgb-image.ts';
 import { sniffFormat } from './sniff-format.ts';
 
 /**
- * Turns a file's bytes into what Pillow's `Image.open(file).convert('RGB')` gives, bit for bit, or says why not.
+ * Turns a file's bytes into what Pillow's `Image.open(file).convert('RGB')` gives, bit for bit, or
+ * says why not.
  *
- * The format is read from the content. Rules: alpha is dropped, not composited; palettes are expanded; 16-bit
- * colour keeps its high byte; CMYK is turned by Pillow's plain formula; colour profiles are ignored; of an
- * animation the first frame is taken; EXIF orientation is ignored unless asked for. Rejected although Pillow
- * has an answer: 16-bit gray (it clips to white), anything the codec warns of, run-length and 16-bit BMP, rare
- * TIFF colours.
+ * The format is read from the content. Rules: alpha is dropped, not composited; palettes are
+ * expanded; 16-bit colour keeps its high byte; CMYK is turned by Pillow's plain formula; colour
+ * profiles are ignored; of an animation the first frame is taken; EXIF orientation is ignored
+ * unless asked for. Rejected although Pillow has an answer: 16-bit gray (it clips to white),
+ * anything the codec warns of, run-length and 16-bit BMP, rare TIFF colours.
  *
  * @returns uint8 RGB [height, width, 3]
  * @throws DecodeError with a RejectReason; nothing else for any bytes

@@ -3,11 +3,12 @@ import { DecodeError } from './decode-error.ts';
 const MAX_CODES = 4096;
 
 /**
- * Undoes GIF's LZW: exactly `count` palette indices, or an error. libvips takes a stream that ends early for a
- * picture with a transparent rest; Pillow refuses it, and so does this.
+ * Undoes GIF's LZW: exactly `count` palette indices, or an error. libvips takes a stream that ends
+ * early for a picture with a transparent rest; Pillow refuses it, and so does this.
  *
  * @param data the minimum code size, then length-prefixed blocks
- * @throws DecodeError `truncated` when the data end before `count` indices, `corrupt` for an impossible code
+ * @throws DecodeError `truncated` when the data end before `count` indices, `corrupt` for an
+ * impossible code
  */
 export function decodeLzw(data: Uint8Array, count: number): Uint8Array {
   const rootBits = data[0];

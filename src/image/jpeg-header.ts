@@ -24,12 +24,16 @@ export interface JpegHeader {
   readonly adobeTransform: number | undefined;
 }
 
-/** Ordinary progressive files have about 10; each more makes a decoder go over all coefficients again. */
+/**
+ * Ordinary progressive files have about 10; each more makes a decoder go over all coefficients
+ * again.
+ */
 const MAX_SCANS = 100;
 
 /**
- * Reads the markers up to the end of the image. libjpeg makes up what is missing and libvips does not always
- * tell, so this is what makes sure that the file has its end. Throws DecodeError `truncated` or `corrupt`.
+ * Reads the markers up to the end of the image. libjpeg makes up what is missing and libvips does
+ * not always tell, so this is what makes sure that the file has its end. Throws DecodeError
+ * `truncated` or `corrupt`.
  */
 export function readJpegHeader(bytes: Uint8Array): JpegHeader {
   let frame:

@@ -12,8 +12,8 @@ const WANTED_LOADERS = [
 let loading: Promise<SharpFactory> | undefined;
 
 /**
- * sharp, loaded on first use (60 ms that a folder of small JPEGs never pays) and closed to every format that
- * is not asked for: SVG, PDF, HEIF and the rest of libvips never see the user's bytes.
+ * sharp, loaded on first use (60 ms that a folder of small JPEGs never pays) and closed to every
+ * format that is not asked for: SVG, PDF, HEIF and the rest of libvips never see the user's bytes.
  */
 export function loadSharp(): Promise<SharpFactory> {
   loading ??= (async () => {

@@ -1,6 +1,7 @@
 /**
- * Tells a file that ends too early from one that is damaged inside, by the format's own end mark or length
- * field; asked only after a decoder has refused the file, so a wrong guess changes a reason code, never a row.
+ * Tells a file that ends too early from one that is damaged inside, by the format's own end mark or
+ * length field; asked only after a decoder has refused the file, so a wrong guess changes a reason
+ * code, never a row.
  */
 export function looksCutShort(
   format: 'JPEG' | 'PNG' | 'WebP' | 'TIFF',

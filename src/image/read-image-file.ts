@@ -2,23 +2,27 @@ import { closeSync, constants, fstatSync, lstatSync, openSync, readSync, statSyn
 import { errnoOf } from '../errors.ts';
 import { DecodeError } from './decode-error.ts';
 
-/** Eight bytes a pixel is the most an uncompressed image of a supported kind needs; the rest is metadata. */
+/**
+ * Eight bytes a pixel is the most an uncompressed image of a supported kind needs; the rest is
+ * metadata.
+ */
 const BYTES_PER_PIXEL = 8;
 const METADATA_BYTES = 64 * 2 ** 20;
 
 /**
- * The whole content of a regular file. Synchronous: it runs in a decode worker, where a small file is read faster
- * than a promise is made.
+ * The whole content of a regular file. Synchronous: it runs in a decode worker, where a small file
+ * is read faster than a promise is made.
  *
  * Directories, FIFOs, sockets and devices are refused before they are opened, so nothing can hang.
  *
- * @throws DecodeError `not_a_file`, `broken_link`, `vanished`, `unreadable`, `empty_file` or, for a file larger
- * than any image of `maxPixels`, `too_many_pixels`
+ * @throws DecodeError `not_a_file`, `broken_link`, `vanished`, `unreadable`, `empty_file` or, for a
+ * file larger than any image of `maxPixels`, `too_many_pixels`
  */
 export function readImageFile(path: string, maxPixels: number): Uint8Array {
   try {
     if (!statSync(path).isFile()) throw notAFile();
-    // O_NONBLOCK: should a FIFO have taken the file's place just now, opening does not wait for a writer.
+    // O_NONBLOCK: should a FIFO have taken the file's place just now, opening does not wait for a
+    // writer.
     const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
     try {
       return readWhole(file, maxPixels);
@@ -54,7 +58,8 @@ function readWhole(file: number, maxPixels: number): Uint8Array {
 
 function explain(path: string, error: unknown): unknown {
   const code = errnoOf(error);
-  // Errors of the system carry its call; others are no fault of the file, but for a NUL in its name.
+  // Errors of the system carry its call; others are no fault of the file, but for a NUL in its
+  // name.
   const isOfSystem = error instanceof Error && 'syscall' in error;
   if (!isOfSystem && code !== 'ERR_INVALID_ARG_VALUE') return error;
   switch (code) {

@@ -1,7 +1,8 @@
 import { PRECISION_BITS, type ResizeTaps } from './resize-taps.ts';
 
-// The two passes of Pillow's ImagingResample for 8-bit pixels. Sums are int32: weights are 22-bit fixed point,
-// so 255 times their absolute sum stays below 2^31. Rounding is by starting at one half.
+// The two passes of Pillow's ImagingResample for 8-bit pixels. Sums are int32: weights are 22-bit
+// fixed point, so 255 times their absolute sum stays below 2^31. Rounding is by starting at one
+// half.
 const HALF = 1 << (PRECISION_BITS - 1);
 
 /**
@@ -94,8 +95,8 @@ function convolveRowsFour(
 }
 
 /**
- * Vertical pass: uint8 [height, rowBytes] -> [outHeight, rowBytes] at `out[offset]`. Columns do not mix, so
- * channels need no care; `rowBytes` is a multiple of 3.
+ * Vertical pass: uint8 [height, rowBytes] -> [outHeight, rowBytes] at `out[offset]`. Columns do not
+ * mix, so channels need no care; `rowBytes` is a multiple of 3.
  */
 export function convolveColumns(
   source: Uint8Array,

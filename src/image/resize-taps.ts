@@ -1,6 +1,9 @@
 import type { ResizeFilter } from './decoded-chunk.ts';
 
-/** For each output position along one axis: where its input window starts and the fixed-point weights. */
+/**
+ * For each output position along one axis: where its input window starts and the fixed-point
+ * weights.
+ */
 export interface ResizeTaps {
   /** First input position of the window, [outSize]. */
   readonly starts: Int32Array;
@@ -18,8 +21,9 @@ export interface ResizeTaps {
 export const PRECISION_BITS = 22;
 
 /**
- * The weights of Pillow's antialiased convolution (`precompute_coeffs` and `normalize_coeffs_8bpc` of its
- * Resample.c), computed in the same order of float64 operations so that every integer comes out the same.
+ * The weights of Pillow's antialiased convolution (`precompute_coeffs` and `normalize_coeffs_8bpc`
+ * of its Resample.c), computed in the same order of float64 operations so that every integer comes
+ * out the same.
  */
 export function computeTaps(
   inSize: number,
@@ -58,7 +62,10 @@ export function computeTaps(
   return { starts, counts, weights, width, isFourWide };
 }
 
-/** Moves the windows cut short by the far border back inside and pads with zero weights: the same sums. */
+/**
+ * Moves the windows cut short by the far border back inside and pads with zero weights: the same
+ * sums.
+ */
 function widenToFour(
   starts: Int32Array,
   counts: Int32Array,

@@ -6,10 +6,11 @@ import { computeTaps, type ResizeTaps } from './resize-taps.ts';
 const MAX_CACHED_TABLES = 64;
 
 /**
- * Pillow's `Image.resize` for RGB images, bit for bit (releases 9.5 to 12.2), to one fixed output size.
+ * Pillow's `Image.resize` for RGB images, bit for bit (releases 9.5 to 12.2), to one fixed output
+ * size.
  *
- * A resizer owns scratch memory and cached tables, so a steady stream of images allocates nothing; it is not
- * to be shared between threads.
+ * A resizer owns scratch memory and cached tables, so a steady stream of images allocates nothing;
+ * it is not to be shared between threads.
  *
  * @example
  * const resizer = new Resizer(224, 224, 'bicubic');
@@ -50,7 +51,8 @@ export class Resizer {
       this.#pick(source, width, height, out, offset);
       return;
     }
-    // As Pillow: rows first, rounded to 8 bits in between; a pass that would not change the size is skipped.
+    // As Pillow: rows first, rounded to 8 bits in between; a pass that would not change the size is
+    // skipped.
     if (height === outHeight) {
       const taps = this.#tapsFor(width, outWidth, filter);
       convolveRows(source, width, height, taps, out, offset, outWidth);
@@ -103,8 +105,8 @@ export class Resizer {
 }
 
 /**
- * Pillow's nearest is not the convolution but `ImagingScaleAffine`: positions are sums of float64 steps
- * (not products), truncated.
+ * Pillow's nearest is not the convolution but `ImagingScaleAffine`: positions are sums of float64
+ * steps (not products), truncated.
  */
 function nearestPositions(inSize: number, outSize: number): Int32Array {
   const positions = new Int32Array(outSize);

@@ -35,7 +35,9 @@ const SUPPORTED: readonly (readonly [string, Supported])[] = [
   ['MM\0*', 'tiff'],
 ];
 
-/** The sizes a BMP information header can have, little endian: "BM" alone also starts ordinary text. */
+/**
+ * The sizes a BMP information header can have, little endian: "BM" alone also starts ordinary text.
+ */
 const BMP_HEADER_SIZES = [12, 16, 40, 52, 56, 64, 108, 124].map(
   (size) => `${String.fromCharCode(size)}\0\0\0`,
 );

@@ -1,11 +1,12 @@
 import { expect, test } from 'vitest';
 import { decodeLzw } from '../../src/image/gif-lzw.ts';
 
-// Root size 2: codes 0 to 3 are indices, 4 clears, 5 ends, new strings begin at 6. Codes are 3 bits, lowest
-// first, until there are 8 of them.
+// Root size 2: codes 0 to 3 are indices, 4 clears, 5 ends, new strings begin at 6. Codes are 3
+// bits, lowest first, until there are 8 of them.
 
 test('codes for indices, for a known string and for the string just being made', () => {
-  // clear, 1, 6 ("1 1", not known yet), 6 ("1 1"), then in 4 bits 2 and the end: 100 001 110 110 0010 0101
+  // clear, 1, 6 ("1 1", not known yet), 6 ("1 1"), then in 4 bits 2 and the end: 100 001 110 110
+  // 0010 0101
   const data = Uint8Array.of(2, 3, 0b10_001_100, 0b0010_110_1, 0b0101, 0);
   expect([...decodeLzw(data, 6)]).toEqual([1, 1, 1, 1, 1, 2]);
 });

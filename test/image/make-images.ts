@@ -34,7 +34,9 @@ export function pngChunk(type: string, data: Uint8Array): Buffer {
   return chunk;
 }
 
-/** A GIF; each frame's indices are below 4 and stored as 3-bit codes with a clear before each one. */
+/**
+ * A GIF; each frame's indices are below 4 and stored as 3-bit codes with a clear before each one.
+ */
 export function makeGif(gif: {
   width: number;
   height: number;
