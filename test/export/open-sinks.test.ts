@@ -1,5 +1,4 @@
 import { expect, test } from 'vitest';
-import { clearOutput } from '../../src/export/clear-output.ts';
 import { featureColumns } from '../../src/export/column-names.ts';
 import { buildRecordBatch, featureSchema } from '../../src/export/features-table.ts';
 import { openSinks, SINK_FORMATS } from '../../src/export/open-sinks.ts';
@@ -56,21 +55,4 @@ test('aborts what is open when a later format cannot be opened', async () => {
     openSinks({ store, formats: ['json', 'csv'], schema, metadata: {} }),
   ).rejects.toThrow('no');
   expect([refused, store.open.size]).toEqual([1, 0]);
-});
-
-test('clears what an earlier run published, _SUCCESS first, and nothing else', async () => {
-  const store = memoryStore();
-  const ours = ['run.json', '_SUCCESS', 'json/part-00017.json', 'csv/features.csv', 'reducer.npz'];
-  const theirs = ['notes.txt', 'json/mine.json', 'csv/part.csv'];
-  for (const name of [...ours, ...theirs]) await (await store.create(name)).commit();
-  const removed: string[] = [];
-  const { remove } = store;
-  store.remove = async (name) => {
-    if (store.files.has(name)) removed.push(name);
-    await remove(name);
-  };
-  await clearOutput(store);
-  expect(removed[0]).toBe('_SUCCESS');
-  expect(removed.sort()).toEqual(ours.sort());
-  expect([...store.files.keys()]).toEqual(theirs);
 });

@@ -21,11 +21,11 @@ const { planShards } = await load('run/plan-shards.js');
 const { RunStore, WORK_FOLDER } = await load('run/run-store.js');
 const { buildRunJson, publishRun } = await load('run/run-json.js');
 const { writeRejections } = await load('run/rejections.js');
-const { clearOutput } = await load('export/clear-output.js');
+const { prepareOutput } = await load('pipeline/prepare-output.js');
 const { FolderStore } = await load('export/folder-store.js');
 
 const builder = new ManifestBuilder();
-for (let i = 0; i < 200; i++) {
+for (let i = 0; i < 100; i++) {
   const origin = `in/${String(i).padStart(3, '0')}.jpg`;
   builder.add({
     kind: 'image',
@@ -48,7 +48,7 @@ async function finishRun() {
     const values = Float32Array.from(indices.flatMap((index) => [index, index / 8]));
     await run.writeShard(id, { indices, outputs: [values], rejections });
   }
-  await clearOutput(store);
+  await prepareOutput(store, { isFresh: false, overwrite: false });
   const file = await store.create('json/part-00000.json');
   const rejected = [];
   let extracted = 0;

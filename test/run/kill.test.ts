@@ -48,7 +48,7 @@ test.skipIf(!existsSync(dist))(
       expect(await verifyRun(out)).toEqual([]);
       expect(await bytesOf(out)).toEqual(expected);
     }
-    // Manifest, identity, four shards with records, table, rejections, run.json, _SUCCESS, the end.
-    expect(kills).toBe(15);
+    // Manifest, identity, two shards with records, table, rejections, run.json, _SUCCESS, the end.
+    expect(kills).toBe(11);
   },
 );

@@ -1,0 +1,102 @@
+import { readdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { errnoOf, RunError } from '../errors.ts';
+import { writeDurably } from '../export/durable-file.ts';
+import { storageError } from '../export/storage-error.ts';
+import { describeDifference, fingerprint, type RunIdentity } from './fingerprint.ts';
+import { type Manifest, readManifest, writeManifest } from './manifest.ts';
+import { describeManifestDifference } from './manifest-difference.ts';
+import type { ShardPlan } from './plan-shards.ts';
+
+export interface OpenRunOptions {
+  readonly identity: RunIdentity;
+  readonly manifest: Manifest;
+  readonly plan: ShardPlan;
+  /** Values in each vector, by output. */
+  readonly lengths: readonly number[];
+  /** Throw away what an earlier run left. */
+  readonly overwrite: boolean;
+}
+
+/** identity.json */
+export interface RunIdentityFile {
+  readonly format: 1;
+  readonly fingerprint: string;
+  readonly identity: RunIdentity;
+  readonly lengths: readonly number[];
+  readonly manifestSha256: string;
+  readonly images: number;
+  readonly shards: number;
+  /** Images in each shard but the last. */
+  readonly shardRows: number;
+}
+
+/** Starts anew: empties the work folder and writes what the run is. @throws ExportError */
+export async function layOutRun(dir: string, options: OpenRunOptions): Promise<void> {
+  // identity.json goes first and comes last: without it, nothing else in the folder counts.
+  try {
+    await rm(join(dir, 'identity.json'), { force: true });
+    await rm(join(dir, 'finished.json'), { force: true });
+    for (const name of await readdir(join(dir, 'shards'))) await rm(join(dir, 'shards', name));
+  } catch (error) {
+    throw storageError(error, 'the work folder', dir);
+  }
+  await writeManifest(join(dir, 'manifest.jsonl'), options.manifest);
+  const identity = JSON.stringify(identityOf(options), null, 2);
+  await writeDurably(join(dir, 'identity.json'), 'the identity of the run', `${identity}\n`);
+}
+
+/** What the run in the folder is; undefined when none was laid out to the end. @throws RunError for a file of another version */
+export async function readRunIdentity(dir: string): Promise<RunIdentityFile | undefined> {
+  const path = join(dir, 'identity.json');
+  try {
+    const identity = JSON.parse(await readFile(path, 'utf8')) as RunIdentityFile;
+    if (identity.format === 1) return identity;
+    throw new Error(`format ${identity.format}`);
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return undefined;
+    throw new RunError(`Expected a run of this version in ${path} but found ${String(error)}.`, {
+      cause: error,
+      fix: 'Start anew with --overwrite.',
+    });
+  }
+}
+
+/** @throws RunError that names each option, model or image in which the two runs differ */
+export async function refuseOtherRun(
+  dir: string,
+  before: RunIdentityFile,
+  options: OpenRunOptions,
+): Promise<void> {
+  const now = identityOf(options);
+  const differences = describeDifference(before.identity, now.identity);
+  if (before.manifestSha256 !== now.manifestSha256) {
+    const old = await readManifest(join(dir, 'manifest.jsonl'));
+    differences.push(describeManifestDifference(old, options.manifest));
+  }
+  if (differences.length === 0 && cutOf(before) !== cutOf(now)) {
+    differences.push('it was cut differently by another version of img2features');
+  }
+  if (differences.length === 0) return;
+  throw new RunError(
+    `Expected the run in ${dir} to have the same options and images but found: ${differences.join('; ')}.`,
+    { fix: 'Use the same options to go on with it, --overwrite to start anew, or another --out.' },
+  );
+}
+
+function identityOf({ identity, manifest, plan, lengths }: OpenRunOptions): RunIdentityFile {
+  return {
+    format: 1,
+    fingerprint: fingerprint(identity),
+    identity,
+    lengths,
+    manifestSha256: manifest.sha256,
+    images: manifest.count,
+    shards: plan.shards.length,
+    shardRows: plan.shards[0]?.end ?? 0,
+  };
+}
+
+function cutOf({ shards, shardRows, lengths }: RunIdentityFile): string {
+  return [shards, shardRows, ...lengths].join();
+}
