@@ -1,9 +1,8 @@
 /** THE LOOP: source -> manifest -> decode -> engine -> shards -> reducers -> table. */
-import { join, resolve } from 'node:path';
 import type { RunEvent, RunSummary } from './events.ts';
 import { featureColumns, selectColumns } from './export/column-names.ts';
 import { featureSchema } from './export/features-table.ts';
-import { FolderStore } from './export/folder-store.ts';
+import { openOutput } from './export/open-output.ts';
 import { DecodePool } from './image/decode-pool.ts';
 import type { ExtractOptions } from './options.ts';
 import { decodeOptions, provenance, runFacts, runIdentity } from './pipeline/describe-run.ts';
@@ -16,12 +15,14 @@ import { Progress } from './pipeline/progress.ts';
 import { ReducerFitting } from './pipeline/reducer-fitting.ts';
 import { type RunClock, StageClock } from './pipeline/stage-clock.ts';
 import { readSummary, summarize } from './pipeline/summarize.ts';
+import { workFolder } from './pipeline/work-folder.ts';
 import { writeReducers } from './pipeline/write-reducers.ts';
 import type { Manifest } from './run/manifest.ts';
 import { planShards, SHARD_ROWS } from './run/plan-shards.ts';
 import { type Rejection, writeRejections } from './run/rejections.ts';
 import { buildRunJson, publishRun } from './run/run-json.ts';
-import { RunStore, WORK_FOLDER } from './run/run-store.ts';
+import { RunStore } from './run/run-store.ts';
+import { s3OptionsOf } from './s3/s3-options.ts';
 import { openSource } from './source/open-source.ts';
 
 export interface ExtractHooks {
@@ -44,7 +45,9 @@ export async function extract(options: ExtractOptions, hooks: ExtractHooks): Pro
   const closing: (() => Promise<void>)[] = [];
   try {
     // What to read, and the network to read it with, which starts while the names are listed.
-    const source = openSource(options.input, { originForm: options.origin });
+    const s3 = s3OptionsOf(options);
+    const source = openSource(options.input, { originForm: options.origin, s3 });
+    closing.push(async () => source.close?.());
     const opening = openExtractor(options, hooks);
     const opened = opening.catch(() => undefined); // heard below; this one only closes
     closing.push(async () => (await opened)?.close());
@@ -56,9 +59,10 @@ export async function extract(options: ExtractOptions, hooks: ExtractHooks): Pro
     const schema = featureSchema(selectColumns(columns, options.columns?.split(',')));
 
     // Where the run stands: fresh, to go on with, or finished before.
-    const output = await FolderStore.open(options.out);
+    const output = await openOutput(options.out, { s3, signal, onEvent });
+    closing.push(async () => output.close?.());
     const identity = runIdentity(options, extractor);
-    const store = await RunStore.open(join(resolve(options.out), WORK_FOLDER), {
+    const store = await RunStore.open(workFolder(options, onEvent), {
       identity,
       manifest,
       lengths,
@@ -85,7 +89,18 @@ export async function extract(options: ExtractOptions, hooks: ExtractHooks): Pro
     closing.push(() => pool.close());
     const fitting = new ReducerFitting(store, extractor.outputs, options);
     onEvent({ event: 'stage', stage: 'extract' });
-    const context = { manifest, store, pool, extractor, fitting, progress, clock, signal, onEvent };
+    const context = {
+      source,
+      manifest,
+      store,
+      pool,
+      extractor,
+      fitting,
+      progress,
+      clock,
+      signal,
+      onEvent,
+    };
     await clock.time('extract', () => extractShards(context));
 
     // Scaler and PCA, then the table.

@@ -63,6 +63,23 @@ export function text(what: string): Parser<string> {
   };
 }
 
+/** An address of a server; a password in it would end up in run.json. */
+export function httpUrl(): Parser<string> {
+  return (value, name) => {
+    const given = scalar(value, name);
+    const url = URL.canParse(given) ? new URL(given) : undefined;
+    if (!/^https?:$/.test(url?.protocol ?? '')) {
+      throw expected('a URL such as https://host:9000', name, value);
+    }
+    if (url!.username !== '' || url!.password !== '') {
+      throw new OptionError(`Expected no user name or password in the URL for --${name}.`, {
+        fix: 'Give them as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.',
+      });
+    }
+    return given;
+  };
+}
+
 export function flag(): Parser<boolean> {
   return (value, name) => {
     if (value === true || value === 'true' || value === '1' || value === 1) return true;

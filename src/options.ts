@@ -4,6 +4,7 @@ import {
   autoOr,
   badLimit,
   flag,
+  httpUrl,
   integer,
   oneOf,
   type Parser,
@@ -18,7 +19,7 @@ export interface OptionDefinition<T> {
   /** Used when nothing is given; a function where it depends on the mode. */
   readonly default: T | ((mode: Mode) => T);
   readonly describe: string;
-  readonly group: 'Features' | 'Images' | 'Output' | 'Machine' | 'Run';
+  readonly group: 'Features' | 'Images' | 'Output' | 'Store' | 'Machine' | 'Run';
   readonly isFlag?: true;
   /** What --help shows as default where the value itself says little. */
   readonly defaultText?: string;
@@ -147,6 +148,61 @@ export const EXTRACT_OPTIONS = {
     describe: 'Start anew where --out holds another or a finished run',
     group: 'Output',
     isFlag: true,
+  }),
+  workDir: define<string | undefined>({
+    parse: text('the path of a folder'),
+    default: undefined,
+    defaultText: 'in --out; for s3:// in the cache folder',
+    describe: "Folder for the run's own state, which resuming needs; always on a disk",
+    group: 'Output',
+  }),
+  s3Endpoint: define<string | undefined>({
+    parse: httpUrl(),
+    default: undefined,
+    defaultText: 'AWS, or AWS_ENDPOINT_URL_S3',
+    describe: 'URL of an S3-compatible store',
+    group: 'Store',
+  }),
+  s3Region: define<string | undefined>({
+    parse: text('the name of a region'),
+    default: undefined,
+    defaultText: 'AWS_REGION, the profile, or where the bucket says',
+    describe: 'Region of the bucket',
+    group: 'Store',
+  }),
+  s3Profile: define<string | undefined>({
+    parse: text('the name of a profile'),
+    default: undefined,
+    defaultText: "AWS_PROFILE and the SDK's usual chain",
+    describe: 'Profile of ~/.aws with the credentials',
+    group: 'Store',
+  }),
+  s3PathStyle: define<boolean | undefined>({
+    parse: flag(),
+    default: undefined,
+    defaultText: 'on with an endpoint of your own',
+    describe: 'https://host/bucket/key instead of https://bucket.host/key',
+    group: 'Store',
+    isFlag: true,
+  }),
+  requesterPays: define<boolean>({
+    parse: flag(),
+    default: false,
+    describe: 'Agree to pay for requests, where a bucket asks its readers to',
+    group: 'Store',
+    isFlag: true,
+  }),
+  s3Timeout: define<number>({
+    parse: positiveNumber(),
+    default: 15,
+    describe: 'Seconds without a byte after which a request is cut and tried again',
+    group: 'Store',
+  }),
+  s3Patience: define<number>({
+    parse: positiveNumber(),
+    default: 600,
+    describe: 'Seconds to try one request again before the run stops, resumable',
+    group: 'Store',
   }),
   device: define<'auto' | 'cuda' | 'cpu' | 'wasm'>({
     parse: oneOf('auto', 'cuda', 'cpu', 'wasm'),

@@ -2,6 +2,7 @@ import { basename, extname } from 'node:path';
 import type { ExtractOptions } from '../options.ts';
 import { freezeListing, listedBytes } from '../pipeline/freeze-listing.ts';
 import type { Manifest } from '../run/manifest.ts';
+import { s3OptionsOf } from '../s3/s3-options.ts';
 import { openSource } from '../source/open-source.ts';
 import { printable } from '../terminal/escape.ts';
 import { formatBytes, formatCount } from '../terminal/units.ts';
@@ -26,8 +27,10 @@ export async function dryRun(
   options: ExtractOptions,
   context: CommandContext & { readonly log: 'text' | 'json' },
 ): Promise<ExitStatus> {
-  const source = openSource(options.input, { originForm: options.origin });
+  const s3 = s3OptionsOf(options);
+  const source = openSource(options.input, { originForm: options.origin, s3 });
   const result = countInput(await freezeListing(source, options.limit, context.signal));
+  await source.close?.();
   context.terminal.stdout(
     context.log === 'json'
       ? `${JSON.stringify({ event: 'dry-run', ...result })}\n`

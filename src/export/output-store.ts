@@ -1,4 +1,4 @@
-/** Where files of a run go: a folder today, an S3 prefix through the same two interfaces. */
+/** Where files of a run go: a folder, or an S3 prefix (which shows files only together with `_SUCCESS`). */
 export interface OutputStore {
   /** As the user wrote it. */
   readonly target: string;
@@ -10,6 +10,8 @@ export interface OutputStore {
   read(name: string): AsyncIterable<Uint8Array>;
   /** Removes a committed file; does nothing when there is none. */
   remove(name: string): Promise<void>;
+  /** Gives up what is not committed, and idle connections. */
+  close?(): Promise<void>;
 }
 
 /** One file being written. Exactly one of `commit` and `abort` ends it. */

@@ -3,8 +3,10 @@ import type { DecodePool } from '../image/decode-pool.ts';
 import type { DecodedChunk } from '../image/decoded-chunk.ts';
 import type { Manifest } from '../run/manifest.ts';
 import type { RunStore } from '../run/run-store.ts';
+import type { Source } from '../source/source.ts';
 import { chunkRanges, decodeTasks } from './chunk-ranges.ts';
 import type { Extractor } from './extractor.ts';
+import { FetchedChunks } from './fetch-tasks.ts';
 import { mapOrdered } from './map-ordered.ts';
 import { packBatches } from './pack-batches.ts';
 import type { Progress } from './progress.ts';
@@ -16,6 +18,7 @@ import type { RunClock } from './stage-clock.ts';
 const CHUNK_IMAGES = 16;
 
 export interface ExtractShardsContext {
+  readonly source: Source;
   readonly manifest: Manifest;
   readonly store: RunStore;
   readonly pool: DecodePool;
@@ -31,17 +34,26 @@ export interface ExtractShardsContext {
  * Computes every shard that is not committed yet: decode -> batch -> network -> shard file.
  *
  * In memory at once: the chunks on their way through the pool (2 × workers + 1), `inFlight` + 1 batches,
- * and one shard.
+ * one shard, and what is fetched ahead from a store (LOOK_AHEAD).
  */
 export async function extractShards(context: ExtractShardsContext): Promise<void> {
-  const { manifest, store, pool, extractor, fitting, progress, signal } = context;
+  const { source, manifest, store, pool, extractor, fitting, progress, signal } = context;
   const open = store.plan.shards.filter(({ id }) => !store.isCommitted(id));
   if (open.length === 0) return;
 
   const [height, width] = extractor.inputSize;
   const ranges = chunkRanges(open, CHUNK_IMAGES);
-  const decoded = watch(pool.decode(decodeTasks(ranges, manifest), signal), context);
-  const batches = packBatches(decoded, ranges, extractor.batchSize, height * width * 3);
+  // Workers open local files themselves; others are fetched ahead of them.
+  const fetched = new FetchedChunks();
+  const decoded = source.isLocal
+    ? pool.decode(decodeTasks(ranges, manifest), signal)
+    : fetched.complete(pool.decode(fetched.tasks(source, ranges, manifest, signal), signal));
+  const batches = packBatches(
+    watch(decoded, context),
+    ranges,
+    extractor.batchSize,
+    height * width * 3,
+  );
   const results = mapOrdered(batches, extractor.inFlight, async (batch) => ({
     batch,
     outputs:

@@ -1,25 +1,32 @@
 import { type Stats, statSync } from 'node:fs';
 import { extname } from 'node:path';
 import { errnoOf, SourceError } from '../errors.ts';
+import { isS3Url } from '../s3/s3-address.ts';
+import type { S3Options } from '../s3/s3-options.ts';
 import { openFileSource } from './file-source.ts';
 import { openFolderSource } from './folder-source.ts';
 import { openListSource } from './list-source.ts';
 import type { OriginForm } from './origin.ts';
+import { openS3Source } from './s3-source.ts';
 import type { Source } from './source.ts';
 
 const LIST_EXTENSIONS = new Set(['.txt', '.lst', '.list', '.jsonl', '.ndjson', '.json']);
 
 /**
- * Opens what the user named: a folder, a list of paths (by its extension), or one image.
+ * Opens what the user named: a folder, a list of paths (by its extension), one image, or a store.
  * @throws SourceError when there is nothing of that name.
  */
-export function openSource(input: string, options: { originForm: OriginForm }): Source {
+export function openSource(
+  input: string,
+  options: { readonly originForm: OriginForm; readonly s3: S3Options },
+): Source {
+  if (isS3Url(input)) return openS3Source(input, options);
   const scheme = /^([a-z][a-z0-9+.-]+):\/\//i.exec(input)?.[1];
   if (scheme !== undefined) {
     throw new SourceError(
-      `Expected a folder, an image or a list as input but found ${scheme}://.`,
+      `Expected a folder, an image, a list or s3:// as input but found ${scheme}://.`,
       {
-        fix: 'Stores are not read yet: copy the images to a disk, or name a folder.',
+        fix: 'Other stores are not read: copy the images to a disk, or name a folder.',
       },
     );
   }
@@ -37,7 +44,7 @@ function statInput(input: string): Stats {
     throw new SourceError(
       `Expected the input to exist but found ${code === 'ENOENT' ? 'nothing' : `an error (${code})`} at ${input}.`,
       {
-        fix: 'Give a folder such as dataset/, one image, or a list of paths (.txt, .jsonl).',
+        fix: 'Give a folder such as dataset/, one image, a list of paths (.txt, .jsonl), or s3://bucket/prefix.',
         cause: error,
       },
     );

@@ -35,6 +35,11 @@ export interface Source {
   readonly isLocal: boolean;
   /** Everything found, in no particular order. */
   list(signal: AbortSignal): AsyncIterable<Listed>;
-  /** The whole body of one image; used only where `isLocal` is false. */
+  /**
+   * The whole body of one image; used only where `isLocal` is false.
+   * @throws DecodeError when this one image is gone or has changed; SourceError when the store fails
+   */
   read(entry: SourceEntry, signal: AbortSignal): Promise<Uint8Array>;
+  /** Ends idle connections. */
+  close?(): Promise<void>;
 }

@@ -1,0 +1,28 @@
+import type { RunEvent } from '../events.ts';
+import { isS3Url } from '../s3/s3-address.ts';
+import type { S3Options } from '../s3/s3-options.ts';
+import { FolderStore } from './folder-store.ts';
+import type { OutputStore } from './output-store.ts';
+
+export interface OpenOutputOptions {
+  readonly s3: S3Options;
+  readonly signal: AbortSignal;
+  readonly onEvent?: (event: RunEvent) => void;
+}
+
+/** Opens a folder or a prefix of a store for writing. @throws ExportError; OptionError for a malformed URL */
+export async function openOutput(target: string, options: OpenOutputOptions): Promise<OutputStore> {
+  if (!isS3Url(target)) return FolderStore.open(target);
+  const { S3Store } = await import('./s3-store.ts');
+  return new S3Store(target, options);
+}
+
+/** Opens a finished run for reading; nothing is made, removed or tidied. */
+export async function openOutputForReading(
+  target: string,
+  options: OpenOutputOptions,
+): Promise<OutputStore> {
+  if (!isS3Url(target)) return FolderStore.forReading(target);
+  const { S3Store } = await import('./s3-store.ts');
+  return new S3Store(target, options);
+}

@@ -1,0 +1,177 @@
+import { createHash } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import type { Attempt } from './attempt.ts';
+import { ObjectAnswer, type S3Connection } from './s3-connection.ts';
+
+export interface WantedObject {
+  readonly key: string;
+  /** Bytes expected, as listed; undefined = whatever there is. */
+  readonly size?: number;
+  /** As listed, without quotes: another version is refused. Empty = any. */
+  readonly etag?: string;
+}
+
+/** Where an ETag is the MD5 of the content: objects put whole, not encrypted with a key of one's own. */
+const MD5 = /^[0-9a-f]{32}$/;
+
+/**
+ * Reads objects whole, request and body in one loop of attempts.
+ *
+ * Bytes are checked: their number, and the MD5 where the ETag is one. Some stores give ETags that only
+ * look like MD5; when two downloads agree with each other and not with the ETag, they are taken, and a
+ * store that never matched is not asked twice again. Objects without such an ETag (multipart) are checked by the
+ * checksum that the store kept, where it kept one.
+ */
+export class ObjectReader {
+  readonly #connection: S3Connection;
+  #matched = 0;
+  #mismatched = 0;
+
+  constructor(connection: S3Connection) {
+    this.#connection = connection;
+  }
+
+  /** @throws ObjectAnswer; SourceError or ExportError; the signal's reason */
+  async read(wanted: WantedObject, signal: AbortSignal): Promise<Uint8Array> {
+    const { key, size, etag = '' } = wanted;
+    const hasMd5 = MD5.test(etag);
+    let mismatch: string | undefined;
+    const request = {
+      verb: 'read',
+      url: this.#connection.urlOf(key),
+      ...(size !== undefined && { bytes: size }),
+    };
+    return this.#connection.request(request, signal, async (call) => {
+      const { client, sdk, base } = call;
+      const response = await client.send(
+        new sdk.GetObjectCommand({
+          ...base,
+          Key: key,
+          ...(etag !== '' && { IfMatch: `"${etag}"` }),
+          ...(!hasMd5 && { ChecksumMode: 'ENABLED' as const }),
+        }),
+        { abortSignal: call.signal },
+      );
+      call.touch();
+      const body = response.Body as unknown as IncomingMessage;
+      // Not every store heeds If-Match.
+      if (
+        etag !== '' &&
+        response.ETag !== undefined &&
+        response.ETag.replaceAll('"', '') !== etag
+      ) {
+        body.destroy();
+        throw new ObjectAnswer('changed', undefined);
+      }
+      const bytes = await readBody(body, size ?? response.ContentLength, call);
+      const isOwnKey =
+        response.SSECustomerAlgorithm !== undefined ||
+        response.ServerSideEncryption?.startsWith('aws:kms');
+      if (!hasMd5 || isOwnKey || !this.#trustsMd5) return bytes;
+      const md5 = md5Of(bytes);
+      if (md5 === undefined) return bytes;
+      if (md5 === etag) {
+        this.#matched++;
+        return bytes;
+      }
+      if (md5 === mismatch) {
+        this.#mismatched++;
+        return bytes;
+      }
+      mismatch = md5;
+      throw new Error(`bytes with MD5 ${md5} where the ETag says ${etag}`);
+    });
+  }
+
+  /** Size and ETag. @throws ObjectAnswer; SourceError or ExportError */
+  async head(key: string, signal: AbortSignal): Promise<{ size: number; etag: string }> {
+    const request = { verb: 'read', url: this.#connection.urlOf(key) };
+    return this.#connection.request(request, signal, async (call) => {
+      const { client, sdk, base } = call;
+      const command = new sdk.HeadObjectCommand({ ...base, Key: key });
+      const head = await client.send(command, { abortSignal: call.signal });
+      return { size: head.ContentLength ?? 0, etag: (head.ETag ?? '').replaceAll('"', '') };
+    });
+  }
+
+  /** Part of an object; only its length can be checked. @throws ObjectAnswer; SourceError or ExportError */
+  async readRange(
+    range: { key: string; etag: string; from: number; length: number },
+    signal: AbortSignal,
+  ): Promise<Uint8Array> {
+    const { key, etag, from, length } = range;
+    const request = { verb: 'read', url: this.#connection.urlOf(key), bytes: length };
+    return this.#connection.request(request, signal, async (call) => {
+      const { client, sdk, base } = call;
+      const command = new sdk.GetObjectCommand({
+        ...base,
+        Key: key,
+        Range: `bytes=${from}-${from + length - 1}`,
+        ...(etag !== '' && { IfMatch: `"${etag}"` }),
+      });
+      const response = await client.send(command, { abortSignal: call.signal });
+      call.touch();
+      return readBody(response.Body as unknown as IncomingMessage, length, call);
+    });
+  }
+
+  get #trustsMd5(): boolean {
+    return this.#matched > 0 || this.#mismatched < 3;
+  }
+}
+
+/** @throws Error when the body is cut, too long or breaks; the attempt's signal ends it */
+export function readBody(
+  body: IncomingMessage,
+  size: number | undefined,
+  { signal, touch }: Pick<Attempt, 'signal' | 'touch'>,
+): Promise<Uint8Array> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let length = 0;
+    const fail = (error: unknown) => {
+      signal.removeEventListener('abort', onAbort);
+      body.destroy();
+      reject(error);
+    };
+    const onAbort = () => fail(signal.reason);
+    if (signal.aborted) return onAbort();
+    signal.addEventListener('abort', onAbort, { once: true });
+    body.on('data', (chunk: Buffer) => {
+      touch();
+      chunks.push(chunk);
+      length += chunk.length;
+      if (size !== undefined && length > size)
+        fail(new Error(`more than the ${size} bytes listed`));
+    });
+    body.on('error', fail);
+    body.on('end', () => {
+      if (size !== undefined && length !== size) {
+        return fail(new Error(`a body of ${length} bytes instead of ${size}`));
+      }
+      signal.removeEventListener('abort', onAbort);
+      resolve(concat(chunks, length));
+    });
+    body.on('close', () => fail(new Error(`a body that broke off after ${length} bytes`)));
+  });
+}
+
+/** One buffer of exactly the bytes, so that it can be handed to a worker without a copy. */
+function concat(chunks: readonly Buffer[], length: number): Uint8Array {
+  const bytes = new Uint8Array(length);
+  let offset = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, offset);
+    offset += chunk.length;
+  }
+  return bytes;
+}
+
+/** undefined where the system forbids MD5 (FIPS). */
+function md5Of(bytes: Uint8Array): string | undefined {
+  try {
+    return createHash('md5').update(bytes).digest('hex');
+  } catch {
+    return undefined;
+  }
+}

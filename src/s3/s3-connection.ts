@@ -1,0 +1,240 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type * as S3Sdk from '@aws-sdk/client-s3';
+import type { GetObjectCommandInput, S3Client } from '@aws-sdk/client-s3';
+import { ExportError, SourceError } from '../errors.ts';
+import { type Attempt, runAttempt } from './attempt.ts';
+import { classifyFailure, type Failure, type FailureKind } from './classify-failure.ts';
+import { explainFailure, type Request } from './explain-failure.ts';
+import { RequestLimit } from './request-limit.ts';
+import { namedEndpoint, type S3Options } from './s3-options.ts';
+
+export type Sdk = typeof S3Sdk;
+
+/** What the work of one attempt gets. */
+export interface Call extends Attempt {
+  readonly client: S3Client;
+  readonly sdk: Sdk;
+  /** Bucket, and who pays: the part that every command has. */
+  readonly base: { readonly Bucket: string } & Pick<GetObjectCommandInput, 'RequestPayer'>;
+}
+
+/** A definite answer of the store about one object; the caller knows what it means. */
+export class ObjectAnswer extends Error {
+  override readonly name = 'ObjectAnswer';
+  readonly answer: ObjectAnswerKind;
+
+  constructor(answer: ObjectAnswerKind, cause: unknown) {
+    super(`The store says: ${answer}.`, { cause });
+    this.answer = answer;
+  }
+}
+
+const OBJECT_ANSWERS = ['vanished', 'changed', 'archived', 'noUpload'] as const;
+export type ObjectAnswerKind = (typeof OBJECT_ANSWERS)[number];
+
+/** Before the first answer, a store that cannot be reached at all is more likely misnamed than down. */
+const FIRST_PATIENCE_MS = 10_000;
+const MAX_REGION_CHANGES = 3;
+const MAX_WAIT_MS = 20_000;
+/** Bytes a second below which an attempt counts as stalled though bytes still trickle. */
+const SLOWEST_BYTES_PER_MS = 20;
+
+/** One bucket, one client, one limit on requests in flight. The SDK is loaded with the first request. */
+export class S3Connection {
+  readonly bucket: string;
+  readonly limit: RequestLimit;
+  readonly #side: 'input' | 'output';
+  readonly #options: S3Options;
+  #region: string | undefined;
+  #client: Promise<{ client: S3Client; sdk: Sdk; region: string }> | undefined;
+  #hasAnswered = false;
+
+  constructor(bucket: string, side: 'input' | 'output', options: S3Options) {
+    this.bucket = bucket;
+    this.#side = side;
+    this.#options = options;
+    this.#region = options.region;
+    this.limit = new RequestLimit();
+  }
+
+  urlOf(key: string): string {
+    return `s3://${this.bucket}/${key}`;
+  }
+
+  /**
+   * One request, its body included, tried again until it succeeds, is answered, or patience ends.
+   * `work` must be safe to repeat.
+   *
+   * @throws ObjectAnswer when the store answers about the object; SourceError or ExportError (by side)
+   *   for everything else; the signal's reason
+   */
+  async request<T>(
+    request: Request,
+    signal: AbortSignal,
+    work: (call: Call) => Promise<T>,
+  ): Promise<T> {
+    const started = performance.now();
+    let regionChanges = 0;
+    for (let tries = 0; ; tries++) {
+      const outcome = await this.#try(request, signal, work);
+      if ('result' in outcome) return outcome.result;
+      const { failure } = outcome;
+      if (request.verb !== 'list' && isObjectAnswer(failure.kind)) {
+        throw new ObjectAnswer(failure.kind, failure.cause);
+      }
+      if (failure.kind === 'region' && regionChanges++ < MAX_REGION_CHANGES) {
+        this.#moveTo(failure.hint!);
+        continue;
+      }
+      const waitMs = waitBefore(tries, failure);
+      const isOver = performance.now() - started + waitMs > this.#patienceFor(failure);
+      if ((failure.kind !== 'busy' && failure.kind !== 'broken') || isOver) {
+        throw await this.#explain(failure, request);
+      }
+      await delay(waitMs, undefined, { signal }).catch(() => signal.throwIfAborted());
+    }
+  }
+
+  /** An error of this connection's side that is none of a request's. */
+  error(message: string, fix: string): Error {
+    return this.#side === 'input'
+      ? new SourceError(message, { fix })
+      : new ExportError(message, { fix });
+  }
+
+  /** Ends idle connections. */
+  async close(): Promise<void> {
+    const opened = await this.#client?.catch(() => undefined);
+    opened?.client.destroy();
+  }
+
+  async #try<T>(
+    request: Request,
+    signal: AbortSignal,
+    work: (call: Call) => Promise<T>,
+  ): Promise<{ result: T } | { failure: Failure }> {
+    const { client, sdk } = await this.#open();
+    await this.limit.enter(signal);
+    const silenceMs = this.#options.timeoutMs;
+    // An upload tells nothing of its bytes on the way: its silence may last as long as they take.
+    const transferMs = (request.bytes ?? 0) / SLOWEST_BYTES_PER_MS;
+    const clocks = {
+      silenceMs: request.verb === 'write' ? silenceMs + transferMs : silenceMs,
+      totalMs: 4 * silenceMs + transferMs,
+    };
+    const base = {
+      Bucket: this.bucket,
+      ...(this.#options.requesterPays && { RequestPayer: 'requester' as const }),
+    };
+    try {
+      const result = await runAttempt(clocks, signal, (attempt) =>
+        work({ ...attempt, client, sdk, base }),
+      );
+      this.limit.succeeded();
+      this.#hasAnswered = true;
+      return { result };
+    } catch (error) {
+      signal.throwIfAborted();
+      if (error instanceof ObjectAnswer || isFault(error)) throw error;
+      const failure = classifyFailure(error);
+      if (failure.kind === 'busy') this.limit.slowDown();
+      return { failure };
+    } finally {
+      this.limit.leave();
+    }
+  }
+
+  #open(): Promise<{ client: S3Client; sdk: Sdk; region: string }> {
+    this.#client ??= openClient(this.#options, this.#region);
+    return this.#client;
+  }
+
+  /** Requests in flight end with the old client. */
+  #moveTo(region: string): void {
+    if (region === this.#region) return;
+    this.#region = region;
+    this.#client = undefined;
+  }
+
+  #patienceFor({ kind, status }: Failure): number {
+    const { patienceMs } = this.#options;
+    const isUnreachable = kind === 'broken' && (status === undefined || status < 300);
+    return !this.#hasAnswered && isUnreachable
+      ? Math.min(patienceMs, FIRST_PATIENCE_MS)
+      : patienceMs;
+  }
+
+  async #explain(failure: Failure, request: Request): Promise<Error> {
+    const { region } = await this.#open();
+    return explainFailure(failure, request, {
+      side: this.#side,
+      bucket: this.bucket,
+      endpoint: namedEndpoint(this.#options),
+      region,
+      pathStyle: pathStyleOf(this.#options),
+      profile: this.#options.profile,
+      hasAnswered: this.#hasAnswered,
+    });
+  }
+}
+
+function isObjectAnswer(kind: FailureKind): kind is ObjectAnswerKind {
+  return (OBJECT_ANSWERS as readonly string[]).includes(kind);
+}
+
+/** Our own mistakes are not the network's: trying again would only hide them. */
+function isFault(error: unknown): boolean {
+  const isOfRequest = typeof error === 'object' && error !== null && '$metadata' in error;
+  const isPlain = error instanceof TypeError || error instanceof ReferenceError;
+  return isPlain && !isOfRequest && !('code' in error);
+}
+
+/** Exponential with full jitter, so that requests refused together do not come back together. */
+function waitBefore(tries: number, { retryAfter }: Failure): number {
+  const most = Math.min(MAX_WAIT_MS, 100 * 2 ** Math.min(tries, 10));
+  return Math.max(20 + Math.random() * most, Math.min(retryAfter ?? 0, 60) * 1000);
+}
+
+function pathStyleOf(options: S3Options): boolean {
+  return options.pathStyle ?? namedEndpoint(options) !== undefined;
+}
+
+async function openClient(
+  options: S3Options,
+  region: string | undefined,
+): Promise<{ client: S3Client; sdk: Sdk; region: string }> {
+  // The SDK warns on Node 20 of its own future; that is ours to follow, not the user's.
+  process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
+  const sdk = await import('@aws-sdk/client-s3');
+  const { endpoint, profile, timeoutMs } = options;
+  const sockets = { keepAlive: true, maxSockets: 128, keepAliveMsecs: 1000 };
+  const config = {
+    ...(endpoint !== undefined && { endpoint }),
+    ...(profile !== undefined && { profile }),
+    forcePathStyle: pathStyleOf(options),
+    // One loop over request and body does all the retrying.
+    maxAttempts: 1,
+    requestHandler: {
+      connectionTimeout: timeoutMs,
+      httpAgent: sockets,
+      httpsAgent: sockets,
+      // A queue for sockets is what our own limit is for.
+      socketAcquisitionWarningTimeout: 2 ** 30,
+    },
+    // Bodies are checked against the ETag; where that is no MD5, the checksum is asked for.
+    responseChecksumValidation: 'WHEN_REQUIRED' as const,
+  };
+  const found = region ?? (await regionOfChain(new sdk.S3Client(config)));
+  return { client: new sdk.S3Client({ ...config, region: found }), sdk, region: found };
+}
+
+/** AWS_REGION, the profile's, or where buckets are asked for by default. */
+async function regionOfChain(client: S3Client): Promise<string> {
+  try {
+    return await client.config.region();
+  } catch {
+    return 'us-east-1';
+  } finally {
+    client.destroy();
+  }
+}

@@ -1,0 +1,139 @@
+import { DecodeError } from '../image/decode-error.ts';
+import { ObjectReader } from '../s3/get-object.ts';
+import { listObjects, type S3Object } from '../s3/list-objects.ts';
+import { folderKey, parseS3Url, type S3Address } from '../s3/s3-address.ts';
+import { ObjectAnswer, S3Connection } from '../s3/s3-connection.ts';
+import type { S3Options } from '../s3/s3-options.ts';
+import { isImageName } from './image-extensions.ts';
+import type { OriginForm } from './origin.ts';
+import type { Listed, Source, SourceEntry } from './source.ts';
+
+export interface S3SourceOptions {
+  readonly originForm: OriginForm;
+  readonly s3: S3Options;
+}
+
+/**
+ * Every image below `s3://bucket/prefix`, which is read as a folder (`dataset` lists `dataset/…`, never
+ * `dataset2/…`), or one object. As on disk, names that start with a dot are skipped, in any folder; keys that end
+ * with a slash stand for folders and are skipped too.
+ */
+export function openS3Source(input: string, options: S3SourceOptions): Source {
+  const address = parseS3Url(input);
+  const connection = new S3Connection(address.bucket, 'input', options.s3);
+  const reader = new ObjectReader(connection);
+
+  return {
+    input,
+    isLocal: false,
+    async *list(signal) {
+      const single = await findObject(connection, address.key, signal);
+      if (single !== undefined) {
+        yield { kind: 'image', entry: entryOf(single, '', address, options.originForm) };
+        return;
+      }
+      const prefix = folderKey(address.key);
+      let found = 0;
+      for await (const object of listObjects(connection, { prefix }, signal)) {
+        found++;
+        const listed = listOne(object, prefix, address, options.originForm);
+        if (listed !== undefined) yield listed;
+      }
+      if (found === 0 && prefix !== '') {
+        throw connection.error(
+          `Expected objects below s3://${address.bucket}/${prefix} but found none.`,
+          'Check the prefix: it is a folder, and capitals count.',
+        );
+      }
+    },
+    async read({ location, size, version }: SourceEntry, signal: AbortSignal) {
+      const etag = version.startsWith(MODIFIED) ? '' : version;
+      try {
+        return await reader.read({ key: location, size, etag }, signal);
+      } catch (error) {
+        throw error instanceof ObjectAnswer ? rejectionOf(error) : error;
+      }
+    },
+    close: () => connection.close(),
+  };
+}
+
+/** Marks a version that is a time, where a store gives no ETag. */
+const MODIFIED = 'modified ';
+
+function listOne(
+  object: S3Object,
+  prefix: string,
+  address: S3Address,
+  form: OriginForm,
+): Listed | undefined {
+  const { key } = object;
+  if (key.endsWith('/')) return undefined;
+  const names = key.slice(prefix.length).split('/');
+  if (names.some(isHidden)) return undefined;
+  const name = names.at(-1)!;
+  if (!isImageName(name)) return { kind: 'ignored', origin: originOf(form, key, prefix, address) };
+  return { kind: 'image', entry: entryOf(object, prefix, address, form) };
+}
+
+/** A dot in front hides a name; `.` and `..` are no names of folders here but plain, odd text. */
+function isHidden(name: string): boolean {
+  return name.startsWith('.') && name !== '.' && name !== '..';
+}
+
+function entryOf(
+  { key, size, etag, modified }: S3Object,
+  prefix: string,
+  address: S3Address,
+  form: OriginForm,
+): SourceEntry {
+  // The nearest folder that has a name: `a//1.jpg` lies in `a`, `1.jpg` in the bucket.
+  const folders = key.split('/').slice(0, -1);
+  return {
+    origin: originOf(form, key, prefix, address),
+    target: folders.findLast((folder) => folder !== '') ?? address.bucket,
+    location: key,
+    size,
+    version: etag === '' ? `${MODIFIED}${modified}` : etag,
+  };
+}
+
+/** `path` is `s3://bucket/key` exactly; `url` is Spark's form, with the scheme as given. */
+function originOf(
+  form: OriginForm,
+  key: string,
+  prefix: string,
+  { scheme, bucket }: S3Address,
+): string {
+  if (form === 'relative') return key.slice(prefix.length);
+  if (form === 'path') return `s3://${bucket}/${key}`;
+  return `${scheme}://${bucket}/${key.split('/').map(encodeURIComponent).join('/')}`;
+}
+
+/** The object itself, when the user named one; undefined when it is a folder. */
+async function findObject(
+  connection: S3Connection,
+  key: string,
+  signal: AbortSignal,
+): Promise<S3Object | undefined> {
+  if (key.endsWith('/') || !isImageName(key.slice(key.lastIndexOf('/') + 1))) return undefined;
+  // A list, not HEAD: only a list says in its body why it is refused.
+  for await (const object of listObjects(connection, { prefix: key }, signal)) {
+    return object.key === key ? object : undefined;
+  }
+  return undefined;
+}
+
+function rejectionOf({ answer, cause }: ObjectAnswer): DecodeError {
+  if (answer === 'changed') {
+    const message = 'Expected the object as it was listed but found that it changed since.';
+    return new DecodeError('changed', message, cause);
+  }
+  if (answer === 'archived') {
+    const message =
+      'Expected a readable object but found it in an archive class; restore it first.';
+    return new DecodeError('unreadable', message, cause);
+  }
+  const message = 'Expected the object as it was listed but found it gone since.';
+  return new DecodeError('vanished', message, cause);
+}
