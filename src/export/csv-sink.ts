@@ -2,7 +2,12 @@ import type { RecordBatch, Vector } from 'apache-arrow';
 import type { FeatureColumn } from './column-names.ts';
 import type { OutputFile } from './output-store.ts';
 import type { Sink, SinkContext } from './sink.ts';
-import { TextBuffer } from './text-buffer.ts';
+import { plainBytes, TextBuffer } from './text-buffer.ts';
+
+/** Bytes that a cell holds without quotes. */
+const PLAIN = plainBytes('",\r\n', { controls: true });
+/** Bytes that a cell may begin with as they are. */
+const HARMLESS_START = plainBytes("=+-@\t\r\n'", { controls: true });
 
 /**
  * One matrix for all parts, `csv/features.csv`: origin, target, then pc1…pcK of each output, or its
@@ -65,11 +70,16 @@ function openCells(
   text: TextBuffer,
 ): (row: number) => void {
   const vector = batch.getChild(column.name)!;
-  if (column.kind === 'origin' || column.kind === 'target') {
-    return (row) => text.utf8(csvText((vector as Vector).get(row)));
-  }
   const data = vector.data[0];
   const offsets: Int32Array = data.valueOffsets;
+  if (column.kind === 'origin' || column.kind === 'target') {
+    const bytes: Uint8Array = data.values;
+    return (row) => {
+      const [from, to] = [offsets[row], offsets[row + 1]];
+      const isPlain = HARMLESS_START[bytes[from]] === 1 && text.copyPlain(bytes, from, to, PLAIN);
+      if (!isPlain) text.utf8(csvText((vector as Vector).get(row)));
+    };
+  }
   const values: Float32Array | Float64Array = data.children[0].values;
   return (row) => text.numbers(values, offsets[row], offsets[row + 1]);
 }

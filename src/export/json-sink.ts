@@ -2,7 +2,10 @@ import type { RecordBatch, Vector } from 'apache-arrow';
 import type { FeatureColumn } from './column-names.ts';
 import type { OutputFile, WrittenFile } from './output-store.ts';
 import { partName, type Sink, type SinkContext } from './sink.ts';
-import { TextBuffer } from './text-buffer.ts';
+import { plainBytes, TextBuffer } from './text-buffer.ts';
+
+/** Bytes that JSON text holds as they are. */
+const PLAIN = plainBytes('"\\', { controls: false });
 
 /**
  * JSON lines: one object a row, in the order of the schema, no spaces. A number always has a point
@@ -51,11 +54,17 @@ function openCells(
   text: TextBuffer,
 ): (row: number) => void {
   const vector = batch.getChild(column.name)!;
-  if (column.kind === 'origin' || column.kind === 'target') {
-    return (row) => text.utf8(JSON.stringify((vector as Vector).get(row)));
-  }
   const data = vector.data[0];
   const offsets: Int32Array = data.valueOffsets;
+  if (column.kind === 'origin' || column.kind === 'target') {
+    const bytes: Uint8Array = data.values;
+    return (row) => {
+      text.ascii('"');
+      if (text.copyPlain(bytes, offsets[row], offsets[row + 1], PLAIN)) text.ascii('"');
+      // The opening quote is there already.
+      else text.utf8(JSON.stringify((vector as Vector).get(row)).slice(1));
+    };
+  }
   const values: Float32Array | Float64Array = data.children[0].values;
   return (row) => {
     text.ascii('[');

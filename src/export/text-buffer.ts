@@ -28,6 +28,24 @@ export class TextBuffer {
     this.#used += this.#bytes.write(text, this.#used);
   }
 
+  /**
+   * Copies UTF-8 bytes if each of them is plain, which nearly all names are: no string is made then.
+   *
+   * @param isPlain 256 flags, by byte
+   * @returns false, and nothing is written, when one is not
+   */
+  copyPlain(bytes: Uint8Array, from: number, to: number, isPlain: Uint8Array): boolean {
+    this.#reserve(to - from);
+    const target = this.#bytes;
+    let at = this.#used;
+    for (let i = from; i < to; i++) {
+      if (isPlain[bytes[i]] === 0) return false;
+      target[at++] = bytes[i];
+    }
+    this.#used = at;
+    return true;
+  }
+
   /** `values[from, to)` joined by commas; float32 as the shortest that round-trips as float32. */
   numbers(values: Float32Array | Float64Array, from: number, to: number): void {
     this.#reserve((to - from) * NUMBER_BYTES);
@@ -65,6 +83,14 @@ export class TextBuffer {
     this.#bytes.copy(grown, 0, 0, this.#used);
     this.#bytes = grown;
   }
+}
+
+/** Flags for `copyPlain`: every byte but the given ASCII characters and, on request, control characters. */
+export function plainBytes(except: string, options: { readonly controls: boolean }): Uint8Array {
+  const flags = new Uint8Array(256).fill(1);
+  if (!options.controls) flags.fill(0, 0, 0x20);
+  for (const character of except) flags[character.charCodeAt(0)] = 0;
+  return flags;
 }
 
 /** As JavaScript prints it, the shortest that round-trips, with ".0" where it would look like an integer. */
