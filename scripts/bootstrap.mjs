@@ -78,7 +78,7 @@ function build() {
 function tensorFlow() {
   const instead = 'going on with the WebAssembly engine, which is several times slower';
   return {
-    what: 'Set up TensorFlow (pip download of about 280 MB, one compiler call)',
+    what: 'Set up TensorFlow (pip download of about 275 MB, one compiler call)',
     isDone: async () => {
       const module = pathToFileURL(join(ROOT, 'dist', 'runtime', 'locate-runtime.js')).href;
       const { cpu, gpu, installedGpuPackage } = await (await import(module)).locateRuntime();
