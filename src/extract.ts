@@ -1,14 +1,13 @@
 /** THE LOOP: source -> manifest -> decode -> engine -> shards -> reducers -> table. */
 import type { RunEvent, RunSummary } from './events.ts';
 import { featureColumns, selectColumns } from './export/column-names.ts';
-import { featureSchema } from './export/features-table.ts';
 import { openOutput } from './export/open-output.ts';
 import { DecodePool } from './image/decode-pool.ts';
 import type { ExtractOptions } from './options.ts';
 import { decodeOptions, provenance, runFacts, runIdentity } from './pipeline/describe-run.ts';
-import { exportTable } from './pipeline/export-table.ts';
 import { extractShards } from './pipeline/extract-shards.ts';
 import { freezeListing, listedBytes } from './pipeline/freeze-listing.ts';
+import { loadExport } from './pipeline/load-export.ts';
 import { openExtractor } from './pipeline/open-extractor.ts';
 import { prepareOutput } from './pipeline/prepare-output.ts';
 import { Progress } from './pipeline/progress.ts';
@@ -55,8 +54,10 @@ export async function extract(options: ExtractOptions, hooks: ExtractHooks): Pro
     announce(manifest, onEvent);
     const extractor = await opening;
     const lengths = extractor.outputs.map(({ length }) => length);
-    const columns = featureColumns(options.mode, extractor.outputs, options.k);
-    const schema = featureSchema(selectColumns(columns, options.columns?.split(',')));
+    const columns = selectColumns(
+      featureColumns(options.mode, extractor.outputs, options.k),
+      options.columns?.split(','),
+    );
 
     // Where the run stands: fresh, to go on with, or finished before.
     const output = await openOutput(options.out, { s3, signal, onEvent });
@@ -101,7 +102,10 @@ export async function extract(options: ExtractOptions, hooks: ExtractHooks): Pro
       signal,
       onEvent,
     };
-    await clock.time('extract', () => extractShards(context));
+    const extracting = clock.time('extract', () => extractShards(context));
+    const loading = loadExport(options.format);
+    loading.catch(() => {}); // heard when it is used
+    await extracting;
 
     // Scaler and PCA, then the table.
     onEvent({ event: 'stage', stage: 'reduce' });
@@ -109,11 +113,13 @@ export async function extract(options: ExtractOptions, hooks: ExtractHooks): Pro
     onEvent({ event: 'stage', stage: 'export' });
     const rejections = [...allRejections(manifest, store)];
     const files = await clock.time('export', async () => [
-      ...(await exportTable({
+      ...(await (
+        await loading
+      )({
         manifest,
         store,
         output,
-        schema,
+        columns,
         formats: options.format,
         reducers,
         metadata: provenance(options, extractor),

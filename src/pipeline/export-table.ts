@@ -1,4 +1,5 @@
-import { buildRecordBatch, type FeatureSchema } from '../export/features-table.ts';
+import type { FeatureColumn } from '../export/column-names.ts';
+import { buildRecordBatch, featureSchema } from '../export/features-table.ts';
 import { openSinks, type SinkFormat } from '../export/open-sinks.ts';
 import type { OutputStore, WrittenFile } from '../export/output-store.ts';
 import type { Reducer } from '../reduce/reducer.ts';
@@ -9,7 +10,7 @@ export interface ExportTableOptions {
   readonly manifest: Manifest;
   readonly store: RunStore;
   readonly output: OutputStore;
-  readonly schema: FeatureSchema;
+  readonly columns: readonly FeatureColumn[];
   readonly formats: readonly SinkFormat[];
   /** One for each output; empty with k = 0. */
   readonly reducers: readonly Reducer[];
@@ -20,7 +21,8 @@ export interface ExportTableOptions {
 
 /** Writes the table part by part, shard by shard: one shard in memory at a time. */
 export async function exportTable(options: ExportTableOptions): Promise<WrittenFile[]> {
-  const { manifest, store, output, schema, formats, reducers, metadata, signal } = options;
+  const { manifest, store, output, columns, formats, reducers, metadata, signal } = options;
+  const schema = featureSchema(columns);
   const sinks = await openSinks({ store: output, formats, schema, metadata });
   try {
     for (const part of store.plan.parts) {
