@@ -6,7 +6,7 @@ import { DecodePool } from './image/decode-pool.ts';
 import type { ExtractOptions } from './options.ts';
 import { decodeOptions, provenance, runFacts, runIdentity } from './pipeline/describe-run.ts';
 import { extractShards } from './pipeline/extract-shards.ts';
-import { freezeListing, listedBytes } from './pipeline/freeze-listing.ts';
+import { freezeListing } from './pipeline/freeze-listing.ts';
 import { loadExport } from './pipeline/load-export.ts';
 import { openExtractor } from './pipeline/open-extractor.ts';
 import { prepareOutput } from './pipeline/prepare-output.ts';
@@ -145,8 +145,7 @@ export async function extract(options: ExtractOptions, hooks: ExtractHooks): Pro
 }
 
 function announce(manifest: Manifest, onEvent: ExtractHooks['onEvent']): void {
-  const { count, rejections, ignored } = manifest;
-  const bytes = listedBytes(manifest);
+  const { count, bytes, rejections, ignored } = manifest;
   onEvent({ event: 'listed', images: count, rejected: rejections.length, ignored, bytes });
   for (const rejection of rejections) onEvent({ event: 'rejected', ...rejection });
 }

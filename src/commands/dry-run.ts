@@ -1,6 +1,6 @@
 import { basename, extname } from 'node:path';
 import type { ExtractOptions } from '../options.ts';
-import { freezeListing, listedBytes } from '../pipeline/freeze-listing.ts';
+import { freezeListing } from '../pipeline/freeze-listing.ts';
 import type { Manifest } from '../run/manifest.ts';
 import { s3OptionsOf } from '../s3/s3-options.ts';
 import { openSource } from '../source/open-source.ts';
@@ -51,7 +51,7 @@ function countInput(manifest: Manifest): DryRun {
   }
   return {
     images: manifest.count,
-    bytes: listedBytes(manifest),
+    bytes: manifest.bytes,
     ignored: manifest.ignored,
     rejections: manifest.rejections,
     classes: sorted(classes),

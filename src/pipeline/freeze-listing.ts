@@ -11,10 +11,3 @@ export async function freezeListing(
   for await (const listed of source.list(signal)) builder.add(listed);
   return builder.freeze(limit);
 }
-
-/** Bytes of all images in the list. */
-export function listedBytes(manifest: Manifest): number {
-  let bytes = 0;
-  for (let i = 0; i < manifest.count; i++) bytes += manifest.entry(i).size;
-  return bytes;
-}

@@ -20,7 +20,9 @@ function put(...names: string[]): void {
 
 async function list(input: string, originForm: 'path' | 'relative' | 'url' = 'relative') {
   const listed: Listed[] = [];
-  for await (const one of openSource(input, { originForm }).list(AbortSignal.timeout(10_000))) {
+  for await (const one of openSource(input, { originForm, s3: {} as never }).list(
+    AbortSignal.timeout(10_000),
+  )) {
     listed.push(one);
   }
   return {
