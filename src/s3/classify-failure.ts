@@ -3,7 +3,8 @@ import { StallError } from './attempt.ts';
 
 /**
  * What a failed request means.
- * - `busy`: the store asks to slow down; `broken`: the network or the store stumbled. Both are tried again.
+ * - `busy`: the store asks to slow down; `broken`: the network or the store stumbled; `damaged`: other bytes came
+ *   than were stored. These are tried again.
  * - `region`: the bucket lives elsewhere, in `region`.
  * - `vanished`, `changed`, `archived`, `noUpload`: the store answers about this one object.
  * - the rest: definite, and of the whole store.
@@ -11,6 +12,7 @@ import { StallError } from './attempt.ts';
 export type FailureKind =
   | 'busy'
   | 'broken'
+  | 'damaged'
   | 'region'
   | 'vanished'
   | 'changed'
@@ -55,6 +57,7 @@ const KINDS: Readonly<Record<string, FailureKind>> = {
   StallError: 'busy',
   InternalError: 'broken',
   IncompleteBody: 'broken',
+  DamagedBody: 'damaged',
   BadDigest: 'broken',
   XAmzContentSHA256Mismatch: 'broken',
   OperationAborted: 'broken',

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
+import type { GetObjectCommandOutput } from '@aws-sdk/client-s3';
 import type { Attempt } from './attempt.ts';
-import { ObjectAnswer, type S3Connection } from './s3-connection.ts';
+import { type Call, ObjectAnswer, type S3Connection } from './s3-connection.ts';
 
 export interface WantedObject {
   readonly key: string;
@@ -14,13 +15,18 @@ export interface WantedObject {
 /** Where an ETag is the MD5 of the content: objects put whole, not encrypted with a key of one's own. */
 const MD5 = /^[0-9a-f]{32}$/;
 
+/** The bytes that came are not those that were stored. */
+export class DamagedBody extends Error {
+  override readonly name = 'DamagedBody';
+}
+
 /**
  * Reads objects whole, request and body in one loop of attempts.
  *
- * Bytes are checked: their number, and the MD5 where the ETag is one. Some stores give ETags that only
- * look like MD5; when two downloads agree with each other and not with the ETag, they are taken, and a
- * store that never matched is not asked twice again. Objects without such an ETag (multipart) are checked by the
- * checksum that the store kept, where it kept one.
+ * Bytes are checked: their number, and their MD5 where the ETag is one. Where it is none, or differs, the checksum
+ * that the store kept is asked for. Some stores give ETags that only look like MD5 and keep no checksum: when no object
+ * ever matched (or this one is encrypted) and two downloads agree, their bytes are taken. Objects without either
+ * (multipart, on stores without checksums) are checked by their length alone.
  */
 export class ObjectReader {
   readonly #connection: S3Connection;
@@ -34,53 +40,57 @@ export class ObjectReader {
   /** @throws ObjectAnswer; SourceError or ExportError; the signal's reason */
   async read(wanted: WantedObject, signal: AbortSignal): Promise<Uint8Array> {
     const { key, size, etag = '' } = wanted;
-    const hasMd5 = MD5.test(etag);
-    let mismatch: string | undefined;
+    const hasMd5 = MD5.test(etag) && (this.#matched > 0 || this.#mismatched < 3);
+    let before: string | undefined;
     const request = {
       verb: 'read',
       url: this.#connection.urlOf(key),
       ...(size !== undefined && { bytes: size }),
     };
     return this.#connection.request(request, signal, async (call) => {
-      const { client, sdk, base } = call;
-      const response = await client.send(
-        new sdk.GetObjectCommand({
-          ...base,
-          Key: key,
-          ...(etag !== '' && { IfMatch: `"${etag}"` }),
-          ...(!hasMd5 && { ChecksumMode: 'ENABLED' as const }),
-        }),
-        { abortSignal: call.signal },
-      );
-      call.touch();
-      const body = response.Body as unknown as IncomingMessage;
-      // Not every store heeds If-Match.
-      if (
-        etag !== '' &&
-        response.ETag !== undefined &&
-        response.ETag.replaceAll('"', '') !== etag
-      ) {
-        body.destroy();
-        throw new ObjectAnswer('changed', undefined);
-      }
-      const bytes = await readBody(body, size ?? response.ContentLength, call);
+      const wantsChecksum = !hasMd5 || before !== undefined;
+      const { bytes, response } = await this.#get(wanted, wantsChecksum, call);
+      const { SSECustomerAlgorithm, ServerSideEncryption } = response;
       const isOwnKey =
-        response.SSECustomerAlgorithm !== undefined ||
-        response.ServerSideEncryption?.startsWith('aws:kms');
-      if (!hasMd5 || isOwnKey || !this.#trustsMd5) return bytes;
-      const md5 = md5Of(bytes);
+        SSECustomerAlgorithm !== undefined || /^aws:kms/.test(ServerSideEncryption ?? '');
+      const md5 = hasMd5 && !isOwnKey ? md5Of(bytes) : undefined;
       if (md5 === undefined) return bytes;
       if (md5 === etag) {
         this.#matched++;
         return bytes;
       }
-      if (md5 === mismatch) {
+      const agrees = md5 === before && (this.#matched === 0 || ServerSideEncryption !== undefined);
+      if (agrees || (wantsChecksum && hasChecksum(response))) {
         this.#mismatched++;
         return bytes;
       }
-      mismatch = md5;
-      throw new Error(`bytes with MD5 ${md5} where the ETag says ${etag}`);
+      before = md5;
+      throw new DamagedBody(`bytes with MD5 ${md5} where the ETag says ${etag}`);
     });
+  }
+
+  /** One attempt. The SDK compares the checksum, where one is asked for and there is one. */
+  async #get(
+    { key, size, etag = '' }: WantedObject,
+    wantsChecksum: boolean,
+    call: Call,
+  ): Promise<{ bytes: Uint8Array; response: GetObjectCommandOutput }> {
+    const { client, sdk, base } = call;
+    const command = new sdk.GetObjectCommand({
+      ...base,
+      Key: key,
+      ...(etag !== '' && { IfMatch: `"${etag}"` }),
+      ...(wantsChecksum && { ChecksumMode: 'ENABLED' as const }),
+    });
+    const response = await client.send(command, { abortSignal: call.signal });
+    call.touch();
+    const body = response.Body as unknown as IncomingMessage;
+    // Not every store heeds If-Match.
+    if (etag !== '' && response.ETag !== undefined && response.ETag.replaceAll('"', '') !== etag) {
+      body.destroy();
+      throw new ObjectAnswer('changed', undefined);
+    }
+    return { bytes: await readBody(body, size ?? response.ContentLength, call), response };
   }
 
   /** Size and ETag. @throws ObjectAnswer; SourceError or ExportError */
@@ -113,10 +123,6 @@ export class ObjectReader {
       call.touch();
       return readBody(response.Body as unknown as IncomingMessage, length, call);
     });
-  }
-
-  get #trustsMd5(): boolean {
-    return this.#matched > 0 || this.#mismatched < 3;
   }
 }
 
@@ -165,6 +171,14 @@ function concat(chunks: readonly Buffer[], length: number): Uint8Array {
     offset += chunk.length;
   }
   return bytes;
+}
+
+/** Whether the store kept a checksum of the whole object; one of parts (`…-3`) is not compared. */
+function hasChecksum(response: GetObjectCommandOutput): boolean {
+  const { ChecksumCRC32, ChecksumCRC32C, ChecksumCRC64NVME, ChecksumSHA1, ChecksumSHA256 } =
+    response;
+  const known = [ChecksumCRC32, ChecksumCRC32C, ChecksumCRC64NVME, ChecksumSHA1, ChecksumSHA256];
+  return known.some((checksum) => checksum !== undefined && !checksum.includes('-'));
 }
 
 /** undefined where the system forbids MD5 (FIPS). */

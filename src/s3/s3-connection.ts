@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import type * as S3Sdk from '@aws-sdk/client-s3';
 import type { GetObjectCommandInput, S3Client } from '@aws-sdk/client-s3';
@@ -31,6 +32,8 @@ export class ObjectAnswer extends Error {
 
 const OBJECT_ANSWERS = ['vanished', 'changed', 'archived', 'noUpload'] as const;
 export type ObjectAnswerKind = (typeof OBJECT_ANSWERS)[number];
+
+const RETRIED: readonly FailureKind[] = ['busy', 'broken', 'damaged'];
 
 /** Before the first answer, a store that cannot be reached at all is more likely misnamed than down. */
 const FIRST_PATIENCE_MS = 10_000;
@@ -73,6 +76,7 @@ export class S3Connection {
     signal: AbortSignal,
     work: (call: Call) => Promise<T>,
   ): Promise<T> {
+    setMaxListeners(0, signal); // every request in flight listens
     const started = performance.now();
     let regionChanges = 0;
     for (let tries = 0; ; tries++) {
@@ -88,7 +92,7 @@ export class S3Connection {
       }
       const waitMs = waitBefore(tries, failure);
       const isOver = performance.now() - started + waitMs > this.#patienceFor(failure);
-      if ((failure.kind !== 'busy' && failure.kind !== 'broken') || isOver) {
+      if (!RETRIED.includes(failure.kind) || isOver) {
         throw await this.#explain(failure, request);
       }
       await delay(waitMs, undefined, { signal }).catch(() => signal.throwIfAborted());
