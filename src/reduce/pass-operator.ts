@@ -16,11 +16,18 @@ const CHUNK = 512;
  * @throws RunError, from `apply`, when a pass brings another number of rows than `blocks.count`.
  */
 export function passOperator(blocks: FeatureBlocks, scaling: Scaling): SymmetricOperator {
+  let projector: Projector | undefined;
+  let images: BackProjector | undefined;
   return {
     dims: blocks.dims,
     async apply(block, b) {
-      const projector = new Projector(scaling, block, b);
-      const images = new BackProjector(scaling, b);
+      // Kept from pass to pass: all but the last ones bring blocks of one width.
+      if (projector?.b !== b || images === undefined) {
+        projector = new Projector(scaling, b);
+        images = new BackProjector(scaling, b);
+      }
+      projector.load(block);
+      images.clear();
       let rows = 0;
       for await (const { values, n } of blocks.blocks()) {
         images.add(values, n, projector.project(values, n));
@@ -68,6 +75,10 @@ class BackProjector {
         this.addChunk(values, first, rows, from, Math.min(CHUNK, this.dims - from));
       }
     }
+  }
+
+  clear(): void {
+    this.kernel.memory.fill(0, 0, this.projectedAt);
   }
 
   /** @returns float64 [b, dims], the sums times `share`. */

@@ -28,8 +28,8 @@ export class Projector {
   private readonly sumsAt: number;
   private readonly width: number;
 
-  /** @param vectors float64 [b, dims] */
-  constructor(scaling: Scaling, vectors: Float64Array, b: number) {
+  /** @param b number of vectors that `load` brings. */
+  constructor(scaling: Scaling, b: number) {
     const dims = scaling.shift.length;
     this.dims = dims;
     this.b = b;
@@ -38,11 +38,20 @@ export class Projector {
     this.rowsAt = dims * this.width;
     this.sumsAt = this.rowsAt + ROWS * CHUNK;
     this.kernel = createKernel(this.sumsAt + ROWS * this.width);
+  }
+
+  /**
+   * Takes the vectors to project on.
+   * @param vectors float64 [b, dims]
+   */
+  load(vectors: Float64Array): this {
+    const { dims, b } = this;
     const { memory } = this.kernel;
     for (let v = 0; v < b; v++) {
       const at = (v >> 2) * dims * TILE + (v & 3);
       for (let j = 0; j < dims; j++) memory[at + j * TILE] = vectors[v * dims + j]!;
     }
+    return this;
   }
 
   /**

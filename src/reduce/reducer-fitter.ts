@@ -24,7 +24,7 @@ export interface ReducerOptions {
 export const SCATTER_DIMS = 4096;
 
 /** Vectors that the eigensolver holds on a scatter matrix, whose products are cheap ... */
-const SCATTER_CAPACITY = 80;
+const SCATTER_CAPACITY = 60;
 /** ... and on passes over the rows, where more vectors save passes: at most so many, and so many bytes. */
 const PASS_CAPACITY = 160;
 const PASS_BYTES = 128 * 1024 * 1024;

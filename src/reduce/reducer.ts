@@ -60,7 +60,7 @@ export class Reducer implements FittedReducer {
    * @throws RunError naming the row of a value that is not finite.
    */
   transform(values: Float32Array, n: number, firstRow = 0): Float64Array {
-    this.projector ??= new Projector(scalingOf(this), this.components, this.k);
+    this.projector ??= new Projector(scalingOf(this), this.k).load(this.components);
     const reduced = this.projector.project(values, n);
     const bad = reduced.findIndex((value) => !Number.isFinite(value));
     if (bad >= 0) throw notFinite(values, this.dims, Math.floor(bad / this.k), firstRow);

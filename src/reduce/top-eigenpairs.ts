@@ -28,8 +28,8 @@ export interface Eigenpairs {
   readonly applies: number;
 }
 
-/** Vectors in a block beyond k: they make the last pairs converge about as fast as the first. */
-const SPARE = 6;
+/** Vectors in a block beyond k, at least: they help the last pairs to converge. */
+const SPARE = 2;
 /** A vector may be off by this angle, which is at most its residual / the distance of its value to the next ... */
 const ANGLE = 1e-12;
 /** ... or, where values lie too close for that, its residual may be this share of the largest value. */
