@@ -19,6 +19,7 @@ export type FailureKind =
   | 'archived'
   | 'noUpload'
   | 'noBucket'
+  | 'noStore'
   | 'noCredentials'
   | 'expired'
   | 'refusedKey'
@@ -64,7 +65,7 @@ const KINDS: Readonly<Record<string, FailureKind>> = {
   ConditionalRequestConflict: 'broken',
   TemporaryRedirect: 'broken',
   NoSuchKey: 'vanished',
-  NotFound: 'vanished',
+  NotFound: 'noStore', // what the SDK calls any 404 without a code
   PreconditionFailed: 'changed',
   InvalidObjectState: 'archived',
   NoSuchUpload: 'noUpload',
@@ -78,6 +79,7 @@ const KINDS: Readonly<Record<string, FailureKind>> = {
   InvalidAccessKeyId: 'refusedKey',
   SignatureDoesNotMatch: 'refusedKey',
   InvalidToken: 'refusedKey',
+  XAdminUserNotFound: 'refusedKey', // versitygw
   InvalidSecurity: 'refusedKey',
   AuthorizationHeaderMalformed: 'refusedKey',
   NotSignedUp: 'refusedKey',
@@ -139,7 +141,8 @@ function kindOf(error: SdkError, code: string, status: number | undefined): Fail
     return status === 501 ? 'refused' : 'broken';
   }
   if (status === 429) return 'busy';
-  if (status === 404) return 'vanished';
+  // Only a code that says so means the object; a 404 of something else must not cost an image.
+  if (status === 404) return 'noStore';
   if (status === 412) return 'changed';
   if (status === 401 || status === 403) return 'denied';
   if (status === 307) return 'broken';

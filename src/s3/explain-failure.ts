@@ -98,10 +98,11 @@ const EXPLANATIONS: Partial<Record<FailureKind, Explain>> = {
     found: 'other bytes than were stored, time and again',
     fix: 'Something between here and the store damages data, or the object is damaged: put it anew, or leave it out.',
   }),
-  vanished: (_, __, store) => ({
+  noStore: (_, __, store) => ({
     found: `no S3 store at ${place(store)}`,
     fix: 'Check --s3-endpoint: what answers there does not speak S3.',
   }),
+  vanished: (failure, request, store) => EXPLANATIONS.noStore!(failure, request, store),
 };
 
 function explainBroken(

@@ -99,7 +99,10 @@ export class ObjectReader {
     return this.#connection.request(request, signal, async (call) => {
       const { client, sdk, base } = call;
       const command = new sdk.HeadObjectCommand({ ...base, Key: key });
-      const head = await client.send(command, { abortSignal: call.signal });
+      const head = await client.send(command, { abortSignal: call.signal }).catch((error) => {
+        // An answer to HEAD has no body that could name a code.
+        throw error?.name === 'NotFound' ? new ObjectAnswer('vanished', error) : error;
+      });
       return { size: head.ContentLength ?? 0, etag: (head.ETag ?? '').replaceAll('"', '') };
     });
   }
