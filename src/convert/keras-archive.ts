@@ -6,6 +6,7 @@ import { createWriteStream } from 'node:fs';
 import { mkdtemp, rm, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
+import { crc32 } from 'node:zlib';
 import yauzl, { type Entry, type ZipFile } from 'yauzl';
 import { isImg2FeaturesError, ModelError } from '../errors.ts';
 import { damaged, type JsonObject, parseJsonObject } from './keras-json.ts';
@@ -49,8 +50,11 @@ export async function unpackKerasArchive(
     await checkWeightsSize(weights, path, tempParent);
     temp = await mkdtemp(join(tempParent, '.img2features-unpack-'));
     const weightsPath = join(temp, WEIGHTS);
-    const source = await zip.openReadStreamPromise(weights);
-    await pipeline(source, createWriteStream(weightsPath), ...(signal ? [{ signal }] : []));
+    await pipeline(
+      checkedChunks(zip, weights),
+      createWriteStream(weightsPath),
+      ...(signal ? [{ signal }] : []),
+    );
     const folder = temp;
     return { metadata, config, weightsPath, remove: () => removeFolder(folder) };
   } catch (cause) {
@@ -96,9 +100,23 @@ async function readJson(
     throw damaged(`at most ${MAX_JSON_BYTES} bytes of ${name}`, `${entry.uncompressedSize}`);
   }
   const chunks: Buffer[] = [];
-  // The stream fails by itself when it gives more or fewer bytes than declared.
-  for await (const chunk of await zip.openReadStreamPromise(entry)) chunks.push(chunk as Buffer);
+  for await (const chunk of checkedChunks(zip, entry)) chunks.push(chunk);
   return parseJsonObject(Buffer.concat(chunks).toString('utf8'), name);
+}
+
+/**
+ * A member's bytes. yauzl fails when they are more or fewer than declared; the checksum, which finds
+ * every other damage, is left to its users.
+ */
+async function* checkedChunks(zip: ZipFile, entry: Entry): AsyncGenerator<Buffer> {
+  let sum = 0;
+  for await (const chunk of await zip.openReadStreamPromise(entry)) {
+    sum = crc32(chunk as Buffer, sum);
+    yield chunk as Buffer;
+  }
+  if (sum !== entry.crc32) {
+    throw damaged(`checksum ${entry.crc32} for ${entry.fileName}`, `${sum}`);
+  }
 }
 
 async function checkWeightsSize(entry: Entry, path: string, tempParent: string): Promise<void> {

@@ -113,10 +113,11 @@ async function openH5(path: string, label: string, options: OpenOptions): Promis
   }
 }
 
-/**
- * A damaged or malicious header can declare any shape. What is not compressed must fit the file;
- * what is compressed can shrink to a thousandth at most.
- */
+/** Packed weights shrink little; a bomb of zeros shrinks a thousandfold. */
+const MAX_RATIO = 100;
+const SMALL_BYTES = 64 * 1024 * 1024;
+
+/** A damaged or malicious header can declare any shape: what is not packed must fit the file. */
 function checkDeclaredBytes(root: H5Group, fileBytes: number, label: string): void {
   let plain = 0;
   let packed = 0;
@@ -130,7 +131,7 @@ function checkDeclaredBytes(root: H5Group, fileBytes: number, label: string): vo
     for (const inner of Object.values(group.groups)) visit(inner);
   };
   visit(root);
-  if (!(plain <= fileBytes && packed <= 1000 * fileBytes)) {
+  if (!(plain <= fileBytes && packed <= Math.max(SMALL_BYTES, MAX_RATIO * fileBytes))) {
     throw damaged(`weights within ${fileBytes} bytes of ${label}`, `${plain + packed} declared`);
   }
 }

@@ -85,6 +85,8 @@ export function convertLayer(rule: LayerRule, context: RuleContext): TfjsLayer {
 /** @throws ModelError when a call passes something besides tensors, e.g. training=True */
 export function checkCalls(layer: FlatLayer): void {
   for (const { args, kwargs } of layer.calls) {
+    // tfjs would wait for its output for ever.
+    if (!args.some((arg) => 'ref' in arg)) throw unsupported(layer, 'it is called on no tensor');
     for (const arg of args) {
       if ('value' in arg && !isUnset(arg.value)) {
         throw unsupported(layer, `it is called with ${show(arg.value)}`);

@@ -16,8 +16,10 @@ export async function resolveReshapes(
 ): Promise<void> {
   const { layers } = (topology as unknown as FunctionalTopology).model_config.config;
   const rows = new Map(layers.map((row) => [row.name, row]));
-  const isOpen = (row: TfjsRow) =>
-    row.class_name === 'Reshape' && (row.config.target_shape as number[]).includes(-1);
+  const isOpen = ({ class_name, config }: TfjsRow) =>
+    class_name === 'Reshape' &&
+    Array.isArray(config.target_shape) &&
+    config.target_shape.includes(-1);
   let open = layers.filter(isOpen);
   while (open.length > 0) {
     // One that has no other open one before it.

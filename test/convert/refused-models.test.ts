@@ -1,0 +1,124 @@
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { formatModelConvert, runModelConvert } from '../../src/commands/model-convert.ts';
+import { convertModel } from '../../src/convert/convert-model.ts';
+import { fixtureBytes, workFolder } from './keras-fixtures.ts';
+
+let work: Awaited<ReturnType<typeof workFolder>>;
+beforeAll(async () => {
+  work = await workFolder();
+});
+afterAll(() => work.remove());
+
+async function convert(name: string, options: Partial<Parameters<typeof convertModel>[0]> = {}) {
+  const file = await work.put(name, await fixtureBytes(name));
+  return convertModel({ file, dir: join(work.dir, 'model'), overwrite: true, ...options });
+}
+
+test.each([
+  ['lambda', 'Lambda "doubled": it holds Python code.', 'Rescaling(1/255)'],
+  [
+    'custom',
+    /Mystery2? "mystery": (its class is the model author's own \(module |tfjs has no such layer)/,
+    'get_layer',
+  ],
+  ['grouped', 'Conv2D "grouped": its groups is 3, and tfjs has only 1.', 'get_layer'],
+  [
+    'resizing',
+    'Resizing "smaller": tfjs has no such layer, or computes something else.',
+    'get_layer',
+  ],
+  [
+    'bilinear',
+    'UpSampling2D "larger": its interpolation is "bilinear", and tfjs has only nearest.',
+    'get_layer',
+  ],
+  ['threshold', /ReLU "gate": its threshold is 1(\.0)?, and tfjs has only 0\./, 'get_layer'],
+])('a layer that cannot be converted is named: %s', async (name, message, fix) => {
+  for (const suffix of ['keras2-model.h5', 'keras3.keras']) {
+    const error = await convert(`refused-${name}.${suffix}`, { preprocessing: 'none' }).catch(
+      (caught) => caught,
+    );
+    expect(error.message).toMatch(/^Expected a layer that can be converted but found /);
+    expect(error.message).toMatch(message);
+    expect(error.fix).toContain(fix);
+  }
+});
+
+test('a model of its own needs to say its preprocessing', async () => {
+  const error = await convert('twins.keras3.keras').catch((caught) => caught);
+  expect(error.message).toContain('but found a model of its own.');
+  expect(error.fix).toContain('--preprocessing caffe, tf, torch, or none');
+});
+
+test('options that contradict the file are option errors', async () => {
+  const options = { preprocessing: 'none' } as const;
+  await expect(convert('twins.keras3.keras', { ...options, arch: 'vgg16' })).rejects.toThrow(
+    /Expected a vgg16 in .*, as --arch says, but found a model of its own\./,
+  );
+  await expect(convert('twins.keras3.keras', { ...options, arch: 'alexnet' })).rejects.toThrow(
+    'Expected one of vgg16, vgg19, resnet50, mobilenetv2 for arch but found "alexnet".',
+  );
+  await expect(convert('twins.keras3.keras', { ...options, inputSize: [9, 9] })).rejects.toThrow(
+    'Expected an input size of 8×8, which the model fixes, but found 9×9.',
+  );
+  await expect(convert('vgg16.keras2-weights.h5', { inputSize: [64, 64] })).rejects.toThrow(
+    'Expected an input size of 32×32, which these weights fix, but found 64×64.',
+  );
+  await expect(convert('twins.keras3.keras', { preprocessing: 'other' as 'none' })).rejects.toThrow(
+    'Expected one of caffe, tf, torch, none for preprocessing but found "other".',
+  );
+});
+
+test('a model that is there is not replaced without being told so', async () => {
+  await convert('twins.keras3.keras', { preprocessing: 'none' });
+  await expect(
+    convert('twins.keras3.keras', { preprocessing: 'none', overwrite: false }),
+  ).rejects.toThrow('Expected a new folder for the model but found a model in ');
+});
+
+test('inner layers become layers of the model, each under a name of its own', async () => {
+  const folder = await convert('twins.keras3.keras', { preprocessing: 'none' });
+  expect(folder.weights.map((weight) => weight.name)).toEqual([
+    'conv/kernel',
+    'conv/bias',
+    'norm/gamma',
+    'norm/beta',
+    'norm/moving_mean',
+    'norm/moving_variance',
+    'right_conv/kernel',
+    'right_conv/bias',
+    'right_norm/gamma',
+    'right_norm/beta',
+    'right_norm/moving_mean',
+    'right_norm/moving_variance',
+    'conv_fc/kernel',
+    'conv_fc/bias',
+    expect.stringMatching(/^dense(_\d+)?\/kernel$/),
+    expect.stringMatching(/^dense(_\d+)?\/bias$/),
+  ]);
+});
+
+test('the command says what it recognised and wrote', async () => {
+  const file = await work.put('net.weights.h5', await fixtureBytes('vgg16.keras3.weights.h5'));
+  const progress: number[] = [];
+  const result = await runModelConvert({
+    file,
+    dir: join(work.dir, 'net'),
+    onProgress: (done, total) => progress.push(done / total),
+  });
+  expect(result.notes).toEqual(["recognised a vgg16 by its layers' names"]);
+  expect(progress.at(-1)).toBe(1);
+  const text = formatModelConvert(result);
+  expect(text).toContain("Note: recognised a vgg16 by its layers' names\n");
+  expect(text).toContain(`Wrote: ${join(work.dir, 'net')} from net.weights.h5 (.weights.h5)\n`);
+  expect(text).toContain('vgg16, 14,803 weights, 59.2 kB, input 32×32, preprocessing caffe, in ');
+});
+
+test('half precision is said to become float32', async () => {
+  const notes: string[] = [];
+  await convert('half.keras3.keras', { preprocessing: 'none', onNote: (note) => notes.push(note) });
+  expect(notes).toEqual([
+    '1 layers (conv2d, …) used half or double precision in Keras: here they calculate in float32',
+  ]);
+});
