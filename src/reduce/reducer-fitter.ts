@@ -100,9 +100,9 @@ export class ReducerFitter {
   /**
    * Finds scaler and components. Components beyond the rank (n - 1, dims or less) are zeros.
    * @param blocks the rows that were added, in the same order; read only above SCATTER_DIMS.
-   * @throws RunError when `blocks` are not those rows.
+   * @throws RunError when `blocks` are not those rows; the signal's reason when it fires.
    */
-  async finish(blocks: FeatureBlocks): Promise<Reducer> {
+  async finish(blocks: FeatureBlocks, signal?: AbortSignal): Promise<Reducer> {
     const { dims, count, moments } = this;
     const { k, standardize, center } = this.options;
     if (blocks.dims !== dims || blocks.count !== count) {
@@ -124,7 +124,7 @@ export class ReducerFitter {
         ? scatterOperator(moments, scale)
         : passOperator(blocks, { shift: mean, scale });
     return new Reducer({
-      ...(await fitComponents(operator, { k, count, totalVariance, ...limits(dims) })),
+      ...(await fitComponents(operator, { k, count, totalVariance, signal, ...limits(dims) })),
       dims,
       k,
       count,

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type { Moments } from './moments.ts';
 import type { SymmetricOperator } from './top-eigenpairs.ts';
 
@@ -10,7 +11,9 @@ export function scatterOperator(moments: Moments, scale: Float64Array): Symmetri
   const { dims } = moments;
   return {
     dims,
-    apply(block, b) {
+    async apply(block, b) {
+      // The event loop gets its turn: a signal, a progress bar.
+      await setImmediate();
       const scaled = block.map((value, at) => value * scale[at % dims]!);
       const image = moments.applyScatter(scaled, b);
       const share = 1 / (moments.count - 1);

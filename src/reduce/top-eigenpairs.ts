@@ -4,7 +4,7 @@ import { type SmallPairs, SmallProblem } from './small-problem.ts';
 /** A symmetric matrix without negative eigenvalues, known only by its products with vectors. */
 export interface SymmetricOperator {
   readonly dims: number;
-  /** @param block [b, dims], one vector a row. @returns their images, [b, dims]. */
+  /** @param block [b, dims], one vector a row. @returns their images, [b, dims], the caller's to change. */
   apply(block: Float64Array, b: number): Float64Array | Promise<Float64Array>;
 }
 
@@ -15,6 +15,8 @@ export interface TopEigenpairsOptions {
   readonly maxApplies: number;
   /** Whether a product costs more than solving the small problem: then each may be the last one. */
   readonly isCostly: boolean;
+  /** Checked before each product. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface Eigenpairs {
@@ -49,7 +51,7 @@ const STALLED = 3;
 export async function topEigenpairs(
   operator: SymmetricOperator,
   k: number,
-  { capacity, maxApplies, isCostly }: TopEigenpairsOptions,
+  { capacity, maxApplies, isCostly, signal }: TopEigenpairsOptions,
 ): Promise<Eigenpairs> {
   const { dims } = operator;
   const width = Math.min(dims, Math.ceil((k + SPARE) / 4) * 4);
@@ -63,8 +65,9 @@ export async function topEigenpairs(
   for (let applies = 0; ; ) {
     const added = basis.extend(beyond, b, PRECISION * largest);
     if (added > 0) {
+      signal?.throwIfAborted();
       const first = basis.size - added;
-      beyond = Float64Array.from(await operator.apply(basis.rows(first, basis.size), added));
+      beyond = await operator.apply(basis.rows(first, basis.size), added);
       b = added;
       applies++;
       largest = Math.max(largest, longest(beyond, b));

@@ -201,6 +201,14 @@ test('k must be a whole number of at least 1', () => {
   );
 });
 
+test('a signal stops the fit with its reason', async () => {
+  const blocks = blocksOf(randomRows(20, 3, 1), 3);
+  const fitter = new ReducerFitter(3, plain);
+  for await (const block of blocks.blocks()) fitter.add(block);
+  const reason = new Error('stop');
+  await expect(fitter.finish(blocks, AbortSignal.abort(reason))).rejects.toBe(reason);
+});
+
 test('blocks of other rows are refused', async () => {
   const fitter = new ReducerFitter(3, plain);
   fitter.add({ values: randomRows(4, 3, 1), n: 4 });

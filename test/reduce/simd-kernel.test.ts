@@ -1,4 +1,5 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
+import { createKernel } from '../../src/reduce/create-kernel.ts';
 import { createPlainKernel } from '../../src/reduce/plain-kernel.ts';
 import { createSimdKernel } from '../../src/reduce/simd-kernel.ts';
 import { randomRows } from './feature-rows.ts';
@@ -34,4 +35,17 @@ test('both kernels give the same bits', () => {
     simd.multiply(3, 12, 801, 4, 240, 6, depth, 4000, 31);
   }
   expect(simd.memory).toEqual(plain.memory);
+});
+
+test('the plain kernel takes over where the memory of the SIMD one is not to be had', () => {
+  const memory = vi.spyOn(WebAssembly, 'Memory').mockImplementation(() => {
+    throw new RangeError('could not allocate memory');
+  });
+  const kernel = createKernel(24);
+  memory.mockRestore();
+  kernel.memory.set([1, 2, 3, 4, 5, 6, 7, 8]);
+  kernel.multiply(0, 4, 4, 4, 4, 1, 1, 8, 4);
+  expect([...kernel.memory.subarray(8)]).toEqual(
+    [1, 2, 3, 4].flatMap((a) => [5, 6, 7, 8].map((b) => a * b)),
+  );
 });
