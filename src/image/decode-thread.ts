@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import { RunError } from '../errors.ts';
 import type { DecodedChunk, DecodeOptions, DecodeTask } from './decoded-chunk.ts';
+import { processGate } from './once-per-process.ts';
 import type { WorkerReply, WorkerRequest, WorkerStart } from './worker-protocol.ts';
 
 interface Job {
@@ -19,7 +20,7 @@ export class DecodeThread {
   #isDead = false;
 
   constructor(options: DecodeOptions) {
-    const workerData: WorkerStart = { options, current: this.#current };
+    const workerData: WorkerStart = { options, current: this.#current, processGate };
     this.#worker = new Worker(new URL('./worker.js', import.meta.url), { workerData });
     this.#worker.on('message', (reply: WorkerReply) => this.#settle(reply));
     this.#worker.on('error', (error) => this.#bury(error.message, error));

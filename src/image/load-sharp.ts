@@ -1,4 +1,5 @@
 import type { Sharp, SharpOptions } from 'sharp';
+import { oncePerProcess } from './once-per-process.ts';
 
 type SharpFactory = (input: Uint8Array, options: SharpOptions) => Sharp;
 
@@ -18,8 +19,10 @@ let loading: Promise<SharpFactory> | undefined;
 export function loadSharp(): Promise<SharpFactory> {
   loading ??= (async () => {
     const { default: sharp } = await import('sharp');
-    sharp.block({ operation: ['VipsForeignLoad'] });
-    sharp.unblock({ operation: WANTED_LOADERS });
+    oncePerProcess(() => {
+      sharp.block({ operation: ['VipsForeignLoad'] });
+      sharp.unblock({ operation: WANTED_LOADERS });
+    });
     // Nothing is decoded twice, and the worker threads are the parallelism.
     sharp.cache(false);
     sharp.concurrency(1);

@@ -8,6 +8,8 @@ export interface WorkerStart {
    * death.
    */
   readonly current: Int32Array;
+  /** See `once-per-process.ts`, which reads it. */
+  readonly processGate: Int32Array;
 }
 
 /** To the worker: one chunk. */

@@ -21,7 +21,7 @@ export function formatSummary(summary: RunSummary): string {
     lines.push(`  rejected ${formatCount(count)} × ${reason}`);
   }
   for (const [name, share] of Object.entries(summary.explainedVariance)) {
-    lines.push(`  ${name} explains ${(100 * share).toFixed(1)}% of the variance`);
+    lines.push(`  ${name}: ${(100 * share).toFixed(1)}% of the variance explained`);
   }
   lines.push(
     `  time: list ${formatDuration(timing.listMs)}, extract ${formatDuration(timing.extractMs)}, ` +

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
+import { closestNames } from '../../src/closest-names.ts';
 import { ModelError } from '../../src/errors.ts';
 import { buildArchitecture } from '../../src/model/architectures/build-architecture.ts';
 import { describeModel } from '../../src/model/describe-model.ts';
 import { inferLayerShapes } from '../../src/model/layer-shapes.ts';
-import { closestNames } from '../../src/closest-names.ts';
 import { traceLayerShapes } from '../../src/model/trace-layer-shapes.ts';
 
 const sequential = (...layers: [className: string, config: Record<string, unknown>][]) => ({

@@ -1,0 +1,50 @@
+"""The pixels mode written plainly in Python: the peer that `img2features --mode pixels` is measured against.
+
+Pillow in two processes, scikit-learn's StandardScaler and PCA, pyarrow and json for the output.
+    pip install pillow numpy scikit-learn pyarrow
+    python scripts/bench/plain_pixels.py <dataset folder> <output folder>
+"""
+
+import json
+import os
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from PIL import Image
+from sklearn.decomposition import PCA
+from sklearn.preprocessing import StandardScaler
+
+
+def pixels(path: str) -> np.ndarray:
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB").resize((10, 10), Image.BICUBIC)).reshape(-1)
+
+
+def main(dataset: str, out: str) -> None:
+    started = time.perf_counter()
+    paths = sorted(str(p) for p in Path(dataset).rglob("*") if p.suffix.lower() in {".jpg", ".jpeg", ".png"})
+    with ProcessPoolExecutor(2) as pool:
+        vectors = np.stack(list(pool.map(pixels, paths, chunksize=64)))
+    scaled = StandardScaler().fit_transform(vectors.astype(np.float64))
+    redux = PCA(10, svd_solver="covariance_eigh").fit_transform(scaled)
+    os.makedirs(out, exist_ok=True)
+    targets = [Path(p).parent.name for p in paths]
+    vectors = vectors.astype(np.float32)
+    table = pa.table(
+        {"origin": paths, "target": targets, "vectors": list(vectors), "vectors_redux": list(redux)}
+    )
+    pq.write_table(table, f"{out}/features.parquet")
+    with open(f"{out}/features.json", "w") as file:
+        for origin, target, vector, reduced in zip(paths, targets, vectors.tolist(), redux.tolist()):
+            row = {"origin": origin, "target": target, "vectors": vector, "vectors_redux": reduced}
+            file.write(json.dumps(row) + "\n")
+    print(json.dumps({"images": len(paths), "seconds": round(time.perf_counter() - started, 3)}))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:3])
