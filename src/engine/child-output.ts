@@ -24,6 +24,7 @@ const CHATTER = [
   /Allocation of \d+ exceeds \d+% of free system memory/,
   /Created device \/job:localhost/,
   /Loaded cuDNN version/,
+  /oneDNN supports DT_\w+ only on platforms/,
   /MLIR V1 optimization pass is not enabled/,
   /StreamExecutor (device|with GPU)/,
   /XLA service 0x/,

@@ -3,6 +3,11 @@
 export type Device = 'cuda' | 'cpu' | 'wasm';
 export type Pool = 'none' | 'avg' | 'max';
 export type Precision = 'fp32' | 'tf32' | 'bf16' | 'fp16';
+/**
+ * How the network runs: as one TensorFlow graph, or layer by layer through tfjs. `auto` takes the
+ * graph where TensorFlow's library runs and every layer has its place in it.
+ */
+export type EngineKind = 'graph' | 'eager';
 
 /** One embedding layer to read out. */
 export interface LayerRequest {
@@ -17,6 +22,8 @@ export interface EngineSpec {
   readonly layers: readonly LayerRequest[];
   readonly device: 'auto' | Device;
   readonly precision: Precision;
+  /** Default: auto. */
+  readonly engine?: 'auto' | EngineKind;
   /** CPU threads for the network; 0 = the library's choice. */
   readonly threads: number;
 }
@@ -34,6 +41,9 @@ export interface EngineInfo {
   readonly deviceReason: string;
   /** Library and version that runs the network, e.g. "tfjs-node 4.22.0 on TensorFlow 2.21.0". */
   readonly library: string;
+  readonly engine: EngineKind;
+  /** Why `auto` took the eager engine; undefined where it did not. */
+  readonly engineReason?: string;
   /** GPU name and driver where there is one. */
   readonly deviceName: string | undefined;
   /** Input height and width of the model, pixels. */

@@ -1,9 +1,13 @@
-import { EngineError } from '../errors.ts';
+import { EngineError, isImg2FeaturesError } from '../errors.ts';
+import type { DeviceChoice } from '../runtime/choose-device.ts';
 import type { TfNode } from '../runtime/load-tfjs-node.ts';
 import { verifyDevice } from '../runtime/verify-device.ts';
-import { loadEagerNetwork } from './eager/eager-network.ts';
+import { type EagerBackend, loadEagerNetwork } from './eager/eager-network.ts';
 import { openNodeBackend } from './eager/node-backend.ts';
 import { openWasmBackend } from './eager/wasm-backend.ts';
+import type { EngineKind } from './engine.ts';
+import { loadGraphNetwork } from './graph/graph-network.ts';
+import { UnsupportedGraph } from './graph/unsupported-graph.ts';
 import type { Network } from './network.ts';
 import type { ReadyMessage, StartMessage } from './protocol.ts';
 
@@ -11,19 +15,21 @@ import type { ReadyMessage, StartMessage } from './protocol.ts';
 export async function loadNetwork(
   message: StartMessage,
 ): Promise<{ network: Network; ready: ReadyMessage }> {
-  const { folder, layers } = message;
+  const { folder } = message;
   const started = performance.now();
   let { choice } = message;
   const backend = await openBackend(message);
   if (choice.device !== 'wasm') choice = verifyDevice(backend.tf as unknown as TfNode, choice);
   const libraryLoaded = performance.now();
-  const network = await loadEagerNetwork(backend, folder, layers);
+  const { network, engine, engineReason } = await loadModel(message, backend, choice);
   return {
     network,
     ready: {
       device: choice.device,
       deviceReason: choice.reason,
       library: network.library,
+      engine,
+      ...(engineReason !== undefined && { engineReason }),
       inputSize: folder.metadata.inputSize,
       outputs: network.outputs,
       libraryMs: libraryLoaded - started,
@@ -32,7 +38,7 @@ export async function loadNetwork(
   };
 }
 
-function openBackend({ choice, threads }: StartMessage) {
+function openBackend({ choice, threads }: StartMessage): Promise<EagerBackend> {
   if (choice.device === 'wasm') return openWasmBackend();
   if (choice.runtime === undefined) {
     throw new EngineError(`Expected a TensorFlow library for ${choice.device} but found none.`, {
@@ -40,4 +46,48 @@ function openBackend({ choice, threads }: StartMessage) {
     });
   }
   return openNodeBackend(choice.runtime, { hideGpu: choice.device === 'cpu', threads });
+}
+
+interface LoadedModel {
+  readonly network: Network;
+  readonly engine: EngineKind;
+  readonly engineReason?: string;
+}
+
+/** The graph where it can be had and was not declined, else layer by layer, with the reason. */
+async function loadModel(
+  { folder, layers, engine, precision }: StartMessage,
+  backend: EagerBackend,
+  { device }: DeviceChoice,
+): Promise<LoadedModel> {
+  const loadEager = async (engineReason?: string): Promise<LoadedModel> => ({
+    network: await loadEagerNetwork(backend, folder, layers),
+    engine: 'eager',
+    ...(engineReason !== undefined && { engineReason }),
+  });
+  if (engine === 'eager' || device === 'wasm') return loadEager();
+  const { library, sliceImages } = backend;
+  const tf = backend.tf as unknown as TfNode;
+  try {
+    const options = { device, precision, library, sliceImages };
+    return { network: await loadGraphNetwork(tf, folder, layers, options), engine: 'graph' };
+  } catch (error) {
+    const reason = reasonAgainstGraph(error);
+    if (reason === undefined) throw error;
+    if (engine === 'auto' && precision !== 'fp16' && precision !== 'bf16') return loadEager(reason);
+    const option = engine === 'graph' ? '--engine graph' : `--precision ${precision}`;
+    throw new EngineError(`Expected a network for ${option} but found that ${reason}.`, {
+      fix: 'Use --engine eager with --precision fp32.',
+      cause: error,
+    });
+  }
+}
+
+/** Why the graph cannot be had; undefined when the eager engine would fail as well. */
+function reasonAgainstGraph(error: unknown): string | undefined {
+  if (error instanceof UnsupportedGraph) return error.message;
+  if (error instanceof EngineError) return error.message;
+  if (isImg2FeaturesError(error) || !(error instanceof Error)) return undefined;
+  // What a disk says when the cache cannot be written.
+  return 'code' in error ? `the cache cannot hold its graph: ${error.message}` : undefined;
 }

@@ -2,7 +2,7 @@ import { EngineError } from '../errors.ts';
 import type { ModelFolder } from '../model/model-folder.ts';
 import type { DeviceChoice } from '../runtime/choose-device.ts';
 import { findGpuDriver } from '../runtime/find-gpu-driver.ts';
-import type { Device, Engine, EngineInfo, EngineSpec, Precision } from './engine.ts';
+import type { Device, Engine, EngineInfo, EngineKind, EngineSpec, Precision } from './engine.ts';
 import { EngineProcess } from './engine-process.ts';
 import {
   type DoneMessage,
@@ -44,18 +44,20 @@ export async function openEngine(
   { onLog = () => {}, signal }: OpenEngineOptions = {},
 ): Promise<ProcessEngine> {
   const started = performance.now();
-  checkPrecision(spec.precision, choice.device);
+  const { engine = 'eager', precision, threads } = spec;
+  checkEngine(engine, choice.device);
+  checkPrecision(precision, choice.device, engine);
   const layers = resolveLayers(folder, spec.layers);
   const child = new EngineProcess({ env: environmentOf(spec, choice), onLog, signal });
   try {
-    const message: StartMessage = { folder, layers, choice, threads: spec.threads };
+    const message: StartMessage = { folder, layers, choice, engine, precision, threads };
     const [[frame], gpu] = await Promise.all([
       child.request(FRAME.start, encodeJson(message)),
       choice.device === 'cuda' ? gpuName() : undefined,
     ]);
     const ready = decodeJson<ReadyMessage>(frame.payload);
     // `auto` may have found that the GPU is of no use.
-    checkPrecision(spec.precision, ready.device);
+    checkPrecision(precision, ready.device, ready.engine);
     return new ChildEngine(child, describeEngine(ready, gpu, performance.now() - started));
   } catch (error) {
     await child.close();
@@ -122,13 +124,26 @@ function readOutput(frame: Frame, layer: string, values: number): Float32Array {
   return new Float32Array(frame.payload.buffer as ArrayBuffer);
 }
 
-/** TF32 is CUDA's, and half precision is not in this engine. */
-function checkPrecision(precision: Precision, device: Device): void {
-  if (precision === 'fp32' || (precision === 'tf32' && device === 'cuda')) return;
-  const allowed = device === 'cuda' ? 'fp32 or tf32' : 'fp32';
+function checkEngine(engine: 'auto' | EngineKind, device: Device): void {
+  if (engine !== 'graph' || device !== 'wasm') return;
   throw new EngineError(
-    `Expected ${allowed} for --precision on ${device} but found ${precision}: not in this engine.`,
-    { fix: 'Use --precision fp32.' },
+    "Expected TensorFlow's library for --engine graph but found the device wasm.",
+    { fix: 'Run `img2features setup`, or use --engine eager.' },
+  );
+}
+
+/** TF32 is CUDA's; half precision needs the graph engine, whose layers may be of any type. */
+function checkPrecision(precision: Precision, device: Device, engine: 'auto' | EngineKind): void {
+  const isHalf = precision === 'fp16' || precision === 'bf16';
+  if (precision === 'fp32' || (precision === 'tf32' && device === 'cuda')) return;
+  if (isHalf && device !== 'wasm' && engine !== 'eager') return;
+  const allowed = device === 'cuda' ? 'fp32 or tf32' : 'fp32';
+  const where = isHalf && device !== 'wasm' ? `--engine eager on ${device}` : device;
+  throw new EngineError(
+    `Expected ${allowed} for --precision on ${where} but found ${precision}: not in this engine.`,
+    {
+      fix: 'Use --precision fp32.',
+    },
   );
 }
 

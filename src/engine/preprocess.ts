@@ -26,9 +26,9 @@ export function createPreprocess(mode: Preprocessing): Preprocess {
 }
 
 // keras/src/applications/imagenet_utils.py, by output channel.
-const CAFFE_MEAN_BGR = [103.939, 116.779, 123.68];
-const TORCH_MEAN_RGB = [0.485, 0.456, 0.406];
-const TORCH_STD_RGB = [0.229, 0.224, 0.225];
+export const CAFFE_MEAN_BGR = [103.939, 116.779, 123.68];
+export const TORCH_MEAN_RGB = [0.485, 0.456, 0.406];
+export const TORCH_STD_RGB = [0.229, 0.224, 0.225];
 
 /** The float32 value of each pixel value in one output channel. */
 function createTable(mode: Preprocessing, channel: number): Float32Array {

@@ -16,7 +16,7 @@
 
 import type { ModelFolder } from '../model/model-folder.ts';
 import type { DeviceChoice } from '../runtime/choose-device.ts';
-import type { EngineInfo } from './engine.ts';
+import type { EngineInfo, EngineKind, Precision } from './engine.ts';
 import type { ResolvedLayer } from './resolve-layers.ts';
 
 export const HEADER_BYTES = 16;
@@ -63,12 +63,17 @@ export interface StartMessage {
   readonly folder: ModelFolder;
   readonly layers: readonly ResolvedLayer[];
   readonly choice: DeviceChoice;
+  readonly engine: 'auto' | EngineKind;
+  readonly precision: Precision;
   /** CPU threads for the network; 0 = the library's choice. */
   readonly threads: number;
 }
 
 export interface ReadyMessage
-  extends Pick<EngineInfo, 'device' | 'deviceReason' | 'library' | 'inputSize' | 'outputs'> {
+  extends Pick<
+    EngineInfo,
+    'device' | 'deviceReason' | 'library' | 'engine' | 'engineReason' | 'inputSize' | 'outputs'
+  > {
   /** Milliseconds to load the library. */
   readonly libraryMs: number;
   /** Milliseconds to build the model and read its weights. */

@@ -4,7 +4,7 @@ import { ModelError, OptionError } from '../../src/errors.ts';
 import { buildArchitecture } from '../../src/model/architectures/build-architecture.ts';
 import { initModel } from '../../src/model/init-model.ts';
 import { rejection } from './caught.ts';
-import { devices, open } from './open-engines.ts';
+import { devices, engines, open } from './open-engines.ts';
 import {
   functional,
   TINY_LAYERS,
@@ -26,12 +26,13 @@ const CONV = [
   0, -1,  9, 17,  50, -1,  255, -1,
 ];
 
-describe.each(devices)('on %s', (device) => {
+describe.each(engines)('on %s, %s', (device, kind) => {
   test('every layer of a hand-computed model is right, in one pass', async () => {
     const layers = 'sum,conv,conv:avg,conv:max,flat,side';
-    const engine = await open(await writeTinyModel(), { device, layers });
+    const engine = await open(await writeTinyModel(), { device, engine: kind, layers });
     expect(engine.info).toMatchObject({
       device,
+      engine: kind,
       inputSize: [2, 2],
       outputs: [
         { layer: 'sum', pool: 'none', length: 2 },
@@ -54,7 +55,7 @@ describe.each(devices)('on %s', (device) => {
   });
 
   test('without a layer the last one is read', async () => {
-    const engine = await open(await writeTinyModel(), { device });
+    const engine = await open(await writeTinyModel(), { device, engine: kind });
     expect(engine.info.outputs).toEqual([{ layer: 'sum', pool: 'none', length: 2 }]);
     expect(await engine.run(Uint8Array.from(PIXELS), 2)).toEqual([
       Float32Array.of(118, 94, 328, 100),
@@ -75,6 +76,7 @@ describe.each(devices)('on %s', (device) => {
     const { 'side/kernel': _, 'side/bias': __, ...weights } = TINY_WEIGHTS;
     const engine = await open(await writeTinyModel(topology, weights), {
       device,
+      engine: kind,
       layers: 'sum,conv',
     });
     const outputs = await engine.run(Uint8Array.from(PIXELS), 2);
@@ -82,7 +84,7 @@ describe.each(devices)('on %s', (device) => {
   });
 
   test('replies come in order, alike alone and in flight, and no tensor is left', async () => {
-    const engine = await open(await writeTinyModel(), { device, layers: 'conv,sum' });
+    const engine = await open(await writeTinyModel(), { device, engine: kind, layers: 'conv,sum' });
     const batches = [1, 2, 3, 4].map((n) => Uint8Array.from(PIXELS.slice(0, 12 * n)));
     const done: number[] = [];
     const single = await engine.run(Uint8Array.from(PIXELS), 2);
@@ -105,7 +107,7 @@ describe.each(devices)('on %s', (device) => {
   });
 
   test('a batch larger than a slice gives each image its own features', async () => {
-    const engine = await open(await writeTinyModel(), { device, layers: 'conv' });
+    const engine = await open(await writeTinyModel(), { device, engine: kind, layers: 'conv' });
     const pixels = Uint8Array.from({ length: 19 * 12 }, (_, i) => (i * 37) % 256);
     const [features] = await engine.run(pixels, 19);
     const expected = Array.from({ length: 19 * 4 }, (_, pixel) => {

@@ -1,6 +1,9 @@
+import { mkdtempSync, rmSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { onTestFinished } from 'vitest';
-import type { Device, EngineSpec } from '../../src/engine/engine.ts';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, onTestFinished } from 'vitest';
+import type { Device, EngineKind, EngineSpec } from '../../src/engine/engine.ts';
 import { type OpenEngineOptions, openEngine } from '../../src/engine/open-engine.ts';
 import { parseLayers } from '../../src/engine/parse-layers.ts';
 import type { ModelFolder } from '../../src/model/model-folder.ts';
@@ -8,10 +11,27 @@ import { chooseDevice } from '../../src/runtime/choose-device.ts';
 import { locateRuntime } from '../../src/runtime/locate-runtime.ts';
 
 export const found = await locateRuntime();
+
+// Graphs of test models have no place in the user's cache; the library was found there above.
+const cache = mkdtempSync(join(tmpdir(), 'engine-cache-'));
+process.env.IMG2FEATURES_CACHE = cache;
+afterAll(() => rmSync(cache, { recursive: true }));
+
 /** WebAssembly always; TensorFlow's library where `npm test` could set it up. */
 export const devices: Device[] = found.cpu === undefined ? ['wasm'] : ['wasm', 'cpu'];
+/** Every way to run a network. */
+export const engines: [Device, EngineKind][] = devices.flatMap((device): [Device, EngineKind][] =>
+  device === 'cpu'
+    ? [
+        [device, 'eager'],
+        [device, 'graph'],
+      ]
+    : [[device, 'eager']],
+);
 
-interface TestEngineOptions extends OpenEngineOptions, Partial<Pick<EngineSpec, 'precision'>> {
+interface TestEngineOptions
+  extends OpenEngineOptions,
+    Partial<Pick<EngineSpec, 'precision' | 'engine'>> {
   readonly device?: Device;
   /** As --layer takes them. */
   readonly layers?: string;
@@ -19,12 +39,13 @@ interface TestEngineOptions extends OpenEngineOptions, Partial<Pick<EngineSpec, 
 
 /** Opens an engine that is closed when the test is over. */
 export async function open(folder: ModelFolder, options: TestEngineOptions = {}) {
-  const { device = 'wasm', layers, precision = 'fp32', ...rest } = options;
+  const { device = 'wasm', layers, precision = 'fp32', engine: kind = 'auto', ...rest } = options;
   const spec: EngineSpec = {
     modelDir: folder.dir,
     layers: parseLayers(layers, 'none'),
     device,
     precision,
+    engine: kind,
     threads: 0,
   };
   const engine = await openEngine(spec, folder, chooseDevice(device, found), rest);

@@ -1,6 +1,7 @@
 import type * as Tfjs from '@tensorflow/tfjs';
-import { EngineError, ModelError, OptionError } from '../../errors.ts';
+import { ModelError } from '../../errors.ts';
 import type { ModelFolder } from '../../model/model-folder.ts';
+import { describeOutput } from '../describe-output.ts';
 import type { EngineOutput } from '../engine.ts';
 import type { Network, NetworkResult } from '../network.ts';
 import { createPreprocess, type Preprocess } from '../preprocess.ts';
@@ -163,26 +164,6 @@ function checkInput(model: Tfjs.LayersModel, folder: ModelFolder): void {
       { fix: 'Use a model that takes colour images.' },
     );
   }
-}
-
-function describeOutput(
-  { layer, pool }: ResolvedLayer,
-  shape: readonly (number | null)[],
-): EngineOutput {
-  const [, ...axes] = shape as number[];
-  if (pool !== 'none' && axes.length !== 3) {
-    throw new OptionError(
-      `Expected --pool none for the layer ${layer} but found ${pool}: its output [${axes.join(', ')}] has no height and width.`,
-      { fix: `Write --layer ${layer}:none, or pool a convolutional layer.` },
-    );
-  }
-  const length = pool === 'none' ? axes.reduce((size, axis) => size * axis, 1) : axes[2];
-  if (!Number.isInteger(length)) {
-    throw new EngineError(
-      `Expected a layer of fixed size for --layer but found ${layer} with [${axes.join(', ')}].`,
-    );
-  }
-  return { layer, pool, length };
 }
 
 function messageOf(error: unknown): string {

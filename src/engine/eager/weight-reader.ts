@@ -20,7 +20,7 @@ export class WeightReader {
   readonly #places = new Map<string, { readonly spec: WeightSpec; readonly start: number }>();
 
   /** @throws ModelError when the shards do not hold what model.json lists. */
-  constructor(folder: ModelFolder) {
+  constructor(folder: Pick<ModelFolder, 'dir' | 'weights' | 'shardPaths'>) {
     let start = 0;
     for (const spec of folder.weights) {
       this.#places.set(spec.name, { spec, start });
@@ -47,11 +47,12 @@ export class WeightReader {
   }
 
   /**
-   * Reads the weight `name`, which must exist.
-   * @param target exactly the weight's bytes long.
+   * Reads the weight `name`, which must exist, or a part of it.
+   * @param target as many bytes as are wanted.
+   * @param offset bytes of the weight before the wanted ones.
    */
-  read(name: string, target: Uint8Array): void {
-    const { start } = this.#places.get(name)!;
+  read(name: string, target: Uint8Array, offset = 0): void {
+    const start = this.#places.get(name)!.start + offset;
     const end = start + target.length;
     for (const shard of this.#shards) {
       const from = Math.max(start, shard.start);

@@ -1,0 +1,48 @@
+import type { GraphBuilder, Value } from './graph-builder.ts';
+import type { LayerContext } from './layer-nodes.ts';
+import { UnsupportedGraph } from './unsupported-graph.ts';
+
+/**
+ * An activation by Keras' name.
+ * @param max upper end of a rectifier.
+ * @throws UnsupportedGraph
+ */
+export function addActivation(
+  { builder, name, row }: LayerContext,
+  value: Value,
+  activation: unknown,
+  max?: number,
+): Value {
+  switch (activation ?? 'linear') {
+    case 'linear':
+      return value;
+    case 'relu':
+      return addRectifier(builder, name, value, max);
+    case 'relu6':
+      return addRectifier(builder, name, value, 6);
+    case 'softmax':
+      // Exponentials are no place for small types or scales.
+      return {
+        name: builder.add('Softmax', `${name}/softmax`, [builder.toFloat(value)], {
+          T: { type: 'float' },
+        }),
+        isFloat: true,
+      };
+    default:
+      throw new UnsupportedGraph(
+        `the layer ${row.name} has the activation ${JSON.stringify(activation)}`,
+      );
+  }
+}
+
+function addRectifier(builder: GraphBuilder, name: string, value: Value, max?: number): Value {
+  const input = builder.toCompute(value);
+  if (max === undefined) return builder.compute('Relu', `${name}/relu`, [input]);
+  if (max === 6 && builder.scale === 1) return builder.compute('Relu6', `${name}/relu6`, [input]);
+  const positive = builder.compute('Relu', `${name}/relu`, [input]);
+  const limit = builder.floats(`${name}/max`, [], [max]);
+  return builder.compute('Minimum', `${name}/limited`, [
+    positive.name,
+    builder.toCompute({ name: limit, isFloat: true }),
+  ]);
+}

@@ -1,0 +1,202 @@
+import type { LayerRow } from '../../model/architectures/keras-layers.ts';
+import { inferLayerShapes } from '../../model/layer-shapes.ts';
+import type { ModelFolder, Preprocessing } from '../../model/model-folder.ts';
+import { listLayers, modelConfigOf, type OpenShape } from '../../model/topology-layers.ts';
+import { describeOutput } from '../describe-output.ts';
+import { pruneTopology } from '../eager/prune-topology.ts';
+import type { Device, EngineOutput, Precision } from '../engine.ts';
+import type { ResolvedLayer } from '../resolve-layers.ts';
+import { GraphBuilder, type GraphVariable, type Value } from './graph-builder.ts';
+import { addLayer } from './layer-nodes.ts';
+import { addPixelInput } from './pixel-input.ts';
+import type { GraphNode, SaverNames } from './tensorflow-protos.ts';
+import { UnsupportedGraph } from './unsupported-graph.ts';
+import type { Norm } from './weight-source.ts';
+
+export interface NetworkGraph {
+  readonly nodes: readonly GraphNode[];
+  readonly variables: readonly GraphVariable[];
+  readonly saver: SaverNames;
+  readonly outputs: readonly EngineOutput[];
+  /** Nodes that give the outputs: float32 [n, length]. */
+  readonly outputNodes: readonly string[];
+}
+
+export interface GraphOptions {
+  readonly precision: Precision;
+  readonly device: Device;
+}
+
+/**
+ * Pixels reach ±128 where the preprocessing does not scale them, and VGG's activations then come near
+ * the largest fp16 number. These networks are positively homogeneous: with the input and all that is
+ * added divided by one number, so is every value. A power of two loses no digit.
+ */
+const FP16_SCALE: Readonly<Record<Preprocessing, number>> = {
+  caffe: 64,
+  none: 64,
+  tf: 1,
+  torch: 1,
+};
+
+/**
+ * The network, cut at the requested layers, as a TensorFlow graph from packed pixels to features.
+ * @throws UnsupportedGraph when it holds what has no rule here
+ * @throws OptionError for a pooling that a layer does not have
+ */
+export function buildGraph(
+  folder: Pick<ModelFolder, 'topology' | 'weights' | 'metadata'>,
+  requests: readonly ResolvedLayer[],
+  { precision, device }: GraphOptions,
+): NetworkGraph {
+  const { preprocessing, inputSize } = folder.metadata;
+  const wanted = [...new Set(requests.map(({ layer }) => layer))];
+  const topology = pruneTopology(folder.topology, wanted, inputSize);
+  const rows = listLayers(topology);
+  const shapes = shapesOf(topology, rows);
+  checkWeights(folder, topology);
+  const norms = foldedNorms(rows, new Set(wanted));
+  const builder = new GraphBuilder(precision, FP16_SCALE[preprocessing]);
+  const pixels = addPixelInput(builder, preprocessing, inputSize);
+  const values = new Map<string, Value>();
+  for (const [i, row] of rows.entries()) {
+    const inputs = row.inbound.map((from) => values.get(from)!);
+    if (inputs.length === 0) {
+      checkInput(shapes.get(row.name)!, row, inputSize, values.size > 0);
+      if (row.className === 'InputLayer') {
+        values.set(row.name, pixels);
+        continue;
+      }
+      // The first layer of a Sequential model, which has no InputLayer.
+      inputs.push(pixels);
+    }
+    const isFolded = norms.folded.has(row.name);
+    const value = isFolded
+      ? inputs[0]!
+      : addLayer({
+          builder,
+          row,
+          name: `layer_${i}_${row.name.replaceAll(/[^A-Za-z0-9_.-]/g, '_')}`,
+          inputs,
+          inputShapes:
+            row.inbound.length === 0
+              ? [[...inputSize, 3]]
+              : row.inbound.map((from) => shapes.get(from)!),
+          outputShape: shapes.get(row.name)!,
+          norm: norms.byConvolution.get(row.name),
+          // On a GPU TensorFlow runs a fused float32 convolution by transposing to NCHW and back.
+          addsUnfused: device === 'cuda' && builder.type === 'float',
+        });
+    values.set(row.name, value);
+  }
+  const outputs = requests.map((request) =>
+    describeOutput(request, [null, ...shapes.get(request.layer)!]),
+  );
+  const outputNodes = outputs.map((output, i) =>
+    addOutput(builder, `output_${i}`, values.get(output.layer)!, output),
+  );
+  const nodes = builder.finish();
+  return { nodes, variables: builder.variables, saver: builder.saver, outputs, outputNodes };
+}
+
+function shapesOf(topology: Record<string, unknown>, rows: readonly LayerRow[]) {
+  const { config } = modelConfigOf(topology);
+  for (const [i, layer] of (config.layers as Record<string, unknown>[]).entries()) {
+    const calls = Array.isArray(layer.inbound_nodes) ? layer.inbound_nodes.length : 0;
+    if (calls > 1) throw new UnsupportedGraph(`the layer ${rows[i]!.name} is shared`);
+  }
+  const shapes = inferLayerShapes(topology);
+  if (shapes === undefined) {
+    throw new UnsupportedGraph('it holds a layer whose shape is not known here');
+  }
+  return new Map(shapes.map(({ name, outputShape }) => [name, outputShape]));
+}
+
+function checkInput(
+  shape: OpenShape,
+  { name, className }: LayerRow,
+  [height, width]: readonly [number, number],
+  isSecond: boolean,
+): void {
+  if (isSecond) throw new UnsupportedGraph('it has more than one input');
+  const expected = `${height},${width},3`;
+  if (className === 'InputLayer' && String(shape) !== expected) {
+    throw new UnsupportedGraph(`its input ${name} is [${shape.join(', ')}]`);
+  }
+}
+
+/** The eager engine tells the user of weights that are missing. */
+function checkWeights(
+  { weights }: Pick<ModelFolder, 'weights'>,
+  topology: Record<string, unknown>,
+): void {
+  const found = new Map(weights.map(({ name, shape }) => [name, String(shape)]));
+  for (const { weights: own } of inferLayerShapes(topology)!) {
+    for (const { name, shape } of own) {
+      if (found.get(name) !== String(shape)) {
+        throw new UnsupportedGraph(
+          `the weight ${name} of shape [${shape.join(', ')}] is not there`,
+        );
+      }
+    }
+  }
+}
+
+/**
+ * Normalisations that follow a convolution whose own output nobody else sees: they become part of
+ * its kernel and bias.
+ */
+function foldedNorms(rows: readonly LayerRow[], wanted: ReadonlySet<string>) {
+  const byName = new Map(rows.map((row) => [row.name, row]));
+  const readers = new Map<string, number>();
+  for (const { inbound } of rows) {
+    for (const from of inbound) readers.set(from, (readers.get(from) ?? 0) + 1);
+  }
+  const byConvolution = new Map<string, Norm>();
+  const folded = new Set<string>();
+  for (const row of rows) {
+    const source = byName.get(row.inbound[0] ?? '');
+    if (row.className !== 'BatchNormalization' || source === undefined) continue;
+    const isConvolution = ['Conv2D', 'DepthwiseConv2D'].includes(source.className);
+    const isLinear = (source.config.activation ?? 'linear') === 'linear';
+    const isPrivate = readers.get(source.name) === 1 && !wanted.has(source.name);
+    if (!isConvolution || !isLinear || !isPrivate) continue;
+    byConvolution.set(source.name, normOf(row));
+    folded.add(row.name);
+  }
+  return { byConvolution, folded };
+}
+
+function normOf({ name, config }: LayerRow): Norm {
+  return {
+    gamma: config.scale === false ? undefined : `${name}/gamma`,
+    beta: config.center === false ? undefined : `${name}/beta`,
+    mean: `${name}/moving_mean`,
+    variance: `${name}/moving_variance`,
+    epsilon: (config.epsilon as number | undefined) ?? 1e-3,
+  };
+}
+
+/** Pools where asked, and flattens in NHWC order. */
+function addOutput(
+  builder: GraphBuilder,
+  name: string,
+  value: Value,
+  { pool, length }: EngineOutput,
+): string {
+  let values = builder.toFloat(value);
+  if (pool !== 'none') {
+    const axes = builder.ints(`${name}/axes`, [2], [1, 2]);
+    const op = pool === 'avg' ? 'Mean' : 'Max';
+    values = builder.add(op, `${name}/pool`, [values, axes], {
+      T: { type: 'float' },
+      Tidx: { type: 'int32' },
+      keep_dims: { bool: false },
+    });
+  }
+  const shape = builder.ints(`${name}/shape`, [2], [-1, length]);
+  return builder.add('Reshape', name, [values, shape], {
+    T: { type: 'float' },
+    Tshape: { type: 'int32' },
+  });
+}

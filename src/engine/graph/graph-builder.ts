@@ -1,0 +1,184 @@
+import type { Precision } from '../engine.ts';
+import {
+  type Attribute,
+  type GraphNode,
+  type SaverNames,
+  type TensorType,
+  tensor,
+} from './tensorflow-protos.ts';
+import type { WeightSource } from './weight-source.ts';
+
+/** Type in which the layers compute. */
+export type ComputeType = 'float' | 'half' | 'bfloat16';
+
+/**
+ * What a layer gives: float32 as it is, or (`isFloat` false) in the graph's compute type and divided
+ * by its scale. In a float32 graph the two are one.
+ */
+export interface Value {
+  readonly name: string;
+  readonly isFloat: boolean;
+}
+
+export interface GraphVariable {
+  /** Name in the checkpoint; sorted by name they lie in the order of the data file. */
+  readonly key: string;
+  readonly shape: readonly number[];
+  readonly source: WeightSource;
+}
+
+export interface WeightOptions {
+  /** For what is added, not multiplied: it follows the scale of the values. */
+  readonly isScaled?: boolean;
+  /** Stays float32 in every precision, as batch normalisation wants its parameters. */
+  readonly staysFloat?: boolean;
+}
+
+const RESTORE: SaverNames = { filename: 'save/filename', restore: 'save/restore_all' };
+
+/**
+ * Collects the nodes and variables of one graph. Variables are float32 in the checkpoint and are
+ * scaled and cast once, when they are restored.
+ */
+export class GraphBuilder {
+  readonly saver = RESTORE;
+  readonly type: ComputeType;
+  /** Values in the compute type are this many times as small as they are: a power of two. */
+  readonly scale: number;
+  readonly variables: GraphVariable[] = [];
+  readonly #nodes: GraphNode[] = [];
+  /** Results of `toCompute` and `toFloat`: several layers may read one value. */
+  readonly #converted = new Map<string, string>();
+  readonly #restores: { readonly handle: string; readonly type: TensorType; scale: number }[] = [];
+
+  constructor(precision: Precision, scale: number) {
+    const isHalf = precision === 'fp16';
+    this.type = isHalf ? 'half' : precision === 'bf16' ? 'bfloat16' : 'float';
+    this.scale = isHalf ? scale : 1;
+  }
+
+  /** Adds a node and returns the name of its first output. */
+  add(
+    op: string,
+    name: string,
+    inputs: readonly string[],
+    attributes: Readonly<Record<string, Attribute>>,
+  ): string {
+    this.#nodes.push({ name, op, inputs, attributes });
+    return name;
+  }
+
+  /** Adds a node whose type attribute `T` is that of the layers. */
+  compute(
+    op: string,
+    name: string,
+    inputs: readonly string[],
+    attributes: Readonly<Record<string, Attribute>> = {},
+  ): Value {
+    const type = { T: { type: this.type } };
+    return this.#value(this.add(op, name, inputs, { ...type, ...attributes }));
+  }
+
+  ints(name: string, shape: readonly number[], values: readonly number[]): string {
+    const value = { tensor: tensor('int32', shape, values) };
+    return this.add('Const', name, [], { dtype: { type: 'int32' }, value });
+  }
+
+  floats(name: string, shape: readonly number[], values: readonly number[]): string {
+    const value = { tensor: tensor('float', shape, values) };
+    return this.add('Const', name, [], { dtype: { type: 'float' }, value });
+  }
+
+  /** A variable of the checkpoint, read. */
+  weight(
+    name: string,
+    shape: readonly number[],
+    source: WeightSource,
+    { isScaled = false, staysFloat = false }: WeightOptions = {},
+  ): string {
+    const type = staysFloat ? 'float' : this.type;
+    const key = `${String(this.variables.length).padStart(5, '0')}/${name}`;
+    const attributes = { dtype: { type }, shape: { shape }, shared_name: { string: key } };
+    const handle = this.add('VarHandleOp', `${name}/handle`, [], attributes);
+    this.variables.push({ key, shape, source });
+    this.#restores.push({ handle, type, scale: isScaled ? this.scale : 1 });
+    return this.add('ReadVariableOp', name, [handle], { dtype: { type } });
+  }
+
+  /** The value in the compute type. */
+  toCompute({ name, isFloat }: Value): string {
+    if (!isFloat || this.type === 'float') return name;
+    return this.#convertOnce(name, () => {
+      const scaled = this.#multiply(`${name}/scaled`, name, 1 / this.scale);
+      return this.#cast(`${name}/cast`, scaled, 'float', this.type);
+    });
+  }
+
+  /** The value in float32. */
+  toFloat({ name, isFloat }: Value): string {
+    if (isFloat || this.type === 'float') return name;
+    return this.#convertOnce(name, () => {
+      const cast = this.#cast(`${name}/float`, name, this.type, 'float');
+      return this.#multiply(`${name}/unscaled`, cast, this.scale);
+    });
+  }
+
+  /** All nodes, those included that restore the variables. */
+  finish(): GraphNode[] {
+    const { filename, restore } = RESTORE;
+    const count = this.variables.length;
+    this.add('Placeholder', filename, [], { dtype: { type: 'string' }, shape: { shape: [] } });
+    const assigned = count === 0 ? [] : this.#addRestore(filename);
+    this.add(
+      'NoOp',
+      restore,
+      assigned.map((name) => `^${name}`),
+      {},
+    );
+    return this.#nodes;
+  }
+
+  #addRestore(filename: string): string[] {
+    const keys = this.variables.map(({ key }) => key);
+    const strings = (name: string, values: readonly string[]) =>
+      this.add('Const', name, [], {
+        dtype: { type: 'string' },
+        value: { tensor: tensor('string', [values.length], values) },
+      });
+    const names = strings('save/names', keys);
+    const slices = strings(
+      'save/slices',
+      keys.map(() => ''),
+    );
+    this.add('RestoreV2', 'save/restore', [filename, names, slices], {
+      dtypes: { types: keys.map(() => 'float' as const) },
+    });
+    return this.#restores.map(({ handle, type, scale }, i) => {
+      const name = `save/assign_${i}`;
+      const scaled = this.#multiply(`${name}/scaled`, `save/restore:${i}`, 1 / scale);
+      const value = this.#cast(`${name}/cast`, scaled, 'float', type);
+      return this.add('AssignVariableOp', name, [handle, value], { dtype: { type } });
+    });
+  }
+
+  #convertOnce(name: string, convert: () => string): string {
+    const converted = this.#converted.get(name) ?? convert();
+    this.#converted.set(name, converted);
+    return converted;
+  }
+
+  #multiply(name: string, input: string, factor: number): string {
+    if (factor === 1) return input;
+    const constant = this.floats(`${name}/by`, [], [factor]);
+    return this.add('Mul', name, [input, constant], { T: { type: 'float' } });
+  }
+
+  #cast(name: string, input: string, from: TensorType, to: TensorType): string {
+    if (from === to) return input;
+    return this.add('Cast', name, [input], { SrcT: { type: from }, DstT: { type: to } });
+  }
+
+  #value(name: string): Value {
+    return { name, isFloat: this.type === 'float' };
+  }
+}

@@ -1,0 +1,169 @@
+import { EngineError } from '../../errors.ts';
+import type { ModelFolder } from '../../model/model-folder.ts';
+import type { TfNode } from '../../runtime/load-tfjs-node.ts';
+import { AlignedArena } from '../eager/aligned-arena.ts';
+import type { EngineOutput } from '../engine.ts';
+import type { Network, NetworkResult } from '../network.ts';
+import type { ResolvedLayer } from '../resolve-layers.ts';
+import { buildGraph, type GraphOptions, type NetworkGraph } from './build-graph.ts';
+import { ensureGraph, graphKey, graphsDir, removeGraph } from './graph-cache.ts';
+import { INPUT_NODE, packedLength } from './pixel-input.ts';
+import { savedModel } from './tensorflow-protos.ts';
+import { writeSavedModel } from './write-saved-model.ts';
+
+/** Goes up whenever the same inputs give another SavedModel. */
+const WRITER_VERSION = 1;
+
+/** What is used of tfjs-node's addon (tfjs_binding.d.ts); its `tf.node` would parse the graph again. */
+interface Binding {
+  readonly TF_INT32: number;
+  createTensor(shape: number[], dtype: number, values: Int32Array): number;
+  deleteTensor(id: number): void;
+  tensorDataSync(id: number): Float32Array;
+  loadSavedModel(dir: string, tags: string): number;
+  runSavedModel(id: number, inputs: number[], from: string, to: string): { id: number }[];
+  getNumOfTensors(): number;
+}
+
+export interface GraphNetworkOptions extends GraphOptions {
+  readonly library: string;
+  /** Largest batch that runs at once; larger ones run in slices. */
+  readonly sliceImages: number;
+}
+
+/**
+ * Loads the network, cut at the requested layers, as one TensorFlow graph. The graph is made once
+ * and kept in the cache folder.
+ * @throws UnsupportedGraph when it holds what the graph cannot express
+ * @throws OptionError | ModelError; EngineError when TensorFlow refuses the graph
+ */
+export async function loadGraphNetwork(
+  tf: TfNode,
+  folder: ModelFolder,
+  requests: readonly ResolvedLayer[],
+  options: GraphNetworkOptions,
+): Promise<Network> {
+  const graph = buildGraph(folder, requests, options);
+  const binding = (tf.backend() as unknown as { binding: Binding }).binding;
+  const id = await load(binding, graph, folder);
+  return new GraphNetwork(binding, id, graph, folder.metadata.inputSize, options);
+}
+
+async function load(binding: Binding, graph: NetworkGraph, folder: ModelFolder): Promise<number> {
+  const dir = graphsDir();
+  const { weightsSha256 } = folder.metadata;
+  const model = savedModel(graph.nodes, graph.saver);
+  // The graph's own bytes stand for the topology, the layers, the preprocessing and the precision.
+  const key = graphKey([WRITER_VERSION, weightsSha256, graph.variables], model);
+  const make = () =>
+    ensureGraph(dir, key, (temp) => writeSavedModel(temp, model, graph.variables, folder));
+  const made = await make();
+  try {
+    return binding.loadSavedModel(made, 'serve');
+  } catch {
+    // Its sizes are right, but TensorFlow found a wrong checksum.
+    removeGraph(made);
+  }
+  try {
+    return binding.loadSavedModel(await make(), 'serve');
+  } catch (cause) {
+    throw new EngineError(
+      `Expected TensorFlow to load the graph of ${folder.dir} but found: ${messageOf(cause)}`,
+      { fix: 'Use --engine eager.', cause },
+    );
+  }
+}
+
+class GraphNetwork implements Network {
+  readonly library: string;
+  readonly outputs: readonly EngineOutput[];
+  readonly #binding: Binding;
+  readonly #id: number;
+  readonly #outputNames: string;
+  readonly #sliceImages: number;
+  readonly #packedLength: number;
+  /** Tensors that the session holds. */
+  readonly #variableCount: number;
+  /** Packed pixels of a slice, reused: TensorFlow borrows the memory while it runs. */
+  #input = new Int32Array(0);
+
+  constructor(
+    binding: Binding,
+    id: number,
+    { outputs, outputNodes, variables }: NetworkGraph,
+    inputSize: readonly [height: number, width: number],
+    { library, sliceImages }: GraphNetworkOptions,
+  ) {
+    this.library = library;
+    this.outputs = outputs;
+    this.#binding = binding;
+    this.#id = id;
+    this.#outputNames = outputNodes.map((name) => `${name}:0`).join(',');
+    this.#sliceImages = sliceImages;
+    this.#packedLength = packedLength(inputSize);
+    this.#variableCount = variables.length;
+  }
+
+  run(pixels: Uint8Array, n: number): NetworkResult {
+    const imageBytes = pixels.length / n;
+    const outputs = this.outputs.map(({ length }) => new Float32Array(n * length));
+    let busyMs = 0;
+    for (let first = 0; first < n; first += this.#sliceImages) {
+      const last = Math.min(first + this.#sliceImages, n);
+      const input = this.#pack(
+        pixels.subarray(first * imageBytes, last * imageBytes),
+        last - first,
+      );
+      const started = performance.now();
+      const values = this.#runSlice(input, last - first);
+      busyMs += performance.now() - started;
+      for (const [i, { length }] of this.outputs.entries())
+        outputs[i].set(values[i], first * length);
+    }
+    return { outputs, busyMs };
+  }
+
+  numTensors(): number {
+    return this.#binding.getNumOfTensors() + this.#variableCount;
+  }
+
+  #runSlice(input: Int32Array, n: number): Float32Array[] {
+    const binding = this.#binding;
+    const shape = [n, this.#packedLength];
+    const pixels = binding.createTensor(shape, binding.TF_INT32, input);
+    try {
+      const results = binding.runSavedModel(
+        this.#id,
+        [pixels],
+        `${INPUT_NODE}:0`,
+        this.#outputNames,
+      );
+      const values = results.map(({ id }) => binding.tensorDataSync(id));
+      for (const { id } of results) binding.deleteTensor(id);
+      return values;
+    } finally {
+      binding.deleteTensor(pixels);
+    }
+  }
+
+  /** Each image's bytes at a whole number of int32 values. */
+  #pack(pixels: Uint8Array, n: number): Int32Array {
+    const length = n * this.#packedLength;
+    if (this.#input.length < length) {
+      const bytes = new AlignedArena(length * 4).allocate(length * 4);
+      this.#input = new Int32Array(bytes.buffer, bytes.byteOffset, length);
+    }
+    const input = this.#input.subarray(0, length);
+    const bytes = new Uint8Array(input.buffer, input.byteOffset, input.byteLength);
+    const imageBytes = pixels.length / n;
+    for (let i = 0; i < n; i++) {
+      const image = pixels.subarray(i * imageBytes, (i + 1) * imageBytes);
+      bytes.set(image, i * this.#packedLength * 4);
+    }
+    return input;
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

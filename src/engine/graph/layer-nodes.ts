@@ -1,0 +1,223 @@
+/** Keras layers as TensorFlow nodes: one rule for each layer class. */
+import type { LayerRow } from '../../model/architectures/keras-layers.ts';
+import type { OpenShape } from '../../model/topology-layers.ts';
+import { addActivation } from './activation-nodes.ts';
+import type { GraphBuilder, Value } from './graph-builder.ts';
+import type { Attribute } from './tensorflow-protos.ts';
+import { UnsupportedGraph } from './unsupported-graph.ts';
+import type { Norm, WeightSource } from './weight-source.ts';
+
+export interface LayerContext {
+  readonly builder: GraphBuilder;
+  readonly row: LayerRow;
+  /** Prefix for the layer's nodes: its name, made valid for TensorFlow. */
+  readonly name: string;
+  readonly inputs: readonly Value[];
+  /** Without the batch axis. */
+  readonly inputShapes: readonly OpenShape[];
+  readonly outputShape: OpenShape;
+  /** The batch normalisation that this convolution takes in. */
+  readonly norm: Norm | undefined;
+  /** Whether a bias is added by AddV2, which TensorFlow does not fuse with the convolution. */
+  readonly addsUnfused: boolean;
+}
+
+type Rule = (layer: LayerContext) => Value;
+
+/** @throws UnsupportedGraph */
+export function addLayer(layer: LayerContext): Value {
+  const { className, name } = layer.row;
+  const rule = RULES.get(className);
+  if (rule === undefined) throw new UnsupportedGraph(`the layer ${name} is a ${className}`);
+  return rule(layer);
+}
+
+const keep: Rule = ({ inputs }) => inputs[0]!;
+
+const RULES = new Map<string, Rule>(
+  Object.entries({
+    // What only acts in training.
+    Dropout: keep,
+    SpatialDropout2D: keep,
+    GaussianNoise: keep,
+    GaussianDropout: keep,
+    Conv2D: convolution,
+    DepthwiseConv2D: depthwiseConvolution,
+    BatchNormalization: batchNormalization,
+    Activation: (layer) => addActivation(layer, layer.inputs[0]!, layer.row.config.activation),
+    ReLU: rectifier,
+    Softmax: (layer) => addActivation(layer, layer.inputs[0]!, 'softmax'),
+    ZeroPadding2D: zeroPadding,
+    MaxPooling2D: (layer) => pooling(layer, 'MaxPool'),
+    AveragePooling2D: (layer) => pooling(layer, 'AvgPool'),
+    GlobalAveragePooling2D: (layer) => globalPooling(layer, 'Mean'),
+    GlobalMaxPooling2D: (layer) => globalPooling(layer, 'Max'),
+    Add: addition,
+    Concatenate: concatenation,
+    Flatten: flattening,
+    Dense: dense,
+  } satisfies Record<string, Rule>),
+);
+
+function convolution(layer: LayerContext): Value {
+  const { builder, name, inputs, row, inputShapes, outputShape } = layer;
+  const { config } = row;
+  const kernelShape = [...pair(config.kernel_size), inputShapes[0]!.at(-1)!, outputShape.at(-1)!];
+  const kernel = builder.weight(`${name}/kernel`, kernelShape, kernelSource(layer, 'kernel'));
+  const input = builder.toCompute(inputs[0]!);
+  const [rows, cols] = pair(config.dilation_rate ?? 1);
+  const convolved = builder.compute('Conv2D', `${name}/conv`, [input, kernel], {
+    ...windows(config),
+    dilations: { ints: [1, rows, cols, 1] },
+  });
+  return addActivation(layer, addBias(layer, convolved), config.activation);
+}
+
+function depthwiseConvolution(layer: LayerContext): Value {
+  const { builder, name, inputs, row, inputShapes, outputShape } = layer;
+  const { config } = row;
+  const [rows, cols] = pair(config.strides ?? 1);
+  if (rows !== cols || pair(config.dilation_rate ?? 1).some((rate) => rate !== 1)) {
+    throw new UnsupportedGraph(`the layer ${row.name} has uneven strides or dilation`);
+  }
+  const channels = inputShapes[0]!.at(-1)!;
+  const kernelShape = [...pair(config.kernel_size), channels, outputShape.at(-1)! / channels];
+  const source = kernelSource(layer, 'depthwise_kernel');
+  const kernel = builder.weight(`${name}/kernel`, kernelShape, source);
+  const input = builder.toCompute(inputs[0]!);
+  const convolved = builder.compute('DepthwiseConv2dNative', `${name}/conv`, [input, kernel], {
+    ...windows(config),
+    dilations: { ints: [1, 1, 1, 1] },
+  });
+  return addActivation(layer, addBias(layer, convolved), config.activation);
+}
+
+function kernelSource({ row, norm }: LayerContext, weight: string): WeightSource {
+  const name = `${row.name}/${weight}`;
+  return norm === undefined ? { kind: 'stored', name } : { kind: 'kernel', name, norm };
+}
+
+/** The bias, or what the normalisation after the convolution makes of it. */
+function addBias(layer: LayerContext, value: Value): Value {
+  const { builder, name, row, norm, outputShape, addsUnfused } = layer;
+  const stored = row.config.use_bias === false ? undefined : `${row.name}/bias`;
+  if (stored === undefined && norm === undefined) return value;
+  const source: WeightSource =
+    norm === undefined ? { kind: 'stored', name: stored! } : { kind: 'bias', name: stored, norm };
+  const bias = builder.weight(`${name}/bias`, [outputShape.at(-1)!], source, { isScaled: true });
+  return builder.compute(addsUnfused ? 'AddV2' : 'BiasAdd', `${name}/biased`, [value.name, bias]);
+}
+
+/** A normalisation that no convolution could take in. */
+function batchNormalization(layer: LayerContext): Value {
+  const { builder, name, inputs, inputShapes, row } = layer;
+  const channels = inputShapes[0]!.at(-1)!;
+  if (inputShapes[0]!.length !== 3) {
+    throw new UnsupportedGraph(`the layer ${row.name} normalises values without height and width`);
+  }
+  const parameter = (weight: string, fallback: number | undefined, isScaled: boolean): string => {
+    const source: WeightSource =
+      fallback === undefined
+        ? { kind: 'stored', name: `${row.name}/${weight}` }
+        : { kind: 'filled', value: fallback };
+    const options = { isScaled, staysFloat: true };
+    return builder.weight(`${name}/${weight}`, [channels], source, options);
+  };
+  const { scale, center, epsilon } = row.config;
+  const parameters = [
+    parameter('gamma', scale === false ? 1 : undefined, false),
+    parameter('beta', center === false ? 0 : undefined, true),
+    parameter('moving_mean', undefined, true),
+    parameter('moving_variance', undefined, false),
+  ];
+  const input = builder.toCompute(inputs[0]!);
+  return builder.compute('FusedBatchNormV3', `${name}/norm`, [input, ...parameters], {
+    U: { type: 'float' },
+    epsilon: { float: (epsilon as number | undefined) ?? 1e-3 },
+    is_training: { bool: false },
+  });
+}
+
+function rectifier(layer: LayerContext): Value {
+  const { max_value: most, negative_slope: slope, threshold } = layer.row.config;
+  if ((slope ?? 0) !== 0 || (threshold ?? 0) !== 0) {
+    throw new UnsupportedGraph(`the layer ${layer.row.name} has a slope or a threshold`);
+  }
+  const max = most === undefined || most === null ? undefined : Number(most);
+  return addActivation(layer, layer.inputs[0]!, 'relu', max);
+}
+
+function zeroPadding({ builder, name, inputs, row }: LayerContext): Value {
+  const padding: unknown = row.config.padding ?? 1;
+  const sides = Array.isArray(padding) ? padding : [padding, padding];
+  const amounts = builder.ints(`${name}/amounts`, [4, 2], [0, 0, ...sides.flatMap(pair), 0, 0]);
+  return builder.compute('Pad', `${name}/pad`, [builder.toCompute(inputs[0]!), amounts], {
+    Tpaddings: { type: 'int32' },
+  });
+}
+
+function pooling({ builder, name, inputs, row }: LayerContext, op: 'MaxPool' | 'AvgPool'): Value {
+  const window = pair(row.config.pool_size ?? 2);
+  return builder.compute(op, `${name}/pool`, [builder.toCompute(inputs[0]!)], {
+    ...windows({ ...row.config, strides: row.config.strides ?? window }),
+    ksize: { ints: [1, ...window, 1] },
+  });
+}
+
+function globalPooling({ builder, name, inputs, row }: LayerContext, op: 'Mean' | 'Max'): Value {
+  const axes = builder.ints(`${name}/axes`, [2], [1, 2]);
+  return builder.compute(op, `${name}/pool`, [builder.toCompute(inputs[0]!), axes], {
+    Tidx: { type: 'int32' },
+    keep_dims: { bool: row.config.keepdims === true },
+  });
+}
+
+function addition({ builder, name, inputs }: LayerContext): Value {
+  const [first, ...others] = inputs.map((value) => builder.toCompute(value));
+  const sum = others.reduce((left, right, i) => {
+    return builder.compute('AddV2', `${name}/sum_${i}`, [left, right]).name;
+  }, first!);
+  return { name: sum, isFloat: builder.type === 'float' };
+}
+
+function concatenation({ builder, name, inputs }: LayerContext): Value {
+  const axis = builder.ints(`${name}/axis`, [], [-1]);
+  const values = inputs.map((value) => builder.toCompute(value));
+  return builder.compute('ConcatV2', `${name}/all`, [...values, axis], {
+    N: { int: values.length },
+    Tidx: { type: 'int32' },
+  });
+}
+
+function flattening({ builder, name, inputs, outputShape }: LayerContext): Value {
+  const shape = builder.ints(`${name}/shape`, [2], [-1, outputShape[0]!]);
+  return builder.compute('Reshape', `${name}/flat`, [builder.toCompute(inputs[0]!), shape], {
+    Tshape: { type: 'int32' },
+  });
+}
+
+function dense(layer: LayerContext): Value {
+  const { builder, name, inputs, row, inputShapes, outputShape } = layer;
+  if (inputShapes[0]!.length !== 1) {
+    throw new UnsupportedGraph(`the layer ${row.name} is a Dense on more than one axis`);
+  }
+  const shape = [inputShapes[0]![0]!, outputShape[0]!];
+  const kernel = builder.weight(`${name}/kernel`, shape, kernelSource(layer, 'kernel'));
+  const product = builder.compute('MatMul', `${name}/product`, [
+    builder.toCompute(inputs[0]!),
+    kernel,
+  ]);
+  return addActivation(layer, addBias(layer, product), row.config.activation);
+}
+
+function windows(config: Readonly<Record<string, unknown>>): Record<string, Attribute> {
+  return {
+    strides: { ints: [1, ...pair(config.strides ?? 1), 1] },
+    padding: { string: config.padding === 'same' ? 'SAME' : 'VALID' },
+  };
+}
+
+function pair(value: unknown): [number, number] {
+  const [a, b = a] = Array.isArray(value) ? value : [value];
+  return [a as number, b as number];
+}
