@@ -1,17 +1,19 @@
 /** THE LOOP: source -> manifest -> decode -> engine -> shards -> reducers -> table. */
 import type { RunEvent, RunSummary } from './events.ts';
 import { featureColumns, selectColumns } from './export/column-names.ts';
-import { openOutput } from './export/open-output.ts';
+import { type OpenOutputOptions, openOutput, openOutputForReading } from './export/open-output.ts';
 import { DecodePool } from './image/decode-pool.ts';
 import type { ExtractOptions } from './options.ts';
 import { decodeOptions, provenance, runFacts, runIdentity } from './pipeline/describe-run.ts';
 import { extractShards } from './pipeline/extract-shards.ts';
+import type { Extractor } from './pipeline/extractor.ts';
 import { freezeListing } from './pipeline/freeze-listing.ts';
 import { loadExport } from './pipeline/load-export.ts';
 import { openExtractor } from './pipeline/open-extractor.ts';
 import { prepareOutput } from './pipeline/prepare-output.ts';
 import { Progress } from './pipeline/progress.ts';
 import { ReducerFitting } from './pipeline/reducer-fitting.ts';
+import { openSavedReducers } from './pipeline/saved-reducers.ts';
 import { type RunClock, StageClock } from './pipeline/stage-clock.ts';
 import { readSummary, summarize } from './pipeline/summarize.ts';
 import { workFolder } from './pipeline/work-folder.ts';
@@ -62,7 +64,8 @@ export async function extract(options: ExtractOptions, hooks: ExtractHooks): Pro
     // Where the run stands: fresh, to go on with, or finished before.
     const output = await openOutput(options.out, { s3, signal, onEvent });
     closing.push(async () => output.close?.());
-    const identity = runIdentity(options, extractor);
+    const saved = await openSaved(options, extractor, { s3, signal, onEvent });
+    const identity = { ...runIdentity(options, extractor), reducer: saved?.sha256 };
     const store = await RunStore.open(workFolder(options, onEvent), {
       identity,
       manifest,
@@ -88,7 +91,7 @@ export async function extract(options: ExtractOptions, hooks: ExtractHooks): Pro
     const progress = new Progress({ ...done, maxBad: options.maxBad, onEvent });
     const pool = new DecodePool(decodeOptions(options, extractor.inputSize), options.workers);
     closing.push(() => pool.close());
-    const fitting = new ReducerFitting(store, extractor.outputs, options);
+    const fitting = saved?.fitting ?? new ReducerFitting(store, extractor.outputs, options, signal);
     onEvent({ event: 'stage', stage: 'extract' });
     const context = {
       source,
@@ -108,7 +111,7 @@ export async function extract(options: ExtractOptions, hooks: ExtractHooks): Pro
     await extracting;
 
     // Scaler and PCA, then the table.
-    onEvent({ event: 'stage', stage: 'reduce' });
+    if (saved === undefined) onEvent({ event: 'stage', stage: 'reduce' });
     const reducers = await clock.time('reduce', () => fitting.finish());
     onEvent({ event: 'stage', stage: 'export' });
     const rejections = [...allRejections(manifest, store)];
@@ -142,6 +145,12 @@ export async function extract(options: ExtractOptions, hooks: ExtractHooks): Pro
   } finally {
     for (const close of closing.reverse()) await close();
   }
+}
+
+/** The reducers of the run that `--with` names, or undefined where they are to be fitted. */
+async function openSaved(options: ExtractOptions, extractor: Extractor, store: OpenOutputOptions) {
+  if (options.with === undefined) return undefined;
+  return openSavedReducers(await openOutputForReading(options.with, store), options, extractor);
 }
 
 function announce(manifest: Manifest, onEvent: ExtractHooks['onEvent']): void {

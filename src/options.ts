@@ -89,6 +89,13 @@ export const EXTRACT_OPTIONS = {
     group: 'Features',
     isFlag: true,
   }),
+  with: define<string | undefined>({
+    parse: text('the --out of a finished run'),
+    default: undefined,
+    defaultText: 'fit anew',
+    describe: 'Scaler and PCA of a finished run in place of fitting (transform)',
+    group: 'Features',
+  }),
   resize: define<'bicubic' | 'bilinear' | 'nearest'>({
     parse: oneOf('bicubic', 'bilinear', 'nearest'),
     default: 'bicubic',

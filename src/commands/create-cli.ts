@@ -5,7 +5,7 @@ import { EXTRACT_OPTIONS, flagName } from '../options.ts';
 import { packageVersion } from '../package-version.ts';
 import type { CommandContext } from './command-context.ts';
 import type { ExitStatus } from './exit-status.ts';
-import { addExtractCommand } from './extract-command.ts';
+import { addExtractCommand, addTransformCommand } from './extract-command.ts';
 import { addModelCommand } from './model-command.ts';
 import { addSetupCommand } from './setup-command.ts';
 import { addVerifyCommand } from './verify-command.ts';
@@ -35,6 +35,7 @@ export async function createCli(context: CommandContext): Promise<ExitStatus> {
       throw usageError(message ?? error.message, context.argv);
     });
   cli = addExtractCommand(cli, context, finish);
+  cli = addTransformCommand(cli, context, finish);
   cli = addModelCommand(cli, context, finish);
   cli = addSetupCommand(cli, context, finish);
   cli = addVerifyCommand(cli, context, finish);

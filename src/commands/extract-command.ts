@@ -17,67 +17,92 @@ export function addExtractCommand(
     ['$0 [input]', 'extract [input]'],
     'Turn images into a table of feature vectors',
     (command) =>
-      Object.entries(EXTRACT_OPTIONS as Record<string, OptionDefinition<unknown>>)
-        .reduce(
-          (all, [key, definition]) => all.option(flagName(key), yargsOption(definition)),
-          command
-            .positional('input', {
-              type: 'string',
-              describe:
-                'A folder (dataset/<class>/<image>), one image, or a list of paths (.txt, .jsonl)',
-            })
-            .option('mode', {
-              type: 'string',
-              requiresArg: true,
-              group: 'Features:',
-              describe: 'pixels (10×10 RGB), vgg16, or cnn (any model folder by --model)',
-            })
-            .option('out', {
-              type: 'string',
-              requiresArg: true,
-              group: 'Output:',
-              describe: 'Folder for the table',
-            }),
-        )
-        .option('log', {
-          type: 'string',
-          requiresArg: true,
-          group: 'Run:',
-          describe: 'text, or json: one event a line on stdout',
-        })
-        .option('quiet', {
-          type: 'boolean',
-          group: 'Run:',
-          describe: 'Only the summary and errors',
-        })
-        .config('config', 'JSON file with any of these options')
+      runOptions(command)
         .example(
           '$0 dataset --mode pixels --out features',
           '300 pixel values and 10 components an image',
         )
         .example('$0 dataset --mode vgg16 --layer fc2 --out features', 'VGG16 embeddings'),
+    async (args) => finish(await runExtract(args, context)),
+  );
+}
+
+/** `img2features transform <input> --with <run> --out …`: new images, the same scaler and PCA. */
+export function addTransformCommand(
+  cli: Argv,
+  context: CommandContext,
+  finish: (status: ExitStatus) => void,
+): Argv {
+  return cli.command(
+    'transform [input]',
+    'New images through the scaler and PCA of a finished run',
+    (command) =>
+      runOptions(command).example(
+        '$0 transform new --with features --out new-features',
+        'Same mode, model, layer, resize, scaler and PCA as the run in features',
+      ),
     async (args) => {
-      const raw = withEnvironment(args as Record<string, unknown>, context.env);
-      const log = raw.log === undefined ? 'text' : oneOf('text', 'json')(raw.log, 'log');
-      const quiet = raw.quiet === true || raw.quiet === 'true';
-      const options = resolveOptions(pickOptions(raw));
-      const reporter = createReporter({ ...context.terminal, log, quiet });
-      try {
-        if (options.dryRun) {
-          finish(await dryRun(options, { ...context, log }));
-          return;
-        }
-        const { extract } = await import('../extract.ts');
-        const summary = await extract(options, {
-          signal: context.signal,
-          onEvent: (event) => reporter.handle(event),
-        });
-        finish(summary.rejected > 0 ? 1 : 0);
-      } finally {
-        reporter.close();
-      }
+      const raw = withEnvironment(args, context.env);
+      const { inheritOptions } = await import('../pipeline/inherit-options.ts');
+      finish(await runExtract(await inheritOptions(raw, context.signal), context));
     },
   );
+}
+
+async function runExtract(
+  args: Record<string, unknown>,
+  context: CommandContext,
+): Promise<ExitStatus> {
+  const raw = withEnvironment(args, context.env);
+  const log = raw.log === undefined ? 'text' : oneOf('text', 'json')(raw.log, 'log');
+  const quiet = raw.quiet === true || raw.quiet === 'true';
+  const options = resolveOptions(pickOptions(raw));
+  if (options.dryRun) return dryRun(options, { ...context, log });
+  const reporter = createReporter({ ...context.terminal, log, quiet });
+  try {
+    const { extract } = await import('../extract.ts');
+    const summary = await extract(options, {
+      signal: context.signal,
+      onEvent: (event) => reporter.handle(event),
+    });
+    return summary.rejected > 0 ? 1 : 0;
+  } finally {
+    reporter.close();
+  }
+}
+
+/** Every option of a run, as options.ts defines them. */
+function runOptions(command: Argv) {
+  return Object.entries(EXTRACT_OPTIONS as Record<string, OptionDefinition<unknown>>)
+    .reduce(
+      (all, [key, definition]) => all.option(flagName(key), yargsOption(definition)),
+      command
+        .positional('input', {
+          type: 'string',
+          describe:
+            'A folder (dataset/<class>/<image>), one image, or a list of paths (.txt, .jsonl)',
+        })
+        .option('mode', {
+          type: 'string',
+          requiresArg: true,
+          group: 'Features:',
+          describe: 'pixels (10×10 RGB), vgg16, or cnn (any model folder by --model)',
+        })
+        .option('out', {
+          type: 'string',
+          requiresArg: true,
+          group: 'Output:',
+          describe: 'Folder for the table',
+        }),
+    )
+    .option('log', {
+      type: 'string',
+      requiresArg: true,
+      group: 'Run:',
+      describe: 'text, or json: one event a line on stdout',
+    })
+    .option('quiet', { type: 'boolean', group: 'Run:', describe: 'Only the summary and errors' })
+    .config('config', 'JSON file with any of these options');
 }
 
 function yargsOption(definition: OptionDefinition<unknown>) {

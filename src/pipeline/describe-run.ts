@@ -93,7 +93,7 @@ export async function runFacts(end: RunEnd): Promise<RunFacts> {
   const { options, extractor, reducers, store, manifest } = end;
   const { engine } = extractor;
   return {
-    command: 'extract',
+    command: options.with === undefined ? 'extract' : 'transform',
     version: packageVersion(),
     options: options as unknown as Record<string, Json>,
     fingerprint: fingerprint(end.identity),

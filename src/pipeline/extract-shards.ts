@@ -10,7 +10,7 @@ import { FetchedChunks } from './fetch-tasks.ts';
 import { mapOrdered } from './map-ordered.ts';
 import { packBatches } from './pack-batches.ts';
 import type { Progress } from './progress.ts';
-import type { ReducerFitting } from './reducer-fitting.ts';
+import type { ShardSums } from './reducer-fitting.ts';
 import { ShardBuilder } from './shard-builder.ts';
 import type { RunClock } from './stage-clock.ts';
 
@@ -23,7 +23,7 @@ export interface ExtractShardsContext {
   readonly store: RunStore;
   readonly pool: DecodePool;
   readonly extractor: Extractor;
-  readonly fitting: ReducerFitting;
+  readonly fitting: ShardSums;
   readonly progress: Progress;
   readonly clock: RunClock;
   readonly signal: AbortSignal;

@@ -4,14 +4,22 @@ import type { Reducer } from '../reduce/reducer.ts';
 import { ReducerFitter } from '../reduce/reducer-fitter.ts';
 import type { RunStore } from '../run/run-store.ts';
 
+/** What the main loop tells of each shard, and what it gets in the end: one reducer for each output. */
+export interface ShardSums {
+  /** A shard just committed, still in memory: float32 [n, length] for each output. */
+  addShard(id: number, n: number, outputs: readonly Float32Array[]): Promise<void>;
+  finish(): Promise<Reducer[]>;
+}
+
 /**
  * Feeds one reducer for each output with the rows of all shards in their order, while the run goes on.
  * Shards that an earlier attempt committed are read from the store when their turn comes, so that the
  * sums, and with them the bytes, are those of an undisturbed run.
  */
-export class ReducerFitting {
+export class ReducerFitting implements ShardSums {
   readonly #store: RunStore;
   readonly #fitters: readonly ReducerFitter[];
+  readonly #signal: AbortSignal;
   /** Next shard to add. */
   #next = 0;
 
@@ -19,7 +27,9 @@ export class ReducerFitting {
     store: RunStore,
     outputs: readonly EngineOutput[],
     options: Pick<ExtractOptions, 'k' | 'standardize' | 'seedCompat'>,
+    signal: AbortSignal,
   ) {
+    this.#signal = signal;
     const { k, standardize, seedCompat } = options;
     this.#store = store;
     this.#fitters =
@@ -30,7 +40,6 @@ export class ReducerFitting {
           );
   }
 
-  /** A shard just committed, still in memory: float32 [n, length] for each output. */
   async addShard(id: number, n: number, outputs: readonly Float32Array[]): Promise<void> {
     if (this.#fitters.length === 0) return;
     await this.#catchUp(id);
@@ -43,7 +52,7 @@ export class ReducerFitting {
     await this.#catchUp(this.#store.plan.shards.length);
     const reducers: Reducer[] = [];
     for (const [output, fitter] of this.#fitters.entries()) {
-      reducers.push(await fitter.finish(this.#store.featureBlocks(output)));
+      reducers.push(await fitter.finish(this.#store.featureBlocks(output), this.#signal));
     }
     return reducers;
   }

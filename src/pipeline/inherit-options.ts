@@ -1,0 +1,48 @@
+import { OptionError } from '../errors.ts';
+import { openOutputForReading } from '../export/open-output.ts';
+import { EXTRACT_OPTIONS, flagName, type OptionDefinition, resolveOptions } from '../options.ts';
+import { s3OptionsOf } from '../s3/s3-options.ts';
+import { INHERITED_OPTIONS, readFinishedRun } from './saved-reducers.ts';
+
+/**
+ * Fills what defines the features from the run that `with` names; what is given stays, and is checked
+ * against that run later. Keys are flags ("max-pixels"), as on the command line.
+ * @throws OptionError without `with`; RunError when that run is not complete.
+ */
+export async function inheritOptions(
+  raw: Readonly<Record<string, unknown>>,
+  signal: AbortSignal,
+): Promise<Record<string, unknown>> {
+  if (typeof raw.with !== 'string') {
+    throw new OptionError('Expected a finished run for --with but received nothing.', {
+      fix: 'img2features transform new-images --with features --out new-features',
+    });
+  }
+  const saved = await openOutputForReading(raw.with, {
+    s3: s3OptionsOf(storeOptions(raw)),
+    signal,
+  });
+  const there = (await readFinishedRun(saved)).options as Record<string, unknown>;
+  const merged = { ...raw };
+  for (const key of INHERITED_OPTIONS) {
+    const isMeant = key === 'mode' || meansSomething(key, there.mode);
+    if (isMeant && there[key] !== undefined) merged[flagName(key)] ??= there[key];
+  }
+  return merged;
+}
+
+const STORE_OPTIONS = Object.entries(EXTRACT_OPTIONS).flatMap(([key, { group }]) =>
+  group === 'Store' ? [key] : [],
+);
+
+/** How to reach the run: checked before there is a mode, which the run itself will tell. */
+function storeOptions(raw: Readonly<Record<string, unknown>>) {
+  const given = STORE_OPTIONS.map((key) => [key, raw[flagName(key)]]);
+  return resolveOptions({ input: '.', out: '.', mode: 'pixels', ...Object.fromEntries(given) });
+}
+
+/** run.json holds the defaults of options that its mode does not take, too. */
+function meansSomething(key: Exclude<(typeof INHERITED_OPTIONS)[number], 'mode'>, mode: unknown) {
+  const { modes } = EXTRACT_OPTIONS[key] as OptionDefinition<unknown>;
+  return modes === undefined || (modes as readonly unknown[]).includes(mode);
+}

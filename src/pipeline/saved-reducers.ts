@@ -1,0 +1,112 @@
+import { createHash } from 'node:crypto';
+import { RunError } from '../errors.ts';
+import { outputLabels } from '../export/column-names.ts';
+import type { OutputStore } from '../export/output-store.ts';
+import type { ExtractOptions } from '../options.ts';
+import { readReducerFile } from '../reduce/reducer-file.ts';
+import type { RunJson } from '../run/run-json.ts';
+import type { Extractor } from './extractor.ts';
+import type { ShardSums } from './reducer-fitting.ts';
+
+/** Options that a `transform` takes over from the run whose reducers it uses. */
+export const INHERITED_OPTIONS = [
+  'mode',
+  'k',
+  'layer',
+  'pool',
+  'model',
+  'preprocessing',
+  'standardize',
+  'seedCompat',
+  'resize',
+  'exif',
+  'maxPixels',
+  'tiff',
+  'precision',
+] as const;
+
+/**
+ * The reducers of a finished run, for new images.
+ * @throws RunError when that run is not complete, its reducer.npz is not the one it wrote, or the features
+ *   would be others than those it was fitted on.
+ */
+export async function openSavedReducers(
+  saved: OutputStore,
+  options: ExtractOptions,
+  extractor: Extractor,
+): Promise<{ readonly sha256: string; readonly fitting: ShardSums }> {
+  const run = await readFinishedRun(saved);
+  refuseDifferences(saved.target, run, options, extractor);
+  const bytes = await readBytes(saved, 'reducer.npz');
+  const sha256 = createHash('sha256').update(bytes).digest('hex');
+  const expected = run.files.find(({ name }) => name === 'reducer.npz')?.sha256;
+  if (sha256 !== expected) {
+    throw new RunError(
+      `Expected reducer.npz of ${saved.target} with the SHA-256 in its run.json but found another.`,
+      { fix: 'Restore the file, or run the extraction again.' },
+    );
+  }
+  const byLabel = readReducerFile(bytes);
+  const reducers = outputLabels(extractor.outputs).map((label) => byLabel.get(label)!);
+  return { sha256, fitting: { addShard: async () => {}, finish: async () => reducers } };
+}
+
+/** run.json of a complete run. @throws RunError */
+export async function readFinishedRun(saved: OutputStore): Promise<RunJson> {
+  const names = await saved.list('');
+  if (!['_SUCCESS', 'run.json', 'reducer.npz'].every((name) => names.includes(name))) {
+    throw new RunError(
+      `Expected a finished run with a reducer for --with but found ${names.length === 0 ? 'nothing' : 'an incomplete one'} in ${saved.target}.`,
+      { fix: 'Name the --out of a run that ended with _SUCCESS and had --k above 0.' },
+    );
+  }
+  return JSON.parse((await readBytes(saved, 'run.json')).toString()) as RunJson;
+}
+
+interface SavedModel {
+  readonly weightsSha256: string;
+  readonly preprocessing: string;
+  readonly layers: readonly { readonly layer: string; readonly pool: string }[];
+}
+
+/** Vectors of another network, layer, resize or preprocessing do not fit a reducer. */
+function refuseDifferences(
+  target: string,
+  run: RunJson,
+  options: ExtractOptions,
+  extractor: Extractor,
+): void {
+  const there = run.options as Record<string, unknown>;
+  const model = run.model as SavedModel | undefined;
+  const here = extractor.model?.metadata;
+  const layers = (list: readonly { layer: string; pool: string }[] | undefined) =>
+    list?.map(({ layer, pool }) => `${layer}:${pool}`).join();
+  const pairs: [string, unknown, unknown][] = [
+    ...(['mode', 'k', 'standardize', 'seedCompat', 'resize', 'exif'] as const).map(
+      (name): [string, unknown, unknown] => [name, there[name], options[name]],
+    ),
+    ['SHA-256 of the weights', model?.weightsSha256, here?.weightsSha256],
+    ['preprocessing', model?.preprocessing, here?.preprocessing],
+    [
+      'layers',
+      layers(model?.layers),
+      extractor.model === undefined ? undefined : layers(extractor.outputs),
+    ],
+  ];
+  const differences = pairs
+    .filter(([, before, now]) => before !== now)
+    .map(([name, before, now]) => `${name} was ${before}, is ${now}`);
+  if (differences.length === 0) return;
+  throw new RunError(
+    `Expected the features that ${target} was fitted on but found others: ${differences.join('; ')}.`,
+    {
+      fix: 'Leave these options out (transform takes them from that run), or name its model by --model.',
+    },
+  );
+}
+
+async function readBytes(store: OutputStore, name: string): Promise<Buffer> {
+  const pieces: Uint8Array[] = [];
+  for await (const piece of store.read(name)) pieces.push(piece);
+  return Buffer.concat(pieces);
+}
