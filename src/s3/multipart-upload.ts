@@ -38,6 +38,7 @@ export class MultipartUpload {
         ...base,
         Key: key,
         ContentType: contentType,
+        ChecksumAlgorithm: 'CRC32',
       });
       return (await client.send(command, { abortSignal: call.signal })).UploadId;
     });
@@ -122,6 +123,7 @@ export class MultipartUpload {
           UploadId: this.#id,
           PartNumber: number,
           Body: bytes,
+          ChecksumAlgorithm: 'CRC32',
         });
         return client.send(command, { abortSignal: call.signal });
       });
