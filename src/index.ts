@@ -1,0 +1,34 @@
+/** The public API: re-exports only. */
+
+export { type ConvertModelOptions, convertModel } from './convert/convert-model.ts';
+export { type FetchModelOptions, fetchModel } from './convert/fetch/fetch-model.ts';
+export type { Engine, EngineInfo, EngineOutput, EngineSpec } from './engine/engine.ts';
+export { openEngine } from './engine/open-engine.ts';
+export {
+  EngineError,
+  ExportError,
+  Img2FeaturesError,
+  Interrupted,
+  isImg2FeaturesError,
+  ModelError,
+  OptionError,
+  RunError,
+  RuntimeError,
+  SourceError,
+} from './errors.ts';
+export type { ProgressEvent, RunEvent, RunSummary, RunTiming } from './events.ts';
+export { type ExtractHooks, extract } from './extract.ts';
+export { decodeAndResize } from './image/decode-and-resize.ts';
+export { DecodeError, type RejectReason } from './image/decode-error.ts';
+export type { DecodeOptions } from './image/decoded-chunk.ts';
+export { type InitOptions, initModel } from './model/init-model.ts';
+export type { ModelFolder, ModelMetadata, Preprocessing } from './model/model-folder.ts';
+export { readModelFolder } from './model/read-model-folder.ts';
+export { type ExtractOptions, type Mode, type RawOptions, resolveOptions } from './options.ts';
+export type { FeatureBlock, FeatureBlocks } from './reduce/feature-blocks.ts';
+export { Reducer } from './reduce/reducer.ts';
+export { readReducerFile, writeReducerFile } from './reduce/reducer-file.ts';
+export { ReducerFitter, type ReducerOptions } from './reduce/reducer-fitter.ts';
+export { verifyRun } from './run/verify-run.ts';
+export { chooseDevice, type DeviceChoice } from './runtime/choose-device.ts';
+export { type FoundRuntimes, locateRuntime } from './runtime/locate-runtime.ts';
