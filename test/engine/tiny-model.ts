@@ -74,13 +74,14 @@ export function temporaryDir(): string {
 export function writeTinyModel(
   topology: Record<string, unknown> = functional(TINY_LAYERS, 'sum'),
   weights: TinyWeights = TINY_WEIGHTS,
+  inputSize: readonly [height: number, width: number] = [2, 2],
 ): Promise<ModelFolder> {
   return writeModelFolder(join(temporaryDir(), 'tiny'), {
     topology,
     metadata: {
       architecture: null,
       preprocessing: 'none',
-      inputSize: [2, 2],
+      inputSize,
       trained: false,
       source: { kind: 'seeded', seed: 0, width: 1 },
     },

@@ -119,7 +119,7 @@ function batchNormalization(layer: LayerContext): Value {
     const source: WeightSource =
       fallback === undefined
         ? { kind: 'stored', name: `${row.name}/${weight}` }
-        : { kind: 'filled', value: fallback };
+        : { kind: 'values', values: Array(channels).fill(fallback) };
     const options = { isScaled, staysFloat: true };
     return builder.weight(`${name}/${weight}`, [channels], source, options);
   };

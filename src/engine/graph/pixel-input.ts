@@ -48,8 +48,10 @@ export function addPixelInput(
 /** The steps of `createPreprocess`, each rounded to float32 as there. */
 function addPreprocessing(builder: GraphBuilder, mode: Preprocessing, rgb: string): string {
   const step = (op: string, name: string, input: string, values: readonly number[]): string => {
-    const constant = builder.floats(`${name}/by`, [values.length], values);
-    return builder.add(op, name, [input, constant], { T: { type: 'float' } });
+    // Not a constant: TensorFlow would turn a division by one into a product, which rounds otherwise.
+    const source = { kind: 'values', values } as const;
+    const operand = builder.weight(`${name}/by`, [values.length], source, { staysFloat: true });
+    return builder.add(op, name, [input, operand], { T: { type: 'float' } });
   };
   const toFloat = (input: string) =>
     builder.add('Cast', 'input/float', [input], {

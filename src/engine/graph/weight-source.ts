@@ -14,7 +14,7 @@ export interface Norm {
 /** Where the values of a variable come from. */
 export type WeightSource =
   | { readonly kind: 'stored'; readonly name: string }
-  | { readonly kind: 'filled'; readonly value: number }
+  | { readonly kind: 'values'; readonly values: readonly number[] }
   /** A convolution's kernel times the scale of the normalisation that follows it. */
   | { readonly kind: 'kernel'; readonly name: string; readonly norm: Norm }
   /** Its bias after that normalisation. */
@@ -28,17 +28,13 @@ const CHUNK_BYTES = 2 ** 22;
  * Batch normalisation after a convolution is one of its own (y = s·(conv + b − mean) + beta with
  * s = gamma / sqrt(variance + epsilon)); the products are computed in double and rounded once.
  */
-export function* readSource(
-  reader: WeightReader,
-  source: WeightSource,
-  shape: readonly number[],
-): Generator<Uint8Array> {
+export function* readSource(reader: WeightReader, source: WeightSource): Generator<Uint8Array> {
   switch (source.kind) {
     case 'stored':
       yield* readStored(reader, source.name);
       return;
-    case 'filled':
-      yield bytesOf(new Float32Array(product(shape)).fill(source.value));
+    case 'values':
+      yield bytesOf(Float32Array.from(source.values));
       return;
     case 'kernel': {
       const kernel = readValues(reader, source.name);
@@ -87,8 +83,4 @@ function readValues(reader: WeightReader, name: string): Float32Array {
 
 function bytesOf(values: Float32Array): Uint8Array {
   return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
-}
-
-function product(shape: readonly number[]): number {
-  return shape.reduce((a, b) => a * b, 1);
 }

@@ -49,7 +49,7 @@ function writeData(
     const entries = variables.map(({ key, shape, source }): TableEntry => {
       const start = offset;
       let crc = 0;
-      for (const chunk of readSource(reader, source, shape)) {
+      for (const chunk of readSource(reader, source)) {
         writeFully(fd, chunk);
         crc = crc32c(chunk, crc);
         offset += chunk.length;
