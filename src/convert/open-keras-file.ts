@@ -43,6 +43,8 @@ async function openArchive(path: string, options: OpenOptions): Promise<KerasFil
   try {
     const model = parseKerasObject(archive.config, 'config.json');
     const h5 = await openH5(archive.weightsPath, path, options);
+    // Open files need no name, except on Windows: a killed conversion leaves nothing behind.
+    if (process.platform !== 'win32') await archive.remove();
     return {
       format: '.keras',
       h5,

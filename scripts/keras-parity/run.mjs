@@ -1,0 +1,115 @@
+// The full-size proof: real Keras 2 and 3 write VGG16, VGG19, ResNet50 and MobileNetV2 with seeded
+// weights in four layouts; each file is converted, run, and compared with what Keras computed.
+//
+//   npm run build
+//   node scripts/keras-parity/run.mjs --python <python with tensorflow-cpu, tf_keras, keras> \
+//     [--dir <folder with 4 GB free>] [--device cpu|wasm|cuda] [--only vgg16,resnet50]
+//
+// Not part of npm test: it needs Python, some minutes and 4 GB of disk. Prints a Markdown table.
+import { execFile } from 'node:child_process';
+import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs, promisify } from 'node:util';
+import { openEngine } from '../../dist/engine/open-engine.js';
+import { readModelFolder } from '../../dist/model/read-model-folder.js';
+import { readNpz } from '../../dist/reduce/npz.js';
+import { chooseDevice } from '../../dist/runtime/choose-device.js';
+import { locateRuntime } from '../../dist/runtime/locate-runtime.js';
+
+const here = dirname(fileURLToPath(import.meta.url));
+const run = promisify(execFile);
+
+/** Keras 2 saves first: its files go before those of Keras 3 are written. */
+const LAYOUTS = {
+  keras2: ['keras2-weights.h5', 'keras2-model.h5'],
+  keras3: ['keras', 'weights.h5'],
+};
+
+const { values: options } = parseArgs({
+  options: {
+    python: { type: 'string', default: 'python3' },
+    dir: { type: 'string', default: tmpdir() },
+    device: { type: 'string', default: 'cpu' },
+    only: { type: 'string', default: 'vgg16,vgg19,resnet50,mobilenetv2' },
+  },
+});
+const choice = chooseDevice(options.device, await locateRuntime());
+const work = await mkdtemp(join(options.dir, 'keras-parity-'));
+let failed = 0;
+try {
+  console.log('| network | file | MB | convert, s | peak RSS, MB | max error / max | min cosine |');
+  console.log('| --- | --- | --- | --- | --- | --- | --- |');
+  for (const name of options.only.split(',')) {
+    for (const generation of Object.keys(LAYOUTS)) await prove(name, generation);
+  }
+} finally {
+  await rm(work, { recursive: true, force: true });
+}
+process.exitCode = failed === 0 ? 0 : 1;
+
+async function prove(name, generation) {
+  await run(options.python, [join(here, 'write_full_size.py'), name, generation, work]);
+  const reference = readNpz(await readFile(join(work, `${name}.${generation}.npz`)));
+  for (const layout of LAYOUTS[generation]) {
+    const file = join(work, `${name}.${layout}`);
+    const dir = join(work, 'model');
+    const arch = layout.includes('weights') ? [name] : [];
+    const { stdout } = await run(process.execPath, [
+      join(here, 'convert-one.mjs'),
+      file,
+      dir,
+      ...arch,
+    ]);
+    const { seconds, maxRssMb } = JSON.parse(stdout);
+    const { error, cosine } = await compare(dir, reference);
+    if (!(error <= 1e-4 && cosine >= 0.999999)) failed++;
+    const megabytes = (await stat(file)).size / 1e6;
+    const cells = [name, layout, megabytes.toFixed(0), seconds.toFixed(1), maxRssMb.toFixed(0)];
+    console.log(`| ${[...cells, error.toExponential(1), cosine.toFixed(9)].join(' | ')} |`);
+    await rm(dir, { recursive: true, force: true });
+    await rm(file);
+  }
+}
+
+/** The worst layer of all. */
+async function compare(dir, reference) {
+  const folder = await readModelFolder(dir);
+  const images = reference.get('images');
+  const layers = [...reference.keys()].filter((layer) => layer !== 'images');
+  const spec = {
+    modelDir: dir,
+    layers: layers.map((layer) => ({ layer, pool: 'none' })),
+    device: options.device,
+    precision: 'fp32',
+    threads: 0,
+  };
+  const engine = await openEngine(spec, folder, choice);
+  try {
+    const outputs = await engine.run(Uint8Array.from(images.data), images.shape[0]);
+    const worst = { error: 0, cosine: 1 };
+    for (const [i, layer] of layers.entries()) {
+      const { error, cosine } = agreement(outputs[i], reference.get(layer).data);
+      worst.error = Math.max(worst.error, error);
+      worst.cosine = Math.min(worst.cosine, cosine);
+    }
+    return worst;
+  } finally {
+    await engine.close();
+  }
+}
+
+/** Largest |a − b| by max|b|, and the cosine. */
+function agreement(a, b) {
+  if (a.length !== b.length) return { error: Number.POSITIVE_INFINITY, cosine: 0 };
+  let [largest, difference, ab, aa, bb] = [0, 0, 0, 0, 0];
+  for (let i = 0; i < a.length; i++) {
+    largest = Math.max(largest, Math.abs(b[i]));
+    difference = Math.max(difference, Math.abs(a[i] - b[i]));
+    ab += a[i] * b[i];
+    aa += a[i] * a[i];
+    bb += b[i] * b[i];
+  }
+  return { error: difference / largest, cosine: ab / Math.sqrt(aa * bb) };
+}
