@@ -44,7 +44,7 @@ export async function openEngine(
   { onLog = () => {}, signal }: OpenEngineOptions = {},
 ): Promise<ProcessEngine> {
   const started = performance.now();
-  const { engine = 'eager', precision, threads } = spec;
+  const { engine = 'auto', precision, threads } = spec;
   checkEngine(engine, choice.device);
   checkPrecision(precision, choice.device, engine);
   const layers = resolveLayers(folder, spec.layers);

@@ -22,12 +22,7 @@ export function addActivation(
       return addRectifier(builder, name, value, 6);
     case 'softmax':
       // Exponentials are no place for small types or scales.
-      return {
-        name: builder.add('Softmax', `${name}/softmax`, [builder.toFloat(value)], {
-          T: { type: 'float' },
-        }),
-        isFloat: true,
-      };
+      return builder.compute('Softmax', `${name}/softmax`, [builder.toFloat(value)], {}, true);
     default:
       throw new UnsupportedGraph(
         `the layer ${row.name} has the activation ${JSON.stringify(activation)}`,
@@ -36,13 +31,13 @@ export function addActivation(
 }
 
 function addRectifier(builder: GraphBuilder, name: string, value: Value, max?: number): Value {
-  const input = builder.toCompute(value);
-  if (max === undefined) return builder.compute('Relu', `${name}/relu`, [input]);
-  if (max === 6 && builder.scale === 1) return builder.compute('Relu6', `${name}/relu6`, [input]);
-  const positive = builder.compute('Relu', `${name}/relu`, [input]);
-  const limit = builder.floats(`${name}/max`, [], [max]);
-  return builder.compute('Minimum', `${name}/limited`, [
-    positive.name,
-    builder.toCompute({ name: limit, isFloat: true }),
-  ]);
+  const { name: input, isFloat } = value;
+  if (max === undefined) return builder.compute('Relu', `${name}/relu`, [input], {}, isFloat);
+  const isScaled = !isFloat && builder.scale !== 1;
+  if (max === 6 && !isScaled)
+    return builder.compute('Relu6', `${name}/relu6`, [input], {}, isFloat);
+  const positive = builder.compute('Relu', `${name}/relu`, [input], {}, isFloat);
+  const limit = { name: builder.floats(`${name}/max`, [], [max]), isFloat: true };
+  const most = isFloat ? limit.name : builder.toCompute(limit);
+  return builder.compute('Minimum', `${name}/limited`, [positive.name, most], {}, isFloat);
 }

@@ -28,9 +28,9 @@ export interface GraphVariable {
 }
 
 export interface WeightOptions {
-  /** For what is added, not multiplied: it follows the scale of the values. */
+  /** For what is added to scaled values, not multiplied with them. */
   readonly isScaled?: boolean;
-  /** Stays float32 in every precision, as batch normalisation wants its parameters. */
+  /** Stays float32 in every precision. */
   readonly staysFloat?: boolean;
 }
 
@@ -68,15 +68,16 @@ export class GraphBuilder {
     return name;
   }
 
-  /** Adds a node whose type attribute `T` is that of the layers. */
+  /** Adds a node whose type attribute `T` is that of the layers; float32 where `isFloat` says so. */
   compute(
     op: string,
     name: string,
     inputs: readonly string[],
     attributes: Readonly<Record<string, Attribute>> = {},
+    isFloat = this.type === 'float',
   ): Value {
-    const type = { T: { type: this.type } };
-    return this.#value(this.add(op, name, inputs, { ...type, ...attributes }));
+    const type = { T: { type: isFloat ? 'float' : this.type } };
+    return { name: this.add(op, name, inputs, { ...type, ...attributes }), isFloat };
   }
 
   ints(name: string, shape: readonly number[], values: readonly number[]): string {
@@ -176,9 +177,5 @@ export class GraphBuilder {
   #cast(name: string, input: string, from: TensorType, to: TensorType): string {
     if (from === to) return input;
     return this.add('Cast', name, [input], { SrcT: { type: from }, DstT: { type: to } });
-  }
-
-  #value(name: string): Value {
-    return { name, isFloat: this.type === 'float' };
   }
 }

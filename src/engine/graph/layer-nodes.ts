@@ -98,14 +98,16 @@ function kernelSource({ row, norm }: LayerContext, weight: string): WeightSource
 }
 
 /** The bias, or what the normalisation after the convolution makes of it. */
-function addBias(layer: LayerContext, value: Value): Value {
+function addBias(layer: LayerContext, { name: value, isFloat }: Value): Value {
   const { builder, name, row, norm, outputShape, addsUnfused } = layer;
   const stored = row.config.use_bias === false ? undefined : `${row.name}/bias`;
-  if (stored === undefined && norm === undefined) return value;
+  if (stored === undefined && norm === undefined) return { name: value, isFloat };
   const source: WeightSource =
     norm === undefined ? { kind: 'stored', name: stored! } : { kind: 'bias', name: stored, norm };
-  const bias = builder.weight(`${name}/bias`, [outputShape.at(-1)!], source, { isScaled: true });
-  return builder.compute(addsUnfused ? 'AddV2' : 'BiasAdd', `${name}/biased`, [value.name, bias]);
+  const options = { isScaled: !isFloat, staysFloat: isFloat };
+  const bias = builder.weight(`${name}/bias`, [outputShape.at(-1)!], source, options);
+  const op = addsUnfused ? 'AddV2' : 'BiasAdd';
+  return builder.compute(op, `${name}/biased`, [value, bias], {}, isFloat);
 }
 
 /** A normalisation that no convolution could take in. */
@@ -201,12 +203,12 @@ function dense(layer: LayerContext): Value {
   if (inputShapes[0]!.length !== 1) {
     throw new UnsupportedGraph(`the layer ${row.name} is a Dense on more than one axis`);
   }
+  // float32 in every precision: a small part of the work, and under a softmax errors grow.
   const shape = [inputShapes[0]![0]!, outputShape[0]!];
-  const kernel = builder.weight(`${name}/kernel`, shape, kernelSource(layer, 'kernel'));
-  const product = builder.compute('MatMul', `${name}/product`, [
-    builder.toCompute(inputs[0]!),
-    kernel,
-  ]);
+  const source = kernelSource(layer, 'kernel');
+  const kernel = builder.weight(`${name}/kernel`, shape, source, { staysFloat: true });
+  const input = builder.toFloat(inputs[0]!);
+  const product = builder.compute('MatMul', `${name}/product`, [input, kernel], {}, true);
   return addActivation(layer, addBias(layer, product), row.config.activation);
 }
 

@@ -137,6 +137,7 @@ describe.skipIf(found.cpu === undefined)('the graph engine', () => {
     ['fp16', 'mobilenetv2', 0.9995],
     ['bf16', 'vgg16', 0.999],
     ['bf16', 'resnet50', 0.999],
+    ['bf16', 'mobilenetv2', 0.999],
   ] as const)('%s keeps the features of %s to a cosine of %d', async (precision, name, cosine) => {
     const folder = await narrowModel(name);
     const layers = LAYERS[name];
