@@ -49,48 +49,24 @@ export class ObjectReader {
     };
     return this.#connection.request(request, signal, async (call) => {
       const wantsChecksum = !hasMd5 || before !== undefined;
-      const { bytes, response } = await this.#get(wanted, wantsChecksum, call);
-      const { SSECustomerAlgorithm, ServerSideEncryption } = response;
-      const isOwnKey =
-        SSECustomerAlgorithm !== undefined || /^aws:kms/.test(ServerSideEncryption ?? '');
+      const { bytes, encryption, hasChecksum } = wantsChecksum
+        ? await getWithChecksum(wanted, call)
+        : ((await getDirect(wanted, call)) ?? (await getPlain(wanted, call)));
+      const isOwnKey = encryption !== undefined && encryption !== 'AES256';
       const md5 = hasMd5 && !isOwnKey ? md5Of(bytes) : undefined;
       if (md5 === undefined) return bytes;
       if (md5 === etag) {
         this.#matched++;
         return bytes;
       }
-      const agrees = md5 === before && (this.#matched === 0 || ServerSideEncryption !== undefined);
-      if (agrees || (wantsChecksum && hasChecksum(response))) {
+      const agrees = md5 === before && (this.#matched === 0 || encryption !== undefined);
+      if (agrees || hasChecksum) {
         this.#mismatched++;
         return bytes;
       }
       before = md5;
       throw new DamagedBody(`bytes with MD5 ${md5} where the ETag says ${etag}`);
     });
-  }
-
-  /** One attempt. The SDK compares the checksum, where one is asked for and there is one. */
-  async #get(
-    { key, size, etag = '' }: WantedObject,
-    wantsChecksum: boolean,
-    call: Call,
-  ): Promise<{ bytes: Uint8Array; response: GetObjectCommandOutput }> {
-    const { client, sdk, base } = call;
-    const command = new sdk.GetObjectCommand({
-      ...base,
-      Key: key,
-      ...(etag !== '' && { IfMatch: `"${etag}"` }),
-      ...(wantsChecksum && { ChecksumMode: 'ENABLED' as const }),
-    });
-    const response = await client.send(command, { abortSignal: call.signal });
-    call.touch();
-    const body = response.Body as unknown as IncomingMessage;
-    // Not every store heeds If-Match.
-    if (etag !== '' && response.ETag !== undefined && response.ETag.replaceAll('"', '') !== etag) {
-      body.destroy();
-      throw new ObjectAnswer('changed', undefined);
-    }
-    return { bytes: await readBody(body, size ?? response.ContentLength, call), response };
   }
 
   /** Size and ETag. @throws ObjectAnswer; SourceError or ExportError */
@@ -129,6 +105,87 @@ export class ObjectReader {
   }
 }
 
+interface Got {
+  readonly bytes: Uint8Array;
+  /** How the store encrypts it: `AES256` leaves MD5 ETags alone, keys of one's own do not. */
+  readonly encryption: string | undefined;
+  /** A checksum of the whole was there and fits. */
+  readonly hasChecksum: boolean;
+}
+
+/** Without the SDK; undefined where its judgement is needed. */
+async function getDirect(wanted: WantedObject, call: Call): Promise<Got | undefined> {
+  const { key, size, etag = '' } = wanted;
+  const headers = {
+    ...(etag !== '' && { 'if-match': `"${etag}"` }),
+    ...(call.base.RequestPayer !== undefined && { 'x-amz-request-payer': call.base.RequestPayer }),
+  };
+  const response = await call.direct.get(key, headers, call.signal);
+  if (response === undefined) return undefined;
+  call.touch();
+  const { statusCode, headers: said } = response;
+  if (statusCode === 503 || statusCode === 429) {
+    response.resume();
+    // Asking again through the SDK would be one request more for a store that wants fewer.
+    const name = statusCode === 503 ? 'SlowDown' : 'TooManyRequests';
+    throw Object.assign(new Error(), { name, $response: { statusCode, headers: said } });
+  }
+  if (statusCode !== 200) {
+    response.resume();
+    return undefined;
+  }
+  expectSame(response, said.etag, etag);
+  const encryption =
+    said['x-amz-server-side-encryption-customer-algorithm'] === undefined
+      ? said['x-amz-server-side-encryption']
+      : 'customer';
+  const bytes = await readBody(response, size ?? lengthOf(said['content-length']), call);
+  return { bytes, encryption: encryption as string | undefined, hasChecksum: false };
+}
+
+async function getPlain(wanted: WantedObject, call: Call): Promise<Got> {
+  return getThroughSdk(wanted, {}, call);
+}
+
+/** The SDK compares the checksum when the store sends one. */
+async function getWithChecksum(wanted: WantedObject, call: Call): Promise<Got> {
+  return getThroughSdk(wanted, { ChecksumMode: 'ENABLED' }, call);
+}
+
+async function getThroughSdk(
+  { key, size, etag = '' }: WantedObject,
+  mode: { readonly ChecksumMode?: 'ENABLED' },
+  { client, sdk, base, signal, touch }: Call,
+): Promise<Got> {
+  const command = new sdk.GetObjectCommand({
+    ...base,
+    ...mode,
+    Key: key,
+    ...(etag !== '' && { IfMatch: `"${etag}"` }),
+  });
+  const response = await client.send(command, { abortSignal: signal });
+  touch();
+  const body = response.Body as unknown as IncomingMessage;
+  expectSame(body, response.ETag, etag);
+  return {
+    bytes: await readBody(body, size ?? response.ContentLength, { signal, touch }),
+    encryption:
+      response.SSECustomerAlgorithm === undefined ? response.ServerSideEncryption : 'customer',
+    hasChecksum: mode.ChecksumMode !== undefined && hasChecksum(response),
+  };
+}
+
+/** Not every store heeds If-Match. @throws ObjectAnswer */
+function expectSame(body: IncomingMessage, found: string | undefined, wanted: string): void {
+  if (wanted === '' || found === undefined || found.replaceAll('"', '') === wanted) return;
+  body.destroy();
+  throw new ObjectAnswer('changed', undefined);
+}
+
+function lengthOf(header: string | undefined): number | undefined {
+  return header === undefined ? undefined : Number(header);
+}
+
 /** @throws Error when the body is cut, too long or breaks; the attempt's signal ends it */
 export function readBody(
   body: IncomingMessage,
@@ -138,7 +195,10 @@ export function readBody(
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let length = 0;
+    let isDone = false;
     const fail = (error: unknown) => {
+      if (isDone) return;
+      isDone = true;
       signal.removeEventListener('abort', onAbort);
       body.destroy();
       reject(error);
@@ -158,6 +218,7 @@ export function readBody(
       if (size !== undefined && length !== size) {
         return fail(new Error(`a body of ${length} bytes instead of ${size}`));
       }
+      isDone = true;
       signal.removeEventListener('abort', onAbort);
       resolve(concat(chunks, length));
     });

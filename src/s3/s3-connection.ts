@@ -5,16 +5,25 @@ import type { GetObjectCommandInput, S3Client } from '@aws-sdk/client-s3';
 import { ExportError, SourceError } from '../errors.ts';
 import { type Attempt, runAttempt } from './attempt.ts';
 import { classifyFailure, type Failure, type FailureKind } from './classify-failure.ts';
+import { DirectGet } from './direct-get.ts';
 import { explainFailure, type Request } from './explain-failure.ts';
 import { RequestLimit } from './request-limit.ts';
 import { namedEndpoint, type S3Options } from './s3-options.ts';
 
 export type Sdk = typeof S3Sdk;
 
+interface OpenedClient {
+  readonly client: S3Client;
+  readonly sdk: Sdk;
+  readonly direct: DirectGet;
+  readonly region: string;
+}
+
 /** What the work of one attempt gets. */
 export interface Call extends Attempt {
   readonly client: S3Client;
   readonly sdk: Sdk;
+  readonly direct: DirectGet;
   /** Bucket, and who pays: the part that every command has. */
   readonly base: { readonly Bucket: string } & Pick<GetObjectCommandInput, 'RequestPayer'>;
 }
@@ -49,7 +58,7 @@ export class S3Connection {
   readonly #side: 'input' | 'output';
   readonly #options: S3Options;
   #region: string | undefined;
-  #client: Promise<{ client: S3Client; sdk: Sdk; region: string }> | undefined;
+  #client: Promise<OpenedClient> | undefined;
   #hasAnswered = false;
 
   constructor(bucket: string, side: 'input' | 'output', options: S3Options) {
@@ -109,6 +118,7 @@ export class S3Connection {
   /** Ends idle connections. */
   async close(): Promise<void> {
     const opened = await this.#client?.catch(() => undefined);
+    opened?.direct.close();
     opened?.client.destroy();
   }
 
@@ -117,7 +127,7 @@ export class S3Connection {
     signal: AbortSignal,
     work: (call: Call) => Promise<T>,
   ): Promise<{ result: T } | { failure: Failure }> {
-    const { client, sdk } = await this.#open();
+    const { client, sdk, direct } = await this.#open();
     await this.limit.enter(signal);
     const silenceMs = this.#options.timeoutMs;
     // An upload tells nothing of its bytes on the way: its silence may last as long as they take.
@@ -132,7 +142,7 @@ export class S3Connection {
     };
     try {
       const result = await runAttempt(clocks, signal, (attempt) =>
-        work({ ...attempt, client, sdk, base }),
+        work({ ...attempt, client, sdk, direct, base }),
       );
       this.limit.succeeded();
       this.#hasAnswered = true;
@@ -148,8 +158,8 @@ export class S3Connection {
     }
   }
 
-  #open(): Promise<{ client: S3Client; sdk: Sdk; region: string }> {
-    this.#client ??= openClient(this.#options, this.#region);
+  #open(): Promise<OpenedClient> {
+    this.#client ??= openClient(this.bucket, this.#options, this.#region);
     return this.#client;
   }
 
@@ -204,9 +214,10 @@ function pathStyleOf(options: S3Options): boolean {
 }
 
 async function openClient(
+  bucket: string,
   options: S3Options,
   region: string | undefined,
-): Promise<{ client: S3Client; sdk: Sdk; region: string }> {
+): Promise<OpenedClient> {
   // The SDK warns on Node 20 of its own future; that is ours to follow, not the user's.
   process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
   const sdk = await import('@aws-sdk/client-s3');
@@ -229,7 +240,8 @@ async function openClient(
     responseChecksumValidation: 'WHEN_REQUIRED' as const,
   };
   const found = region ?? (await regionOfChain(new sdk.S3Client(config)));
-  return { client: new sdk.S3Client({ ...config, region: found }), sdk, region: found };
+  const client = new sdk.S3Client({ ...config, region: found });
+  return { client, sdk, direct: new DirectGet(client, found, bucket), region: found };
 }
 
 /** AWS_REGION, the profile's, or where buckets are asked for by default. */
