@@ -218,10 +218,17 @@ export const EXTRACT_OPTIONS = {
     group: 'Machine',
     modes: CNN_MODES,
   }),
+  engine: define<'auto' | 'graph' | 'eager'>({
+    parse: oneOf('auto', 'graph', 'eager'),
+    default: 'auto',
+    describe: 'One TensorFlow graph, or layer by layer; auto: the graph where it can be had',
+    group: 'Machine',
+    modes: CNN_MODES,
+  }),
   precision: define<'fp32' | 'tf32' | 'bf16' | 'fp16'>({
     parse: oneOf('fp32', 'tf32', 'bf16', 'fp16'),
     default: 'fp32',
-    describe: 'Arithmetic of the network; fp32 is strict, tf32 needs an NVIDIA GPU',
+    describe: 'Arithmetic of the convolutions; fp32 is strict, tf32 needs an NVIDIA GPU',
     group: 'Machine',
     modes: CNN_MODES,
   }),

@@ -37,6 +37,7 @@ export async function openNetworkExtractor(
       layers,
       device: options.device,
       precision: options.precision,
+      engine: options.engine,
       threads: 0,
     },
     model,
@@ -45,6 +46,12 @@ export async function openNetworkExtractor(
   );
   const { info } = engine;
   hooks.onEvent({ event: 'engine', ...info });
+  if (info.engineReason !== undefined) {
+    hooks.onEvent({
+      event: 'note',
+      message: `The network runs layer by layer, not as one graph: ${info.engineReason}.`,
+    });
+  }
   return {
     inputSize: info.inputSize,
     outputs: info.outputs,
