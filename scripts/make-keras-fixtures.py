@@ -202,6 +202,17 @@ def normalised(K):
     return K.Sequential([L.Input((8, 8, 3)), norm, L.Conv2D(2, 3, activation="relu"), L.Flatten()])
 
 
+def recurrent(K):
+    """Rows of an image as a sequence."""
+    L = K.layers
+    image = L.Input((8, 8, 3), name="image")
+    x = L.Reshape((8, -1))(L.Rescaling(1 / 255)(image))
+    x = L.Bidirectional(L.LSTM(3, return_sequences=True))(x)
+    x = L.TimeDistributed(L.Dense(4, activation="relu"))(x)
+    x = L.GRU(3, reset_after=False, return_sequences=True)(x)
+    return K.Model(image, L.SimpleRNN(2)(L.Conv1D(3, 3)(x)))
+
+
 def half_precision(K):
     L = K.layers
     image = L.Input((8, 8, 3), name="image", dtype="uint8")
@@ -278,6 +289,7 @@ MODELS = {
     "transfer": (transfer, "none", 32, None, FULL_MODELS),
     "twins": (twins, "none", 8, None, FULL_MODELS),
     "normalised": (normalised, "none", 8, None, FULL_MODELS),
+    "recurrent": (recurrent, "none", 8, None, FULL_MODELS),
     "half": (half_precision, "none", 8, None, {"keras3.keras": (KERAS3, "keras")}),
 }
 

@@ -150,7 +150,7 @@ async function planWeights(
     const pairs = pairWeights(name, weights, used);
     return weights.map((weight, i) => {
       const spec: WeightSpec = {
-        name: `${name}/${weight.name}`,
+        name: weight.fullName,
         shape: weight.shape,
         dtype: 'float32',
       };

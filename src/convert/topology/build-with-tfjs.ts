@@ -2,8 +2,14 @@ import { ModelError } from '../../errors.ts';
 
 export interface BuiltLayer {
   readonly name: string;
-  /** Name without the layer in front, e.g. "kernel"; shape; in the layer's own order. */
-  readonly weights: readonly { readonly name: string; readonly shape: readonly number[] }[];
+  /** In the layer's own order. */
+  readonly weights: readonly {
+    /** Without the layer in front, e.g. "kernel". */
+    readonly name: string;
+    /** As tfjs asks for it in a file. */
+    readonly fullName: string;
+    readonly shape: readonly number[];
+  }[];
 }
 
 export interface BuiltModel {
@@ -32,6 +38,7 @@ export async function buildWithTfjs(
       name: layer.name,
       weights: layer.weights.map((weight) => ({
         name: weight.originalName.slice(weight.originalName.lastIndexOf('/') + 1),
+        fullName: weight.originalName,
         shape: weight.shape.map((side) => side ?? 0),
       })),
     }));

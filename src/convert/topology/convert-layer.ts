@@ -1,4 +1,4 @@
-import { isObject, type JsonObject, show } from '../keras-json.ts';
+import { isObject, type JsonObject, parseKerasObject, show } from '../keras-json.ts';
 import { convertActivation } from './activations.ts';
 import type { FlatArgument, FlatLayer } from './flatten-graph.ts';
 import type { LayerRule, RuleContext, TfjsLayer } from './layer-rule.ts';
@@ -57,11 +57,11 @@ export function findRule({ layer }: RuleContext): LayerRule {
  */
 export function convertLayer(rule: LayerRule, context: RuleContext): TfjsLayer {
   const { layer } = context;
-  const { keep = [], fixed = {}, harmless = [], zeroed = [] } = rule;
+  const { keep = [], fixed = {}, harmless = [], zeroed = [], inner } = rule;
   checkDtype(layer);
   const config: Record<string, unknown> = {};
   for (const [field, value] of Object.entries(layer.config)) {
-    if (GENERIC.has(field) || TRAINING_ONLY.test(field)) continue;
+    if (GENERIC.has(field) || TRAINING_ONLY.test(field) || field === inner) continue;
     const allowed = Object.hasOwn(fixed, field) ? fixed[field]! : undefined;
     if (allowed && !(Array.isArray(value) ? value : [value]).every((v) => allowed.includes(v))) {
       throw unsupported(layer, `its ${field} is ${show(value)}, and tfjs has only ${allowed[0]}`);
@@ -71,15 +71,35 @@ export function convertLayer(rule: LayerRule, context: RuleContext): TfjsLayer {
       throw unsupported(layer, `its argument ${field}=${show(value)} has no counterpart in tfjs`);
     }
   }
-  if (keep.includes('activation')) {
-    config.activation = convertActivation(config.activation, context);
+  for (const field of ['activation', 'recurrent_activation']) {
+    if (field in config || (field === 'activation' && keep.includes(field))) {
+      config[field] = convertActivation(config[field], context);
+    }
   }
+  if (inner !== undefined) config[inner] = convertWrapped(layer.config[inner], context);
   // Else tfjs draws random numbers for millions of weights, only to overwrite them.
   for (const weight of zeroed) {
     config[`${weight}_initializer`] = { class_name: 'Zeros', config: {} };
   }
   const adapted = rule.adapt?.(config, context);
   return adapted ?? { className: rule.className ?? layer.className, config };
+}
+
+function convertWrapped(value: unknown, context: RuleContext): Record<string, unknown> {
+  const { class_name, config, module } = parseKerasObject(
+    value,
+    `the layer in "${context.layer.name}"`,
+  );
+  const layer = { ...context.layer, className: class_name, config, module };
+  const rule = findRule({ ...context, layer });
+  if (rule.perCall || rule.followedBy || rule.storedWeights !== undefined) {
+    throw unsupported(layer, 'tfjs cannot wrap it');
+  }
+  const converted = convertLayer(rule, { ...context, layer });
+  return {
+    class_name: converted.className,
+    config: { name: config.name, trainable: true, dtype: 'float32', ...converted.config },
+  };
 }
 
 /** @throws ModelError when a call passes something besides tensors, e.g. training=True */

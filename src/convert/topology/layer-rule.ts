@@ -27,6 +27,8 @@ export interface LayerRule {
   readonly harmless?: readonly string[];
   /** Weights that get a zero initialiser: the file's values replace them anyway. */
   readonly zeroed?: readonly string[];
+  /** The field that holds a wrapped layer, converted by its own rule. */
+  readonly inner?: string;
   /** Weights of the file that the layer uses, from the first; default all. */
   readonly storedWeights?: number;
   /** Last changes to the copied fields; may throw `unsupported`. */

@@ -3,9 +3,16 @@
  * passes over (ReLU's threshold, DepthwiseConv2D's dilation_rate) is `fixed` to the value at which
  * that makes no difference.
  */
-import { isObject, show } from '../keras-json.ts';
-import type { LayerRule, RuleContext } from './layer-rule.ts';
-import { unsupported } from './unsupported.ts';
+import {
+  leakyRectifier,
+  normalization,
+  rectifier,
+  sameBothWays,
+  scalarRescaling,
+  singleAxis,
+  withoutForgetBias,
+} from './adapt-layer.ts';
+import type { LayerRule } from './layer-rule.ts';
 
 const CHANNELS_LAST = { data_format: ['channels_last', null] };
 const UNGROUPED = { groups: [1] };
@@ -48,6 +55,36 @@ const DROPOUT: LayerRule = {
 };
 
 const SAME: LayerRule = {};
+
+const RECURRENT: LayerRule = {
+  keep: [
+    'units',
+    'activation',
+    'recurrent_activation',
+    'use_bias',
+    'return_sequences',
+    'go_backwards',
+  ],
+  fixed: {
+    return_state: [false],
+    stateful: [false],
+    time_major: [false],
+    // tfjs has only the older GRU.
+    reset_after: [false],
+  },
+  harmless: [
+    'dropout',
+    'recurrent_dropout',
+    'implementation',
+    'unroll',
+    'unit_forget_bias',
+    'use_cudnn',
+    'seed',
+    // No layer that can be converted makes a mask.
+    'zero_output_for_mask',
+  ],
+  zeroed: ['kernel', 'recurrent', 'bias'],
+};
 
 export const LAYER_RULES: Readonly<Record<string, LayerRule>> = {
   Conv1D: CONVOLUTION,
@@ -126,6 +163,16 @@ export const LAYER_RULES: Readonly<Record<string, LayerRule>> = {
   AlphaDropout: DROPOUT,
   GaussianDropout: DROPOUT,
   GaussianNoise: { ...IDENTITY, harmless: ['stddev', 'seed'] },
+  SimpleRNN: RECURRENT,
+  LSTM: { ...RECURRENT, adapt: withoutForgetBias },
+  GRU: RECURRENT,
+  TimeDistributed: { inner: 'layer' },
+  Bidirectional: {
+    inner: 'layer',
+    keep: ['merge_mode'],
+    harmless: ['backward_layer'],
+    adapt: sameBothWays,
+  },
   ActivityRegularization: { ...IDENTITY, harmless: ['l1', 'l2'] },
   Identity: IDENTITY,
   ...Object.fromEntries(
@@ -139,59 +186,3 @@ export const LAYER_RULES: Readonly<Record<string, LayerRule>> = {
     ].map((name) => [name, { ...IDENTITY, harmless: ['*'] }]),
   ),
 };
-
-/** Keras 2 writes BatchNormalization's axis as a list of one. */
-function singleAxis(config: Record<string, unknown>, { layer }: RuleContext): undefined {
-  const axis =
-    Array.isArray(config.axis) && config.axis.length === 1 ? config.axis[0] : config.axis;
-  if (axis !== undefined && !Number.isInteger(axis)) {
-    throw unsupported(layer, `axis ${show(config.axis)} is more than one`);
-  }
-  config.axis = axis ?? -1;
-}
-
-/** (x − mean) / max(√variance, 1e-7): a batch normalisation without scale and centre. */
-function normalization(config: Record<string, unknown>, context: RuleContext) {
-  singleAxis(config, context);
-  const zeros = { class_name: 'Zeros', config: {} };
-  return {
-    className: 'BatchNormalization',
-    config: {
-      axis: config.axis,
-      epsilon: 1e-14,
-      center: false,
-      scale: false,
-      moving_mean_initializer: zeros,
-      moving_variance_initializer: zeros,
-    },
-  };
-}
-
-function rectifier(config: Record<string, unknown>, { layer }: RuleContext) {
-  const slope = config.negative_slope ?? 0;
-  delete config.negative_slope;
-  if (slope === 0) return undefined;
-  if (config.max_value != null) {
-    throw unsupported(layer, 'tfjs has no rectifier with both negative_slope and max_value');
-  }
-  return { className: 'LeakyReLU', config: { alpha: slope } };
-}
-
-/** Keras 3 calls it negative_slope. */
-function leakyRectifier(config: Record<string, unknown>): undefined {
-  config.alpha = config.negative_slope ?? config.alpha ?? 0.3;
-  delete config.negative_slope;
-}
-
-function scalarRescaling(config: Record<string, unknown>, { layer }: RuleContext): undefined {
-  config.offset ??= 0;
-  for (const field of ['scale', 'offset']) {
-    const value = config[field];
-    // Keras 3 may wrap a numpy value: { class_name: "__numpy__", config: { value, dtype } }.
-    const plain = isObject(value) && isObject(value.config) ? value.config.value : value;
-    if (typeof plain !== 'number') {
-      throw unsupported(layer, `${field} ${show(value)} is not one number`);
-    }
-    config[field] = plain;
-  }
-}
