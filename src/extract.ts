@@ -7,6 +7,7 @@ import type { ExtractOptions } from './options.ts';
 import { decodeOptions, provenance, runFacts, runIdentity } from './pipeline/describe-run.ts';
 import { extractShards } from './pipeline/extract-shards.ts';
 import type { Extractor } from './pipeline/extractor.ts';
+import { findCrashers } from './pipeline/find-crashers.ts';
 import { freezeListing } from './pipeline/freeze-listing.ts';
 import { loadExport } from './pipeline/load-export.ts';
 import { openExtractor } from './pipeline/open-extractor.ts';
@@ -66,7 +67,8 @@ export async function extract(options: ExtractOptions, hooks: ExtractHooks): Pro
     closing.push(async () => output.close?.());
     const saved = await openSaved(options, extractor, { s3, signal, onEvent });
     const identity = { ...runIdentity(options, extractor), reducer: saved?.sha256 };
-    const store = await RunStore.open(workFolder(options, onEvent), {
+    const workDir = workFolder(options, onEvent);
+    const store = await RunStore.open(workDir, {
       identity,
       manifest,
       lengths,
@@ -89,7 +91,18 @@ export async function extract(options: ExtractOptions, hooks: ExtractHooks): Pro
     // Features, shard by shard, and the sums that the reducers need.
     const done = countDone(manifest, store, onEvent);
     const progress = new Progress({ ...done, maxBad: options.maxBad, onEvent });
-    const pool = new DecodePool(decodeOptions(options, extractor.inputSize), options.workers);
+    const pixelOptions = decodeOptions(options, extractor.inputSize);
+    const guard = { imageTimeoutMs: options.imageTimeout * 1000, journalDir: workDir };
+    const setAside = await findCrashers(workDir, {
+      source,
+      manifest,
+      store,
+      options: pixelOptions,
+      imageTimeoutMs: guard.imageTimeoutMs,
+      signal,
+      onEvent,
+    });
+    const pool = new DecodePool(pixelOptions, options.workers, { ...guard, setAside });
     closing.push(() => pool.close());
     const fitting = saved?.fitting ?? new ReducerFitting(store, extractor.outputs, options, signal);
     onEvent({ event: 'stage', stage: 'extract' });

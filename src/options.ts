@@ -114,6 +114,12 @@ export const EXTRACT_OPTIONS = {
     describe: 'Reject images above this many megapixels before decoding them',
     group: 'Images',
   }),
+  imageTimeout: define<number>({
+    parse: positiveNumber(),
+    default: 30,
+    describe: 'Reject an image whose decoding takes longer than this many seconds',
+    group: 'Images',
+  }),
   tiff: define<boolean>({
     parse: flag(),
     default: false,

@@ -4,6 +4,18 @@ import type { DecodedChunk, DecodeOptions, DecodeTask, ImageRejection } from './
 import { readImageFile } from './read-image-file.ts';
 import { Resizer } from './resize.ts';
 
+/** Told where the decoder is, so that a hang or a crash can be laid at one image's door. */
+export interface DecodeWatcher {
+  /** Before a task is touched. */
+  starts(): void;
+  /** When its bytes are there; how long reading takes is the disk's affair. */
+  decodes(): void;
+  /** When it is a row or a rejection, after `decodes` only. */
+  ends(): void;
+}
+
+const NOBODY: DecodeWatcher = { starts() {}, decodes() {}, ends() {} };
+
 /**
  * Decodes chunks one image after the other, in the thread it lives in: the body of a decode worker.
  */
@@ -19,12 +31,10 @@ export class ChunkDecoder {
   /**
    * Every task ends as one row or one rejection. The rows' buffer is the caller's, to be
    * transferred.
-   *
-   * @param onStart told each task before it is touched, so that a crash can be laid at its door
    */
   async decode(
     tasks: readonly DecodeTask[],
-    onStart: (task: DecodeTask) => void = () => {},
+    watcher: DecodeWatcher = NOBODY,
   ): Promise<DecodedChunk> {
     const rowBytes = this.#resizer.outputBytes;
     const pixels = new Uint8Array(tasks.length * rowBytes);
@@ -32,13 +42,16 @@ export class ChunkDecoder {
     const rejections: ImageRejection[] = [];
     const timing = { readMs: 0, decodeMs: 0, resizeMs: 0 };
     for (const task of tasks) {
-      onStart(task);
+      watcher.starts();
       try {
         const start = performance.now();
         const bytes = task.bytes ?? readImageFile(task.path as string, this.#options.maxPixels);
         timing.readMs += performance.now() - start;
         const offset = indices.length * rowBytes;
-        const times = await decodeInto(bytes, this.#options, this.#resizer, pixels, offset);
+        watcher.decodes();
+        const times = await decodeInto(bytes, this.#options, this.#resizer, pixels, offset).finally(
+          () => watcher.ends(),
+        );
         timing.decodeMs += times.decodeMs;
         timing.resizeMs += times.resizeMs;
         indices.push(task.index);

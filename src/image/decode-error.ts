@@ -13,7 +13,10 @@ export type RejectReason =
   | 'vanished'
   | 'changed'
   | 'name_not_utf8'
-  | 'timeout';
+  /** Took longer than --image-timeout. */
+  | 'timeout'
+  /** Its decoder ended the process, in a run and again when it was tried alone. */
+  | 'crashed';
 
 /** One image cannot become pixels. Never fatal: the pool turns it into a rejection. */
 export class DecodeError extends Error {

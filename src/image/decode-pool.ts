@@ -1,6 +1,18 @@
-import { Interrupted, isImg2FeaturesError } from '../errors.ts';
+import { Interrupted, isImg2FeaturesError, RunError } from '../errors.ts';
+import { decodeAgain } from './decode-again.ts';
+import { journalPath, removeJournals } from './decode-journal.ts';
 import { DecodeThread } from './decode-thread.ts';
 import type { DecodedChunk, DecodeOptions, DecodeTask } from './decoded-chunk.ts';
+
+/** What a pool does about images that harm it. */
+export interface PoolGuard {
+  /** Milliseconds that one image may be decoded for; then it is a rejection `timeout`. */
+  readonly imageTimeoutMs?: number;
+  /** Folder for the journals of what is in work, removed by a clean end; see DecodeJournal. */
+  readonly journalDir?: string;
+  /** Images never to be decoded (rejection `crashed`): manifest position to message. */
+  readonly setAside?: ReadonlyMap<number, string>;
+}
 
 /**
  * Worker threads that read, decode and resize chunks of images.
@@ -22,11 +34,15 @@ import type { DecodedChunk, DecodeOptions, DecodeTask } from './decoded-chunk.ts
 export class DecodePool {
   readonly #options: DecodeOptions;
   readonly #workers: number;
+  readonly #guard: PoolGuard;
   readonly #threads: DecodeThread[] = [];
+  #started = 0;
+  #isClosed = false;
 
-  constructor(options: DecodeOptions, workers: number) {
+  constructor(options: DecodeOptions, workers: number, guard: PoolGuard = {}) {
     this.#options = options;
     this.#workers = workers;
+    this.#guard = guard;
   }
 
   /**
@@ -76,29 +92,47 @@ export class DecodePool {
 
   /** Ends all threads; chunks still in work are lost. */
   async close(): Promise<void> {
+    this.#isClosed = true;
     await Promise.all(this.#threads.splice(0).map((thread) => thread.close()));
+    // Nothing died: nobody is to be suspected.
+    if (this.#guard.journalDir !== undefined) removeJournals(this.#guard.journalDir);
   }
 
   #submit(tasks: readonly DecodeTask[]): Promise<DecodedChunk> {
-    const chunk = this.#leastBusyThread().decode(tasks);
+    const chunk = decodeAgain(tasks, {
+      decode: (left) => this.#leastBusyThread().decode(left),
+      setAside: this.#guard.setAside ?? NONE,
+      imageTimeoutMs: this.#imageTimeoutMs,
+    });
     // Its failure is thrown when its turn comes, or never if the consumer stops before.
     chunk.catch(() => {});
     return chunk;
   }
 
+  get #imageTimeoutMs(): number {
+    return this.#guard.imageTimeoutMs ?? 2 ** 31;
+  }
+
   #leastBusyThread(): DecodeThread {
+    if (this.#isClosed) throw new RunError('Expected an open decode pool but found it closed.');
     const alive = this.#threads.filter((thread) => !thread.isDead);
     this.#threads.splice(0, this.#threads.length, ...alive);
     const idle = alive.find((thread) => thread.load === 0);
     if (idle !== undefined) return idle;
     if (alive.length < this.#workers) {
-      const started = new DecodeThread(this.#options);
+      const { journalDir } = this.#guard;
+      const started = new DecodeThread(this.#options, {
+        imageTimeoutMs: this.#imageTimeoutMs,
+        journal: journalDir && journalPath(journalDir, this.#started++),
+      });
       this.#threads.push(started);
       return started;
     }
     return alive.reduce((best, thread) => (thread.load < best.load ? thread : best));
   }
 }
+
+const NONE: ReadonlyMap<number, string> = new Map();
 
 type PoolEvent =
   | { readonly result: IteratorResult<readonly DecodeTask[], unknown> }

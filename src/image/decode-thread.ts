@@ -2,30 +2,61 @@ import { Worker } from 'node:worker_threads';
 import { RunError } from '../errors.ts';
 import type { DecodedChunk, DecodeOptions, DecodeTask } from './decoded-chunk.ts';
 import { processGate } from './once-per-process.ts';
-import type { WorkerReply, WorkerRequest, WorkerStart } from './worker-protocol.ts';
+import { SLOT, type WorkerReply, type WorkerRequest, type WorkerStart } from './worker-protocol.ts';
+
+/** The image at `position` of the chunk took too long; the thread was ended and nothing is decoded. */
+export class ImageTimedOut extends Error {
+  readonly position: number;
+
+  constructor(position: number) {
+    super('The time for one image is over.');
+    this.position = position;
+  }
+}
+
+/** The thread was ended because of an image in a chunk before this one. */
+export class ThreadReplaced extends Error {}
+
+export interface ThreadOptions {
+  /** Milliseconds that one image may be decoded for. */
+  readonly imageTimeoutMs: number;
+  /** See DecodeJournal. */
+  readonly journal: string | undefined;
+}
 
 interface Job {
   readonly tasks: readonly DecodeTask[];
   readonly resolve: (chunk: DecodedChunk) => void;
-  readonly reject: (error: RunError) => void;
+  readonly reject: (error: Error) => void;
 }
+
+/**
+ * Looks at a worker within the time for one image. Looks are counted, not the clock's time: a process
+ * that was stopped for a while (Ctrl-Z) misses looks, and no image is blamed for that.
+ */
+const LOOKS = 8;
 
 /** One worker thread and the chunks given to it, from the main thread's side. */
 export class DecodeThread {
   readonly #worker: Worker;
-  readonly #current = new Int32Array(new SharedArrayBuffer(4));
+  readonly #current = new Int32Array(new SharedArrayBuffer(4 * Object.keys(SLOT).length));
   /** In the order they were given, which is the order the worker takes them. */
   readonly #jobs = new Map<number, Job>();
+  readonly #watch: NodeJS.Timeout;
   #nextId = 0;
   #isDead = false;
+  #lastTurn = 0;
+  #looksAtTurn = 0;
 
-  constructor(options: DecodeOptions) {
-    const workerData: WorkerStart = { options, current: this.#current, processGate };
+  constructor(options: DecodeOptions, { imageTimeoutMs, journal }: ThreadOptions) {
+    const workerData: WorkerStart = { options, current: this.#current, journal, processGate };
     this.#worker = new Worker(new URL('./worker.js', import.meta.url), { workerData });
     this.#worker.on('message', (reply: WorkerReply) => this.#settle(reply));
     this.#worker.on('error', (error) => this.#bury(error.message, error));
     this.#worker.on('exit', (code) => this.#bury(`exit code ${code}`));
     this.#worker.unref();
+    this.#watch = setInterval(() => this.#look(), Math.min(imageTimeoutMs / LOOKS, 2 ** 30));
+    this.#watch.unref();
   }
 
   /** How many chunks it has not given back. */
@@ -37,7 +68,10 @@ export class DecodeThread {
     return this.#isDead;
   }
 
-  /** Decodes one chunk after those given before. Rejects with a RunError when the thread dies. */
+  /**
+   * Decodes one chunk after those given before. Rejects with ImageTimedOut or ThreadReplaced, after
+   * which another thread may take what is left, and with a RunError when the thread dies.
+   */
   decode(tasks: readonly DecodeTask[]): Promise<DecodedChunk> {
     return new Promise((resolve, reject) => {
       const id = this.#nextId++;
@@ -50,6 +84,7 @@ export class DecodeThread {
   }
 
   async close(): Promise<void> {
+    clearInterval(this.#watch);
     await this.#worker.terminate();
   }
 
@@ -62,10 +97,32 @@ export class DecodeThread {
     else job.reject(failure(job.tasks, reply.position, reply.failure));
   }
 
+  #look(): void {
+    const turn = Atomics.load(this.#current, SLOT.turns);
+    const isDecoding = turn % 2 !== 0;
+    this.#looksAtTurn = isDecoding && turn === this.#lastTurn ? this.#looksAtTurn + 1 : 0;
+    this.#lastTurn = turn;
+    if (this.#looksAtTurn >= LOOKS) this.#replace();
+  }
+
+  #replace(): void {
+    const slow = Atomics.load(this.#current, SLOT.job);
+    const position = Atomics.load(this.#current, SLOT.position);
+    this.#isDead = true;
+    clearInterval(this.#watch);
+    for (const [id, { reject }] of this.#jobs) {
+      reject(id === slow ? new ImageTimedOut(position) : new ThreadReplaced());
+    }
+    this.#jobs.clear();
+    // Not waited for: a native decoder is only left when it comes back.
+    void this.#worker.terminate();
+  }
+
   #bury(cause: string, error?: unknown): void {
     this.#isDead = true;
+    clearInterval(this.#watch);
     // Only the first chunk was in work; the others waited behind it.
-    let position = Atomics.load(this.#current, 0);
+    let position = Math.max(0, Atomics.load(this.#current, SLOT.position));
     for (const job of this.#jobs.values()) {
       job.reject(failure(job.tasks, position, cause, error));
       position = 0;
@@ -100,7 +157,7 @@ function takeBytes(tasks: readonly DecodeTask[]): {
   buffers: ArrayBuffer[];
 } {
   const buffers: ArrayBuffer[] = [];
-  const owned = tasks.map((task) => {
+  const owned = tasks.map(({ readAgain: _, ...task }) => {
     if (task.bytes === undefined) return task;
     const { buffer, byteLength } = task.bytes;
     const isWhole = buffer instanceof ArrayBuffer && buffer.byteLength === byteLength;

@@ -27,6 +27,8 @@ export interface DecodeTask {
   readonly path?: string;
   /** The file's bytes; the buffer is transferred to the worker. */
   readonly bytes?: Uint8Array;
+  /** Fetches the bytes once more: they are lost with a thread that an image has hung. */
+  readonly readAgain?: () => Promise<Uint8Array>;
 }
 
 export interface ImageRejection {

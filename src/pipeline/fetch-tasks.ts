@@ -40,7 +40,10 @@ export class FetchedChunks {
           const body = (await fetched.next()).value as Uint8Array | DecodeError;
           if (body instanceof DecodeError) {
             rejections.push({ index, reason: body.reason, message: body.message });
-          } else tasks.push({ index, bytes: body });
+          } else {
+            const readAgain = () => source.read(entries.entry(index), signal);
+            tasks.push({ index, bytes: body, readAgain });
+          }
         }
         this.#rejections.push(rejections);
         yield tasks;

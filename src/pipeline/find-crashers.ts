@@ -1,0 +1,101 @@
+import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import type { RunEvent } from '../events.ts';
+import { writeDurably } from '../export/durable-file.ts';
+import { storageError } from '../export/storage-error.ts';
+import { DecodeError } from '../image/decode-error.ts';
+import { readJournals, removeJournals } from '../image/decode-journal.ts';
+import type { DecodeOptions, DecodeTask } from '../image/decoded-chunk.ts';
+import { tryAlone } from '../image/try-alone.ts';
+import type { Manifest } from '../run/manifest.ts';
+import type { RunStore } from '../run/run-store.ts';
+import type { Source } from '../source/source.ts';
+
+export interface FindCrashersContext {
+  readonly source: Source;
+  readonly manifest: Manifest;
+  readonly store: RunStore;
+  readonly options: DecodeOptions;
+  readonly imageTimeoutMs: number;
+  readonly signal: AbortSignal;
+  readonly onEvent: (event: RunEvent) => void;
+}
+
+/**
+ * The images of a run that end the process that decodes them: manifest position to message.
+ *
+ * The rule: when an attempt ends without closing its journals (a crash, a kill), each image that was
+ * in work is tried in a process of its own by the next attempt. An image that ends that process too
+ * is set aside for good (`crashed.json` in the work folder); all others are decoded as ever. So a
+ * kill never costs an image its row, and a decoder's crash costs one restart.
+ *
+ * @param dir the work folder
+ * @throws RunError when no process can be started; SourceError when a store fails; ExportError
+ */
+export async function findCrashers(
+  dir: string,
+  context: FindCrashersContext,
+): Promise<ReadonlyMap<number, string>> {
+  const { store, manifest, onEvent } = context;
+  const path = join(dir, 'crashed.json');
+  try {
+    if (store.state === 'fresh') {
+      rmSync(path, { force: true });
+      removeJournals(dir);
+      return new Map();
+    }
+    const known = new Map(
+      existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as [number, string][]) : [],
+    );
+    const suspects = readJournals(dir).filter(
+      (index) => index < manifest.count && !known.has(index) && isOpen(store, index),
+    );
+    if (suspects.length > 0) {
+      onEvent({
+        event: 'note',
+        message: `The last attempt ended while ${suspects.length} images were being decoded: trying them in a process of their own.`,
+      });
+      const found = await tryAlone(suspectTasks(suspects, context), context);
+      for (const [index, message] of found) {
+        known.set(index, message);
+        const { origin } = manifest.entry(index);
+        onEvent({ event: 'warning', message: `${origin} is set aside: its decoder crashes.` });
+      }
+      if (found.size > 0) await writeDurably(path, 'crashed.json', JSON.stringify([...known]));
+    }
+    removeJournals(dir);
+    return known;
+  } catch (error) {
+    throw storageErrorOr(error, dir);
+  }
+}
+
+async function* suspectTasks(
+  indices: readonly number[],
+  { source, manifest, signal }: FindCrashersContext,
+): AsyncGenerator<DecodeTask> {
+  for (const index of indices) {
+    const entry = manifest.entry(index);
+    if (source.isLocal) {
+      yield { index, path: entry.location };
+      continue;
+    }
+    try {
+      yield { index, bytes: await source.read(entry, signal) };
+    } catch (error) {
+      // Gone or changed: the run itself will say so.
+      if (!(error instanceof DecodeError)) throw error;
+    }
+  }
+}
+
+function isOpen(store: RunStore, index: number): boolean {
+  const shard = store.plan.shards.find(({ start, end }) => index >= start && index < end);
+  return shard !== undefined && !store.isCommitted(shard.id);
+}
+
+/** What the file system says is told as what it is; our own errors are passed on. */
+function storageErrorOr(error: unknown, dir: string): unknown {
+  const isOfSystem = error instanceof Error && 'syscall' in error;
+  return isOfSystem ? storageError(error, 'the work folder', dir) : error;
+}
