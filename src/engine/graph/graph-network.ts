@@ -46,7 +46,22 @@ export async function loadGraphNetwork(
   const graph = buildGraph(folder, requests, options);
   const binding = (tf.backend() as unknown as { binding: Binding }).binding;
   const id = await load(binding, graph, folder);
-  return new GraphNetwork(binding, id, graph, folder.metadata.inputSize, options);
+  const network = new GraphNetwork(binding, id, graph, folder.metadata.inputSize, options);
+  if (options.precision === 'fp16' || options.precision === 'bf16') probe(network, folder, options);
+  return network;
+}
+
+/** One image: TensorFlow says only when it runs that a device lacks a type. */
+function probe(network: Network, folder: ModelFolder, { precision, device }: GraphOptions): void {
+  const [height, width] = folder.metadata.inputSize;
+  try {
+    network.run(new Uint8Array(height * width * 3), 1);
+  } catch (cause) {
+    throw new EngineError(
+      `Expected ${device} to compute in ${precision} but found: ${messageOf(cause)}`,
+      { fix: 'Use --precision fp32.', cause },
+    );
+  }
 }
 
 async function load(binding: Binding, graph: NetworkGraph, folder: ModelFolder): Promise<number> {

@@ -10,9 +10,11 @@ import {
 } from 'node:fs';
 import { hostname } from 'node:os';
 import { basename, join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { ensureGraph, graphsDir } from '../../../src/engine/graph/graph-cache.ts';
 import { SAVED_MODEL_FILES } from '../../../src/engine/graph/write-saved-model.ts';
+import { EngineError } from '../../../src/errors.ts';
+import { rejection } from '../caught.ts';
 import { found, open } from '../open-engines.ts';
 import { temporaryDir, writeTinyModel } from '../tiny-model.ts';
 
@@ -103,6 +105,25 @@ describe.skipIf(found.cpu === undefined)('with TensorFlow', () => {
     expect(await second.run(PIXELS.slice(), 1)).toEqual(expected);
     expect(expected[1]).toEqual(FEATURES);
     expect(readFileSync(path)).toEqual(intact);
+  });
+
+  test('where the cache cannot be written, auto runs without a graph and says why', async () => {
+    const folder = await writeTinyModel();
+    const cache = process.env.IMG2FEATURES_CACHE;
+    const file = join(temporaryDir(), 'file');
+    writeFileSync(file, '');
+    process.env.IMG2FEATURES_CACHE = join(file, 'cache');
+    onTestFinished(() => {
+      process.env.IMG2FEATURES_CACHE = cache;
+    });
+    const engine = await open(folder, { device: 'cpu' });
+    expect(engine.info.engine).toBe('eager');
+    expect(engine.info.engineReason).toMatch(/^the cache cannot hold its graph: ENOTDIR/);
+    expect(await engine.run(PIXELS.slice(), 1)).toEqual([FEATURES]);
+    const error = await rejection(EngineError, open(folder, { device: 'cpu', engine: 'graph' }));
+    expect(error.message).toMatch(
+      /^Expected a network for --engine graph but found that the cache cannot hold its graph: ENOTDIR/,
+    );
   });
 
   test('what a killed maker left is cleared away', async () => {
