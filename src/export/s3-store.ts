@@ -1,18 +1,21 @@
 import { ExportError } from '../errors.ts';
 import { ObjectReader } from '../s3/get-object.ts';
 import { listObjects } from '../s3/list-objects.ts';
-import { abortUpload, listUploads, MultipartUpload } from '../s3/multipart-upload.ts';
+import { abortUpload, listUploads } from '../s3/multipart-upload.ts';
 import { folderKey, parseS3Url } from '../s3/s3-address.ts';
 import { ObjectAnswer, S3Connection } from '../s3/s3-connection.ts';
 import type { OpenOutputOptions } from './open-output.ts';
 import type { OutputFile, OutputStore } from './output-store.ts';
 import { S3File } from './s3-file.ts';
+import { S3Lock } from './s3-lock.ts';
 
 /** Names that a run gives to its files: only uploads under these are ever taken for leftovers of ours. */
 const OWN_NAME =
   /^((parquet|json|csv)\/(part-\d{5,}|features)\.[a-z]+|[a-z]+\.(json|jsonl|npz|html)|_SUCCESS)$/;
 const READ_BYTES = 8 << 20;
 const PUBLISH_IN_FLIGHT = 16;
+/** After an interruption or a failure: long enough to tidy up, short enough to wait for. */
+const TIDY_MS = 5000;
 
 /**
  * An OutputStore below an S3 prefix.
@@ -32,6 +35,7 @@ export class S3Store implements OutputStore {
   readonly #open = new Set<S3File>();
   #isPublished = false;
   #prepared: Promise<void> | undefined;
+  #lock: S3Lock | undefined;
 
   constructor(target: string, { s3, signal, onEvent = () => {} }: OpenOutputOptions) {
     const { bucket, key } = parseS3Url(target);
@@ -106,6 +110,13 @@ export class S3Store implements OutputStore {
     const files = [...this.#ready.values(), ...this.#open];
     this.#ready.clear();
     await Promise.allSettled(files.map((file) => file.abort()));
+    const lock = this.#lock;
+    this.#lock = undefined;
+    if (lock !== undefined) {
+      // Starts whose answer was lost left uploads that nobody knows of.
+      await this.#abortLeftovers(AbortSignal.timeout(TIDY_MS)).catch(() => undefined);
+      await lock.release();
+    }
     await this.#connection.close();
   }
 
@@ -131,7 +142,7 @@ export class S3Store implements OutputStore {
     await Promise.all(Array.from({ length: PUBLISH_IN_FLIGHT }, publishNext));
   }
 
-  /** Before the first change: may we write here, and what did a killed run leave? */
+  /** Before the first change: may we write here, is anybody else, and what did a killed run leave? */
   #prepare(): Promise<void> {
     this.#prepared ??= this.#proveAndTidy();
     return this.#prepared;
@@ -139,23 +150,19 @@ export class S3Store implements OutputStore {
 
   async #proveAndTidy(): Promise<void> {
     const signal = this.#signal;
-    // Refused now rather than after hours; an upload that is aborted was never to be seen.
-    const probe = await MultipartUpload.start(
-      this.#connection,
-      this.#keyOf('run.json'),
-      'application/json',
-      signal,
-    );
-    await probe.abort(signal);
-    try {
-      for await (const { key, id } of listUploads(this.#connection, this.#prefix, signal)) {
-        if (!OWN_NAME.test(key.slice(this.#prefix.length))) continue;
-        await abortUpload(this.#connection, key, id, signal);
-      }
-    } catch (error) {
+    const warn = (message: string) => this.#onEvent({ event: 'warning', message });
+    this.#lock = await S3Lock.acquire(this.#connection, this.#prefix, signal, warn);
+    await this.#abortLeftovers(signal).catch((error: unknown) => {
       if (!(error instanceof ExportError)) throw error;
-      const message = `Unfinished uploads of an earlier run may stay in ${this.target}: ${error.message}`;
-      this.#onEvent({ event: 'warning', message });
+      warn(`Unfinished uploads of an earlier run may stay in ${this.target}: ${error.message}`);
+    });
+  }
+
+  /** Only while we hold the lock: then every upload under a name of ours has no owner. */
+  async #abortLeftovers(signal: AbortSignal): Promise<void> {
+    for await (const { key, id } of listUploads(this.#connection, this.#prefix, signal)) {
+      if (!OWN_NAME.test(key.slice(this.#prefix.length))) continue;
+      await abortUpload(this.#connection, key, id, signal);
     }
   }
 

@@ -15,7 +15,7 @@ export interface RunLock {
   release(): Promise<void>;
 }
 
-interface Holder {
+export interface Holder {
   readonly pid: number;
   /** Host name and, on Linux, process namespace: a pid means something only there. */
   readonly host: string;
@@ -127,10 +127,14 @@ async function readHolder(path: string, attempts = 3): Promise<Holder | undefine
 }
 
 async function isHeld(path: string, holder: Holder): Promise<boolean> {
+  return livesHere(holder) ?? isFresh(path);
+}
+
+/** Whether a process of this machine is alive; undefined for one of another machine. */
+export function livesHere(holder: Omit<Holder, 'nonce'>): boolean | undefined {
   const own = ownIdentity();
-  if (holder.host !== own.host) return isFresh(path);
-  if (holder.boot !== own.boot) return false;
-  return startOf(holder.pid) === holder.started;
+  if (holder.host !== own.host) return undefined;
+  return holder.boot === own.boot && startOf(holder.pid) === holder.started;
 }
 
 /** Another machine's lock: its age by the file system's own clock, which both machines share. */
@@ -161,7 +165,8 @@ function refusal(path: string, target: string, holder: Holder): RunError {
   );
 }
 
-function ownIdentity(): Omit<Holder, 'nonce'> {
+/** Who this process is, so that another can tell whether it still lives. */
+export function ownIdentity(): Omit<Holder, 'nonce'> {
   return {
     pid: process.pid,
     host: [hostname(), tryRead(() => readlinkSync('/proc/self/ns/pid'))].join(' ').trim(),

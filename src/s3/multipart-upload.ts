@@ -11,8 +11,8 @@ const PARTS_IN_FLIGHT = 3;
 /** An object in the making: invisible until `complete`, and then there as a whole. */
 export class MultipartUpload {
   readonly #connection: S3Connection;
-  readonly #key: string;
-  readonly #id: string;
+  readonly key: string;
+  readonly id: string;
   readonly #parts: CompletedPart[] = [];
   readonly #sending = new Set<Promise<void>>();
   #failure: { readonly error: unknown } | undefined;
@@ -20,18 +20,22 @@ export class MultipartUpload {
 
   private constructor(connection: S3Connection, key: string, id: string) {
     this.#connection = connection;
-    this.#key = key;
-    this.#id = id;
+    this.key = key;
+    this.id = id;
   }
 
-  /** @throws ExportError */
+  /**
+   * @param shownAs what errors call the key
+   * @throws ExportError
+   */
   static async start(
     connection: S3Connection,
     key: string,
     contentType: string,
     signal: AbortSignal,
+    shownAs = key,
   ): Promise<MultipartUpload> {
-    const request = { verb: 'write', url: connection.urlOf(key) };
+    const request = { verb: 'write', url: connection.urlOf(shownAs) };
     const id = await connection.request(request, signal, async (call) => {
       const { client, sdk, base } = call;
       const command = new sdk.CreateMultipartUploadCommand({
@@ -59,7 +63,7 @@ export class MultipartUpload {
     const number = this.#parts.length + 1;
     if (number > MAX_PARTS) {
       throw this.#connection.error(
-        `Expected at most ${MAX_PARTS} parts of ${PART_BYTES} bytes for ${this.#connection.urlOf(this.#key)} but found more.`,
+        `Expected at most ${MAX_PARTS} parts of ${PART_BYTES} bytes for ${this.#connection.urlOf(this.key)} but found more.`,
         'Write to a folder, or choose a format that is cut into several files (parquet, json).',
       );
     }
@@ -83,14 +87,14 @@ export class MultipartUpload {
   /** Makes the object visible. @throws ExportError */
   async complete(signal: AbortSignal): Promise<void> {
     await this.settle();
-    const request = { verb: 'write', url: this.#connection.urlOf(this.#key) };
+    const request = { verb: 'write', url: this.#connection.urlOf(this.key) };
     try {
       await this.#connection.request(request, signal, async (call) => {
         const { client, sdk, base } = call;
         const command = new sdk.CompleteMultipartUploadCommand({
           ...base,
-          Key: this.#key,
-          UploadId: this.#id,
+          Key: this.key,
+          UploadId: this.id,
           MultipartUpload: { Parts: this.#parts },
         });
         await client.send(command, { abortSignal: call.signal });
@@ -105,13 +109,13 @@ export class MultipartUpload {
   /** Forgets what was sent. */
   async abort(signal: AbortSignal): Promise<void> {
     await Promise.all(this.#sending);
-    await abortUpload(this.#connection, this.#key, this.#id, signal);
+    await abortUpload(this.#connection, this.key, this.id, signal);
   }
 
   async #send(number: number, bytes: Uint8Array, signal: AbortSignal): Promise<void> {
     const request = {
       verb: 'write',
-      url: this.#connection.urlOf(this.#key),
+      url: this.#connection.urlOf(this.key),
       bytes: bytes.byteLength,
     };
     try {
@@ -119,8 +123,8 @@ export class MultipartUpload {
         const { client, sdk, base } = call;
         const command = new sdk.UploadPartCommand({
           ...base,
-          Key: this.#key,
-          UploadId: this.#id,
+          Key: this.key,
+          UploadId: this.id,
           PartNumber: number,
           Body: bytes,
           ChecksumAlgorithm: 'CRC32',
@@ -138,19 +142,15 @@ export class MultipartUpload {
   }
 
   async #isThere(signal: AbortSignal): Promise<boolean> {
-    for await (const { key, size } of listObjects(
-      this.#connection,
-      { prefix: this.#key },
-      signal,
-    )) {
-      return key === this.#key && size === this.#bytes;
+    for await (const { key, size } of listObjects(this.#connection, { prefix: this.key }, signal)) {
+      return key === this.key && size === this.#bytes;
     }
     return false;
   }
 
   #vanished(): Error {
     return this.#connection.error(
-      `Expected the upload of ${this.#connection.urlOf(this.#key)} to stand but found it aborted.`,
+      `Expected the upload of ${this.#connection.urlOf(this.key)} to stand but found it aborted.`,
       'Another process or a rule of the bucket removed it; run the same command again: it goes on from here.',
     );
   }
@@ -175,12 +175,19 @@ export async function abortUpload(
   }
 }
 
-/** Uploads below `prefix` that nobody has ended: key and upload id. */
+export interface ListedUpload {
+  readonly key: string;
+  readonly id: string;
+  /** By the store's clock, milliseconds. */
+  readonly started: number;
+}
+
+/** Uploads below `prefix` that nobody has ended. */
 export async function* listUploads(
   connection: S3Connection,
   prefix: string,
   signal: AbortSignal,
-): AsyncGenerator<{ readonly key: string; readonly id: string }> {
+): AsyncGenerator<ListedUpload> {
   let marker: { KeyMarker?: string | undefined; UploadIdMarker?: string | undefined } = {};
   for (;;) {
     const request = { verb: 'list', url: connection.urlOf(prefix) };
@@ -189,8 +196,9 @@ export async function* listUploads(
       const command = new sdk.ListMultipartUploadsCommand({ ...base, Prefix: prefix, ...marker });
       return client.send(command, { abortSignal: call.signal });
     });
-    for (const { Key, UploadId } of page.Uploads ?? []) {
-      if (Key !== undefined && UploadId !== undefined) yield { key: Key, id: UploadId };
+    for (const { Key, UploadId, Initiated } of page.Uploads ?? []) {
+      if (Key === undefined || UploadId === undefined) continue;
+      yield { key: Key, id: UploadId, started: Initiated?.getTime() ?? 0 };
     }
     const next = { KeyMarker: page.NextKeyMarker, UploadIdMarker: page.NextUploadIdMarker };
     const isSame =

@@ -50,6 +50,8 @@ const MAX_REGION_CHANGES = 3;
 const MAX_WAIT_MS = 20_000;
 /** Bytes a second below which an attempt counts as stalled though bytes still trickle. */
 const SLOWEST_BYTES_PER_MS = 20;
+/** The line that an upload is first thought to have. */
+const UPLOAD_BYTES_PER_MS = 500;
 
 /** One bucket, one client, one limit on requests in flight. The SDK is loaded with the first request. */
 export class S3Connection {
@@ -89,7 +91,7 @@ export class S3Connection {
     const started = performance.now();
     let regionChanges = 0;
     for (let tries = 0; ; tries++) {
-      const outcome = await this.#try(request, signal, work);
+      const outcome = await this.#try(request, tries, signal, work);
       if ('result' in outcome) return outcome.result;
       const { failure } = outcome;
       if (request.verb !== 'list' && isObjectAnswer(failure.kind)) {
@@ -124,17 +126,20 @@ export class S3Connection {
 
   async #try<T>(
     request: Request,
+    tries: number,
     signal: AbortSignal,
     work: (call: Call) => Promise<T>,
   ): Promise<{ result: T } | { failure: Failure }> {
     const { client, sdk, direct } = await this.#open();
     await this.limit.enter(signal);
     const silenceMs = this.#options.timeoutMs;
-    // An upload tells nothing of its bytes on the way: its silence may last as long as they take.
-    const transferMs = (request.bytes ?? 0) / SLOWEST_BYTES_PER_MS;
+    const bytes = request.bytes ?? 0;
+    const slowestMs = bytes / SLOWEST_BYTES_PER_MS;
+    // An upload tells nothing of its bytes on the way: it is given a little time, then more and more.
+    const uploadMs = Math.min(slowestMs, (2 ** tries * bytes) / UPLOAD_BYTES_PER_MS);
     const clocks = {
-      silenceMs: request.verb === 'write' ? silenceMs + transferMs : silenceMs,
-      totalMs: 4 * silenceMs + transferMs,
+      silenceMs: request.verb === 'write' ? silenceMs + uploadMs : silenceMs,
+      totalMs: 4 * silenceMs + slowestMs,
     };
     const base = {
       Bucket: this.bucket,
