@@ -108,6 +108,7 @@ export async function extract(options: ExtractOptions, hooks: ExtractHooks): Pro
     onEvent({ event: 'stage', stage: 'extract' });
     const context = {
       source,
+      maxPixels: pixelOptions.maxPixels,
       manifest,
       store,
       pool,

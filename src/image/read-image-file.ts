@@ -34,17 +34,21 @@ export function readImageFile(path: string, maxPixels: number): Uint8Array {
   }
 }
 
+/** @throws DecodeError `too_many_pixels` for a file larger than any image of `maxPixels` */
+export function expectPlausibleSize(bytes: number, maxPixels: number): void {
+  const most = maxPixels * BYTES_PER_PIXEL + METADATA_BYTES;
+  if (bytes <= most) return;
+  throw new DecodeError(
+    'too_many_pixels',
+    `Expected at most ${most} bytes for an image of ${maxPixels} pixels but found ${bytes}.`,
+  );
+}
+
 function readWhole(file: number, maxPixels: number): Uint8Array {
   const stat = fstatSync(file);
   if (!stat.isFile()) throw notAFile();
   if (stat.size === 0) throw new DecodeError('empty_file', 'Expected an image but found 0 bytes.');
-  const most = maxPixels * BYTES_PER_PIXEL + METADATA_BYTES;
-  if (stat.size > most) {
-    throw new DecodeError(
-      'too_many_pixels',
-      `Expected at most ${most} bytes for an image of ${maxPixels} pixels but found ${stat.size}.`,
-    );
-  }
+  expectPlausibleSize(stat.size, maxPixels);
   const bytes = new Uint8Array(stat.size);
   let filled = 0;
   while (filled < bytes.length) {

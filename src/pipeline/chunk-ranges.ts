@@ -16,13 +16,27 @@ export interface ShardRange {
   readonly end: number;
 }
 
-/** Cuts shards into chunks of at most `chunkSize` images. A shard without images gives one empty chunk. */
-export function chunkRanges(shards: readonly ShardRange[], chunkSize: number): ChunkRange[] {
+/**
+ * Cuts shards into chunks of at most `chunkSize` images and, where bodies are held in memory, of at most
+ * `bytes.most` (but one image at least). A shard without images gives one empty chunk.
+ */
+export function chunkRanges(
+  shards: readonly ShardRange[],
+  chunkSize: number,
+  bytes?: { readonly most: number; readonly sizeOf: (index: number) => number },
+): ChunkRange[] {
   return shards.flatMap((shard) => {
     const chunks: ChunkRange[] = [];
     let start = shard.start;
     do {
-      const end = Math.min(start + chunkSize, shard.end);
+      let end = Math.min(start + chunkSize, shard.end);
+      if (bytes !== undefined) {
+        let sum = 0;
+        for (let i = start; i < end; i++) {
+          sum += bytes.sizeOf(i);
+          if (sum > bytes.most) end = Math.max(i, start + 1);
+        }
+      }
       chunks.push({ shard: shard.id, start, end, isLastOfShard: end === shard.end });
       start = end;
     } while (start < shard.end);

@@ -16,9 +16,13 @@ import type { RunClock } from './stage-clock.ts';
 
 /** Images that a worker takes in one go: enough to hide a message's cost, few enough to spread evenly. */
 const CHUNK_IMAGES = 16;
+/** The same for bodies that were fetched: they wait in memory for their worker. */
+const CHUNK_BYTES = 8 << 20;
 
 export interface ExtractShardsContext {
   readonly source: Source;
+  /** An image with more pixels than this is not even fetched. */
+  readonly maxPixels: number;
   readonly manifest: Manifest;
   readonly store: RunStore;
   readonly pool: DecodePool;
@@ -34,7 +38,7 @@ export interface ExtractShardsContext {
  * Computes every shard that is not committed yet: decode -> batch -> network -> shard file.
  *
  * In memory at once: the chunks on their way through the pool (2 × workers + 1), `inFlight` + 1 batches,
- * one shard, and what is fetched ahead from a store (LOOK_AHEAD).
+ * one shard, and what is fetched ahead from a store (LOOK_AHEAD, and CHUNK_BYTES in each chunk).
  */
 export async function extractShards(context: ExtractShardsContext): Promise<void> {
   const { source, manifest, store, pool, extractor, fitting, progress, signal } = context;
@@ -42,12 +46,13 @@ export async function extractShards(context: ExtractShardsContext): Promise<void
   if (open.length === 0) return;
 
   const [height, width] = extractor.inputSize;
-  const ranges = chunkRanges(open, CHUNK_IMAGES);
+  const bodies = { most: CHUNK_BYTES, sizeOf: (index: number) => manifest.entry(index).size };
+  const ranges = chunkRanges(open, CHUNK_IMAGES, source.isLocal ? undefined : bodies);
   // Workers open local files themselves; others are fetched ahead of them.
-  const fetched = new FetchedChunks();
+  const fetched = new FetchedChunks({ source, entries: manifest, maxPixels: context.maxPixels });
   const decoded = source.isLocal
     ? pool.decode(decodeTasks(ranges, manifest), signal)
-    : fetched.complete(pool.decode(fetched.tasks(source, ranges, manifest, signal), signal));
+    : fetched.complete(pool.decode(fetched.tasks(ranges, signal), signal));
   const batches = packBatches(
     watch(decoded, context),
     ranges,

@@ -1,5 +1,6 @@
 import { DecodeError } from '../image/decode-error.ts';
 import type { DecodedChunk, DecodeTask, ImageRejection } from '../image/decoded-chunk.ts';
+import { expectPlausibleSize } from '../image/read-image-file.ts';
 import type { Source, SourceEntry } from '../source/source.ts';
 import type { ChunkRange } from './chunk-ranges.ts';
 
@@ -12,6 +13,14 @@ export interface LookAhead {
 /** Enough for 64 requests in flight while the decoder takes whole chunks; the memory that it may cost. */
 export const LOOK_AHEAD: LookAhead = { images: 192, bytes: 64 << 20 };
 
+export interface FetchFrom {
+  readonly source: Source;
+  readonly entries: { entry(index: number): SourceEntry };
+  /** Objects larger than any image of so many pixels are rejected unread. */
+  readonly maxPixels: number;
+  readonly lookAhead?: LookAhead;
+}
+
 /**
  * Fetches images of a source that workers cannot open, ahead of their turn, and hands them on chunk by
  * chunk in manifest order. Images that are gone or have changed are kept for `complete` to add as rejections.
@@ -21,17 +30,18 @@ export class FetchedChunks {
   /** Of chunks handed out and not yet back. */
   readonly #rejections: ImageRejection[][] = [];
 
+  readonly #from: FetchFrom;
+
+  constructor(from: FetchFrom) {
+    this.#from = from;
+  }
+
   /** @throws SourceError when the store fails */
-  async *tasks(
-    source: Source,
-    ranges: readonly ChunkRange[],
-    entries: { entry(index: number): SourceEntry },
-    signal: AbortSignal,
-    lookAhead = LOOK_AHEAD,
-  ): AsyncGenerator<DecodeTask[]> {
+  async *tasks(ranges: readonly ChunkRange[], signal: AbortSignal): AsyncGenerator<DecodeTask[]> {
+    const { source, entries } = this.#from;
     const stop = new AbortController();
     const ended = AbortSignal.any([signal, stop.signal]);
-    const fetched = fetchAhead(source, positions(ranges), entries, ended, lookAhead);
+    const fetched = fetchAhead(this.#from, positions(ranges), ended);
     try {
       for (const { start, end } of ranges) {
         const tasks: DecodeTask[] = [];
@@ -76,12 +86,14 @@ interface Fetch {
 
 /** Bodies in the order of `indices`, with as many on their way as look-ahead allows. */
 async function* fetchAhead(
-  source: Source,
+  { source, entries, maxPixels, lookAhead = LOOK_AHEAD }: FetchFrom,
   indices: Generator<number>,
-  entries: { entry(index: number): SourceEntry },
   signal: AbortSignal,
-  lookAhead: LookAhead,
 ): AsyncGenerator<Uint8Array | DecodeError> {
+  const read = async (entry: SourceEntry) => {
+    expectPlausibleSize(entry.size, maxPixels);
+    return source.read(entry, signal);
+  };
   const fetches: Fetch[] = [];
   let bytes = 0;
   let next = indices.next();
@@ -90,7 +102,7 @@ async function* fetchAhead(
       while (!next.done && fetches.length < lookAhead.images) {
         const entry = entries.entry(next.value);
         if (fetches.length > 0 && bytes + entry.size > lookAhead.bytes) break;
-        const body = source.read(entry, signal).catch((error: unknown) => {
+        const body = read(entry).catch((error: unknown) => {
           if (error instanceof DecodeError) return error;
           throw error;
         });

@@ -157,6 +157,10 @@ export class S3Connection {
       if (error instanceof ObjectAnswer || isFault(error)) throw error;
       const failure = classifyFailure(error);
       if (failure.kind === 'busy') this.limit.slowDown();
+      // Credentials that were there and cannot be renewed just now may be renewed later.
+      if (failure.kind === 'noCredentials' && this.#hasAnswered) {
+        return { failure: { ...failure, kind: 'broken' } };
+      }
       return { failure };
     } finally {
       this.limit.leave();
