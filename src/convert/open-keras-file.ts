@@ -118,6 +118,7 @@ async function openH5(path: string, label: string, options: OpenOptions): Promis
 /** Packed weights shrink little; a bomb of zeros shrinks a thousandfold. */
 const MAX_RATIO = 100;
 const SMALL_BYTES = 64 * 1024 * 1024;
+const MAX_CHUNK_BYTES = 256 * 1024 * 1024;
 
 /** A damaged or malicious header can declare any shape: what is not packed must fit the file. */
 function checkDeclaredBytes(root: H5Group, fileBytes: number, label: string): void {
@@ -127,6 +128,11 @@ function checkDeclaredBytes(root: H5Group, fileBytes: number, label: string): vo
     const bytes = dataset.shape.reduce((a, b) => a * b, dataset.itemBytes);
     if (dataset.chunks === null) plain += bytes;
     else packed += bytes;
+    // HDF5 unpacks whole chunks in memory.
+    const chunkBytes = (dataset.chunks ?? []).reduce((a, b) => a * b, dataset.itemBytes);
+    if (chunkBytes > MAX_CHUNK_BYTES) {
+      throw damaged(`chunks of at most ${MAX_CHUNK_BYTES} bytes in ${label}`, `${chunkBytes}`);
+    }
   };
   const visit = (group: H5Group): void => {
     for (const dataset of Object.values(group.datasets)) add(dataset);

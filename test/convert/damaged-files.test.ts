@@ -78,6 +78,21 @@ test('flipped bytes in HDF5 headers end in a model or one clear error', async ()
   expect(outcomes.refused).toBeGreaterThan(10);
 });
 
+test('lengths of gigabytes in a damaged header take no gigabytes of memory', async () => {
+  // A name is its length (4 bytes) and its place in a heap: every length becomes 0x78…….
+  const bytes = await fixtureBytes('mobilenetv2.renamed-weights.h5');
+  const heap = bytes.indexOf('GCOL');
+  const address = Buffer.alloc(8);
+  address.writeUInt32LE(heap);
+  for (let at = bytes.indexOf(address); at >= 0 && at < heap; at = bytes.indexOf(address, at + 8)) {
+    bytes[at - 1] = 0x78;
+  }
+  const peakBefore = process.resourceUsage().maxRSS;
+  const error = await convert('x.h5', bytes, { arch: 'mobilenetv2' });
+  expect(error?.message).toContain('Expected a readable HDF5 file');
+  expect(process.resourceUsage().maxRSS - peakBefore).toBeLessThan(1_000_000);
+});
+
 test('a .keras file with any byte of its members flipped fails its checksum', async () => {
   const whole = await fixtureBytes('twins.keras3.keras');
   const weights = whole.indexOf('\x89HDF', 'latin1');

@@ -15,7 +15,11 @@ const MAX_ATTRIBUTE_BYTES = 64 * 1024 * 1024;
 /** Long lists are split over `layer_names0`, `layer_names1`, … */
 const ATTRIBUTES = /^(layer_names|weight_names)\d*$|^(model_config|keras_version|backend|name)$/;
 
+/** HDF5 believes a damaged length and asks for gigabytes; reading needs some chunks at a time. */
+const MAX_HEAP_BYTES = 768 * 1024 * 1024;
+
 const port = parentPort!;
+limitHeap(MAX_HEAP_BYTES);
 const module = await h5wasm.ready;
 const diagnosis = captureDiagnosis();
 let objects = 0;
@@ -27,6 +31,15 @@ try {
   port.on('message', (request: ReadRequest) => answer(file, request));
 } catch (error) {
   fail(undefined, error);
+}
+
+/** h5wasm's own limit of 2 GiB is fixed when it is built. */
+function limitHeap(maxBytes: number): void {
+  const grow = WebAssembly.Memory.prototype.grow;
+  WebAssembly.Memory.prototype.grow = function (this: WebAssembly.Memory, pages: number) {
+    if (this.buffer.byteLength + pages * 65_536 > maxBytes) throw new RangeError('heap limit');
+    return grow.call(this, pages);
+  };
 }
 
 function answer(file: Group, request: ReadRequest): void {
