@@ -31,12 +31,12 @@ export async function inheritOptions(
   return merged;
 }
 
-const STORE_OPTIONS = Object.entries(EXTRACT_OPTIONS).flatMap(([key, { group }]) =>
+export const STORE_OPTIONS = Object.entries(EXTRACT_OPTIONS).flatMap(([key, { group }]) =>
   group === 'Store' ? [key] : [],
 );
 
-/** How to reach the run: checked before there is a mode, which the run itself will tell. */
-function storeOptions(raw: Readonly<Record<string, unknown>>) {
+/** How to reach a run that is only named: checked before there is a mode, which the run itself will tell. */
+export function storeOptions(raw: Readonly<Record<string, unknown>>) {
   const given = STORE_OPTIONS.map((key) => [key, raw[flagName(key)]]);
   return resolveOptions({ input: '.', out: '.', mode: 'pixels', ...Object.fromEntries(given) });
 }

@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ExportError, type Img2FeaturesError, SourceError } from '../../src/errors.ts';
 import { S3Store } from '../../src/export/s3-store.ts';
@@ -50,7 +51,7 @@ async function readFailure(endpoint: string, more: Partial<S3Options> = {}): Pro
 }
 
 async function withScript<T>(
-  answer: Answer | ((method: string, url: string) => Answer),
+  answer: Answer | ((method: string, url: string, headers: IncomingHttpHeaders) => Answer),
   work: (endpoint: string, requests: string[]) => Promise<T>,
 ): Promise<T> {
   const script = typeof answer === 'function' ? answer : () => answer;
@@ -290,6 +291,27 @@ test('odd keys are asked for by their own name, never a tidied one', async () =>
       'GET /bkt/a%2Bb%20%2541.jpg',
     ]);
   });
+});
+
+test('--requester-pays goes with every request, and only when asked', async () => {
+  const payers: (string | undefined)[] = [];
+  const answer = (_: string, url: string, headers: IncomingHttpHeaders): Answer => {
+    payers.push(headers['x-amz-request-payer'] as string | undefined);
+    return { status: 200, body: url.includes('list-type') ? listXml(['d/1.jpg']) : 'abc' };
+  };
+  for (const requesterPays of [true, false]) {
+    await withScript(answer, async (endpoint) => {
+      const s3 = testOptions(endpoint, { requesterPays });
+      const source = openS3Source('s3://bkt', { originForm: 'path', s3 });
+      for await (const _ of source.list(never));
+      // The first body comes through the SDK, the second without it.
+      for (let i = 0; i < 2; i++) await source.read({ ...ENTRY, version: 'modified x' }, never);
+      for (let i = 0; i < 2; i++) {
+        await source.read({ ...ENTRY, version: '900150983cd24fb0d6963f7d28e17f72' }, never);
+      }
+    });
+  }
+  expect(payers).toEqual([...Array(5).fill('requester'), ...Array(5).fill(undefined)]);
 });
 
 test('a list without end is not followed for ever', async () => {

@@ -84,6 +84,29 @@ describe.skipIf(store === undefined)('s3 -> s3', () => {
     expect(await store!.uploads('tables')).toEqual([]);
   });
 
+  test('verify reads it there and finds it sound', async () => {
+    const reach = ['--s3-endpoint', store!.endpoint];
+    const { status, stdout, stderr } = await runCli(dir, 'verify', 's3://tables/direct', ...reach);
+    expect(status, stdout + stderr).toBe(0);
+    expect(stdout).toBe('s3://tables/direct is sound.\n');
+    const missing = await runCli(dir, 'verify', 's3://tables/nothing', ...reach);
+    expect(missing.status).toBe(2);
+    expect(missing.stdout).toContain('_SUCCESS is missing');
+  });
+
+  test('transform takes its reducer from there', async () => {
+    const reach = ['--s3-endpoint', store!.endpoint];
+    const run = ['transform', 'dataset', '--with', 's3a://tables/direct', '--out', 'transformed'];
+    const { status, stderr } = await runCli(dir, ...run, '--format', 'csv', ...reach);
+    expect(status, stderr).toBe(1);
+    const Key = 'direct/csv/features.csv';
+    const { Body } = await store!.client.send(new GetObjectCommand({ Bucket: 'tables', Key }));
+    const fitted = new Set((await Body!.transformToString()).split('\n').map(withoutOrigin));
+    const lines = readFileSync(join(dir, 'transformed/csv/features.csv'), 'utf8').split('\n');
+    expect(lines.length).toBeGreaterThan(20);
+    for (const line of lines) expect(fitted).toContain(withoutOrigin(line));
+  });
+
   test('starting again finds it complete, by the state in the cache folder', async () => {
     const { status, stdout, stderr } = await extract(store!.endpoint, 's3a://tables/direct/');
     expect(status, stderr).toBe(1);
@@ -215,6 +238,11 @@ describe.skipIf(store === undefined)('s3 -> s3', () => {
     expect(existsSync(join(dir, 'local', '.img2features', 'identity.json'))).toBe(true);
   });
 });
+
+/** The cells of a line but the first. */
+function withoutOrigin(line: string): string {
+  return line.slice(line.indexOf(',') + 1);
+}
 
 /** About one request in seven goes wrong, each in the way that suits it. */
 function seededFaults(seed: number): (seen: Seen) => Fault | undefined {

@@ -1,4 +1,4 @@
-import { createServer } from 'node:http';
+import { createServer, type IncomingHttpHeaders } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 export interface Answer {
@@ -9,13 +9,17 @@ export interface Answer {
 
 /** A server that says what it is told to, for answers that a local store never gives. */
 export async function startScriptedStore(
-  answer: (method: string, url: string) => Answer,
+  answer: (method: string, url: string, headers: IncomingHttpHeaders) => Answer,
 ): Promise<{ endpoint: string; requests: string[]; close: () => Promise<void> }> {
   const requests: string[] = [];
   const server = createServer((request, response) => {
     request.resume();
     requests.push(`${request.method} ${request.url}`);
-    const { status, body = '', headers = {} } = answer(request.method!, request.url!);
+    const {
+      status,
+      body = '',
+      headers = {},
+    } = answer(request.method!, request.url!, request.headers);
     response.writeHead(status, { 'content-type': 'application/xml', ...headers });
     response.end(body);
   });
