@@ -1,0 +1,124 @@
+import { existsSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { verifyRun } from '../../src/run/verify-run.ts';
+import { type CliResult, runCli, startCli, tableHashes, tempFolder } from '../e2e/run-cli.ts';
+import { loadScript } from '../scripts/load-script.ts';
+import { isLong, seededRandom } from './long-form.ts';
+
+const { writeDataset } = await loadScript('draw-images.mjs');
+const preload = join(import.meta.dirname, 'kill-at-rename.cjs');
+
+let dir: string;
+let remove: () => Promise<void>;
+
+beforeAll(async () => {
+  ({ dir, remove } = await tempFolder());
+  const small = { minSize: 20, maxSize: 30, withBroken: true };
+  await writeDataset(join(dir, 'many'), { seed: 3, imagesPerClass: isLong ? 100 : 25, ...small });
+  await writeDataset(join(dir, 'few'), { seed: 4, imagesPerClass: 3, ...small });
+  const init = ['model', 'init', 'vgg16', '--seed', '1', '--width', '0.0625'];
+  const { status, stderr } = await runCli(dir, ...init, '--out', 'models/vgg16');
+  expect(status, stderr).toBe(0);
+});
+afterAll(() => remove());
+
+const MODES = [
+  {
+    mode: 'pixels',
+    args: ['many', '--mode', 'pixels', '--format', 'parquet,json,csv', '--k', '3'],
+    /** Kills at random moments; those at renames come on top, one for each rename. */
+    kills: isLong ? 130 : 10,
+    everyRename: isLong ? 1 : 3,
+  },
+  {
+    mode: 'vgg16',
+    args: ['few', '--mode', 'vgg16', '--layer', 'fc2', '--k', '2', '--batch', '4'],
+    kills: isLong ? 60 : 5,
+    everyRename: isLong ? 1 : 4,
+  },
+];
+
+describe.each(MODES)('$mode', ({ args, kills, everyRename }) => {
+  let calm: Record<string, string>;
+  let calmMs: number;
+
+  beforeAll(async () => {
+    const start = performance.now();
+    const { status, stderr } = await runCli(dir, ...args, '--out', 'calm');
+    calmMs = performance.now() - start;
+    expect(status, stderr).toBe(1); // the broken ones are rejected
+    calm = tableHashes(join(dir, 'calm'));
+    expect(Object.keys(calm)).toContain('parquet/part-00000.parquet');
+  });
+  afterAll(() => rm(join(dir, 'calm'), { recursive: true }));
+
+  /** Resumes what a kill left; the result must be that of the undisturbed run. */
+  async function expectRecovery(): Promise<void> {
+    // What looks complete after a kill is complete.
+    if (existsSync(join(dir, 'out', '_SUCCESS'))) await expectWhole();
+    const { status, stderr } = await runCli(dir, ...args, '--out', 'out');
+    expect(status, stderr).toBe(1);
+    await expectWhole();
+    await rm(join(dir, 'out'), { recursive: true });
+  }
+
+  async function expectWhole(): Promise<void> {
+    expect(await verifyRun(join(dir, 'out'))).toEqual([]);
+    expect(tableHashes(join(dir, 'out'))).toEqual(calm);
+  }
+
+  test('killed again and again at random moments, it ends with the bytes of an undisturbed run', {
+    timeout: 3_600_000,
+  }, async () => {
+    const random = seededRandom(kills);
+    let killed = 0;
+    let runs = 0;
+    // Up to four kills for one run, so that what a kill left is killed again.
+    while (killed < kills) {
+      for (let times = 1 + Math.floor(random() * 4); times > 0 && killed < kills; times--) {
+        const { child, finished } = startCli(dir, ...args, '--out', 'out');
+        const ended = finished.then(() => 'ended');
+        if ((await Promise.race([ended, sleep(random() * calmMs)])) !== 'ended') {
+          child.kill('SIGKILL');
+          killed++;
+        }
+        await finished;
+      }
+      runs++;
+      await expectRecovery();
+    }
+    process.stderr.write(`${args[2]}: ${killed} kills at random moments in ${runs} runs\n`);
+  });
+
+  test('killed at its renames, it ends with the bytes of an undisturbed run', {
+    timeout: 3_600_000,
+  }, async () => {
+    let killed = 0;
+    for (let rename = 1; ; rename += everyRename) {
+      const { status, stderr } = await killedAt(`${rename}:${rename % 4 < 2 ? 'after' : 'before'}`);
+      if (status !== null) {
+        expect(status, stderr).toBe(1);
+        break;
+      }
+      killed++;
+      await expectRecovery();
+    }
+    process.stderr.write(`${args[2]}: ${killed} kills at renames\n`);
+    expect(killed).toBeGreaterThanOrEqual(isLong ? 8 : 2);
+    await rm(join(dir, 'out'), { recursive: true });
+  });
+
+  function killedAt(moment: string): Promise<CliResult> {
+    process.env.NODE_OPTIONS = `--require=${preload}`;
+    process.env.KILL_AT = moment;
+    try {
+      return startCli(dir, ...args, '--out', 'out').finished;
+    } finally {
+      delete process.env.NODE_OPTIONS;
+      delete process.env.KILL_AT;
+    }
+  }
+});
