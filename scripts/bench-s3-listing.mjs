@@ -8,12 +8,14 @@ import { fileURLToPath } from 'node:url';
 
 const PAGE = 1000;
 
-if (process.argv[2] === 'child') await measureListing(String(process.argv[3]));
-else {
-  const { images, seconds, megabytes } = await benchListing(Number(process.argv[2] ?? 1_000_000));
-  console.log(
-    `${images} keys in ${seconds.toFixed(1)} s, ${megabytes.toFixed(0)} MB over the baseline`,
-  );
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  if (process.argv[2] === 'child') await measureListing(String(process.argv[3]));
+  else {
+    const { images, seconds, megabytes } = await benchListing(Number(process.argv[2] ?? 1_000_000));
+    console.log(
+      `${images} keys in ${seconds.toFixed(1)} s, ${megabytes.toFixed(0)} MB over the baseline`,
+    );
+  }
 }
 
 /**
