@@ -1,7 +1,7 @@
 import type { LayerRow } from '../../model/architectures/keras-layers.ts';
 import { inferLayerShapes } from '../../model/layer-shapes.ts';
 import type { ModelFolder, Preprocessing } from '../../model/model-folder.ts';
-import { listLayers, modelConfigOf, type OpenShape } from '../../model/topology-layers.ts';
+import { batchShape, listLayers, modelConfigOf } from '../../model/topology-layers.ts';
 import { describeOutput } from '../describe-output.ts';
 import { pruneTopology } from '../eager/prune-topology.ts';
 import type { Device, EngineOutput, Precision } from '../engine.ts';
@@ -58,34 +58,26 @@ export function buildGraph(
   const norms = foldedNorms(rows, new Set(wanted));
   const builder = new GraphBuilder(precision, FP16_SCALE[preprocessing]);
   const pixels = addPixelInput(builder, preprocessing, inputSize);
+  // On a GPU TensorFlow runs a fused float32 convolution by transposing to NCHW and back.
+  const addsUnfused = device === 'cuda' && builder.type === 'float';
   const values = new Map<string, Value>();
   for (const [i, row] of rows.entries()) {
-    const inputs = row.inbound.map((from) => values.get(from)!);
-    if (inputs.length === 0) {
-      checkInput(shapes.get(row.name)!, row, inputSize, values.size > 0);
-      if (row.className === 'InputLayer') {
-        values.set(row.name, pixels);
-        continue;
-      }
-      // The first layer of a Sequential model, which has no InputLayer.
-      inputs.push(pixels);
-    }
-    const isFolded = norms.folded.has(row.name);
-    const value = isFolded
+    const isFirst = row.inbound.length === 0;
+    if (isFirst) checkInput(row, inputSize, values.size > 0);
+    // A Sequential model has no InputLayer: its first layer takes the pixels.
+    const inputs = isFirst ? [pixels] : row.inbound.map((from) => values.get(from)!);
+    const passes = row.className === 'InputLayer' || norms.folded.has(row.name);
+    const value = passes
       ? inputs[0]!
       : addLayer({
           builder,
           row,
           name: `layer_${i}_${row.name.replaceAll(/[^A-Za-z0-9_.-]/g, '_')}`,
           inputs,
-          inputShapes:
-            row.inbound.length === 0
-              ? [[...inputSize, 3]]
-              : row.inbound.map((from) => shapes.get(from)!),
+          inputShapes: isFirst ? [[...inputSize, 3]] : row.inbound.map((from) => shapes.get(from)!),
           outputShape: shapes.get(row.name)!,
           norm: norms.byConvolution.get(row.name),
-          // On a GPU TensorFlow runs a fused float32 convolution by transposing to NCHW and back.
-          addsUnfused: device === 'cuda' && builder.type === 'float',
+          addsUnfused,
         });
     values.set(row.name, value);
   }
@@ -113,14 +105,13 @@ function shapesOf(topology: Record<string, unknown>, rows: readonly LayerRow[]) 
 }
 
 function checkInput(
-  shape: OpenShape,
-  { name, className }: LayerRow,
+  { name, config }: LayerRow,
   [height, width]: readonly [number, number],
   isSecond: boolean,
 ): void {
   if (isSecond) throw new UnsupportedGraph('it has more than one input');
-  const expected = `${height},${width},3`;
-  if (className === 'InputLayer' && String(shape) !== expected) {
+  const shape = batchShape(config)?.slice(1) ?? [];
+  if (String(shape) !== String([height, width, 3])) {
     throw new UnsupportedGraph(`its input ${name} is [${shape.join(', ')}]`);
   }
 }

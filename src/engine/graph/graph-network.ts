@@ -21,6 +21,7 @@ interface Binding {
   deleteTensor(id: number): void;
   tensorDataSync(id: number): Float32Array;
   loadSavedModel(dir: string, tags: string): number;
+  deleteSavedModel(id: number): void;
   runSavedModel(id: number, inputs: number[], from: string, to: string): { id: number }[];
   getNumOfTensors(): number;
 }
@@ -47,11 +48,17 @@ export async function loadGraphNetwork(
   const binding = (tf.backend() as unknown as { binding: Binding }).binding;
   const id = await load(binding, graph, folder);
   const network = new GraphNetwork(binding, id, graph, folder.metadata.inputSize, options);
-  if (options.precision === 'fp16' || options.precision === 'bf16') probe(network, folder, options);
+  const isHalf = options.precision === 'fp16' || options.precision === 'bf16';
+  try {
+    if (isHalf || options.device === 'cuda') probe(network, folder, options);
+  } catch (error) {
+    binding.deleteSavedModel(id);
+    throw error;
+  }
   return network;
 }
 
-/** One image: TensorFlow says only when it runs that a device lacks a type. */
+/** Runs one image: TensorFlow says only then that a device has no kernel for a type. */
 function probe(network: Network, folder: ModelFolder, { precision, device }: GraphOptions): void {
   const [height, width] = folder.metadata.inputSize;
   try {
