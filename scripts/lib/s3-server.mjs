@@ -3,7 +3,15 @@
  * cache folder; without Go, moto's server in a Python environment of its own there.
  */
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, statSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -115,27 +123,38 @@ function installMoto(dir, moto) {
 }
 
 /**
- * Two test files at once must not build twice. A lock that nobody has freed for longer than a build takes is dead.
+ * Two test files at once must not build twice. A lock whose process is gone is taken over.
  * @template T
  * @param {string} lock
  * @param {() => T} work
  * @returns {Promise<T>}
  */
 async function withLock(lock, work) {
+  const own = String(process.pid);
   for (;;) {
     try {
-      mkdirSync(lock);
+      writeFileSync(lock, own, { flag: 'wx' });
       break;
     } catch {
-      const age = Date.now() - (statSync(lock, { throwIfNoEntry: false })?.mtimeMs ?? 0);
-      if (age > 2 * BUILD_MS) rmSync(lock, { recursive: true, force: true });
+      if (isGone(lock)) rmSync(lock, { force: true });
       else await delay(500);
     }
   }
   try {
     return work();
   } finally {
-    rmSync(lock, { recursive: true, force: true });
+    rmSync(lock, { force: true });
+  }
+}
+
+/** @param {string} lock */
+function isGone(lock) {
+  try {
+    const pid = Number(readFileSync(lock, 'utf8'));
+    if (pid > 0) process.kill(pid, 0);
+    return false;
+  } catch (error) {
+    return /** @type {NodeJS.ErrnoException} */ (error).code === 'ESRCH';
   }
 }
 

@@ -256,7 +256,7 @@ function seededFaults(seed: number): (seen: Seen) => Fault | undefined {
     'silence',
   ];
   const reads: Fault[] = [...everywhere, 'cut', 'short', 'stall', 'flip'];
-  const writes: Fault[] = [...everywhere, 'flipUpload'];
+  const writes: Fault[] = store!.kind === 'moto' ? everywhere : [...everywhere, 'flipUpload'];
   let state = seed;
   const random = () => {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;

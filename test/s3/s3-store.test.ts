@@ -12,6 +12,15 @@ import { openTestStore, testOptions } from './store.ts';
 const store = await openTestStore('tables');
 afterAll(() => store?.stop());
 
+/** moto takes whatever comes; real stores check what was signed. */
+const WRITE_FAULTS: Fault[] = [
+  'slowDown',
+  'reset',
+  'lostAnswer',
+  'silence',
+  ...(store?.kind === 'moto' ? [] : (['flipUpload'] as const)),
+];
+
 const never = new AbortController().signal;
 const opened: S3Store[] = [];
 afterEach(async () => {
@@ -82,7 +91,7 @@ describe.skipIf(store === undefined)('an output in a store', () => {
     expect(await output.list('')).toEqual(['_SUCCESS']);
   });
 
-  test.each<Fault>(['slowDown', 'reset', 'lostAnswer', 'silence', 'flipUpload'])(
+  test.each(WRITE_FAULTS)(
     'each write survives %s, and what arrives is what was sent',
     async (fault) => {
       const seen = new Set<string>();
