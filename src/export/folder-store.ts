@@ -1,8 +1,9 @@
 import { createReadStream } from 'node:fs';
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { ExportError, errnoOf } from '../errors.ts';
 import { DurableFile, isTempName, removeStaleTemps } from './durable-file.ts';
+import { makeFolder } from './make-folder.ts';
 import type { OutputFile, OutputStore } from './output-store.ts';
 import { storageError } from './storage-error.ts';
 
@@ -24,7 +25,7 @@ export class FolderStore implements OutputStore {
   static async open(target: string): Promise<FolderStore> {
     const store = new FolderStore(target);
     try {
-      await mkdir(store.#root, { recursive: true });
+      await makeFolder(store.#root);
       await tidy(store.#root);
     } catch (error) {
       throw storageError(error, 'the output', store.#root);

@@ -98,13 +98,15 @@ async function tryLink(path: string, nonce: string): Promise<boolean> {
     if (errnoOf(error) === 'EEXIST') return false;
     throw storageError(error, 'the lock of the run', path);
   } finally {
-    await rm(temp, { force: true });
+    // The first failure is the one to report.
+    await rm(temp, { force: true }).catch(() => undefined);
   }
 }
 
 async function releaseOwn(path: string, nonce: string): Promise<void> {
   const holder = await readHolder(path);
-  if (holder?.nonce === nonce) await rm(path, { force: true });
+  // One that cannot be removed (the disk is read-only by now) is stale once this process is gone.
+  if (holder?.nonce === nonce) await rm(path, { force: true }).catch(() => undefined);
 }
 
 async function readHolder(path: string, attempts = 3): Promise<Holder | undefined> {
@@ -148,7 +150,7 @@ async function isFresh(path: string): Promise<boolean> {
     if (errnoOf(error) === 'ENOENT') return false;
     throw storageError(error, 'the lock of the run', path);
   } finally {
-    await rm(probe, { force: true });
+    await rm(probe, { force: true }).catch(() => undefined);
   }
 }
 

@@ -1,8 +1,9 @@
 import { existsSync } from 'node:fs';
-import { mkdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RunError } from '../errors.ts';
 import { removeStaleTemps, writeDurably } from '../export/durable-file.ts';
+import { makeFolder } from '../export/make-folder.ts';
 import { storageError } from '../export/storage-error.ts';
 import type { FeatureBlock, FeatureBlocks } from '../reduce/feature-blocks.ts';
 import { expectWholeShard, type ShardContent } from './expect-whole-shard.ts';
@@ -66,7 +67,7 @@ export class RunStore {
    */
   static async open(dir: string, options: OpenRunOptions): Promise<RunStore> {
     try {
-      await mkdir(join(dir, 'shards'), { recursive: true });
+      await makeFolder(join(dir, 'shards'));
     } catch (error) {
       throw storageError(error, 'the work folder', dir);
     }
