@@ -45,7 +45,8 @@ export class ChunkDecoder {
       watcher.starts();
       try {
         const start = performance.now();
-        const bytes = task.bytes ?? readImageFile(task.path as string, this.#options.maxPixels);
+        const bytes =
+          task.bytes ?? readImageFile(task.path as string, this.#options.maxPixels, task.listed);
         timing.readMs += performance.now() - start;
         const offset = indices.length * rowBytes;
         watcher.decodes();

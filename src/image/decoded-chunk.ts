@@ -19,12 +19,20 @@ export interface DecodeOptions {
   readonly tiff: boolean;
 }
 
+/** A file's size in bytes and its modification time in ms, as text. */
+export interface ListedFile {
+  readonly size: number;
+  readonly version: string;
+}
+
 /** One image to decode: from disk by the worker itself, or from bytes already fetched. */
 export interface DecodeTask {
   /** Position in the manifest; ties the row to its origin from here to the table. */
   readonly index: number;
   /** Absolute path; the worker reads it. */
   readonly path?: string;
+  /** What the listing said of the file at `path`; another one by now is a rejection `changed`. */
+  readonly listed?: ListedFile;
   /** The file's bytes; the buffer is transferred to the worker. */
   readonly bytes?: Uint8Array;
   /** Fetches the bytes once more: they are lost with a thread that an image has hung. */

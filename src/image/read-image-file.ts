@@ -1,6 +1,7 @@
 import { closeSync, constants, fstatSync, lstatSync, openSync, readSync, statSync } from 'node:fs';
 import { errnoOf } from '../errors.ts';
 import { DecodeError } from './decode-error.ts';
+import type { ListedFile } from './decoded-chunk.ts';
 
 /**
  * Eight bytes a pixel is the most an uncompressed image of a supported kind needs; the rest is
@@ -15,17 +16,18 @@ const METADATA_BYTES = 64 * 2 ** 20;
  *
  * Directories, FIFOs, sockets and devices are refused before they are opened, so nothing can hang.
  *
- * @throws DecodeError `not_a_file`, `broken_link`, `vanished`, `unreadable`, `empty_file` or, for a
- * file larger than any image of `maxPixels`, `too_many_pixels`
+ * @param listed what it must still be; without it the file is taken as it is
+ * @throws DecodeError `not_a_file`, `broken_link`, `vanished`, `changed`, `unreadable`, `empty_file`
+ * or, for a file larger than any image of `maxPixels`, `too_many_pixels`
  */
-export function readImageFile(path: string, maxPixels: number): Uint8Array {
+export function readImageFile(path: string, maxPixels: number, listed?: ListedFile): Uint8Array {
   try {
     if (!statSync(path).isFile()) throw notAFile();
     // O_NONBLOCK: should a FIFO have taken the file's place just now, opening does not wait for a
     // writer.
     const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
     try {
-      return readWhole(file, maxPixels);
+      return readWhole(file, maxPixels, listed);
     } finally {
       closeSync(file);
     }
@@ -44,9 +46,15 @@ export function expectPlausibleSize(bytes: number, maxPixels: number): void {
   );
 }
 
-function readWhole(file: number, maxPixels: number): Uint8Array {
+function readWhole(file: number, maxPixels: number, listed?: ListedFile): Uint8Array {
   const stat = fstatSync(file);
   if (!stat.isFile()) throw notAFile();
+  if (listed && (stat.size !== listed.size || String(stat.mtimeMs) !== listed.version)) {
+    throw new DecodeError(
+      'changed',
+      'Expected the file that was listed but found it changed since (its size or modification time).',
+    );
+  }
   if (stat.size === 0) throw new DecodeError('empty_file', 'Expected an image but found 0 bytes.');
   expectPlausibleSize(stat.size, maxPixels);
   const bytes = new Uint8Array(stat.size);

@@ -50,9 +50,9 @@ export function* decodeTasks(
   entries: { entry(index: number): SourceEntry },
 ): Generator<DecodeTask[]> {
   for (const { start, end } of ranges) {
-    yield Array.from({ length: end - start }, (_, i) => ({
-      index: start + i,
-      path: entries.entry(start + i).location,
-    }));
+    yield Array.from({ length: end - start }, (_, i) => {
+      const { location, size, version } = entries.entry(start + i);
+      return { index: start + i, path: location, listed: { size, version } };
+    });
   }
 }

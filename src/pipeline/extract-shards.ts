@@ -83,15 +83,20 @@ export async function extractShards(context: ExtractShardsContext): Promise<void
   }
 }
 
+/** What becomes of each image when the whole input is gone. */
+const LOST: ReadonlySet<string> = new Set(['vanished', 'changed', 'unreadable', 'broken_link']);
+
 /** Passes chunks on, telling of bad images and adding up the workers' time. */
 async function* watch(
   chunks: AsyncIterable<DecodedChunk>,
-  { manifest, clock, onEvent }: ExtractShardsContext,
+  { source, manifest, clock, onEvent }: ExtractShardsContext,
 ): AsyncGenerator<DecodedChunk> {
   for await (const chunk of chunks) {
     clock.add('read', chunk.timing.readMs);
     clock.add('decode', chunk.timing.decodeMs);
     clock.add('resize', chunk.timing.resizeMs);
+    // A disk that went away is no fault of the images on it.
+    if (chunk.rejections.some(({ reason }) => LOST.has(reason))) source.expectThere?.();
     for (const { index, reason, message } of chunk.rejections) {
       onEvent({ event: 'rejected', origin: manifest.entry(index).origin, reason, message });
     }

@@ -1,4 +1,4 @@
-import { type Dirent, readdirSync, type Stats, statSync } from 'node:fs';
+import { accessSync, constants, type Dirent, readdirSync, type Stats, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
@@ -19,6 +19,8 @@ export interface FolderSourceOptions {
  */
 export function openFolderSource(input: string, options: FolderSourceOptions): Source {
   const root = resolve(input);
+  /** The folder itself, not its name: an unmounted disk leaves an empty folder behind. */
+  const listed = idOf(root);
 
   return {
     input,
@@ -47,6 +49,14 @@ export function openFolderSource(input: string, options: FolderSourceOptions): S
       }
     },
     read: (entry: SourceEntry) => readFile(entry.location),
+    expectThere() {
+      const now = idOf(root);
+      if (now !== undefined && now === listed && isReadable(root)) return;
+      throw new SourceError(
+        `Expected the input ${input} for the whole run but found ${now === undefined ? 'it gone' : now === listed ? 'that it may not be read any more' : 'another folder in its place'}.`,
+        { fix: 'Bring it back (is its disk mounted?): the same command goes on where it stopped.' },
+      );
+    },
   };
 
   function* listOne(
@@ -110,6 +120,20 @@ interface Pending {
   readonly links: string[];
 }
 
+function idOf(path: string): string | undefined {
+  const stats = statOrReason(path);
+  return typeof stats === 'string' ? undefined : `${stats.dev}:${stats.ino}`;
+}
+
+function isReadable(folder: string): boolean {
+  try {
+    accessSync(folder, constants.R_OK | constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 function rejected(
   origin: string,
   reason: 'name_not_utf8' | 'not_a_file' | 'broken_link' | 'unreadable',
@@ -124,9 +148,8 @@ function escapeByte(character: string): string {
 
 /** False when this folder was listed before, through another path. */
 function markVisited(dir: string, seen: Set<string>): boolean {
-  const stats = statOrReason(dir);
-  if (typeof stats === 'string') return true; // readFolder reports it
-  const id = `${stats.dev}:${stats.ino}`;
+  const id = idOf(dir);
+  if (id === undefined) return true; // readFolder reports it
   if (seen.has(id)) return false;
   seen.add(id);
   return true;

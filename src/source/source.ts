@@ -40,6 +40,11 @@ export interface Source {
    * @throws DecodeError when this one image is gone or has changed; SourceError when the store fails
    */
   read(entry: SourceEntry, signal: AbortSignal): Promise<Uint8Array>;
+  /**
+   * Asked when an image cannot be read any more: is it that image, or the whole input?
+   * @throws SourceError when the input as a whole is gone
+   */
+  expectThere?(): void;
   /** Ends idle connections. */
   close?(): Promise<void>;
 }

@@ -1,0 +1,177 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { copyFile, link, mkdir, mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { verifyRun } from '../../src/run/verify-run.ts';
+import { readParquetRows, readRejections } from '../e2e/read-table.ts';
+import {
+  type CliResult,
+  listFiles,
+  runCli,
+  startCli,
+  tableHashes,
+  tempFolder,
+} from '../e2e/run-cli.ts';
+import { loadScript } from '../scripts/load-script.ts';
+
+const { writeDataset } = await loadScript('draw-images.mjs');
+/** Links to each drawn image: several shards' worth of chunks. */
+const COPIES = 120;
+
+let dir: string;
+let remove: () => Promise<void>;
+let calm: Record<string, string>;
+
+beforeAll(async () => {
+  ({ dir, remove } = await tempFolder());
+  await writeDataset(join(dir, 'drawn'), { seed: 3, imagesPerClass: 3, minSize: 20, maxSize: 30 });
+  await fill('in');
+  const { status, stderr } = await runCli(dir, ...command('in', 'calm'));
+  expect(status, stderr).toBe(0);
+  calm = tableHashes(join(dir, 'calm'));
+});
+afterAll(() => remove());
+
+async function fill(folder: string): Promise<void> {
+  for (const name of listFiles(join(dir, 'drawn'))) {
+    const [target, file] = name.split('/') as [string, string];
+    await mkdir(join(dir, folder, target), { recursive: true });
+    for (let n = 0; n < COPIES; n++) {
+      await link(join(dir, 'drawn', name), join(dir, folder, target, `${n}-${file}`));
+    }
+  }
+}
+
+function command(input: string, out: string): string[] {
+  const formats = ['--format', 'parquet,json', '--origin', 'relative'];
+  return [input, '--mode', 'pixels', '--out', out, '--k', '2', '--workers', '1', ...formats];
+}
+
+/** Runs `change` as soon as the list of images is made. */
+async function changedAfterListing(args: string[], change: () => void): Promise<CliResult> {
+  const { child, finished } = startCli(dir, ...args, '--log', 'json');
+  let said = '';
+  child.stdout?.on('data', (piece: Buffer) => {
+    if (said.includes('"listed"')) return;
+    said += piece.toString();
+    if (said.includes('"listed"')) change();
+  });
+  return finished;
+}
+
+test('files that vanish or change during a run are rejections, all others rows', async () => {
+  await fill('moving');
+  const all = listFiles(join(dir, 'moving'));
+  // The last ones in the order of rows: no worker is there yet.
+  const [gone, touched, rewritten] = all.slice(-3) as [string, string, string];
+  for (const name of [touched, rewritten]) {
+    rmSync(join(dir, 'moving', name));
+    await copyFile(join(dir, 'in', name), join(dir, 'moving', name));
+  }
+  const { status, stderr } = await changedAfterListing(command('moving', 'moved'), () => {
+    rmSync(join(dir, 'moving', gone));
+    utimesSync(join(dir, 'moving', touched), 1, 1);
+    writeFileSync(join(dir, 'moving', rewritten), 'something else');
+  });
+  expect(status, stderr).toBe(1);
+  const rejections = readRejections(join(dir, 'moved'));
+  expect(rejections.map(({ origin, reason }) => [origin, reason])).toEqual([
+    [gone, 'vanished'],
+    [touched, 'changed'],
+    [rewritten, 'changed'],
+  ]);
+  expect(readParquetRows(join(dir, 'moved'))).toHaveLength(all.length - 3);
+  expect(await verifyRun(join(dir, 'moved'))).toEqual([]);
+});
+
+test('an input that is gone as a whole stops the run with one error, and it goes on', async () => {
+  await fill('disk');
+  const args = command('disk', 'survived');
+  const first = await changedAfterListing(args, () =>
+    renameSync(join(dir, 'disk'), join(dir, 'unplugged')),
+  );
+  expect(first.status).toBe(2);
+  expect(first.stdout).toContain('Expected the input disk for the whole run but found it gone.');
+  expect(first.stdout).not.toContain('"rejected","origin"');
+  expect(existsSync(join(dir, 'survived', '_SUCCESS'))).toBe(false);
+  renameSync(join(dir, 'unplugged'), join(dir, 'disk'));
+  const second = await runCli(dir, ...args);
+  expect(second.status, second.stderr).toBe(0);
+  expect(tableHashes(join(dir, 'survived'))['json/part-00000.json']).toBe(
+    calm['json/part-00000.json'],
+  );
+});
+
+test('an empty folder in the place of the input is not taken for it', async () => {
+  await fill('mount');
+  const { status, stdout } = await changedAfterListing(command('mount', 'unmounted'), () => {
+    renameSync(join(dir, 'mount'), join(dir, 'elsewhere'));
+    execFileSync('mkdir', [join(dir, 'mount')]);
+  });
+  expect(status).toBe(2);
+  expect(stdout).toContain('but found another folder in its place.');
+});
+
+// Real file systems, where the tests may mount them.
+const disk = await mkdtemp(join(tmpdir(), 'img2features-tmpfs-'));
+const mounted = mount('-t', 'tmpfs', '-o', 'size=600k', 'tmpfs');
+
+function mount(...args: string[]): boolean {
+  try {
+    execFileSync('mount', [...args, disk], { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+afterAll(() => {
+  if (mounted) execFileSync('umount', ['-l', disk]);
+  rmSync(disk, { recursive: true });
+});
+
+describe.skipIf(!mounted)('on a small disk that is mounted for it', () => {
+  test('a full disk is one clear error, and with more room the run goes on', async () => {
+    const args = command('in', join(disk, 'out'));
+    const first = await runCli(dir, ...args);
+    expect(first.status).toBe(2);
+    expect(first.stderr).toMatch(/^.*Expected to write .+ but found a full disk \(ENOSPC\)\.$/m);
+    expect(first.stderr).not.toMatch(/\n\s+at /);
+    expect(existsSync(join(disk, 'out', '_SUCCESS'))).toBe(false);
+    mount('-o', 'remount,size=64m');
+    const second = await runCli(dir, ...args);
+    expect(second.status, second.stderr).toBe(0);
+    expect(await verifyRun(join(disk, 'out'))).toEqual([]);
+    expect(tableHashes(join(disk, 'out'))).toEqual(calm);
+  });
+
+  test('a read-only disk is one clear error before anything is computed', async () => {
+    mount('-o', 'remount,ro');
+    try {
+      const { status, stderr } = await runCli(dir, ...command('in', join(disk, 'other')));
+      expect(status).toBe(2);
+      expect(stderr).toMatch(/found a read-only file system \(EROFS\)/);
+      expect(stderr).not.toMatch(/\n\s+at /);
+    } finally {
+      mount('-o', 'remount,rw');
+    }
+  });
+
+  test('a disk that turns read-only during a run is one clear error, and the run goes on', async () => {
+    const args = command('in', join(disk, 'turned'));
+    const first = await changedAfterListing(args, () => {
+      for (let tries = 0; tries < 200; tries++) if (mount('-o', 'remount,ro')) return;
+    });
+    mount('-o', 'remount,rw');
+    // A file being written keeps the disk writable: then the run was whole.
+    if (first.status !== 0) {
+      expect(first.status).toBe(2);
+      expect(first.stdout).toContain('found a read-only file system (EROFS)');
+    }
+    const second = await runCli(dir, ...args);
+    expect(second.status, second.stderr).toBe(0);
+    expect(tableHashes(join(disk, 'turned'))).toEqual(calm);
+  });
+});
