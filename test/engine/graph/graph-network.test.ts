@@ -165,7 +165,7 @@ describe.skipIf(found.cpu === undefined)('the graph engine', () => {
     for (const value of values) expect(Math.abs(value - 76_564)).toBeLessThanOrEqual(32);
   });
 
-  test('a thousand images leave no memory behind', async () => {
+  test('thousands of images leave no memory behind', async () => {
     const layers = [input('image', [64, 64]), flatten('flat', 'image')];
     const folder = await writeTinyModel(functional(layers, 'flat'), {}, [64, 64]);
     const engine = await open(folder, { device: 'cpu', engine: 'graph' });
@@ -175,10 +175,11 @@ describe.skipIf(found.cpu === undefined)('the graph engine', () => {
       return { tensors: engine.numTensors(), bytes: await residentBytes(engine.pid!) };
     };
     const early = await run(60);
-    const late = await run(125);
+    const late = await run(500);
     expect(late.tensors).toBe(early.tensors);
-    // A batch is 98 kB of pixels and 393 kB of features: a leak would be 12 or 49 MB.
-    expect(late.bytes - early.bytes).toBeLessThan(8e6);
+    // A batch is 98 kB of pixels and 393 kB of features: a leak would be 49 or 196 MB. The allocator
+    // itself moves by some megabytes.
+    expect(late.bytes - early.bytes).toBeLessThan(25e6);
   });
 });
 
