@@ -45,6 +45,7 @@ export class DecodeThread {
   readonly #watch: NodeJS.Timeout;
   #nextId = 0;
   #isDead = false;
+  #isClosing = false;
   #lastTurn = 0;
   #looksAtTurn = 0;
 
@@ -84,6 +85,7 @@ export class DecodeThread {
   }
 
   async close(): Promise<void> {
+    this.#isClosing = true;
     clearInterval(this.#watch);
     await this.#worker.terminate();
   }
@@ -92,7 +94,8 @@ export class DecodeThread {
     const job = this.#jobs.get(reply.id);
     if (job === undefined) return;
     this.#jobs.delete(reply.id);
-    if (this.#jobs.size === 0) this.#worker.unref();
+    // While it is being ended it must be waited for.
+    if (this.#jobs.size === 0 && !this.#isClosing) this.#worker.unref();
     if ('chunk' in reply) job.resolve(reply.chunk);
     else job.reject(failure(job.tasks, reply.position, reply.failure));
   }

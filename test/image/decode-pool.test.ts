@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -215,4 +216,21 @@ test('a pool decodes a second list after the first, and an empty one', async () 
   expect(await collect(pool.decode([], never))).toEqual([]);
   expect(await collect(pool.decode(manyChunks(2), never))).toHaveLength(2);
   expect(await collect(pool.decode(manyChunks(3), never))).toHaveLength(3);
+});
+
+test('a process that closes a pool with replies on their way comes to its own end', () => {
+  // With nothing else to wait for, Node gave up (status 13) when a reply let go of the thread being ended.
+  const script = `
+    const { DecodePool } = await import(${JSON.stringify(built)});
+    for (let n = 0; n < 20; n++) {
+      const pool = new DecodePool(${JSON.stringify(options)}, 1);
+      const chunks = [0, 1, 2].map((index) => [{ index, path: '/nowhere' }]);
+      for await (const chunk of pool.decode(chunks, new AbortController().signal)) break;
+      await pool.close();
+    }
+    console.log('closed');
+  `;
+  const args = ['--input-type=module', '-e', script];
+  const { status, stdout } = spawnSync(process.execPath, args, { encoding: 'utf8' });
+  expect([status, stdout]).toEqual([0, 'closed\n']);
 });
