@@ -230,7 +230,8 @@ test('a process that closes a pool with replies on their way comes to its own en
     }
     console.log('closed');
   `;
-  const args = ['--input-type=module', '-e', script];
+  writeFileSync(join(dir, 'close.mjs'), script);
+  const args = [join(dir, 'close.mjs')];
   const { status, stdout } = spawnSync(process.execPath, args, { encoding: 'utf8' });
   expect([status, stdout]).toEqual([0, 'closed\n']);
 });
