@@ -99,7 +99,7 @@ export class S3File implements OutputFile {
     const { key } = this.#options;
     const body = this.#part.subarray(0, this.#filled);
     const request = {
-      verb: 'write',
+      verb: 'write' as const,
       url: this.#connection.urlOf(key),
       bytes: body.byteLength,
     };

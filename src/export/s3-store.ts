@@ -94,7 +94,7 @@ export class S3Store implements OutputStore {
   async remove(name: string): Promise<void> {
     await this.#prepare();
     const key = this.#keyOf(name);
-    const request = { verb: 'remove', url: this.#connection.urlOf(key) };
+    const request = { verb: 'remove' as const, url: this.#connection.urlOf(key) };
     try {
       await this.#connection.request(request, this.#signal, async (call) => {
         const { client, sdk, base } = call;

@@ -3,8 +3,7 @@ import type { Failure, FailureKind } from './classify-failure.ts';
 
 /** What was being asked of the store, in the words of the message. */
 export interface Request {
-  /** e.g. `list`, `read`, `write`. */
-  readonly verb: string;
+  readonly verb: 'list' | 'read' | 'write' | 'remove';
   /** `s3://bucket/key` */
   readonly url: string;
   /** Expected size of the body in bytes, up or down. */

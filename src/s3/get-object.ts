@@ -43,7 +43,7 @@ export class ObjectReader {
     const hasMd5 = MD5.test(etag) && (this.#matched > 0 || this.#mismatched < 3);
     let before: string | undefined;
     const request = {
-      verb: 'read',
+      verb: 'read' as const,
       url: this.#connection.urlOf(key),
       ...(size !== undefined && { bytes: size }),
     };
@@ -71,7 +71,7 @@ export class ObjectReader {
 
   /** Size and ETag. @throws ObjectAnswer; SourceError or ExportError */
   async head(key: string, signal: AbortSignal): Promise<{ size: number; etag: string }> {
-    const request = { verb: 'read', url: this.#connection.urlOf(key) };
+    const request = { verb: 'read' as const, url: this.#connection.urlOf(key) };
     return this.#connection.request(request, signal, async (call) => {
       const { client, sdk, base } = call;
       const command = new sdk.HeadObjectCommand({ ...base, Key: key });
@@ -89,7 +89,7 @@ export class ObjectReader {
     signal: AbortSignal,
   ): Promise<Uint8Array> {
     const { key, etag, from, length } = range;
-    const request = { verb: 'read', url: this.#connection.urlOf(key), bytes: length };
+    const request = { verb: 'read' as const, url: this.#connection.urlOf(key), bytes: length };
     return this.#connection.request(request, signal, async (call) => {
       const { client, sdk, base } = call;
       const command = new sdk.GetObjectCommand({

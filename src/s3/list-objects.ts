@@ -69,7 +69,7 @@ function listPage(
   token: string | undefined,
   signal: AbortSignal,
 ): Promise<ListObjectsV2CommandOutput> {
-  const request = { verb: 'list', url: connection.urlOf(prefix) };
+  const request = { verb: 'list' as const, url: connection.urlOf(prefix) };
   return connection.request(request, signal, async ({ client, sdk, base, signal: abortSignal }) => {
     const page = await client.send(
       new sdk.ListObjectsV2Command({

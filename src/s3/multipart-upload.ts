@@ -35,7 +35,7 @@ export class MultipartUpload {
     signal: AbortSignal,
     shownAs = key,
   ): Promise<MultipartUpload> {
-    const request = { verb: 'write', url: connection.urlOf(shownAs) };
+    const request = { verb: 'write' as const, url: connection.urlOf(shownAs) };
     const id = await connection.request(request, signal, async (call) => {
       const { client, sdk, base } = call;
       const command = new sdk.CreateMultipartUploadCommand({
@@ -87,7 +87,7 @@ export class MultipartUpload {
   /** Makes the object visible. @throws ExportError */
   async complete(signal: AbortSignal): Promise<void> {
     await this.settle();
-    const request = { verb: 'write', url: this.#connection.urlOf(this.key) };
+    const request = { verb: 'write' as const, url: this.#connection.urlOf(this.key) };
     try {
       await this.#connection.request(request, signal, async (call) => {
         const { client, sdk, base } = call;
@@ -114,7 +114,7 @@ export class MultipartUpload {
 
   async #send(number: number, bytes: Uint8Array, signal: AbortSignal): Promise<void> {
     const request = {
-      verb: 'write',
+      verb: 'write' as const,
       url: this.#connection.urlOf(this.key),
       bytes: bytes.byteLength,
     };
@@ -163,7 +163,7 @@ export async function abortUpload(
   id: string,
   signal: AbortSignal,
 ): Promise<void> {
-  const request = { verb: 'write', url: connection.urlOf(key) };
+  const request = { verb: 'write' as const, url: connection.urlOf(key) };
   try {
     await connection.request(request, signal, async (call) => {
       const { client, sdk, base } = call;
@@ -190,7 +190,7 @@ export async function* listUploads(
 ): AsyncGenerator<ListedUpload> {
   let marker: { KeyMarker?: string | undefined; UploadIdMarker?: string | undefined } = {};
   for (;;) {
-    const request = { verb: 'list', url: connection.urlOf(prefix) };
+    const request = { verb: 'list' as const, url: connection.urlOf(prefix) };
     const page = await connection.request(request, signal, (call) => {
       const { client, sdk, base } = call;
       const command = new sdk.ListMultipartUploadsCommand({ ...base, Prefix: prefix, ...marker });

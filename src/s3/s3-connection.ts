@@ -39,8 +39,15 @@ export class ObjectAnswer extends Error {
   }
 }
 
-const OBJECT_ANSWERS = ['vanished', 'changed', 'archived', 'noUpload'] as const;
-export type ObjectAnswerKind = (typeof OBJECT_ANSWERS)[number];
+export type ObjectAnswerKind = 'vanished' | 'changed' | 'archived' | 'noUpload';
+
+/** What may be said of one object when it is asked for; anything else is said of the store. */
+const OBJECT_ANSWERS: Readonly<Record<Request['verb'], readonly ObjectAnswerKind[]>> = {
+  list: [],
+  read: ['vanished', 'changed', 'archived'],
+  write: ['noUpload'],
+  remove: ['vanished'],
+};
 
 const RETRIED: readonly FailureKind[] = ['busy', 'broken', 'damaged'];
 
@@ -94,9 +101,7 @@ export class S3Connection {
       const outcome = await this.#try(request, tries, signal, work);
       if ('result' in outcome) return outcome.result;
       const { failure } = outcome;
-      if (request.verb !== 'list' && isObjectAnswer(failure.kind)) {
-        throw new ObjectAnswer(failure.kind, failure.cause);
-      }
+      if (isAnswerTo(request, failure.kind)) throw new ObjectAnswer(failure.kind, failure.cause);
       if (failure.kind === 'region' && regionChanges++ < MAX_REGION_CHANGES) {
         this.#moveTo(failure.hint!);
         continue;
@@ -201,8 +206,8 @@ export class S3Connection {
   }
 }
 
-function isObjectAnswer(kind: FailureKind): kind is ObjectAnswerKind {
-  return (OBJECT_ANSWERS as readonly string[]).includes(kind);
+function isAnswerTo({ verb }: Request, kind: FailureKind): kind is ObjectAnswerKind {
+  return (OBJECT_ANSWERS[verb] as readonly FailureKind[]).includes(kind);
 }
 
 /** Our own mistakes are not the network's: trying again would only hide them. */
@@ -236,6 +241,8 @@ async function openClient(
     ...(endpoint !== undefined && { endpoint }),
     ...(profile !== undefined && { profile }),
     forcePathStyle: pathStyleOf(options),
+    // Without one, the SDK writes its advice to the user's terminal.
+    logger: SILENT,
     // One loop over request and body does all the retrying.
     maxAttempts: 1,
     requestHandler: {
@@ -252,6 +259,9 @@ async function openClient(
   const client = new sdk.S3Client({ ...config, region: found });
   return { client, sdk, direct: new DirectGet(client, found, bucket), region: found };
 }
+
+const silence = () => {};
+const SILENT = { trace: silence, debug: silence, info: silence, warn: silence, error: silence };
 
 /** AWS_REGION, the profile's, or where buckets are asked for by default. */
 async function regionOfChain(client: S3Client): Promise<string> {

@@ -1,5 +1,6 @@
+import { writeFileSync } from 'node:fs';
 import type { IncomingHttpHeaders } from 'node:http';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { ExportError, type Img2FeaturesError, SourceError } from '../../src/errors.ts';
 import { S3Store } from '../../src/export/s3-store.ts';
 import type { S3Options } from '../../src/s3/s3-options.ts';
@@ -85,6 +86,25 @@ describe.skipIf(store === undefined)('a real store', () => {
       expect(error.fix).toMatch(/AWS_ACCESS_KEY_ID/);
     } finally {
       Object.assign(process.env, kept);
+    }
+  });
+
+  test('a profile that is named goes before keys in the environment, without a word', async () => {
+    const kept = { ...process.env };
+    const { AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SHARED_CREDENTIALS_FILE } = kept;
+    writeFileSync(
+      AWS_SHARED_CREDENTIALS_FILE!,
+      `[other]\naws_access_key_id=${AWS_ACCESS_KEY_ID}\naws_secret_access_key=${AWS_SECRET_ACCESS_KEY}\n`,
+    );
+    process.env.AWS_ACCESS_KEY_ID = 'nobody';
+    const said = vi.spyOn(console, 'warn');
+    try {
+      const { message } = await listFailure('s3://images/x', store!.endpoint, { profile: 'other' });
+      expect(message).toContain('Expected objects below s3://images/x/ but found none');
+      expect(said).not.toHaveBeenCalled();
+    } finally {
+      Object.assign(process.env, kept);
+      said.mockRestore();
     }
   });
 
