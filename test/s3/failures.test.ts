@@ -91,9 +91,12 @@ describe.skipIf(store === undefined)('a real store', () => {
 
   test('a profile that is named goes before keys in the environment, without a word', async () => {
     const kept = { ...process.env };
-    const { AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SHARED_CREDENTIALS_FILE } = kept;
+    const { AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY } = kept;
+    // A file of its own: the SDK keeps what it has read under a name.
+    const file = `${kept.AWS_SHARED_CREDENTIALS_FILE}-with-profile`;
+    process.env.AWS_SHARED_CREDENTIALS_FILE = file;
     writeFileSync(
-      AWS_SHARED_CREDENTIALS_FILE!,
+      file,
       `[other]\naws_access_key_id=${AWS_ACCESS_KEY_ID}\naws_secret_access_key=${AWS_SECRET_ACCESS_KEY}\n`,
     );
     process.env.AWS_ACCESS_KEY_ID = 'nobody';
