@@ -1,11 +1,13 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { link, mkdir, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import type { DecodePool as Pool } from '../../src/image/decode-pool.ts';
 import type { DecodedChunk, DecodeOptions, DecodeTask } from '../../src/image/decoded-chunk.ts';
+import { readRejections } from '../e2e/read-table.ts';
+import { runCli } from '../e2e/run-cli.ts';
 import { makeBmp } from '../image/make-images.ts';
 
 // Worker threads start from built files.
@@ -32,7 +34,7 @@ beforeAll(async () => {
   writeFileSync(join(dir, 'quick.bmp'), makeBmp({ width: 1, height: 1, bits: 24, rows }));
   writeFileSync(join(dir, 'slow.gif'), endlessGif(253 * 500_000));
   const grey = { create: { width: 7000, height: 7000, channels: 3, background: '#888' } } as const;
-  writeFileSync(join(dir, 'slow.png'), await sharp(grey).png().toBuffer());
+  writeFileSync(join(dir, 'slow.png'), await sharp(grey).png({ progressive: true }).toBuffer());
 });
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 afterEach(async () => {
@@ -126,4 +128,14 @@ test('with time enough the same image is judged by its content', async () => {
   const tasks = [{ index: 0, path: join(dir, 'slow.gif') }];
   const [chunk] = await collect(openPool(60_000).decode([tasks], never));
   expect(chunk.rejections.map(({ reason }) => reason)).toEqual(['truncated']);
+});
+
+test('the command takes the limit from --image-timeout', async () => {
+  await mkdir(join(dir, 'in'));
+  for (const name of ['quick.bmp', 'slow.gif']) await link(join(dir, name), join(dir, 'in', name));
+  const args = ['in', '--mode', 'pixels', '--out', 'out', '--k', '0', '--image-timeout', '0.2'];
+  const { status, stderr } = await runCli(dir, ...args);
+  expect(status, stderr).toBe(1);
+  const ends = readRejections(join(dir, 'out')).map(({ origin, reason }) => [origin, reason]);
+  expect(ends).toEqual([['in/slow.gif', 'timeout']]);
 });
