@@ -12,9 +12,9 @@ import type { S3Connection } from '../s3/s3-connection.ts';
 
 const LOCK_FOLDER = '.img2features/lock/';
 /** The lock is renewed this often … */
-const BEAT_MS = 5 * 60_000;
+const BEAT_MS = 2 * 60_000;
 /** … and one of another machine that is older than this is nobody's any more. */
-const SILENCE_MS = 20 * 60_000;
+const SILENCE_MS = 10 * 60_000;
 /** Long enough for one that started at the same moment to leave. */
 const SECOND_LOOK_MS = 3000;
 /** After an interruption or a failure: long enough to tidy up, short enough to wait for. */
@@ -161,7 +161,7 @@ function refusal(url: string, { pid, host }: Omit<Holder, 'nonce'>): RunError {
     {
       fix: isHere
         ? `Wait for it or stop it (kill ${pid}); what it has done is kept.`
-        : 'Wait for it or stop it. If it is dead, its lock ends after 20 minutes.',
+        : 'Wait for it or stop it. If it is dead, its lock ends after ten minutes.',
     },
   );
 }
