@@ -14,7 +14,7 @@ export function optionsTable(): string {
     '| option | default | meaning |',
     '|---|---|---|',
     '| `--mode` | | pixels (10×10 RGB), vgg16, or cnn (any model folder by --model) |',
-    '| `--out` | | Folder for the table |',
+    '| `--out` | | Folder or s3://bucket/prefix for the table |',
     ...rows,
     '| `--log` | text | text, or json: one event a line on stdout |',
     '| `--quiet` | false | Only the summary and errors |',

@@ -80,7 +80,7 @@ function runOptions(command: Argv) {
         .positional('input', {
           type: 'string',
           describe:
-            'A folder (dataset/<class>/<image>), one image, or a list of paths (.txt, .jsonl)',
+            'A folder (dataset/<class>/<image>), s3://bucket/prefix, one image, or a list of paths (.txt, .jsonl)',
         })
         .option('mode', {
           type: 'string',
@@ -92,7 +92,7 @@ function runOptions(command: Argv) {
           type: 'string',
           requiresArg: true,
           group: 'Output:',
-          describe: 'Folder for the table',
+          describe: 'Folder or s3://bucket/prefix for the table',
         }),
     )
     .option('log', {
