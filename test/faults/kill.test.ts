@@ -81,7 +81,7 @@ describe.each(MODES)('$mode', ({ args, kills, everyRename }) => {
       for (let times = 1 + Math.floor(random() * 4); times > 0 && killed < kills; times--) {
         const { child, finished } = startCli(dir, ...args, '--out', 'out');
         const ended = finished.then(() => 'ended');
-        if ((await Promise.race([ended, sleep(random() * calmMs)])) !== 'ended') {
+        if ((await Promise.race([ended, sleep(random() * 0.7 * calmMs)])) !== 'ended') {
           child.kill('SIGKILL');
           killed++;
         }
