@@ -11,7 +11,7 @@ import { findCrashers } from './pipeline/find-crashers.ts';
 import { freezeListing } from './pipeline/freeze-listing.ts';
 import { loadExport } from './pipeline/load-export.ts';
 import { openExtractor } from './pipeline/open-extractor.ts';
-import { prepareOutput } from './pipeline/prepare-output.ts';
+import { clearOutput, refuseForeignTable } from './pipeline/prepare-output.ts';
 import { Progress } from './pipeline/progress.ts';
 import { ReducerFitting } from './pipeline/reducer-fitting.ts';
 import { openSavedReducers } from './pipeline/saved-reducers.ts';
@@ -68,6 +68,7 @@ export async function extract(options: ExtractOptions, hooks: ExtractHooks): Pro
     const saved = await openSaved(options, extractor, { s3, signal, onEvent });
     const identity = { ...runIdentity(options, extractor), reducer: saved?.sha256 };
     const workDir = workFolder(options, onEvent);
+    if (!options.overwrite && !(await RunStore.isIn(workDir))) await refuseForeignTable(output);
     const store = await RunStore.open(workDir, {
       identity,
       manifest,
@@ -86,7 +87,7 @@ export async function extract(options: ExtractOptions, hooks: ExtractHooks): Pro
       onEvent({ event: 'finished', summary });
       return summary;
     }
-    await prepareOutput(output, { isFresh: store.state === 'fresh', overwrite: options.overwrite });
+    await clearOutput(output);
 
     // Features, shard by shard, and the sums that the reducers need.
     const done = countDone(manifest, store, onEvent);

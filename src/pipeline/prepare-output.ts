@@ -7,26 +7,34 @@ const PART_FOLDERS = ['parquet', 'json', 'csv'];
 const PART_NAME = /^(part-\d{5,}\.[a-z]+|features\.csv)$/;
 
 /**
- * Makes room for a run's output. `_SUCCESS` goes first, so that nobody takes what is being replaced
- * for complete. A table that this run did not begin is only replaced when asked.
- * @throws OptionError when there is one and `overwrite` is off.
+ * Refuses to replace a table that no run of this output began. Asked before a run is laid out: once
+ * it is, the output counts as its own.
+ * @throws OptionError when there is such a table.
  */
-export async function prepareOutput(
-  output: OutputStore,
-  { isFresh, overwrite }: { readonly isFresh: boolean; readonly overwrite: boolean },
-): Promise<void> {
+export async function refuseForeignTable(output: OutputStore): Promise<void> {
+  const [found] = await publishedNames(output);
+  if (found === undefined) return;
+  throw new OptionError(
+    `Expected an output without a table for --out but found ${found} in ${output.target}.`,
+    { fix: 'Name another folder, or give --overwrite to replace that table.' },
+  );
+}
+
+/**
+ * Makes room for a run's output. `_SUCCESS` goes first, so that nobody takes what is being replaced
+ * for complete.
+ */
+export async function clearOutput(output: OutputStore): Promise<void> {
+  for (const name of await publishedNames(output)) await output.remove(name);
+}
+
+/** What is there of a run's output, `_SUCCESS` first. */
+async function publishedNames(output: OutputStore): Promise<string[]> {
   const top = await output.list('');
-  const names = top.filter((name) => TOP_FILES.includes(name));
+  const names = ['_SUCCESS', ...TOP_FILES].filter((name) => top.includes(name));
   for (const folder of PART_FOLDERS) {
     const parts = (await output.list(folder)).filter((name) => PART_NAME.test(name));
     names.push(...parts.map((name) => `${folder}/${name}`));
   }
-  if (isFresh && !overwrite && (names.length > 0 || top.includes('_SUCCESS'))) {
-    throw new OptionError(
-      `Expected an output without a table for --out but found ${names[0] ?? '_SUCCESS'} in ${output.target}.`,
-      { fix: 'Name another folder, or give --overwrite to replace that table.' },
-    );
-  }
-  await output.remove('_SUCCESS');
-  for (const name of names) await output.remove(name);
+  return names;
 }

@@ -58,6 +58,11 @@ export class RunStore {
     }
   }
 
+  /** True when a run was laid out in this work folder, whatever became of it. */
+  static async isIn(dir: string): Promise<boolean> {
+    return (await readRunIdentity(dir)) !== undefined;
+  }
+
   /**
    * Locks the work folder, then starts a run in it or goes on with the one that is there.
    *

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { loadScript } from '../scripts/load-script.ts';
@@ -119,4 +119,17 @@ test('more rejections than --max-bad allows end with exit status 2 and no _SUCCE
   expect(status).toBe(2);
   expect(stderr).toContain('--max-bad');
   expect(existsSync(join(dir, 'out-max-bad', '_SUCCESS'))).toBe(false);
+});
+
+test('a table that no run began is not replaced unasked, however often one asks', async () => {
+  const foreign = join(dir, 'foreign', 'parquet', 'part-00000.parquet');
+  mkdirSync(join(dir, 'foreign', 'parquet'), { recursive: true });
+  writeFileSync(foreign, 'precious');
+  for (let i = 0; i < 2; i++) {
+    const run = await pixels('foreign');
+    expect(run.status).toBe(2);
+    expect(run.stderr).toContain('Expected an output without a table for --out but found');
+    expect(readFileSync(foreign, 'utf8')).toBe('precious');
+  }
+  expect((await pixels('foreign', '--overwrite')).status).toBe(1);
 });

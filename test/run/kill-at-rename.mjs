@@ -21,7 +21,7 @@ const { planShards } = await load('run/plan-shards.js');
 const { RunStore, WORK_FOLDER } = await load('run/run-store.js');
 const { buildRunJson, publishRun } = await load('run/run-json.js');
 const { writeRejections } = await load('run/rejections.js');
-const { prepareOutput } = await load('pipeline/prepare-output.js');
+const { clearOutput } = await load('pipeline/prepare-output.js');
 const { FolderStore } = await load('export/folder-store.js');
 
 const builder = new ManifestBuilder();
@@ -48,7 +48,7 @@ async function finishRun() {
     const values = Float32Array.from(indices.flatMap((index) => [index, index / 8]));
     await run.writeShard(id, { indices, outputs: [values], rejections });
   }
-  await prepareOutput(store, { isFresh: false, overwrite: false });
+  await clearOutput(store);
   const file = await store.create('json/part-00000.json');
   const rejected = [];
   let extracted = 0;
