@@ -28,6 +28,7 @@ export function addModelCommand(
         'Write seeded, untrained weights: for demos, tests and benchmarks',
         (command) =>
           modelOptions(architecture(command))
+            .option('top', TOP_FLAG)
             .option('seed', value('Integer; the same seed gives the same weights', '1'))
             .option('width', value('Width multiplier; 1 is the full network', '1'))
             .option('classes', value('Units of the last layer', '1000')),
@@ -79,10 +80,12 @@ export function addModelCommand(
         'fetch <architecture>',
         'Download the official Keras weights, check and convert them',
         (command) =>
-          modelOptions(architecture(command)).option(
-            'mirror',
-            value('Address to use in place of the official one', '$IMG2FEATURES_WEIGHTS_MIRROR'),
-          ),
+          modelOptions(architecture(command))
+            .option('top', TOP_FLAG)
+            .option(
+              'mirror',
+              value('Address to use in place of the official one', '$IMG2FEATURES_WEIGHTS_MIRROR'),
+            ),
         async (args) => {
           const { formatModelFetch, runModelFetch } = await import('./model-fetch.ts');
           const progress = createByteProgress(terminal, args.json === true);
@@ -123,6 +126,8 @@ export function addModelCommand(
   );
 }
 
+const TOP_FLAG = { type: 'boolean', describe: 'With the classifier (--no-top: without)' } as const;
+
 const JSON_FLAG = { type: 'boolean', describe: 'Print the result as JSON' } as const;
 
 function architecture<T>(command: Argv<T>) {
@@ -137,7 +142,6 @@ function architecture<T>(command: Argv<T>) {
 function modelOptions<T>(command: Argv<T>) {
   return command
     .option('out', value('Model folder to write', 'models/<name>'))
-    .option('top', { type: 'boolean', describe: 'With the classifier (--no-top: without)' })
     .option('overwrite', { type: 'boolean', describe: 'Replace a model folder' })
     .option('json', JSON_FLAG);
 }
