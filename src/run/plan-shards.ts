@@ -4,8 +4,9 @@
  *
  * A shard is what a kill can cost: a network at 5 images/s makes 512 rows in two minutes, pixels make
  * 4,096 in about a second. 32 MiB of vectors keep a shard in memory twice (filling and writing) without thought.
- * A part is one exported file: whole shards, up to 64 MiB of vectors or 16,384 rows, because readers
- * like few files, and a part is the most that can be lost half-written. A row larger than that makes a shard of its own.
+ * A part is one exported file: whole shards, up to 64 MiB of vectors or 8,192 rows, because readers
+ * like few files, and a part is the most that can be lost half-written; 8,192 rows of 300 pixels are also what
+ * keeps the memory of 30,000 images at that of 10,000. A row larger than that makes a shard of its own.
  */
 export interface Shard {
   readonly id: number;
@@ -42,7 +43,7 @@ export const SHARD_ROWS = { pixels: 4096, network: 512 } as const;
 
 const SHARD_BYTES = 32 << 20;
 const PART_BYTES = 64 << 20;
-const PART_ROWS = 16_384;
+const PART_ROWS = 8192;
 /** Shards end on a multiple of this where they can, so that batches of a power of two come out whole. */
 const ROW_STEP = 64;
 

@@ -3,7 +3,7 @@ import { type PlanOptions, planShards, SHARD_ROWS } from '../../src/run/plan-sha
 
 const MIB = 1 << 20;
 
-test('cuts pixels into shards of 4,096 and parts of 16,384', () => {
+test('cuts pixels into shards of 4,096 and parts of 8,192', () => {
   const { shards, parts } = planShards({
     count: 30_000,
     rowBytes: 1200,
@@ -13,8 +13,10 @@ test('cuts pixels into shards of 4,096 and parts of 16,384', () => {
     4096, 4096, 4096, 4096, 4096, 4096, 4096, 1328,
   ]);
   expect(parts).toEqual([
-    { index: 0, firstShard: 0, endShard: 4 },
-    { index: 1, firstShard: 4, endShard: 8 },
+    { index: 0, firstShard: 0, endShard: 2 },
+    { index: 1, firstShard: 2, endShard: 4 },
+    { index: 2, firstShard: 4, endShard: 6 },
+    { index: 3, firstShard: 6, endShard: 8 },
   ]);
 });
 
@@ -81,7 +83,7 @@ function faultsOf(options: PlanOptions): string[] {
   parts.forEach(({ index, firstShard, endShard }, i) => {
     check(index === i && firstShard === next && endShard >= firstShard, 'parts follow one another');
     const rows = (shards[endShard - 1]?.end ?? 0) - (shards[firstShard]?.start ?? 0);
-    check(rows <= 16_384, 'rows of a part');
+    check(rows <= 8192, 'rows of a part');
     check(endShard - firstShard <= 1 || rows * rowBytes <= 64 * MIB, 'bytes of a part');
     next = endShard;
   });
