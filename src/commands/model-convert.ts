@@ -1,5 +1,6 @@
 import { basename, join, resolve } from 'node:path';
 import { type ConvertModelOptions, convertModel } from '../convert/convert-model.ts';
+import { countValues } from '../model/count-values.ts';
 import type { ModelMetadata } from '../model/model-folder.ts';
 import { printable } from '../terminal/escape.ts';
 import { formatBytes, formatCount, formatDuration } from '../terminal/units.ts';
@@ -29,10 +30,7 @@ export async function runModelConvert(options: ModelConvertOptions): Promise<Mod
   const notes: string[] = [];
   const dir = resolve(options.dir ?? join('models', modelName(options.file)));
   const folder = await convertModel({ ...options, dir, onNote: (note) => notes.push(note) });
-  const params = folder.weights.reduce(
-    (sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1),
-    0,
-  );
+  const params = countValues(folder.weights);
   return {
     dir,
     metadata: folder.metadata,

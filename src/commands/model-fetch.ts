@@ -1,5 +1,6 @@
 import { join, resolve } from 'node:path';
 import { type FetchModelOptions, fetchModel } from '../convert/fetch/fetch-model.ts';
+import { countValues } from '../model/count-values.ts';
 import { cacheDir } from '../runtime/cache-dir.ts';
 import { printable } from '../terminal/escape.ts';
 import { formatModelConvert, type ModelConvertResult } from './model-convert.ts';
@@ -41,10 +42,7 @@ export async function runModelFetch(options: ModelFetchOptions): Promise<ModelFe
     },
   });
   const { folder, url, file, wasCached, wasThere, checkedBy } = fetched;
-  const params = folder.weights.reduce(
-    (sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1),
-    0,
-  );
+  const params = countValues(folder.weights);
   return {
     dir,
     metadata: folder.metadata,

@@ -1,6 +1,7 @@
 import { join, resolve } from 'node:path';
 import { isImg2FeaturesError } from '../errors.ts';
 import { buildArchitecture } from '../model/architectures/build-architecture.ts';
+import { countValues } from '../model/count-values.ts';
 import { type InitOptions, initModel } from '../model/init-model.ts';
 import type { ModelFolder } from '../model/model-folder.ts';
 import { readModelFolder } from '../model/read-model-folder.ts';
@@ -39,10 +40,7 @@ export async function runModelInit(options: ModelInitOptions): Promise<ModelInit
   const dir = resolve(options.dir ?? join('models', architecture));
   const existing = await findSameModel(dir, options);
   const folder = existing ?? (await initModel({ ...options, dir }));
-  const params = folder.weights.reduce(
-    (sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1),
-    0,
-  );
+  const params = countValues(folder.weights);
   return {
     dir,
     architecture,

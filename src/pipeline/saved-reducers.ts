@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { RunError } from '../errors.ts';
 import { outputLabels } from '../export/column-names.ts';
 import type { OutputStore } from '../export/output-store.ts';
+import { readWhole } from '../export/whole-file.ts';
 import type { ExtractOptions } from '../options.ts';
 import { readReducerFile } from '../reduce/reducer-file.ts';
 import type { RunJson } from '../run/run-json.ts';
@@ -37,7 +38,7 @@ export async function openSavedReducers(
 ): Promise<{ readonly sha256: string; readonly fitting: ShardSums }> {
   const run = await readFinishedRun(saved);
   refuseDifferences(saved.target, run, options, extractor);
-  const bytes = await readBytes(saved, 'reducer.npz');
+  const bytes = await readWhole(saved, 'reducer.npz');
   const sha256 = createHash('sha256').update(bytes).digest('hex');
   const expected = run.files.find(({ name }) => name === 'reducer.npz')?.sha256;
   if (sha256 !== expected) {
@@ -60,7 +61,7 @@ export async function readFinishedRun(saved: OutputStore): Promise<RunJson> {
       { fix: 'Name the --out of a run that ended with _SUCCESS and had --k above 0.' },
     );
   }
-  return JSON.parse((await readBytes(saved, 'run.json')).toString()) as RunJson;
+  return JSON.parse((await readWhole(saved, 'run.json')).toString()) as RunJson;
 }
 
 interface SavedModel {
@@ -103,10 +104,4 @@ function refuseDifferences(
       fix: 'Leave these options out (transform takes them from that run), or name its model by --model.',
     },
   );
-}
-
-async function readBytes(store: OutputStore, name: string): Promise<Buffer> {
-  const pieces: Uint8Array[] = [];
-  for await (const piece of store.read(name)) pieces.push(piece);
-  return Buffer.concat(pieces);
 }

@@ -1,6 +1,7 @@
 import { RunError } from '../errors.ts';
 import type { RunSummary } from '../events.ts';
 import type { OutputStore } from '../export/output-store.ts';
+import { readWhole } from '../export/whole-file.ts';
 import type { RunJson } from '../run/run-json.ts';
 
 interface ReducerJson {
@@ -54,7 +55,6 @@ export async function readSummary(output: OutputStore): Promise<RunSummary> {
       { fix: 'Give --overwrite to compute the table anew, or name another --out.' },
     );
   }
-  const pieces: Uint8Array[] = [];
-  for await (const piece of output.read('run.json')) pieces.push(piece);
-  return summarize(JSON.parse(Buffer.concat(pieces).toString()) as RunJson, output.target, true);
+  const run = JSON.parse((await readWhole(output, 'run.json')).toString()) as RunJson;
+  return summarize(run, output.target, true);
 }

@@ -1,6 +1,7 @@
 import type { EngineOutput } from '../engine/engine.ts';
 import { outputLabels } from '../export/column-names.ts';
 import type { OutputStore, WrittenFile } from '../export/output-store.ts';
+import { writeWhole } from '../export/whole-file.ts';
 import type { Reducer } from '../reduce/reducer.ts';
 import { writeReducerFile } from '../reduce/reducer-file.ts';
 
@@ -13,12 +14,5 @@ export async function writeReducers(
   if (reducers.length === 0) return [];
   const labels = outputLabels(outputs);
   const named = new Map(reducers.map((reducer, i) => [labels[i]!, reducer]));
-  const file = await output.create('reducer.npz');
-  try {
-    await file.write(writeReducerFile(named));
-    return [await file.commit()];
-  } catch (error) {
-    await file.abort();
-    throw error;
-  }
+  return [await writeWhole(output, 'reducer.npz', writeReducerFile(named))];
 }

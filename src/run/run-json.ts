@@ -1,6 +1,7 @@
 import { arch, cpus, platform, release } from 'node:os';
 import { RunError } from '../errors.ts';
 import type { OutputStore, WrittenFile } from '../export/output-store.ts';
+import { writeWhole } from '../export/whole-file.ts';
 import type { Json } from './canonical-json.ts';
 import type { Rejection } from './rejections.ts';
 
@@ -104,19 +105,8 @@ export function buildRunJson(facts: RunFacts): RunJson {
 
 /** Writes run.json, then, last of all, `_SUCCESS`. */
 export async function publishRun(store: OutputStore, run: RunJson): Promise<void> {
-  await writeText(store, 'run.json', `${JSON.stringify(run, null, 2)}\n`);
-  await writeText(store, '_SUCCESS', '');
-}
-
-async function writeText(store: OutputStore, name: string, text: string): Promise<void> {
-  const file = await store.create(name);
-  try {
-    await file.write(Buffer.from(text));
-    await file.commit();
-  } catch (error) {
-    await file.abort();
-    throw error;
-  }
+  await writeWhole(store, 'run.json', Buffer.from(`${JSON.stringify(run, null, 2)}\n`));
+  await writeWhole(store, '_SUCCESS', Buffer.alloc(0));
 }
 
 function sortKeys<T>(record: Readonly<Record<string, T>>): Record<string, T> {

@@ -6,6 +6,7 @@ import type { EngineOutput } from '../engine.ts';
 import type { Network, NetworkResult } from '../network.ts';
 import { createPreprocess, type Preprocess } from '../preprocess.ts';
 import type { ResolvedLayer } from '../resolve-layers.ts';
+import { runInSlices } from '../run-in-slices.ts';
 import { AlignedArena } from './aligned-arena.ts';
 import { loadWeights } from './load-weights.ts';
 import { pruneTopology } from './prune-topology.ts';
@@ -77,20 +78,18 @@ class EagerNetwork implements Network {
   }
 
   run(pixels: Uint8Array, n: number): NetworkResult {
-    const imageBytes = pixels.length / n;
-    const outputs = this.outputs.map(({ length }) => new Float32Array(n * length));
-    let busyMs = 0;
-    for (let first = 0; first < n; first += this.#sliceImages) {
-      const last = Math.min(first + this.#sliceImages, n);
-      const input = this.#inputOf(last - first, imageBytes);
-      this.#preprocess(pixels.subarray(first * imageBytes, last * imageBytes), input);
-      const started = performance.now();
-      const values = this.#predict(input, last - first);
-      busyMs += performance.now() - started;
-      for (const [i, { length }] of this.outputs.entries())
-        outputs[i].set(values[i], first * length);
-    }
-    return { outputs, busyMs };
+    return runInSlices({
+      pixels,
+      n,
+      sliceImages: this.#sliceImages,
+      outputs: this.outputs,
+      prepare: (slice, images) => {
+        const input = this.#inputOf(images, slice.length / images);
+        this.#preprocess(slice, input);
+        return input;
+      },
+      compute: (input, images) => this.#predict(input, images),
+    });
   }
 
   numTensors(): number {

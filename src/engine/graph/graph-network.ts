@@ -5,6 +5,7 @@ import { AlignedArena } from '../eager/aligned-arena.ts';
 import type { EngineOutput } from '../engine.ts';
 import type { Network, NetworkResult } from '../network.ts';
 import type { ResolvedLayer } from '../resolve-layers.ts';
+import { runInSlices } from '../run-in-slices.ts';
 import { buildGraph, type GraphOptions, type NetworkGraph } from './build-graph.ts';
 import { ensureGraph, graphKey, graphsDir, removeGraph } from './graph-cache.ts';
 import { INPUT_NODE, packedLength } from './pixel-input.ts';
@@ -127,22 +128,14 @@ class GraphNetwork implements Network {
   }
 
   run(pixels: Uint8Array, n: number): NetworkResult {
-    const imageBytes = pixels.length / n;
-    const outputs = this.outputs.map(({ length }) => new Float32Array(n * length));
-    let busyMs = 0;
-    for (let first = 0; first < n; first += this.#sliceImages) {
-      const last = Math.min(first + this.#sliceImages, n);
-      const input = this.#pack(
-        pixels.subarray(first * imageBytes, last * imageBytes),
-        last - first,
-      );
-      const started = performance.now();
-      const values = this.#runSlice(input, last - first);
-      busyMs += performance.now() - started;
-      for (const [i, { length }] of this.outputs.entries())
-        outputs[i].set(values[i], first * length);
-    }
-    return { outputs, busyMs };
+    return runInSlices({
+      pixels,
+      n,
+      sliceImages: this.#sliceImages,
+      outputs: this.outputs,
+      prepare: (slice, images) => this.#pack(slice, images),
+      compute: (input, images) => this.#runSlice(input, images),
+    });
   }
 
   numTensors(): number {
