@@ -16,6 +16,8 @@ export interface ProbeResult {
   readonly oneDnn: boolean | undefined;
   /** What the library said about a GPU it cannot use; undefined when it uses one or was silent. */
   readonly gpuCause: string | undefined;
+  /** Instructions that its kernels use beyond its baseline, e.g. "AVX2 FMA"; undefined when silent. */
+  readonly cpuInstructions: string | undefined;
   /** Milliseconds until the library was loaded. */
   readonly loadMs: number;
   /** Milliseconds for the first convolution. */
@@ -23,7 +25,7 @@ export interface ProbeResult {
 }
 
 /** What the child finds; the rest is read from the library's log. */
-export type ProbeFigures = Omit<ProbeResult, 'oneDnn' | 'gpuCause'>;
+export type ProbeFigures = Omit<ProbeResult, 'oneDnn' | 'gpuCause' | 'cpuInstructions'>;
 
 /** What the child sends: a result, or why not. */
 export type ProbeMessage = { readonly result: ProbeFigures } | { readonly error: string };
@@ -69,7 +71,12 @@ export async function probeRuntime(
   if (message && 'result' in message) {
     const { result } = message;
     const cause = result.device === 'cuda' ? undefined : gpuCause(log);
-    return { ...result, oneDnn: oneDnnState(log), gpuCause: cause };
+    return {
+      ...result,
+      oneDnn: oneDnnState(log),
+      cpuInstructions: /enable the following instructions: ([A-Z0-9_ ]+)/.exec(log)?.[1]?.trim(),
+      gpuCause: cause,
+    };
   }
   const why = message?.error ?? `it ended with ${endedBy ?? `status ${code}`}${lastLine(log)}`;
   throw new RuntimeError(
