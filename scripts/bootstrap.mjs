@@ -55,17 +55,20 @@ function npmPackages() {
 /** @returns {import('./lib/steps.mjs').Step} */
 function build() {
   const stamp = join(ROOT, 'dist', '.sources');
-  const sources = ['src', 'tsconfig.json', 'tsconfig.build.json', 'package-lock.json'];
+  const bundle = join('scripts', 'bundle-tensorflow.mjs');
+  const sources = ['src', bundle, 'tsconfig.json', 'tsconfig.build.json', 'package-lock.json'];
   const wanted = fingerprint(ROOT, sources);
   return {
-    what: 'Build src/ into dist/ (tsc)',
+    what: 'Build src/ into dist/ (tsc, esbuild)',
     isDone: () => hasStamp(stamp, wanted) && existsSync(CLI),
     run: async () => {
       removeStamp(stamp);
       const tsc = join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc');
-      const args = [tsc, '-p', 'tsconfig.build.json'];
-      const { status, tail } = await runQuietly(process.execPath, args, here());
-      if (status !== 0) throw new StepError('The build failed. tsc said:', tail);
+      const parts = { tsc: [tsc, '-p', 'tsconfig.build.json'], esbuild: [bundle] };
+      for (const [name, args] of Object.entries(parts)) {
+        const { status, tail } = await runQuietly(process.execPath, args, here());
+        if (status !== 0) throw new StepError(`The build failed. ${name} said:`, tail);
+      }
       writeStamp(stamp, wanted);
     },
   };

@@ -1,6 +1,6 @@
 import { EngineError, isImg2FeaturesError } from '../errors.ts';
 import type { DeviceChoice } from '../runtime/choose-device.ts';
-import type { TfNode } from '../runtime/load-tfjs-node.ts';
+import type { TfNode } from '../runtime/tensorflow-js.ts';
 import { verifyDevice } from '../runtime/verify-device.ts';
 import { type EagerBackend, loadEagerNetwork } from './eager/eager-network.ts';
 import { openNodeBackend } from './eager/node-backend.ts';

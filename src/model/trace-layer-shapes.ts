@@ -1,4 +1,5 @@
 import { ModelError } from '../errors.ts';
+import { tensorflowJs } from '../runtime/tensorflow-js.ts';
 import type { LayerShape } from './layer-shapes.ts';
 
 const BACKEND = 'img2features-shapes';
@@ -12,7 +13,7 @@ export async function traceLayerShapes(
   topology: Readonly<Record<string, unknown>>,
 ): Promise<LayerShape[]> {
   // Loaded on use: half a second that models of known layers need not pay.
-  const tf = await import('@tensorflow/tfjs');
+  const tf = tensorflowJs().tfjs();
   const previous = tf.engine().backendName;
   registerShapeBackend(tf);
   await tf.setBackend(BACKEND);

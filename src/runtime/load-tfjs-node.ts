@@ -1,14 +1,9 @@
-/**
- * tfjs-node on the library in the cache. node_modules stays as npm left it: tfjs-node asks
- * node-pre-gyp where its addon lies, and for that one `require` the answer is ours.
- */
-import { createRequire, Module } from 'node:module';
+/** tfjs-node on the library in the cache, or the user's own GPU package. */
+import { createRequire } from 'node:module';
 import { dirname } from 'node:path';
 import { RuntimeError } from '../errors.ts';
+import { type TfNode, tensorflowJs } from './tensorflow-js.ts';
 import type { TensorFlowRuntime } from './tensorflow-runtime.ts';
-
-/** The namespace of `@tensorflow/tfjs-node`: all of tfjs plus `tf.node`. */
-export type TfNode = typeof import('@tensorflow/tfjs-node');
 
 export interface LoadOptions {
   /** Hide every GPU from the library, so that the CUDA library computes on the CPU. */
@@ -29,11 +24,11 @@ export async function loadTfjsNode(
 ): Promise<TfNode> {
   setLibraryEnvironment(options);
   restoreUtilFunctions();
-  const require = createRequire(import.meta.url);
+  const { packageDir, bindingPath } = runtime;
   try {
-    const tf: TfNode = runtime.packageDir
-      ? require(runtime.packageDir)
-      : requireWithBinding(require, runtime.bindingPath);
+    const tf: TfNode = packageDir
+      ? createRequire(import.meta.url)(packageDir)
+      : tensorflowJs().tfjsNode(bindingPath);
     await tf.ready();
     return tf;
   } catch (error) {
@@ -68,22 +63,6 @@ function restoreUtilFunctions(): void {
   const util = createRequire(import.meta.url)('node:util') as Record<string, unknown>;
   util.isNullOrUndefined = (value: unknown) => value === null || value === undefined;
   util.isArray = Array.isArray;
-}
-
-function requireWithBinding(require: NodeJS.Require, bindingPath: string): TfNode {
-  const packagePath = require.resolve('@tensorflow/tfjs-node/package.json');
-  const finder = createRequire(packagePath).resolve('@mapbox/node-pre-gyp');
-  const real = require.cache[finder];
-  const standIn = new Module(finder) as NodeJS.Module;
-  standIn.exports = { find: () => bindingPath };
-  standIn.loaded = true;
-  require.cache[finder] = standIn;
-  try {
-    return require('@tensorflow/tfjs-node');
-  } finally {
-    if (real) require.cache[finder] = real;
-    else delete require.cache[finder];
-  }
 }
 
 function firstLine(error: unknown): string {

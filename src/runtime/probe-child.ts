@@ -1,8 +1,9 @@
 /** Process entry of `probeRuntime`: one message in, one message out, then it ends. */
 import type { Rank } from '@tensorflow/tfjs-node';
 import { RuntimeError } from '../errors.ts';
-import { type LoadOptions, loadTfjsNode, type TfNode } from './load-tfjs-node.ts';
+import { type LoadOptions, loadTfjsNode } from './load-tfjs-node.ts';
 import type { ProbeFigures, ProbeMessage } from './probe-runtime.ts';
+import type { TfNode } from './tensorflow-js.ts';
 import type { TensorFlowRuntime } from './tensorflow-runtime.ts';
 
 process.once('message', (message: { runtime: TensorFlowRuntime; load: LoadOptions }) => {

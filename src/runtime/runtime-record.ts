@@ -3,10 +3,10 @@
  * without one, or one that no longer fits it, counts as not installed.
  */
 import { readFile, stat } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { runtimesDir } from './cache-dir.ts';
 import type { PlatformKey } from './runtime-platform.ts';
+import { tfjsNodeVersion } from './tensorflow-js.ts';
 import {
   type RuntimeKind,
   TENSORFLOW_VERSION,
@@ -37,12 +37,6 @@ export interface RuntimeRecord {
 /** e.g. `<cache>/runtime/tensorflow-2.21.0-cpu-linux-x64`. */
 export function runtimeDir(kind: RuntimeKind, platform: PlatformKey): string {
   return join(runtimesDir(), `tensorflow-${TENSORFLOW_VERSION}-${kind}-${platform}`);
-}
-
-/** Version of the tfjs-node package that this program loads. */
-export function tfjsNodeVersion(): string {
-  const require = createRequire(import.meta.url);
-  return (require('@tensorflow/tfjs-node/package.json') as { version: string }).version;
 }
 
 /** The finished runtime in `dir`, or undefined when it is missing, half made or damaged. */

@@ -1,7 +1,7 @@
 /** Whether the loaded library really uses the device that was chosen. */
 import { EngineError } from '../errors.ts';
 import type { DeviceChoice } from './choose-device.ts';
-import type { TfNode } from './load-tfjs-node.ts';
+import type { TfNode } from './tensorflow-js.ts';
 
 /**
  * Asks TensorFlow, once it is loaded, which device it computes on.

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { EngineError } from '../../src/errors.ts';
 import type { DeviceChoice } from '../../src/runtime/choose-device.ts';
-import type { TfNode } from '../../src/runtime/load-tfjs-node.ts';
+import type { TfNode } from '../../src/runtime/tensorflow-js.ts';
 import { gpuCause, verifyDevice } from '../../src/runtime/verify-device.ts';
 
 const tfOn = (gpu: boolean) =>

@@ -8,13 +8,14 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 /**
  * A fresh clone in small: the real scripts, and an npm, a tsc and a tool that do just enough.
  *   npm ci    puts the compiler into node_modules/
- *   tsc       puts the tool into dist/
+ *   tsc       puts the tool into dist/; the bundle of tfjs is left out
  *   setup     leaves the file "tensorflow", which locateRuntime() looks for
  */
 const CLONE: Record<string, string> = {
   'package.json': '{ "type": "module", "engines": { "node": ">=20.19" } }',
   'package-lock.json': '{}',
   'src/cli.ts': '// version 1',
+  'scripts/bundle-tensorflow.mjs': '',
   'npm.js': `
     import { mkdirSync, writeFileSync } from 'node:fs';
     if (process.env.BREAK === 'npm') { console.error('npm error ENOSPC'); process.exit(1); }

@@ -1,4 +1,5 @@
 import { ModelError } from '../../errors.ts';
+import { tensorflowJs } from '../../runtime/tensorflow-js.ts';
 
 export interface BuiltLayer {
   readonly name: string;
@@ -27,7 +28,7 @@ export async function buildWithTfjs(
   topology: Readonly<Record<string, unknown>>,
   label: string,
 ): Promise<BuiltModel> {
-  const tf = await import('@tensorflow/tfjs');
+  const tf = tensorflowJs().tfjs();
   // Else its CPU backend prints an advertisement on first use.
   tf.enableProdMode();
   try {

@@ -1,15 +1,14 @@
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { EngineError } from '../../errors.ts';
-import type { EagerBackend, TfNamespace } from './eager-network.ts';
+import { TENSORFLOW_JS_DIR, tensorflowJs } from '../../runtime/tensorflow-js.ts';
+import type { EagerBackend } from './eager-network.ts';
 
 /** The WebAssembly backend: runs anywhere, needs nothing installed. @throws EngineError */
 export async function openWasmBackend(): Promise<EagerBackend> {
-  const require = createRequire(import.meta.url);
-  const tf: TfNamespace = require('@tensorflow/tfjs');
-  const wasm: typeof import('@tensorflow/tfjs-backend-wasm') = require('@tensorflow/tfjs-backend-wasm');
-  const main = require.resolve('@tensorflow/tfjs-backend-wasm');
-  wasm.setWasmPaths(join(dirname(main), '/'));
+  const bundle = tensorflowJs();
+  const tf = bundle.tfjs();
+  const wasm = bundle.wasm();
+  wasm.setWasmPaths(join(TENSORFLOW_JS_DIR, '/'));
   const simd = await tf.env().getAsync('WASM_HAS_SIMD_SUPPORT');
   if (!(await tf.setBackend('wasm'))) {
     throw new EngineError('Expected the WebAssembly backend to start but found that it did not.', {

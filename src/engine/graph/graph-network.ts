@@ -1,6 +1,6 @@
 import { EngineError } from '../../errors.ts';
 import type { ModelFolder } from '../../model/model-folder.ts';
-import type { TfNode } from '../../runtime/load-tfjs-node.ts';
+import type { TfNode } from '../../runtime/tensorflow-js.ts';
 import { AlignedArena } from '../eager/aligned-arena.ts';
 import type { EngineOutput } from '../engine.ts';
 import type { Network, NetworkResult } from '../network.ts';

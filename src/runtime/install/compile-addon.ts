@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { RuntimeError } from '../../errors.ts';
 import { runCommand } from '../run-command.ts';
 import { ADDON_NAME } from '../runtime-record.ts';
+import { ADDON_SOURCES } from '../tensorflow-js.ts';
 
 export interface Compiler {
   readonly program: string;
@@ -46,7 +47,6 @@ export async function compileAddon(
   signal?: AbortSignal,
 ): Promise<void> {
   const require = createRequire(import.meta.url);
-  const sources = join(dirname(require.resolve('@tensorflow/tfjs-node/package.json')), 'binding');
   const nodeApi = join(dirname(require.resolve('node-api-headers/package.json')), 'include');
   const args = [
     ...compiler.args,
@@ -57,8 +57,8 @@ export async function compileAddon(
     '-DNAPI_VERSION=8',
     `-I${join(dir, 'tensorflow', 'include')}`,
     `-I${nodeApi}`,
-    join(sources, 'tfjs_backend.cc'),
-    join(sources, 'tfjs_binding.cc'),
+    join(ADDON_SOURCES, 'tfjs_backend.cc'),
+    join(ADDON_SOURCES, 'tfjs_binding.cc'),
     ...linkArguments(dir),
     '-o',
     join(dir, ADDON_NAME),
