@@ -9,15 +9,19 @@ import json
 import os
 import sys
 import time
-from concurrent.futures import ProcessPoolExecutor
-from pathlib import Path
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
-from PIL import Image
-from sklearn.decomposition import PCA
-from sklearn.preprocessing import StandardScaler
+STARTED = time.perf_counter()
+
+from concurrent.futures import ProcessPoolExecutor  # noqa: E402
+from pathlib import Path  # noqa: E402
+
+import numpy as np  # noqa: E402
+import PIL  # noqa: E402
+import pyarrow as pa  # noqa: E402
+import pyarrow.parquet as pq  # noqa: E402
+from PIL import Image  # noqa: E402
+from sklearn.decomposition import PCA  # noqa: E402
+from sklearn.preprocessing import StandardScaler  # noqa: E402
 
 
 def pixels(path: str) -> np.ndarray:
@@ -43,7 +47,8 @@ def main(dataset: str, out: str) -> None:
         for origin, target, vector, reduced in zip(paths, targets, vectors.tolist(), redux.tolist()):
             row = {"origin": origin, "target": target, "vectors": vector, "vectors_redux": reduced}
             file.write(json.dumps(row) + "\n")
-    print(json.dumps({"images": len(paths), "seconds": round(time.perf_counter() - started, 3)}))
+    seconds = {"load": started - STARTED, "job": time.perf_counter() - started}
+    print(json.dumps({"images": len(paths), "seconds": seconds, "version": f"Pillow {PIL.__version__}"}))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,42 @@
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { linkMany } from '../lib/many-images.mjs';
+import { pythonEnv } from '../lib/python-env.mjs';
+import { contest } from './contest.mjs';
+import { img2features } from './img2features.mjs';
+
+/**
+ * The pixels job on many images: Parquet and JSON, scaler and PCA.
+ * @param {{ dataset: string, images: number, repeat: number, without: string[], scratch: string }} options
+ */
+export async function comparePixels({ dataset, images, repeat, without, scratch }) {
+  const many = join(scratch, 'many');
+  linkMany(dataset, images, many);
+  const python = pythonEnv(fileURLToPath(new URL('requirements-keras.txt', import.meta.url)));
+  const out = (name) => join(scratch, name);
+  const contestants = [
+    img2features([many, '--mode', 'pixels', '--format', 'parquet,json'], out('ours-pixels')),
+    {
+      name: 'plain',
+      table: join(out('plain'), 'features.parquet'),
+      start: () => ({ command: python, args: [script('../plain_pixels.py'), many, out('plain')] }),
+    },
+    {
+      name: 'spark',
+      // The notebook's channels are swapped (Spark's image source gives BGR): another table by design.
+      rounds: 1,
+      start: () => ({ command: python, args: [script('spark_pixels.py'), many, out('spark')] }),
+    },
+  ].filter(({ name }) => !without.includes(name));
+  const rows = await contest(contestants, {
+    repeat,
+    column: 'vectors',
+    python,
+    tolerance: () => 1 - 1e-12,
+  });
+  return { job: `pixels, ${images} images, files to Parquet and JSON`, rows };
+}
+
+function script(file) {
+  return fileURLToPath(new URL(file, import.meta.url));
+}

@@ -1,0 +1,82 @@
+/**
+ * `npm run bench -- [--dataset <folder>] [--only decode,resize,engine,pca,write,pipeline] [--repeat 5] [--many 10000,30000]
+ *     [--model models/vgg16] [--device auto] [--python <python with scikit-learn>] [--json <file>]`
+ *
+ * Each stage alone, then whole processes: medians, every output verified. A table on stdout, JSON into a file.
+ * Nothing else should run meanwhile; such machines are noisy all the same, so trust ratios of one run.
+ */
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { writeDataset } from '../draw-images.mjs';
+import { machine } from './lib/machine.mjs';
+import { imagesOf } from './lib/many-images.mjs';
+
+/** In the order of the data's way. */
+const STAGES = ['decode', 'resize', 'engine', 'pca', 'write', 'pipeline'];
+
+const { values } = parseArgs({
+  options: {
+    dataset: { type: 'string' },
+    only: { type: 'string', default: STAGES.join(',') },
+    repeat: { type: 'string', default: '5' },
+    many: { type: 'string', default: '10000,30000' },
+    model: { type: 'string', default: 'models/vgg16' },
+    device: { type: 'string', default: 'auto' },
+    python: { type: 'string' },
+    json: { type: 'string' },
+  },
+});
+const scratch = mkdtempSync(join(tmpdir(), 'img2features-bench-'));
+try {
+  const dataset = values.dataset ?? (await drawn());
+  const options = {
+    repeat: Number(values.repeat),
+    many: values.many.split(',').filter(Boolean).map(Number),
+    model: values.model,
+    device: values.device,
+    python: values.python,
+    images: imagesOf(dataset),
+    dataset,
+    scratch,
+  };
+  const rows = [];
+  for (const stage of STAGES.filter((name) => values.only.split(',').includes(name))) {
+    const { measure } = await import(`./stages/${stage}.mjs`);
+    for (const row of await measure(options)) {
+      rows.push(row);
+      console.error(line(row));
+    }
+  }
+  const report = { machine: machine(), rows };
+  if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(report, null, 2)}\n`);
+  console.log(table(report));
+} finally {
+  await rm(scratch, { recursive: true, force: true });
+}
+
+/** 1,000 images of about 100 pixels where no dataset is named. */
+async function drawn() {
+  const dir = join(scratch, 'drawn');
+  const size = { minSize: 90, maxSize: 110 };
+  await writeDataset(dir, { seed: 1, imagesPerClass: 200, ...size, withBroken: false });
+  return dir;
+}
+
+function table({ machine: { cpu, cores, node, date, commit }, rows }) {
+  const head = `${cores} cores, ${cpu}, Node ${node}, ${date}, commit ${commit}`;
+  return [
+    head,
+    '',
+    '| stage | what | median (least–most) | runs |',
+    '|---|---|---|---|',
+    ...rows.map(line),
+  ].join('\n');
+}
+
+function line({ stage, what, unit, median, min, max, runs }) {
+  const range = runs > 1 ? ` (${min}–${max})` : '';
+  return `| ${stage} | ${what} | ${median} ${unit}${range} | ${runs} |`;
+}
