@@ -1,0 +1,39 @@
+import type { DecodePool } from '../image/decode-pool.ts';
+import type { DecodedChunk } from '../image/decoded-chunk.ts';
+import type { Source, SourceEntry } from '../source/source.ts';
+import { type ChunkRange, chunkRanges, decodeTasks, type ShardRange } from './chunk-ranges.ts';
+import { FetchedChunks } from './fetch-tasks.ts';
+
+/** Images that a worker takes in one go: enough to hide a message's cost, few enough to spread evenly. */
+const CHUNK_IMAGES = 16;
+/** The same for bodies that were fetched: they wait in memory for their worker. */
+const CHUNK_BYTES = 8 << 20;
+
+export interface DecodeEntriesOptions {
+  readonly source: Source;
+  readonly entries: { entry(index: number): SourceEntry };
+  readonly shards: readonly ShardRange[];
+  readonly pool: DecodePool;
+  /** Objects larger than any image of so many pixels are rejected unread. */
+  readonly maxPixels: number;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Decodes the images of the shards, in their order: one chunk for each of the ranges.
+ *
+ * In memory at once: the chunks on their way through the pool (2 × workers + 1), and what is fetched
+ * ahead from a store (LOOK_AHEAD, and CHUNK_BYTES in each chunk).
+ */
+export function decodeEntries(options: DecodeEntriesOptions): {
+  readonly ranges: readonly ChunkRange[];
+  readonly chunks: AsyncIterable<DecodedChunk>;
+} {
+  const { source, entries, shards, pool, maxPixels, signal } = options;
+  const bodies = { most: CHUNK_BYTES, sizeOf: (index: number) => entries.entry(index).size };
+  const ranges = chunkRanges(shards, CHUNK_IMAGES, source.isLocal ? undefined : bodies);
+  // Workers open local files themselves; others are fetched ahead of them.
+  if (source.isLocal) return { ranges, chunks: pool.decode(decodeTasks(ranges, entries), signal) };
+  const fetched = new FetchedChunks({ source, entries, maxPixels });
+  return { ranges, chunks: fetched.complete(pool.decode(fetched.tasks(ranges, signal), signal)) };
+}

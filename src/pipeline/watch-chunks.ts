@@ -1,0 +1,33 @@
+import type { RunEvent } from '../events.ts';
+import type { DecodedChunk } from '../image/decoded-chunk.ts';
+import type { Manifest } from '../run/manifest.ts';
+import type { Source } from '../source/source.ts';
+import type { RunClock } from './stage-clock.ts';
+
+/** What becomes of each image when the whole input is gone. */
+const LOST: ReadonlySet<string> = new Set(['vanished', 'changed', 'unreadable', 'broken_link']);
+
+export interface WatchContext {
+  readonly source: Source;
+  readonly manifest: Manifest;
+  readonly clock: RunClock;
+  readonly onEvent: (event: RunEvent) => void;
+}
+
+/** Passes chunks on, telling of bad images and adding up the workers' time. @throws SourceError when the input is gone */
+export async function* watchChunks(
+  chunks: AsyncIterable<DecodedChunk>,
+  { source, manifest, clock, onEvent }: WatchContext,
+): AsyncGenerator<DecodedChunk> {
+  for await (const chunk of chunks) {
+    clock.add('read', chunk.timing.readMs);
+    clock.add('decode', chunk.timing.decodeMs);
+    clock.add('resize', chunk.timing.resizeMs);
+    // A disk that went away is no fault of the images on it.
+    if (chunk.rejections.some(({ reason }) => LOST.has(reason))) source.expectThere?.();
+    for (const { index, reason, message } of chunk.rejections) {
+      onEvent({ event: 'rejected', origin: manifest.entry(index).origin, reason, message });
+    }
+    yield chunk;
+  }
+}
