@@ -5,10 +5,12 @@ resizes to 10x10 with Pillow, StandardScaler and PCA of Spark ML, Parquet and JS
 """
 
 import json
+import os
 import sys
 import time
 
 STARTED = time.perf_counter()
+os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
 
 import numpy as np  # noqa: E402
 from PIL import Image  # noqa: E402
