@@ -7,6 +7,8 @@ export interface CommandContext {
   readonly terminal: {
     readonly isTerminal: boolean;
     readonly columns: number;
+    /** Whether each stream gets colours; neither where it is not said. */
+    readonly colors?: { readonly stdout: boolean; readonly stderr: boolean };
     readonly stdout: (text: string) => void;
     readonly stderr: (text: string) => void;
     readonly now: () => number;

@@ -14,6 +14,8 @@ export interface ListOptions {
   readonly prefix: string;
   /** `/` lists one folder without what is below it. */
   readonly delimiter?: '/';
+  /** Keys in a page; the store's own 1,000 without it. */
+  readonly most?: number;
 }
 
 /**
@@ -65,7 +67,7 @@ export async function* listObjects(
 
 function listPage(
   connection: S3Connection,
-  { prefix, delimiter }: ListOptions,
+  { prefix, delimiter, most }: ListOptions,
   token: string | undefined,
   signal: AbortSignal,
 ): Promise<ListObjectsV2CommandOutput> {
@@ -78,6 +80,7 @@ function listPage(
         // Keys may hold characters that XML cannot.
         EncodingType: 'url',
         ...(delimiter !== undefined && { Delimiter: delimiter }),
+        ...(most !== undefined && { MaxKeys: most }),
         ...(token !== undefined && { ContinuationToken: token }),
       }),
       { abortSignal },

@@ -1,0 +1,131 @@
+/** Where options come from beside the command line: the environment and the file of --config. */
+import { readFileSync } from 'node:fs';
+import type { Argv, Options } from 'yargs';
+import { closestNames } from '../closest-names.ts';
+import { errnoOf, OptionError } from '../errors.ts';
+import { EXTRACT_OPTIONS, flagName, type OptionDefinition } from '../options.ts';
+import type { CommandContext } from './command-context.ts';
+
+/** Everything that a configuration file may hold, as flags. */
+export const KNOWN_FLAGS: readonly string[] = [
+  'input',
+  'mode',
+  'out',
+  'log',
+  'quiet',
+  ...Object.keys(EXTRACT_OPTIONS).map(flagName),
+];
+
+const DEFINITIONS = EXTRACT_OPTIONS as Record<string, OptionDefinition<unknown>>;
+
+/** The keys of options.ts that say how a store is reached. */
+export const STORE_KEYS = Object.keys(DEFINITIONS).filter(
+  (key) => DEFINITIONS[key]!.group === 'Store',
+);
+
+/** `--config` for a command. */
+export function configOption<T>(command: Argv<T>) {
+  return command.option('config', {
+    type: 'string',
+    requiresArg: true,
+    normalize: true,
+    group: 'Run:',
+    describe: 'JSON file with any of these options',
+  });
+}
+
+/** What yargs is told of an option of options.ts; values stay text, so that options.ts alone checks them. */
+export function yargsOption(definition: OptionDefinition<unknown>): Options {
+  const { default: fallback, defaultText } = definition;
+  const shown = defaultText ?? (fallback === undefined ? undefined : String(fallback));
+  return {
+    type: definition.isFlag ? 'boolean' : 'string',
+    ...(definition.isFlag ? {} : { requiresArg: true }),
+    describe: definition.describe,
+    group: `${definition.group}:`,
+    ...(shown === undefined ? {} : { defaultDescription: shown }),
+  };
+}
+
+/** Adds options of options.ts by their keys. */
+export function addOptions<T>(command: Argv<T>, keys: readonly string[]): Argv<T> {
+  return keys.reduce(
+    (all, key) => all.option(flagName(key), yargsOption(DEFINITIONS[key]!)) as Argv<T>,
+    command,
+  );
+}
+
+/**
+ * The given options of a command: the command line, else the file of `--config`, else
+ * `IMG2FEATURES_<NAME>`. Keys are flags ("max-pixels").
+ *
+ * @param flags those that the command knows; a file may hold others, which it leaves alone
+ * @throws OptionError for a file that cannot be read or holds an option that does not exist
+ */
+export function givenOptions(
+  args: Readonly<Record<string, unknown>>,
+  env: CommandContext['env'],
+  flags: readonly string[] = KNOWN_FLAGS,
+): Record<string, unknown> {
+  const merged = { ...args };
+  const path = args.config ?? env.IMG2FEATURES_CONFIG;
+  const file = typeof path === 'string' && path !== '' ? readConfig(path) : {};
+  for (const flag of flags) {
+    merged[flag] ??= file[flag] ?? fromEnvironment(flag, env);
+  }
+  return merged;
+}
+
+function fromEnvironment(flag: string, env: CommandContext['env']): string | undefined {
+  if (flag === 'input') return undefined;
+  const value = env[`IMG2FEATURES_${flag.replaceAll('-', '_').toUpperCase()}`];
+  return value === '' ? undefined : value;
+}
+
+function readConfig(path: string): Record<string, unknown> {
+  const parsed = parseFile(path);
+  const known = [...KNOWN_FLAGS, 'color'];
+  const found: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(parsed)) {
+    const flag = flagName(key.replace(/^--/, ''));
+    if (!known.includes(flag)) {
+      const near = closestNames(key, known, 2);
+      throw new OptionError(
+        `Expected options that exist in ${path} but found ${JSON.stringify(key)}.`,
+        {
+          fix:
+            near.length > 0
+              ? `Did you mean ${near.map((name) => JSON.stringify(name)).join(' or ')}?`
+              : 'img2features --help lists them; write each without its dashes: {"max-bad": "5%"}.',
+        },
+      );
+    }
+    found[flag] = value;
+  }
+  return found;
+}
+
+function parseFile(path: string): object {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (cause) {
+    const code = errnoOf(cause);
+    throw new OptionError(
+      `Expected a file for --config but found ${code === 'ENOENT' ? 'nothing' : `an error (${code})`} at ${path}.`,
+      { fix: 'Name a JSON file such as {"mode": "pixels", "k": 50}.', cause },
+    );
+  }
+  try {
+    const parsed: unknown = JSON.parse(text);
+    if (typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed)) return parsed;
+  } catch (cause) {
+    throw new OptionError(
+      `Expected JSON in ${path} (--config) but it does not parse: ${(cause as Error).message}.`,
+      { fix: 'Write it as {"mode": "pixels", "k": 50}.', cause },
+    );
+  }
+  throw new OptionError(`Expected an object in ${path} (--config) but found another value.`, {
+    fix: 'Write it as {"mode": "pixels", "k": 50}.',
+  });
+}

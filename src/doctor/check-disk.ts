@@ -1,0 +1,107 @@
+import { constants } from 'node:fs';
+import { access, mkdir, rm, stat, statfs, writeFile } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { errnoOf } from '../errors.ts';
+import { cacheDir } from '../runtime/cache-dir.ts';
+import { formatBytes } from '../terminal/units.ts';
+import { type Check, type Finding, makeCheck } from './check.ts';
+
+/** A compiled graph of VGG16 is 0.55 GB, TensorFlow's library 0.9 GB. */
+const CACHE_WANTS_BYTES = 2e9;
+const OUT_WANTS_BYTES = 0.5e9;
+
+interface Place {
+  readonly what: 'cache' | 'out';
+  readonly path: string;
+  /** The folder itself, or the nearest above it that exists. */
+  readonly existing: string;
+  readonly freeBytes: number | undefined;
+  /** Why it cannot be written: an errno code. */
+  readonly refusal: string | undefined;
+}
+
+/** The folders that runs write: the cache, and --out where one is named. Nothing is left there. */
+export async function checkDisk(out: string | undefined): Promise<Check> {
+  const places = [await look('cache', cacheDir())];
+  if (out !== undefined) places.push(await look('out', resolve(out)));
+  return makeCheck('disk', {
+    summary: places
+      .map(
+        ({ what, freeBytes }) =>
+          `${what} ${freeBytes === undefined ? 'not known' : formatBytes(freeBytes)} free`,
+      )
+      .join(', '),
+    details: places.map(
+      ({ what, path, refusal }) => `${what}: ${path}${refusal === undefined ? ', writable' : ''}`,
+    ),
+    findings: places.flatMap(findingsOf),
+    facts: Object.fromEntries(
+      places.map(({ what, path, freeBytes, refusal }) => [
+        what,
+        {
+          path,
+          freeBytes: freeBytes ?? null,
+          writable: refusal === undefined,
+          refusal: refusal ?? null,
+        },
+      ]),
+    ),
+  });
+}
+
+async function look(what: Place['what'], path: string): Promise<Place> {
+  const existing = await nearestFolder(path);
+  const space = await statfs(existing).catch(() => undefined);
+  return {
+    what,
+    path,
+    existing,
+    freeBytes: space === undefined ? undefined : Number(space.bavail) * Number(space.bsize),
+    refusal: await refusalOf(existing),
+  };
+}
+
+async function nearestFolder(path: string): Promise<string> {
+  const found = await stat(path).catch(() => undefined);
+  return found !== undefined || dirname(path) === path ? path : nearestFolder(dirname(path));
+}
+
+/** By trying: permissions, read-only mounts and full disks all look alike to `access`. */
+async function refusalOf(folder: string): Promise<string | undefined> {
+  const trial = join(folder, `.img2features-doctor-${process.pid}`);
+  try {
+    if (!(await stat(folder)).isDirectory()) return 'ENOTDIR';
+    await access(folder, constants.W_OK | constants.X_OK);
+    await mkdir(trial);
+    await writeFile(join(trial, 'file'), 'x');
+    return undefined;
+  } catch (error) {
+    return errnoOf(error) ?? String(error);
+  } finally {
+    await rm(trial, { recursive: true, force: true }).catch(() => undefined);
+  }
+}
+
+function findingsOf({ what, path, existing, freeBytes, refusal }: Place): Finding[] {
+  const name = what === 'cache' ? 'The cache folder' : '--out';
+  const elsewhere =
+    what === 'cache' ? 'set IMG2FEATURES_CACHE to another folder' : 'name another folder by --out';
+  if (refusal !== undefined) {
+    return [
+      {
+        severity: 'problem',
+        message: `${name} ${path} cannot be written (${refusal}${existing === path ? '' : ` at ${existing}`}).`,
+        fix: `Give this user write permission there, or ${elsewhere}.`,
+      },
+    ];
+  }
+  const wanted = what === 'cache' ? CACHE_WANTS_BYTES : OUT_WANTS_BYTES;
+  if (freeBytes === undefined || freeBytes >= wanted) return [];
+  return [
+    {
+      severity: 'warning',
+      message: `Only ${formatBytes(freeBytes)} are free for ${path}.`,
+      fix: `Free some space, or ${elsewhere}.`,
+    },
+  ];
+}

@@ -1,0 +1,168 @@
+import type { Device, EngineKind } from '../engine/engine.ts';
+import { openEngine } from '../engine/open-engine.ts';
+import { isImg2FeaturesError } from '../errors.ts';
+import type { ModelFolder } from '../model/model-folder.ts';
+import { chooseDevice } from '../runtime/choose-device.ts';
+import type { FoundRuntimes } from '../runtime/locate-runtime.ts';
+import { type Check, type Finding, makeCheck } from './check.ts';
+import { GOLDEN } from './golden/golden-data.ts';
+import {
+  GOLDEN_LAYERS,
+  goldenPixels,
+  goldenValues,
+  withGoldenModel,
+} from './golden/golden-files.ts';
+
+/** What the README promises of every network; these few layers come a hundred times closer. */
+const TOLERANCE = 1e-4;
+
+export interface EngineAnswer {
+  readonly device: Device;
+  readonly engine: EngineKind;
+  readonly library: string | undefined;
+  /** Largest difference to Keras, as a share of the layer's largest value; the worst layer's. */
+  readonly error: number | undefined;
+  readonly failure: { readonly message: string; readonly fix: string } | undefined;
+}
+
+/**
+ * Runs a small network of every usual kind of layer on a built-in picture, on each engine that this
+ * machine has, and compares with the numbers that Keras gave.
+ */
+export async function checkGolden(
+  found: FoundRuntimes,
+  requested: 'auto' | Device,
+  signal: AbortSignal,
+): Promise<Check> {
+  const answers = await withGoldenModel(async (folder) => {
+    const all: EngineAnswer[] = [];
+    for (const [device, engine] of enginesOf(found, requested)) {
+      all.push(await ask(folder, found, device, engine, signal));
+    }
+    return all;
+  });
+  const good = answers.filter(isGood);
+  return makeCheck('golden', {
+    summary:
+      answers.length === 0
+        ? 'no engine to ask'
+        : `${good.length} of ${answers.length} engines give Keras' numbers for a built-in network and picture`,
+    details: answers.map(
+      (answer) =>
+        `${answer.device} ${answer.engine}: ` +
+        (answer.error === undefined
+          ? 'no answer'
+          : `differs by ${answer.error.toExponential(1)} of the maximum (allowed ${TOLERANCE})`),
+    ),
+    findings: answers.flatMap(findingsOf),
+    facts: {
+      madeBy: GOLDEN.madeBy,
+      tolerance: TOLERANCE,
+      engines: answers.map((answer) => ({
+        device: answer.device,
+        engine: answer.engine,
+        library: answer.library ?? null,
+        error: answer.error ?? null,
+        equal: isGood(answer),
+        failure: answer.failure?.message ?? null,
+      })),
+    },
+  });
+}
+
+function enginesOf(
+  found: FoundRuntimes,
+  requested: 'auto' | Device,
+): (readonly [Device, EngineKind])[] {
+  const devices = (['cuda', 'cpu', 'wasm'] as const).filter((device) =>
+    requested === 'auto' ? device === 'wasm' || canHave(device, found) : device === requested,
+  );
+  return devices.flatMap((device): (readonly [Device, EngineKind])[] =>
+    device === 'wasm'
+      ? [[device, 'eager']]
+      : [
+          [device, 'graph'],
+          [device, 'eager'],
+        ],
+  );
+}
+
+function canHave(device: Device, found: FoundRuntimes): boolean {
+  try {
+    chooseDevice(device, found);
+    return true;
+  } catch {
+    return false; // the checks of the library and of the GPU say why
+  }
+}
+
+async function ask(
+  folder: ModelFolder,
+  found: FoundRuntimes,
+  device: Device,
+  kind: EngineKind,
+  signal: AbortSignal,
+): Promise<EngineAnswer> {
+  const spec = {
+    modelDir: folder.dir,
+    layers: GOLDEN_LAYERS.map((layer) => ({ layer, pool: 'none' as const })),
+    device,
+    precision: 'fp32' as const,
+    engine: kind,
+    threads: 0,
+  };
+  const failed = (message: string, fix: string): EngineAnswer => ({
+    device,
+    engine: kind,
+    library: undefined,
+    error: undefined,
+    failure: { message, fix },
+  });
+  try {
+    const engine = await openEngine(spec, folder, chooseDevice(device, found), { signal });
+    try {
+      const outputs = await engine.run(goldenPixels(), 1);
+      const errors = GOLDEN_LAYERS.map((layer, i) =>
+        relativeError(outputs[i]!, goldenValues(layer)),
+      );
+      const { library } = engine.info;
+      return { device, engine: kind, library, error: Math.max(...errors), failure: undefined };
+    } finally {
+      await engine.close();
+    }
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!isImg2FeaturesError(error)) throw error;
+    return failed(error.message, error.fix ?? 'Run `img2features setup --force`.');
+  }
+}
+
+/** NaN counts as infinitely wrong. */
+export function relativeError(found: Float32Array, expected: Float32Array): number {
+  let largest = 0;
+  let worst = found.length === expected.length ? 0 : Number.POSITIVE_INFINITY;
+  for (let i = 0; i < expected.length; i++) {
+    largest = Math.max(largest, Math.abs(expected[i]!));
+    const difference = Math.abs(found[i]! - expected[i]!);
+    worst = Math.max(worst, Number.isNaN(difference) ? Number.POSITIVE_INFINITY : difference);
+  }
+  return worst / largest;
+}
+
+function isGood({ error }: EngineAnswer): boolean {
+  return error !== undefined && error <= TOLERANCE;
+}
+
+function findingsOf(answer: EngineAnswer): Finding[] {
+  const { device, engine, failure, error } = answer;
+  if (failure !== undefined) return [{ severity: 'problem', ...failure }];
+  if (isGood(answer)) return [];
+  const others = device === 'wasm' ? '--device cpu' : '--device wasm';
+  return [
+    {
+      severity: 'problem',
+      message: `The ${engine} engine on ${device} gives other numbers than Keras (by ${error!.toExponential(1)} of the maximum).`,
+      fix: `Do not use its features. Run \`img2features setup --force\`, or use ${others}; please report it with this output.`,
+    },
+  ];
+}

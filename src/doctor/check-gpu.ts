@@ -1,0 +1,100 @@
+import { EngineError } from '../errors.ts';
+import { chooseDevice } from '../runtime/choose-device.ts';
+import type { FoundRuntimes } from '../runtime/locate-runtime.ts';
+import { formatBytes } from '../terminal/units.ts';
+import { type Check, type Finding, makeCheck } from './check.ts';
+import type { TensorFlowState } from './check-tensorflow.ts';
+import { type GpuQuery, queryGpus } from './query-gpus.ts';
+
+/** The GPU question: is there one, would `--device auto` take it, and if not, what is missing? */
+export async function checkGpu(
+  found: FoundRuntimes,
+  { probe, record }: TensorFlowState,
+  query: () => Promise<GpuQuery> = queryGpus,
+): Promise<Check> {
+  const { driver } = found;
+  const { gpus, driverCuda, driver: named } = await query();
+  const cuda = wheelVersion(record, 'nvidia-cuda-runtime-cu12');
+  const cudnn = wheelVersion(record, 'nvidia-cudnn-cu12');
+  const isUsed = probe?.device === 'cuda';
+  const names = gpus.length > 0 ? gpus.map(describe) : driver.devices;
+  const version = driver.version ?? named;
+  return makeCheck('gpu', {
+    summary: summaryOf(names, version, driver.detail),
+    details: [
+      ...(isUsed ? ['TensorFlow computes on it: --device auto takes it'] : []),
+      ...(driverCuda === undefined ? [] : [`the driver runs CUDA up to ${driverCuda}`]),
+      ...(cuda === undefined ? [] : [`installed: CUDA ${cuda}, cuDNN ${cudnn ?? 'not known'}`]),
+    ],
+    findings: isUsed ? [] : findingsOf(found, probe?.gpuCause),
+    facts: {
+      present: driver.present,
+      used: isUsed,
+      missing: driver.missing ?? null,
+      driver: version ?? null,
+      driverCuda: driverCuda ?? null,
+      cuda: cuda ?? null,
+      cudnn: cudnn ?? null,
+      gpus: gpus.map(({ name, memoryBytes, freeBytes, computeCapability }) => ({
+        name,
+        memoryBytes: memoryBytes ?? null,
+        freeBytes: freeBytes ?? null,
+        computeCapability: computeCapability ?? null,
+      })),
+      devices: [...driver.devices],
+      cause: probe?.gpuCause ?? null,
+    },
+  });
+}
+
+function summaryOf(names: readonly string[], version: string | undefined, detail: string): string {
+  if (names.length === 0) return `${detail}: networks run on the CPU`;
+  return `${names.join('; ')}, driver ${version ?? 'of unknown version'}`;
+}
+
+/** No GPU hardware is a note; one that lies idle is a warning, with what chooseDevice says is missing. */
+function findingsOf(found: FoundRuntimes, cause: string | undefined): Finding[] {
+  const { driver } = found;
+  const isWasted = driver.present || driver.devices.length > 0;
+  try {
+    chooseDevice('cuda', found);
+    return [
+      {
+        severity: 'warning',
+        message: `TensorFlow does not use the GPU: ${cause ?? 'it does not say why'}.`,
+        fix: 'Update the NVIDIA driver (CUDA 12 needs 525.60 or newer), then run `img2features setup --gpu --force`.',
+      },
+    ];
+  } catch (error) {
+    if (!(error instanceof EngineError)) throw error;
+    if (!isWasted) {
+      return driver.missing === 'platform'
+        ? []
+        : [
+            {
+              severity: 'note',
+              message: 'Nothing is wrong where there is no GPU; --device cuda is an error here.',
+              fix: error.fix ?? '',
+            },
+          ];
+    }
+    const why = error.message.replace(/^Expected a GPU for --device cuda but found /, '');
+    return [
+      {
+        severity: 'warning',
+        message: `The GPU lies idle: found ${why}`,
+        fix: error.fix ?? 'Run `img2features setup --gpu`.',
+      },
+    ];
+  }
+}
+
+function describe(gpu: GpuQuery['gpus'][number]): string {
+  const memory = gpu.memoryBytes === undefined ? '' : `, ${formatBytes(gpu.memoryBytes)}`;
+  const capability = gpu.computeCapability && `, compute capability ${gpu.computeCapability}`;
+  return `${gpu.name}${memory}${capability ?? ''}`;
+}
+
+function wheelVersion(record: TensorFlowState['record'], name: string): string | undefined {
+  return record?.wheels.find((wheel) => wheel.package === name)?.version;
+}

@@ -1,0 +1,79 @@
+import { isImg2FeaturesError } from '../errors.ts';
+import type { ModelFolder, Preprocessing } from '../model/model-folder.ts';
+import { readModelFolder } from '../model/read-model-folder.ts';
+import { verifyWeights } from '../model/verify-weights.ts';
+import { findModelFolder } from '../pipeline/find-model-folder.ts';
+import { type Check, makeCheck } from './check.ts';
+
+export interface ModelRequest {
+  /** `--model`; undefined: where `--mode vgg16` looks. */
+  readonly model: string | undefined;
+  readonly preprocessing: Preprocessing | undefined;
+}
+
+/** The model folder: there, whole, with the weights that it states, and trained or not. */
+export async function checkModel(
+  { model, preprocessing }: ModelRequest,
+  signal: AbortSignal,
+): Promise<{ check: Check; folder: ModelFolder | undefined }> {
+  const dir = findModelFolder('vgg16', model);
+  try {
+    const folder = await readModelFolder(dir, preprocessing === undefined ? {} : { preprocessing });
+    await verifyWeights(folder, signal);
+    return { check: describe(folder), folder };
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!isImg2FeaturesError(error)) throw error;
+    const isMissing = / but found no model\.json\.$/.test(error.message);
+    const isExpected = model !== undefined || !isMissing;
+    return {
+      check: makeCheck('model', {
+        summary: isMissing ? `none in ${dir}` : `${dir} cannot be used`,
+        findings: [
+          {
+            severity: isExpected ? 'problem' : 'warning',
+            message: isExpected ? error.message : 'Without a model only --mode pixels runs.',
+            fix: error.fix ?? 'Make the folder again.',
+          },
+        ],
+        facts: { found: !isMissing, dir, verified: false },
+      }),
+      folder: undefined,
+    };
+  }
+}
+
+function describe({ dir, metadata }: ModelFolder): Check {
+  const { architecture, inputSize, trained, source, weightsSha256, preprocessing } = metadata;
+  const origin =
+    source.kind === 'keras'
+      ? `${source.file} (${source.format})`
+      : source.kind === 'seeded'
+        ? `seed ${source.seed}`
+        : `written by ${source.by || 'another tool'}`;
+  return makeCheck('model', {
+    summary: `${architecture ?? 'a network of its own'}, ${inputSize.join('×')}, ${trained ? 'trained' : 'NOT trained'}, in ${dir}`,
+    details: [`SHA-256 ${weightsSha256} (computed, as stated)`, `from ${origin}`],
+    findings: trained
+      ? []
+      : [
+          {
+            severity: 'note',
+            message:
+              'Its weights are seeded: right for a trial of the machine, meaningless as features.',
+            fix: 'Get trained ones: `img2features model fetch vgg16 --overwrite`, or `model convert <keras file>`.',
+          },
+        ],
+    facts: {
+      found: true,
+      dir,
+      architecture,
+      inputSize,
+      preprocessing,
+      trained,
+      source: { ...source },
+      weightsSha256,
+      verified: true,
+    },
+  });
+}

@@ -1,0 +1,63 @@
+import { type Check, type Finding, makeCheck } from './check.ts';
+
+/** Days on which Node's project stops mending a release line (github.com/nodejs/release); odd lines live half a year. */
+const END_OF_LIFE: Readonly<Record<number, string>> = {
+  20: '2026-04-30',
+  21: '2024-06-01',
+  22: '2027-04-30',
+  23: '2025-06-01',
+  24: '2028-04-30',
+  25: '2026-06-01',
+  26: '2029-04-30',
+};
+const OLDEST: readonly [major: number, minor: number] = [20, 19];
+
+export interface NodeFacts {
+  /** Without its "v". */
+  readonly version: string;
+  readonly platform: string;
+  readonly arch: string;
+  readonly now: Date;
+}
+
+/** Node's version: new enough for this program, and still mended by its makers. */
+export function checkNode(
+  { version, platform, arch, now }: NodeFacts = {
+    version: process.versions.node,
+    platform: process.platform,
+    arch: process.arch,
+    now: new Date(),
+  },
+): Check {
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  const endOfLife = END_OF_LIFE[major];
+  const isEnded = endOfLife !== undefined && now >= new Date(endOfLife);
+  const isTooOld = major < OLDEST[0] || (major === OLDEST[0] && minor < OLDEST[1]);
+  const findings: Finding[] = [];
+  if (isTooOld) {
+    findings.push({
+      severity: 'problem',
+      message: `Node ${version} is older than ${OLDEST.join('.')}, the oldest that is supported.`,
+      fix: 'Install Node 22 or 24.',
+    });
+  } else if (isEnded) {
+    findings.push({
+      severity: 'note',
+      message: `Node ${major} works here, but its makers stopped mending it on ${endOfLife}.`,
+      fix: 'Move to Node 22 or 24 when convenient; nothing needs to be built anew.',
+    });
+  }
+  const life = endOfLife === undefined ? '' : isEnded ? '' : `, maintained until ${endOfLife}`;
+  return makeCheck('node', {
+    summary: `${version} on ${platform}-${arch}${life}`,
+    findings,
+    facts: {
+      version,
+      platform,
+      arch,
+      supported: !isTooOld,
+      endOfLife: endOfLife ?? null,
+      maintained: endOfLife === undefined ? null : !isEnded,
+    },
+  });
+}

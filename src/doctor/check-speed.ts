@@ -1,0 +1,150 @@
+import type { Device, EngineInfo } from '../engine/engine.ts';
+import { openEngine } from '../engine/open-engine.ts';
+import { isImg2FeaturesError } from '../errors.ts';
+import { describeModel } from '../model/describe-model.ts';
+import type { ModelFolder } from '../model/model-folder.ts';
+import { chooseDevice } from '../runtime/choose-device.ts';
+import type { FoundRuntimes } from '../runtime/locate-runtime.ts';
+import { formatDuration, formatRate } from '../terminal/units.ts';
+import { type Check, type Finding, makeCheck } from './check.ts';
+import { countMultiplyAdds, type ExpectedRate, expectedRate } from './expected-rate.ts';
+import { withGoldenModel } from './golden/golden-files.ts';
+import { measureRate } from './measure-rate.ts';
+import type { Cpu } from './read-cpu.ts';
+
+export interface SpeedRequest {
+  readonly found: FoundRuntimes;
+  readonly device: 'auto' | Device;
+  /** The user's model; without one the built-in network runs, which says little. */
+  readonly folder: ModelFolder | undefined;
+  readonly cpu: Cpu;
+  readonly signal: AbortSignal;
+}
+
+/** Far below: other work, a limit or a wrong library, not noise. */
+const FAR_BELOW = 0.4;
+
+/** The engine that a run would really use, and how fast it is on this machine. */
+export async function checkSpeed(request: SpeedRequest): Promise<Check> {
+  try {
+    if (request.folder !== undefined) return await measure(request, request.folder, false);
+    return await withGoldenModel((folder) => measure(request, folder, true));
+  } catch (error) {
+    request.signal.throwIfAborted();
+    if (!isImg2FeaturesError(error)) throw error;
+    return makeCheck('speed', {
+      summary: `no engine for --device ${request.device}`,
+      findings: [
+        {
+          severity: 'problem',
+          message: error.message,
+          fix: error.fix ?? 'Run `img2features setup`, or use --device wasm.',
+        },
+      ],
+      facts: { measured: false, requestedDevice: request.device },
+    });
+  }
+}
+
+async function measure(
+  { found, device, cpu, signal }: SpeedRequest,
+  folder: ModelFolder,
+  isBuiltIn: boolean,
+): Promise<Check> {
+  const choice = chooseDevice(device, found);
+  const engine = await openEngine(
+    {
+      modelDir: folder.dir,
+      layers: [{ layer: undefined, pool: 'none' }],
+      device,
+      precision: 'fp32',
+      engine: 'auto',
+      threads: 0,
+    },
+    folder,
+    choice,
+    { signal },
+  );
+  try {
+    const { info } = engine;
+    const { imagesPerSecond, images, batch } = await measureRate(engine, signal);
+    const expected = isBuiltIn
+      ? undefined
+      : expectedRate({
+          device: info.device,
+          cores: Math.min(cpu.cores, cpu.quota ?? cpu.cores),
+          instructions: cpu.instructions,
+          architecture: folder.metadata.architecture,
+          multiplyAdds: countMultiplyAdds(await describeModel(folder)),
+        });
+    const name = isBuiltIn ? 'the built-in network' : (folder.metadata.architecture ?? folder.dir);
+    return makeCheck('speed', {
+      summary: `${formatRate(imagesPerSecond)} images/s: ${name} on ${info.device}, ${info.engine} engine`,
+      details: [
+        `${info.library}; ${info.deviceReason}`,
+        `ready in ${formatDuration(info.startupMs)}; ${images} images in batches of ${batch}, network alone`,
+        ...expectation(info, expected, isBuiltIn),
+      ],
+      findings: [
+        ...(isBuiltIn
+          ? [
+              {
+                severity: 'note' as const,
+                message:
+                  'The built-in network is tiny: its speed says little. Name a model by --model.',
+              },
+            ]
+          : []),
+        ...slowness(imagesPerSecond, expected),
+      ],
+      facts: {
+        measured: true,
+        builtInModel: isBuiltIn,
+        model: folder.metadata.architecture,
+        weightsSha256: folder.metadata.weightsSha256,
+        requestedDevice: device,
+        device: info.device,
+        deviceName: info.deviceName ?? null,
+        deviceReason: info.deviceReason,
+        engine: info.engine,
+        engineReason: info.engineReason ?? null,
+        library: info.library,
+        startupMs: Math.round(info.startupMs),
+        batch,
+        images,
+        imagesPerSecond: Math.round(imagesPerSecond * 1000) / 1000,
+        expectedLeast: expected ? Math.round(expected.least * 100) / 100 : null,
+        expectedMost: expected ? Math.round(expected.most * 100) / 100 : null,
+      },
+    });
+  } finally {
+    await engine.close();
+  }
+}
+
+function expectation(
+  { device }: EngineInfo,
+  expected: ExpectedRate | undefined,
+  isBuiltIn: boolean,
+): string[] {
+  if (isBuiltIn) return [];
+  if (expected === undefined)
+    return [`expected: not known; no figure of ours covers ${device} here`];
+  const range = `${formatRate(expected.least)} to ${formatRate(expected.most)}`;
+  return [
+    expected.isFirm
+      ? `expected: ${range} images/s on these cores (AVX2; with AVX512 more)`
+      : `expected: at most ${formatRate(expected.most)} images/s by its multiply-adds; many small layers get less`,
+  ];
+}
+
+function slowness(rate: number, expected: ExpectedRate | undefined): Finding[] {
+  if (!expected?.isFirm || rate >= expected.least * FAR_BELOW) return [];
+  return [
+    {
+      severity: 'warning',
+      message: `${formatRate(rate)} images/s is far below what these cores can do.`,
+      fix: 'Look for other work on the machine (top), a CPU limit of its container, or power saving; then run this again.',
+    },
+  ];
+}

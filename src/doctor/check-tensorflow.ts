@@ -1,0 +1,171 @@
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { isImg2FeaturesError } from '../errors.ts';
+import { findCompiler } from '../runtime/install/compile-addon.ts';
+import { findPip } from '../runtime/install/find-pip.ts';
+import type { FoundRuntimes } from '../runtime/locate-runtime.ts';
+import { type ProbeResult, probeRuntime } from '../runtime/probe-runtime.ts';
+import { RECORD_NAME, type RuntimeRecord, runtimeDir } from '../runtime/runtime-record.ts';
+import type { TensorFlowRuntime } from '../runtime/tensorflow-runtime.ts';
+import { formatDuration } from '../terminal/units.ts';
+import { type Check, type Finding, makeCheck } from './check.ts';
+
+export interface TensorFlowState {
+  /** The library that a run would load; undefined: WebAssembly. */
+  readonly runtime: TensorFlowRuntime | undefined;
+  readonly record: RuntimeRecord | undefined;
+  /** Undefined where there is no library, or it does not work. */
+  readonly probe: ProbeResult | undefined;
+}
+
+/** TensorFlow's library: where it is, how it was built, and whether it loads and computes here. */
+export async function checkTensorFlow(
+  found: FoundRuntimes,
+  signal: AbortSignal,
+): Promise<{ check: Check; state: TensorFlowState }> {
+  const runtime = found.installedGpuPackage ?? found.gpu ?? found.cpu;
+  if (runtime === undefined) {
+    const state = { runtime, record: undefined, probe: undefined };
+    return { check: await withoutLibrary(found), state };
+  }
+  const record = await readRecord(runtime.dir);
+  const facts = {
+    found: true,
+    kind: runtime.kind,
+    dir: runtime.dir,
+    version: runtime.tensorflow,
+    source: runtime.packageDir === undefined ? 'img2features setup' : '@tensorflow/tfjs-node-gpu',
+    wheels: record?.wheels.map((wheel) => `${wheel.package} ${wheel.version}`) ?? null,
+    compiler: record?.compiler ?? null,
+  };
+  const base = record?.wheels[0];
+  const built =
+    base === undefined
+      ? `the library of ${facts.source}`
+      : `built from ${base.package} ${base.version} (pip), addon by ${record!.compiler}`;
+  try {
+    const probe = await probeRuntime(runtime, { signal });
+    return {
+      check: makeCheck('tensorflow', {
+        summary: `${probe.tensorflow} (${runtime.kind} library), tfjs-node ${probe.tfjsNode}`,
+        details: [
+          built,
+          `in ${runtime.dir}`,
+          `oneDNN ${oneDnnText(probe)}${probe.cpuInstructions ? `; kernels also use ${probe.cpuInstructions}` : ''}; loads in ${formatDuration(probe.loadMs)}`,
+        ],
+        findings: oneDnnFindings(probe),
+        facts: {
+          ...facts,
+          works: true,
+          tfjsNode: probe.tfjsNode,
+          oneDnn: probe.oneDnn ?? null,
+          cpuInstructions: probe.cpuInstructions?.split(' ') ?? null,
+          device: probe.device,
+          gpuCause: probe.gpuCause ?? null,
+          loadMs: Math.round(probe.loadMs),
+        },
+      }),
+      state: { runtime, record, probe },
+    };
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!isImg2FeaturesError(error)) throw error;
+    return {
+      check: makeCheck('tensorflow', {
+        summary: `${runtime.tensorflow} (${runtime.kind} library) does not work here`,
+        details: [built],
+        findings: [
+          {
+            severity: 'problem',
+            message: error.message,
+            fix: error.fix ?? 'Run `img2features setup --force`.',
+          },
+        ],
+        facts: { ...facts, works: false },
+      }),
+      state: { runtime, record, probe: undefined },
+    };
+  }
+}
+
+function oneDnnText({ oneDnn }: ProbeResult): string {
+  return oneDnn === undefined ? 'not mentioned by it' : oneDnn ? 'on' : 'off';
+}
+
+function oneDnnFindings({ oneDnn }: ProbeResult): Finding[] {
+  if (oneDnn !== false) return [];
+  return [
+    {
+      severity: 'warning',
+      message: 'oneDNN is switched off: the CPU computes at a half to two thirds of its speed.',
+      fix: 'Unset TF_ENABLE_ONEDNN_OPTS.',
+    },
+  ];
+}
+
+/** Nothing to load: why, and whether `setup` could change that. */
+async function withoutLibrary({ platform }: FoundRuntimes): Promise<Check> {
+  const facts = { found: false, works: false, platform: platform.name };
+  if (platform.key === undefined) {
+    return makeCheck('tensorflow', {
+      summary: 'none for this machine: networks run on WebAssembly',
+      findings: [{ severity: 'note', message: `${platform.reason}.` }],
+      facts: { ...facts, reason: platform.reason ?? null },
+    });
+  }
+  const tools = await Promise.all([toolState('pip', findPip), toolState('compiler', findCompiler)]);
+  const damaged = [runtimeDir('cpu', platform.key), runtimeDir('gpu', platform.key)].filter((dir) =>
+    existsSync(join(dir, RECORD_NAME)),
+  );
+  const lacking = tools.filter((tool) => tool.error !== undefined);
+  const steps = lacking.map((tool) => tool.error!.fix ?? '');
+  const again = damaged.length > 0 ? ' --force' : '';
+  return makeCheck('tensorflow', {
+    summary:
+      damaged.length > 0 ? 'an incomplete install' : 'not set up: networks run on WebAssembly',
+    details: tools.flatMap((tool) =>
+      tool.version === undefined ? [] : [`${tool.name}: ${tool.version}`],
+    ),
+    findings: [
+      {
+        severity: 'warning',
+        message:
+          damaged.length > 0
+            ? `${dirname(join(damaged[0]!, RECORD_NAME))} has lost files, or was made by another release of this program.`
+            : 'Networks run on WebAssembly, several times slower than on TensorFlow.',
+        fix: [
+          ...steps,
+          `Run \`img2features setup${again}\`${steps.length > 0 ? ' then' : ''}.`,
+        ].join(' '),
+      },
+      ...lacking.map(({ error }) => ({
+        severity: 'note' as const,
+        message: `Setting up needs more: ${error!.message}`,
+      })),
+    ],
+    facts: {
+      ...facts,
+      incomplete: damaged.length > 0,
+      pip: tools[0].version ?? null,
+      compiler: tools[1].version ?? null,
+    },
+  });
+}
+
+async function toolState(name: string, find: () => Promise<{ readonly version: string }>) {
+  try {
+    return { name, version: (await find()).version, error: undefined };
+  } catch (error) {
+    if (!isImg2FeaturesError(error)) throw error;
+    return { name, version: undefined, error };
+  }
+}
+
+async function readRecord(dir: string): Promise<RuntimeRecord | undefined> {
+  try {
+    return JSON.parse(await readFile(join(dir, RECORD_NAME), 'utf8')) as RuntimeRecord;
+  } catch {
+    return undefined; // a package of the user's own has none
+  }
+}

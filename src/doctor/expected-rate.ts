@@ -1,0 +1,50 @@
+import type { Device } from '../engine/engine.ts';
+import type { ModelDescription } from '../model/describe-model.ts';
+
+export interface ExpectedRate {
+  /** Images per second. */
+  readonly least: number;
+  readonly most: number;
+  /** Whether a rate far below says that something is wrong: only where networks like it were measured. */
+  readonly isFirm: boolean;
+}
+
+/**
+ * Multiply-adds per second of one core with AVX2, in units of 1e9: VGG16 (15.5e9 an image) makes 4 to 6 images/s on
+ * the two cores that this project is measured on.
+ */
+const GIGA_PER_CORE: readonly [least: number, most: number] = [31, 46];
+
+/**
+ * What to expect of a network on a CPU's cores; undefined where nothing of the kind was measured
+ * (GPUs, WebAssembly, CPUs without AVX2).
+ * @param multiplyAdds of one image
+ */
+export function expectedRate(machine: {
+  readonly device: Device;
+  readonly cores: number;
+  readonly instructions: readonly string[] | undefined;
+  readonly architecture: string | null;
+  readonly multiplyAdds: number;
+}): ExpectedRate | undefined {
+  const { device, cores, instructions, architecture, multiplyAdds } = machine;
+  if (device !== 'cpu' || !instructions?.includes('AVX2') || multiplyAdds <= 0) return undefined;
+  const rates = GIGA_PER_CORE.map((giga) => (giga * 1e9 * cores) / multiplyAdds);
+  return {
+    least: rates[0]!,
+    most: rates[1]!,
+    // Networks of many small layers wait for memory; more than 16 cores were never tried.
+    isFirm:
+      (architecture === 'vgg16' || architecture === 'vgg19') && cores <= 16 && multiplyAdds > 1e9,
+  };
+}
+
+/** Multiply-adds of one image in the layers that take the time: convolutions and dense layers. */
+export function countMultiplyAdds({ layers }: Pick<ModelDescription, 'layers'>): number {
+  return layers.reduce((sum, { className, outputShape, params }) => {
+    if (className === 'Dense') return sum + params;
+    if (!className.includes('Conv2D') || outputShape.length !== 3) return sum;
+    const [height, width] = outputShape;
+    return sum + (height ?? 0) * (width ?? 0) * params;
+  }, 0);
+}
