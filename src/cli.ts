@@ -4,6 +4,7 @@ import { constants } from 'node:os';
 import { createCli } from './commands/create-cli.ts';
 import { type ExitStatus, INTERRUPTED_STATUS } from './commands/exit-status.ts';
 import { Interrupted, isImg2FeaturesError } from './errors.ts';
+import { wantsColors } from './terminal/colors.ts';
 import { formatError } from './terminal/format-error.ts';
 
 const interruption = new AbortController();
@@ -28,14 +29,21 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 
 const wantsJsonLog = process.argv.includes('--log=json') || isNextTo('--log', 'json');
 
+const argv = process.argv.slice(2);
+const colors = {
+  stdout: wantsColors(argv, process.env, process.stdout.isTTY === true),
+  stderr: wantsColors(argv, process.env, process.stderr.isTTY === true),
+};
+
 try {
   const status = await createCli({
-    argv: process.argv.slice(2),
+    argv,
     env: process.env,
     signal: interruption.signal,
     terminal: {
       isTerminal: process.stderr.isTTY === true,
       columns: process.stderr.columns ?? 80,
+      colors,
       stdout: (text) => process.stdout.write(text),
       stderr: (text) => process.stderr.write(text),
       now: () => performance.now(),
@@ -45,7 +53,7 @@ try {
 } catch (error) {
   process.exitCode ??= 2 satisfies ExitStatus;
   // Errors that we do not know are ours to mend: they keep their stack.
-  if (wantsJsonLog) process.stdout.write(`${JSON.stringify(formatError(error, 'json'))}\n`);
+  else if (wantsJsonLog) process.stdout.write(`${JSON.stringify(formatError(error, 'json'))}\n`);
   else process.stderr.write(formatError(error, 'text'));
   if (!isImg2FeaturesError(error) && process.exitCode === 0) process.exitCode = 2;
 }

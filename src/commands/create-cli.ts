@@ -4,6 +4,7 @@ import { OptionError } from '../errors.ts';
 import { EXTRACT_OPTIONS, flagName } from '../options.ts';
 import { packageVersion } from '../package-version.ts';
 import type { CommandContext } from './command-context.ts';
+import { addDoctorCommand } from './doctor-command.ts';
 import type { ExitStatus } from './exit-status.ts';
 import { addExtractCommand, addTransformCommand } from './extract-command.ts';
 import { addModelCommand } from './model-command.ts';
@@ -26,6 +27,10 @@ export async function createCli(context: CommandContext): Promise<ExitStatus> {
     .version(packageVersion())
     .help()
     .wrap(Math.min(110, context.terminal.columns))
+    .option('color', {
+      type: 'boolean',
+      describe: 'Colours: --color, --no-color; else on a terminal without NO_COLOR',
+    })
     .exitProcess(false)
     .recommendCommands()
     .showHelpOnFail(false)
@@ -39,6 +44,8 @@ export async function createCli(context: CommandContext): Promise<ExitStatus> {
   cli = addModelCommand(cli, context, finish);
   cli = addSetupCommand(cli, context, finish);
   cli = addVerifyCommand(cli, context, finish);
+  cli = addDoctorCommand(cli, context, finish);
+  cli = addWorkerCommand(cli, context, finish);
   await cli.parseAsync();
   return outcome.status;
 }
