@@ -7,7 +7,8 @@ const NAME = /^decoding-\d+\.bin$/;
 
 /**
  * Names the images that one worker has in work, in a file that outlives the process: uint32 little
- * endian, their number, then their positions in the manifest. Written once a chunk (a few
+ * endian, their number, their positions in the manifest, then the bytes of their names as JSON and those
+ * names, where the tasks have any. Written once a chunk (a few
  * microseconds), not synced: it tells of a crash of the process, not of the machine.
  */
 export class DecodeJournal {
@@ -22,17 +23,20 @@ export class DecodeJournal {
     });
   }
 
-  begin(tasks: readonly { readonly index: number }[]): void {
+  begin(tasks: readonly { readonly index: number; readonly name?: string }[]): void {
     if (this.#file === undefined) return;
-    this.#write(Uint32Array.of(tasks.length, ...tasks.map(({ index }) => index)));
+    const names = tasks.flatMap(({ name }) => (name === undefined ? [] : [name]));
+    const text = Buffer.from(names.length === 0 ? '' : JSON.stringify(names));
+    const words = Uint32Array.of(tasks.length, ...tasks.map(({ index }) => index), text.length);
+    this.#write(Buffer.concat([new Uint8Array(words.buffer), text]));
   }
 
   end(): void {
-    if (this.#file !== undefined) this.#write(Uint32Array.of(0));
+    if (this.#file !== undefined) this.#write(new Uint8Array(4));
   }
 
-  #write(words: Uint32Array): void {
-    this.#attempt(() => writeSync(this.#file!, words, 0, words.byteLength, 0));
+  #write(bytes: Uint8Array): void {
+    this.#attempt(() => writeSync(this.#file!, bytes, 0, bytes.length, 0));
   }
 
   /** A journal that cannot be written is not kept: it only helps to find a culprit later. */
@@ -59,6 +63,18 @@ export function readJournals(dir: string): number[] {
     for (const position of words.subarray(1, 1 + (words[0] ?? 0))) positions.add(position);
   }
   return [...positions].sort((a, b) => a - b);
+}
+
+/** The names of those images, where their tasks had names. */
+export function readJournalNames(dir: string): string[] {
+  return journalsIn(dir).flatMap((name) => {
+    const bytes = readFileSync(join(dir, name));
+    const count = bytes.length < 4 ? 0 : bytes.readUInt32LE(0);
+    const at = 4 + 4 * count;
+    if (count === 0 || bytes.length < at + 4) return [];
+    const text = bytes.subarray(at + 4, at + 4 + bytes.readUInt32LE(at));
+    return text.length === 0 ? [] : (JSON.parse(text.toString()) as string[]);
+  });
 }
 
 /** A journal that cannot be removed only costs the next attempt a look at innocent images. */

@@ -148,7 +148,7 @@ function failure(
 }
 
 function nameOf(task: DecodeTask | undefined): string {
-  return task === undefined ? 'no image' : (task.path ?? `image ${task.index}`);
+  return task === undefined ? 'no image' : (task.name ?? task.path ?? `image ${task.index}`);
 }
 
 /**

@@ -29,6 +29,8 @@ export interface ListedFile {
 export interface DecodeTask {
   /** Position in the manifest; ties the row to its origin from here to the table. */
   readonly index: number;
+  /** What a person calls it, where there is no manifest to look the position up. */
+  readonly name?: string;
   /** Absolute path; the worker reads it. */
   readonly path?: string;
   /** What the listing said of the file at `path`; another one by now is a rejection `changed`. */

@@ -18,21 +18,22 @@ export interface ImageBatch {
  * Packs decoded chunks into batches of exactly `batchSize` rows; only the last batch of a shard may be
  * smaller. What is in a batch depends on the manifest and on which images are bad, never on timing:
  * the last bits of a network's output can depend on the batch's shape.
+ * @param ranges one for each chunk, in the same order
  * @param imageBytes height × width × 3
  */
 export async function* packBatches(
   decoded: AsyncIterable<DecodedChunk>,
-  ranges: readonly ChunkRange[],
+  ranges: Iterable<Pick<ChunkRange, 'shard' | 'isLastOfShard'>>,
   batchSize: number,
   imageBytes: number,
 ): AsyncGenerator<ImageBatch> {
   let indices: number[] = [];
   let rejections: ImageRejection[] = [];
   let pixels: Uint8Array = new Uint8Array(0);
-  let position = 0;
+  const rangeOfNext = ranges[Symbol.iterator]();
 
   for await (const chunk of decoded) {
-    const range = ranges[position++]!;
+    const { value: range } = rangeOfNext.next() as IteratorYieldResult<ChunkRange>;
     rejections.push(...chunk.rejections);
     let row = 0;
     do {

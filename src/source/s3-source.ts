@@ -124,7 +124,8 @@ async function findObject(
   return undefined;
 }
 
-function rejectionOf({ answer, cause }: ObjectAnswer): DecodeError {
+/** What the store says of one object, as what it means for an image. */
+export function rejectionOf({ answer, cause }: ObjectAnswer): DecodeError {
   if (answer === 'changed') {
     const message = 'Expected the object as it was listed but found that it changed since.';
     return new DecodeError('changed', message, cause);

@@ -1,0 +1,73 @@
+import { isatty } from 'node:tty';
+import type { Argv } from 'yargs';
+import { OptionError } from '../errors.ts';
+import { EXTRACT_OPTIONS, type ExtractOptions, flagName, resolveOptions } from '../options.ts';
+import type { CommandContext } from './command-context.ts';
+import type { ExitStatus } from './exit-status.ts';
+import { addOptions, configOption, givenOptions } from './given-options.ts';
+
+/** Options of a whole run, which a worker has not: it sees rows, never the table. */
+const OF_RUNS = new Set([
+  'k',
+  'standardize',
+  'with',
+  'limit',
+  'format',
+  'columns',
+  'origin',
+  'overwrite',
+  'workDir',
+  'maxBad',
+  'dryRun',
+]);
+
+const WORKER_KEYS = Object.keys(EXTRACT_OPTIONS).filter((key) => !OF_RUNS.has(key));
+
+/** `img2features worker --mode …`: Arrow in on stdin, Arrow out on stdout; docs/worker-protocol.md. */
+export function addWorkerCommand(
+  cli: Argv,
+  context: CommandContext,
+  finish: (status: ExitStatus) => void,
+): Argv {
+  return cli.command(
+    'worker',
+    'Answer Arrow streams of images on stdin with features on stdout (for Spark)',
+    (command) =>
+      configOption(
+        addOptions(
+          command.option('mode', {
+            type: 'string',
+            requiresArg: true,
+            group: 'Features:',
+            describe: 'pixels (10×10 RGB), vgg16, or cnn (any model folder by --model)',
+          }) as Argv,
+          WORKER_KEYS,
+        ),
+      ),
+    async (args) => {
+      const options = workerOptions(givenOptions(args, context.env));
+      refuseTerminals();
+      const { supervise } = await import('../worker/supervise.ts');
+      const status = await supervise(options, {
+        signal: context.signal,
+        onEvent: (event) => context.terminal.stderr(`${JSON.stringify(event)}\n`),
+      });
+      finish(status);
+    },
+  );
+}
+
+/** What a run would have for input and output, a worker has as pipes. */
+function workerOptions(args: Record<string, unknown>): ExtractOptions {
+  const given = ['mode', ...WORKER_KEYS]
+    .map((key) => [key, args[flagName(key)]])
+    .filter(([, value]) => value !== undefined);
+  return resolveOptions({ input: '-', out: '-', k: 0, ...Object.fromEntries(given) });
+}
+
+function refuseTerminals(): void {
+  if (!isatty(0) && !isatty(1)) return;
+  throw new OptionError('Expected pipes on stdin and stdout but found a terminal.', {
+    fix: 'A program starts it: see docs/worker-protocol.md. For a folder of images use img2features <folder>.',
+  });
+}

@@ -1,0 +1,120 @@
+import {
+  type Data,
+  Field,
+  Float32,
+  List,
+  makeData,
+  RecordBatch,
+  Schema,
+  Struct,
+  Utf8,
+} from 'apache-arrow';
+import { EngineError } from '../errors.ts';
+import type { FeatureColumn } from '../export/column-names.ts';
+import type { AnsweredRow } from './row-queue.ts';
+
+/** The columns of the answer, and the outputs that its vectors are. */
+export interface AnswerSchema {
+  readonly vectors: readonly FeatureColumn[];
+  readonly arrow: Schema;
+}
+
+/** origin, target, one list of float32 for each output, status, error. Items are as pyarrow's `list_(float32())` has them. */
+export function answerSchema(columns: readonly FeatureColumn[]): AnswerSchema {
+  const vectors = columns.filter(({ kind }) => kind === 'vector');
+  const fields = [
+    new Field('origin', new Utf8(), false),
+    new Field('target', new Utf8(), false),
+    ...vectors.map(({ name }) => new Field(name, LIST, true)),
+    new Field('status', new Utf8(), false),
+    new Field('error', new Utf8(), true),
+  ];
+  return { vectors, arrow: new Schema(fields) };
+}
+
+const LIST = new List(new Field('item', new Float32(), true));
+
+/** @throws EngineError for a value that is not finite */
+export function answerBatch(schema: AnswerSchema, rows: readonly AnsweredRow[]): RecordBatch {
+  const children = [
+    textData(rows.map(({ origin }) => origin)),
+    textData(rows.map(({ target }) => target)),
+    ...schema.vectors.map((column) => vectorData(column, rows)),
+    textData(rows.map(({ reason }) => reason ?? 'ok')),
+    textData(rows.map(({ message }) => message)),
+  ];
+  const type = new Struct(schema.arrow.fields);
+  return new RecordBatch(
+    schema.arrow,
+    makeData({ type, length: rows.length, nullCount: 0, children: children as Data[] }),
+  );
+}
+
+function vectorData({ name, output, length }: FeatureColumn, rows: readonly AnsweredRow[]): Data {
+  const accepted = rows.reduce((sum, { vectors }) => sum + (vectors === undefined ? 0 : 1), 0);
+  const data = new Float32Array(accepted * length);
+  const valueOffsets = new Int32Array(rows.length + 1);
+  let end = 0;
+  rows.forEach(({ origin, vectors }, i) => {
+    if (vectors !== undefined) {
+      const values = vectors[output]!;
+      expectFinite(name, values, length, origin);
+      data.set(values, end);
+      end += length;
+    }
+    valueOffsets[i + 1] = end;
+  });
+  const child = makeData({ type: new Float32(), length: data.length, nullCount: 0, data });
+  const isNull = (i: number) => rows[i]!.vectors === undefined;
+  return makeData({
+    type: LIST,
+    length: rows.length,
+    valueOffsets,
+    child,
+    ...nulls(rows.length, isNull),
+  });
+}
+
+function textData(texts: readonly (string | undefined)[]): Data<Utf8> {
+  const valueOffsets = new Int32Array(texts.length + 1);
+  texts.forEach((text, i) => {
+    valueOffsets[i + 1] = valueOffsets[i]! + (text === undefined ? 0 : Buffer.byteLength(text));
+  });
+  const data = Buffer.allocUnsafe(valueOffsets[texts.length]!);
+  texts.forEach((text, i) => {
+    if (text !== undefined) data.write(text, valueOffsets[i]);
+  });
+  const isNull = (i: number) => texts[i] === undefined;
+  return makeData({
+    type: new Utf8(),
+    length: texts.length,
+    valueOffsets,
+    data,
+    ...nulls(texts.length, isNull),
+  });
+}
+
+/** Arrow's validity: one bit a row, 1 where there is a value; none where there are no nulls. */
+function nulls(
+  rows: number,
+  isNull: (row: number) => boolean,
+): { nullCount: number; nullBitmap?: Uint8Array } {
+  const nullBitmap = new Uint8Array((rows + 7) >> 3);
+  let nullCount = 0;
+  for (let i = 0; i < rows; i++) {
+    if (isNull(i)) nullCount++;
+    else nullBitmap[i >> 3]! |= 1 << (i & 7);
+  }
+  return nullCount === 0 ? { nullCount } : { nullCount, nullBitmap };
+}
+
+function expectFinite(column: string, values: Float32Array, length: number, origin: string): void {
+  // x * 0 is 0 for every finite x and NaN for the rest.
+  let sum = 0;
+  for (let i = 0; i < values.length; i++) sum += values[i]! * 0;
+  if (sum === 0 && values.length === length) return;
+  throw new EngineError(
+    `Expected ${length} finite numbers for ${column} but found others in the row of ${origin}.`,
+    { fix: 'Use --precision fp32, and check the model with `img2features model info`.' },
+  );
+}

@@ -1,0 +1,96 @@
+import { once } from 'node:events';
+import type { Writable } from 'node:stream';
+import { RecordBatchStreamWriter } from 'apache-arrow';
+import { type AnswerSchema, answerBatch } from './answer-batch.ts';
+import type { RowQueue } from './row-queue.ts';
+
+/** Rows in one record batch of the answer, and bytes that one may have; what is there is sent, never waited for. */
+const BATCH_ROWS = 1024;
+const BATCH_BYTES = 8 << 20;
+
+/** Writes one Arrow IPC stream: the answer to one input stream. */
+export class AnswerStream {
+  readonly #output: Writable;
+  readonly #schema: AnswerSchema;
+  readonly #signal: AbortSignal;
+  readonly #encoder = new Encoder();
+  readonly #batchRows: number;
+  #sent = 0;
+
+  constructor(output: Writable, schema: AnswerSchema, signal: AbortSignal) {
+    this.#output = output;
+    this.#schema = schema;
+    this.#signal = signal;
+    const rowBytes = schema.vectors.reduce((sum, { length }) => sum + 4 * length, 0);
+    this.#batchRows = Math.max(1, Math.min(BATCH_ROWS, Math.floor(BATCH_BYTES / rowBytes)));
+  }
+
+  /** Rows written. */
+  get sent(): number {
+    return this.#sent;
+  }
+
+  async start(): Promise<void> {
+    await this.#write(this.#encoder.schema(this.#schema));
+  }
+
+  /** Writes every row that can leave now, and waits while the reader is behind. */
+  async writeSettled(rows: RowQueue): Promise<void> {
+    for (;;) {
+      // Taken and written without a pause in between: two callers cannot get out of order.
+      const taken = rows.take(this.#batchRows);
+      if (taken.length === 0) return;
+      this.#sent += taken.length;
+      await this.#write(this.#encoder.batch(answerBatch(this.#schema, taken)));
+    }
+  }
+
+  async end(): Promise<void> {
+    await this.#write(this.#encoder.end());
+  }
+
+  async #write(bytes: Uint8Array): Promise<void> {
+    this.#signal.throwIfAborted();
+    if (this.#output.write(bytes)) return;
+    await once(this.#output, 'drain', { signal: this.#signal }).catch((error) => {
+      this.#signal.throwIfAborted();
+      throw error;
+    });
+  }
+}
+
+/** apache-arrow's writer, message by message. */
+class Encoder extends RecordBatchStreamWriter {
+  #chunks: Uint8Array[] = [];
+
+  schema({ arrow }: AnswerSchema): Uint8Array {
+    this.reset(undefined, arrow);
+    return this.#taken();
+  }
+
+  batch(batch: Parameters<RecordBatchStreamWriter['write']>[0]): Uint8Array {
+    this.write(batch);
+    return this.#taken();
+  }
+
+  end(): Uint8Array {
+    this.finish();
+    return this.#taken();
+  }
+
+  /** Everything that the writer makes comes by here. */
+  protected override _write(chunk: ArrayBufferView | ArrayBuffer): this {
+    const { buffer, byteOffset, byteLength } = ArrayBuffer.isView(chunk)
+      ? chunk
+      : { buffer: chunk, byteOffset: 0, byteLength: chunk.byteLength };
+    if (this._started && byteLength > 0) {
+      this.#chunks.push(new Uint8Array(buffer, byteOffset, byteLength));
+      this._position += byteLength;
+    }
+    return this;
+  }
+
+  #taken(): Uint8Array {
+    return Buffer.concat(this.#chunks.splice(0));
+  }
+}

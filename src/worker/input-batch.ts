@@ -1,0 +1,104 @@
+import type { InputColumn, InputSchema } from './input-schema.ts';
+import type { RecordBatchMetadata } from './read-rows.ts';
+import { ProtocolError } from './worker-errors.ts';
+
+/** The rows of one record batch. Contents are views of its body. */
+export interface InputBatch {
+  readonly rows: number;
+  /** @throws ProtocolError where it is null */
+  origin(row: number): string;
+  /** null where the sender had none; undefined where there is no such column. */
+  content(row: number): Uint8Array | null | undefined;
+}
+
+/**
+ * Lays the columns over the body. Both are of variable length: validity bits, offsets, bytes.
+ * @throws ProtocolError when the buffers do not fit the body or each other
+ */
+export function readInputBatch(
+  schema: InputSchema,
+  header: RecordBatchMetadata,
+  body: Uint8Array,
+): InputBatch {
+  const { length: rows, nodes, buffers, compression } = header;
+  if (compression !== null && compression !== undefined) {
+    throw new ProtocolError('Expected plain record batches but found compressed ones.', {
+      fix: 'Write them without compression: images are compressed already.',
+    });
+  }
+  if (nodes.length !== schema.columnCount || buffers.length !== 3 * schema.columnCount) {
+    throw damaged(`${nodes.length} columns in ${buffers.length} buffers`);
+  }
+  const column = ({ position, hasWideOffsets }: InputColumn) => {
+    if (nodes[position]!.length !== rows) throw damaged('columns of different lengths');
+    const [validity, offsets, values] = buffers
+      .slice(3 * position, 3 * position + 3)
+      .map(({ offset, length }) => {
+        if (offset < 0 || length < 0 || offset + length > body.length)
+          throw damaged('a buffer beyond its end');
+        return body.subarray(offset, offset + length);
+      }) as [Uint8Array, Uint8Array, Uint8Array];
+    const nulls = nodes[position]!.nullCount > 0 ? validity : undefined;
+    if (nulls !== undefined && nulls.length < rows / 8) throw damaged('too few validity bits');
+    return new VariableColumn(rows, nulls, readOffsets(offsets, rows, hasWideOffsets), values);
+  };
+  const origins = column(schema.origin);
+  const contents = schema.content && column(schema.content);
+  return {
+    rows,
+    origin(row) {
+      const bytes = origins.at(row);
+      if (bytes === null) {
+        throw new ProtocolError(`Expected an origin in every row but found null in row ${row}.`, {
+          fix: 'Give every row a name: the answer is matched by it.',
+        });
+      }
+      return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8');
+    },
+    content: (row) => contents?.at(row),
+  };
+}
+
+class VariableColumn {
+  readonly #validity: Uint8Array | undefined;
+  readonly #offsets: Int32Array | Float64Array;
+  readonly #values: Uint8Array;
+
+  constructor(
+    rows: number,
+    validity: Uint8Array | undefined,
+    offsets: Int32Array | Float64Array,
+    values: Uint8Array,
+  ) {
+    this.#validity = validity;
+    this.#offsets = offsets;
+    this.#values = values;
+    for (let i = 0; i < rows; i++) {
+      if (offsets[i]! > offsets[i + 1]!) throw damaged('offsets that go back');
+    }
+    if (offsets[0]! < 0 || offsets[rows]! > values.length) throw damaged('offsets beyond the end');
+  }
+
+  at(row: number): Uint8Array | null {
+    const validity = this.#validity;
+    if (validity !== undefined && (validity[row >> 3]! & (1 << (row & 7))) === 0) return null;
+    return this.#values.subarray(this.#offsets[row], this.#offsets[row + 1]);
+  }
+}
+
+/** rows + 1 offsets; a batch without rows may have none. */
+function readOffsets(bytes: Uint8Array, rows: number, areWide: boolean): Int32Array | Float64Array {
+  const width = areWide ? 8 : 4;
+  if (rows === 0 && bytes.length < width) return new Int32Array(1);
+  if (bytes.length < (rows + 1) * width) throw damaged('too few offsets');
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const offsets = areWide ? new Float64Array(rows + 1) : new Int32Array(rows + 1);
+  for (let i = 0; i <= rows; i++) {
+    offsets[i] = areWide ? Number(view.getBigInt64(8 * i, true)) : view.getInt32(4 * i, true);
+  }
+  return offsets;
+}
+
+function damaged(found: string): ProtocolError {
+  return new ProtocolError(`Expected a whole record batch but found ${found}.`);
+}

@@ -1,0 +1,37 @@
+import { ObjectReader } from '../s3/get-object.ts';
+import type { S3Address } from '../s3/s3-address.ts';
+import { ObjectAnswer, S3Connection } from '../s3/s3-connection.ts';
+import type { S3Options } from '../s3/s3-options.ts';
+import { rejectionOf } from '../source/s3-source.ts';
+
+/** Reads objects of any bucket; a connection is made with the first object of its bucket. */
+export class RemoteReader {
+  readonly #options: S3Options;
+  readonly #buckets = new Map<string, { connection: S3Connection; reader: ObjectReader }>();
+
+  constructor(options: S3Options) {
+    this.#options = options;
+  }
+
+  /** @throws DecodeError when this one object is gone; SourceError when the store fails */
+  async read({ bucket, key }: S3Address, signal: AbortSignal): Promise<Uint8Array> {
+    try {
+      return await this.#open(bucket).read({ key }, signal);
+    } catch (error) {
+      throw error instanceof ObjectAnswer ? rejectionOf(error) : error;
+    }
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#buckets.values()].map(({ connection }) => connection.close()));
+  }
+
+  #open(bucket: string): ObjectReader {
+    const known = this.#buckets.get(bucket);
+    if (known !== undefined) return known.reader;
+    const connection = new S3Connection(bucket, 'input', this.#options);
+    const reader = new ObjectReader(connection);
+    this.#buckets.set(bucket, { connection, reader });
+    return reader;
+  }
+}

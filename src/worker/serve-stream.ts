@@ -1,0 +1,99 @@
+import { RunError } from '../errors.ts';
+import type { DecodePool } from '../image/decode-pool.ts';
+import type { DecodedChunk, DecodeTask } from '../image/decoded-chunk.ts';
+import type { ChunkRange } from '../pipeline/chunk-ranges.ts';
+import type { Extractor } from '../pipeline/extractor.ts';
+import { mapOrdered } from '../pipeline/map-ordered.ts';
+import { packBatches } from '../pipeline/pack-batches.ts';
+import type { AnswerStream } from './answer-stream.ts';
+import { fetchRemote, type ReadRemote } from './fetch-remote.ts';
+import type { InputBatch } from './input-batch.ts';
+import type { StreamEvent } from './protocol.ts';
+import { rowChunks } from './row-chunks.ts';
+import { RowQueue } from './row-queue.ts';
+
+export interface ServeContext {
+  readonly pool: DecodePool;
+  readonly extractor: Extractor;
+  readonly readRemote: ReadRemote;
+  readonly maxPixels: number;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Answers one input stream: rows -> chunks -> decode -> batches -> network -> rows, in the order they came.
+ * The stream is to the network what a shard is in `extract`: the same rows make the same batches.
+ *
+ * In memory at once: one record batch of the input, the chunks on their way through the pool, `inFlight` + 1
+ * batches, what is fetched ahead from a store, and one record batch of the answer.
+ */
+export async function serveStream(
+  batches: AsyncIterable<InputBatch>,
+  answer: AnswerStream,
+  { pool, extractor, readRemote, maxPixels, signal }: ServeContext,
+): Promise<StreamEvent> {
+  const rows = new RowQueue();
+  await answer.start();
+  const chunks = rowChunks(batches, rows, maxPixels);
+  const fetched = fetchRemote(chunks, rows, readRemote, signal);
+  const { tasks, ranges } = withEnd(fetched);
+  const decoded = settleRejections(pool.decode(tasks, signal), rows, answer);
+  const [height, width] = extractor.inputSize;
+  const packed = packBatches(decoded, ranges, extractor.batchSize, height * width * 3);
+  const results = mapOrdered(packed, extractor.inFlight, async ({ indices, pixels }) => ({
+    indices,
+    outputs: indices.length === 0 ? [] : await extractor.run(pixels, indices.length),
+  }));
+  for await (const { indices, outputs } of results) {
+    signal.throwIfAborted();
+    indices.forEach((position, i) => {
+      const vectors = outputs.map((values, o) => {
+        const { length } = extractor.outputs[o]!;
+        return values.subarray(i * length, (i + 1) * length);
+      });
+      rows.accept(position, vectors);
+    });
+    await answer.writeSettled(rows);
+  }
+  const { received, rejected } = rows;
+  if (answer.sent !== received) {
+    throw new RunError(
+      `Expected an answer to each of ${received} rows but found ${answer.sent}; no row may slip.`,
+    );
+  }
+  await answer.end();
+  return { event: 'stream', received, sent: answer.sent, rejected };
+}
+
+/**
+ * That a chunk was the last is known only when the stream ends: an empty one follows it and closes the last batch.
+ * `ranges` gives what packBatches asks of each chunk, in step with it.
+ */
+function withEnd(chunks: AsyncIterable<DecodeTask[]>) {
+  const announced: Pick<ChunkRange, 'shard' | 'isLastOfShard'>[] = [];
+  async function* tasks(): AsyncGenerator<DecodeTask[]> {
+    for await (const chunk of chunks) {
+      announced.push({ shard: 0, isLastOfShard: false });
+      yield chunk;
+    }
+    announced.push({ shard: 0, isLastOfShard: true });
+    yield [];
+  }
+  function* ranges() {
+    while (announced.length > 0) yield announced.shift()!;
+  }
+  return { tasks: tasks(), ranges: ranges() };
+}
+
+/** Rejections need not wait for a batch to fill: they are settled at once and leave when it is their turn. */
+async function* settleRejections(
+  chunks: AsyncIterable<DecodedChunk>,
+  rows: RowQueue,
+  answer: AnswerStream,
+): AsyncGenerator<DecodedChunk> {
+  for await (const chunk of chunks) {
+    for (const { index, reason, message } of chunk.rejections) rows.reject(index, reason, message);
+    if (chunk.indices.length === 0) await answer.writeSettled(rows);
+    yield chunk.rejections.length === 0 ? chunk : { ...chunk, rejections: [] };
+  }
+}

@@ -1,0 +1,158 @@
+import type { Readable, Writable } from 'node:stream';
+import { isImg2FeaturesError } from '../errors.ts';
+import type { RunEvent } from '../events.ts';
+import { featureColumns } from '../export/column-names.ts';
+import { DecodePool } from '../image/decode-pool.ts';
+import type { ExtractOptions } from '../options.ts';
+import { packageVersion } from '../package-version.ts';
+import { decodeOptions } from '../pipeline/describe-run.ts';
+import type { Extractor } from '../pipeline/extractor.ts';
+import { openExtractor } from '../pipeline/open-extractor.ts';
+import { s3OptionsOf } from '../s3/s3-options.ts';
+import { type AnswerSchema, answerSchema } from './answer-batch.ts';
+import { AnswerStream } from './answer-stream.ts';
+import { ByteReader } from './byte-reader.ts';
+import { PROTOCOL_VERSION, type ReadyEvent, type WorkerEvent } from './protocol.ts';
+import { openRows } from './read-rows.ts';
+import { RemoteReader } from './remote-reader.ts';
+import { serveStream } from './serve-stream.ts';
+import { BrokenPipe } from './worker-errors.ts';
+
+export interface ServeOptions {
+  readonly options: ExtractOptions;
+  readonly input: Readable;
+  readonly output: Writable;
+  /** See DecodeJournal; undefined = none. */
+  readonly journalDir: string | undefined;
+  /** Ended by the caller; its reason is what `serve` throws then. */
+  readonly signal: AbortSignal;
+  readonly onEvent: (event: WorkerEvent) => void;
+}
+
+/**
+ * THE WORKER: answers one Arrow stream after the other until the input ends.
+ * @throws ProtocolError for an input that is none; BrokenPipe when nobody reads the answer any more;
+ *   what `extract` throws when the engine or a store fails
+ */
+export async function serve({ options, output, journalDir, ...serving }: ServeOptions) {
+  const { input, onEvent } = serving;
+  // A failure on any side ends all the others at once: the engine in a batch, a thread, a wait for bytes.
+  const stop = new AbortController();
+  const signal = AbortSignal.any([serving.signal, stop.signal]);
+  const fail = (error: unknown) => stop.abort(error);
+  signal.addEventListener('abort', () => input.destroy(), { once: true });
+  output.on('error', (error: NodeJS.ErrnoException) => fail(brokenPipeOr(error)));
+  const closing: (() => Promise<void>)[] = [];
+  try {
+    const extractor = await openExtractor(options, { signal, onEvent: passOn(onEvent) });
+    closing.push(() => extractor.close());
+    const schema = answerSchema(featureColumns(options.mode, extractor.outputs, 0));
+    const decoding = decodeOptions(options, extractor.inputSize);
+    const pool = new DecodePool(decoding, options.workers, {
+      imageTimeoutMs: options.imageTimeout * 1000,
+      ...(journalDir !== undefined && { journalDir }),
+    });
+    closing.push(() => pool.close());
+    const remote = new RemoteReader(s3OptionsOf(options));
+    closing.push(() => remote.close());
+    const context = {
+      pool,
+      extractor,
+      readRemote: remote.read.bind(remote),
+      maxPixels: decoding.maxPixels,
+      signal,
+    };
+    onEvent(readyEvent(options, extractor, schema));
+    const bytes = new ByteReader(failing(input, fail));
+    for (;;) {
+      const batches = await openRows(bytes);
+      if (batches === undefined) break;
+      onEvent(
+        await serveStream(
+          failing(batches, fail),
+          new AnswerStream(output, schema, signal),
+          context,
+        ),
+      );
+    }
+    await flushed(output, signal);
+  } catch (error) {
+    fail(error);
+    throw signal.reason;
+  } finally {
+    for (const close of closing.reverse()) await close();
+  }
+}
+
+/** Passes items on; where they break, that is everybody's end. */
+async function* failing<T>(items: AsyncIterable<T>, fail: (error: unknown) => void) {
+  try {
+    yield* items;
+  } catch (error) {
+    fail(error);
+    throw error;
+  }
+}
+
+/** Waits until the last bytes are the reader's. */
+function flushed(output: Writable, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const onAbort = () => reject(signal.reason);
+    signal.addEventListener('abort', onAbort, { once: true });
+    output.write('', (error) => {
+      signal.removeEventListener('abort', onAbort);
+      if (error) reject(brokenPipeOr(error));
+      else resolve();
+    });
+  });
+}
+
+function brokenPipeOr(error: NodeJS.ErrnoException): Error {
+  if (isImg2FeaturesError(error)) return error;
+  return error.code === 'EPIPE' || error.code === 'ECONNRESET' ? new BrokenPipe() : error;
+}
+
+/** Of a run's events only what a worker's peer can use. */
+function passOn(onEvent: (event: WorkerEvent) => void): (event: RunEvent) => void {
+  return (event) => {
+    if (event.event === 'note' || event.event === 'warning') onEvent(event);
+  };
+}
+
+function readyEvent(
+  options: ExtractOptions,
+  { engine, model, outputs, batchSize }: Extractor,
+  { vectors, arrow }: AnswerSchema,
+): ReadyEvent {
+  return {
+    event: 'ready',
+    protocol: PROTOCOL_VERSION,
+    version: packageVersion(),
+    pid: process.pid,
+    mode: options.mode,
+    columns: arrow.fields.map(({ name }) => name),
+    features: vectors.map(({ name, output, length }) => {
+      const { layer, pool } = outputs[output]!;
+      return { name, layer, pool, length };
+    }),
+    lengths: vectors.map(({ length }) => length),
+    device: engine?.device ?? 'cpu',
+    ...(engine !== undefined && {
+      deviceReason: engine.deviceReason,
+      deviceName: engine.deviceName,
+      library: engine.library,
+      engine: engine.engine,
+      precision: options.precision,
+    }),
+    batch: batchSize,
+    workers: options.workers,
+    ...(model !== undefined && {
+      model: {
+        architecture: model.metadata.architecture,
+        preprocessing: model.metadata.preprocessing,
+        trained: model.metadata.trained,
+        weightsSha256: model.metadata.weightsSha256,
+      },
+    }),
+  };
+}

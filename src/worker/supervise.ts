@@ -1,0 +1,125 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Readable } from 'node:stream';
+import { fileURLToPath } from 'node:url';
+import { ChildOutput } from '../engine/child-output.ts';
+import { RunError } from '../errors.ts';
+import { readJournalNames } from '../image/decode-journal.ts';
+import type { ExtractOptions } from '../options.ts';
+import type { FromChild, ToChild } from './child-protocol.ts';
+import type { WorkerEvent } from './protocol.ts';
+import { errorEvent } from './worker-errors.ts';
+
+const CHILD = fileURLToPath(new URL('../../dist/worker/serving-child.js', import.meta.url));
+/** How long the serving process may take to end once it has said its last word or was asked to stop. */
+const END_MS = 3000;
+const SUSPECTS_IN_MESSAGE = 8;
+
+export interface SuperviseHooks {
+  readonly signal: AbortSignal;
+  readonly onEvent: (event: WorkerEvent) => void;
+}
+
+/**
+ * Serves in a process of its own, which has our stdin and, as another file descriptor than 1, our stdout. So nothing
+ * that a library prints can get into the answer, and when a decoder brings that process down, somebody is left to say
+ * which images it had in work.
+ * @returns 0 at the end of the input; 2 after a failure, which was told as an event; 141 when nobody reads any more
+ * @throws the signal's reason
+ */
+export async function supervise(
+  options: ExtractOptions,
+  { signal, onEvent }: SuperviseHooks,
+): Promise<0 | 2 | 141> {
+  signal.throwIfAborted();
+  const journalDir = makeJournalDir();
+  const child = spawn(process.execPath, ['--no-deprecation', CHILD], {
+    stdio: [0, 'pipe', 'pipe', 1, 'ipc'],
+    windowsHide: true,
+  });
+  const printed = new ChildOutput((message) => onEvent({ event: 'log', message }));
+  printed.listen(child.stdout as Readable);
+  printed.listen(child.stderr as Readable);
+  let status: 0 | 2 | 141 | undefined;
+  let killer: NodeJS.Timeout | undefined;
+  const endSoon = () => {
+    killer ??= setTimeout(() => child.kill('SIGKILL'), END_MS);
+  };
+  const onAbort = () => {
+    tell(child, { type: 'stop' });
+    endSoon();
+  };
+  signal.addEventListener('abort', onAbort, { once: true });
+  child.on('message', (message: FromChild) => {
+    if (message.type === 'event') {
+      // An interruption is told by whoever was interrupted.
+      if (!signal.aborted) onEvent(message.event);
+    } else {
+      status = message.status;
+      endSoon();
+    }
+  });
+  try {
+    tell(child, { type: 'start', options, journalDir });
+    const end = await endOf(child);
+    signal.throwIfAborted();
+    if (status !== undefined) return status;
+    const suspects = journalDir === undefined ? [] : readJournalNames(journalDir);
+    const error = describeDeath(end, suspects, printed.lastLines());
+    onEvent({ ...errorEvent(error), ...(suspects.length > 0 && { suspects }) });
+    return 2;
+  } finally {
+    clearTimeout(killer);
+    signal.removeEventListener('abort', onAbort);
+    if (journalDir !== undefined) rmSync(journalDir, { recursive: true, force: true });
+  }
+}
+
+/** Its death is told by its exit, not by a message that does not arrive. */
+function tell(child: ChildProcess, message: ToChild): void {
+  if (child.connected) child.send(message, () => {});
+}
+
+/** Without a place to write there is no journal, and a crash is told without names. */
+function makeJournalDir(): string | undefined {
+  try {
+    return mkdtempSync(join(tmpdir(), 'img2features-worker-'));
+  } catch {
+    return undefined;
+  }
+}
+
+/** How the process ended, once what it printed was read. */
+function endOf(child: ChildProcess): Promise<string> {
+  return new Promise((resolve) => {
+    child.once('error', (error) => resolve(error.message));
+    child.once('close', (code, signal) =>
+      resolve(signal === null ? `exit status ${code}` : `signal ${signal}`),
+    );
+  });
+}
+
+function describeDeath(
+  end: string,
+  suspects: readonly string[],
+  lastLines: readonly string[],
+): RunError {
+  const shown = suspects.slice(0, SUSPECTS_IN_MESSAGE).join(', ');
+  const more =
+    suspects.length > SUSPECTS_IN_MESSAGE
+      ? ` and ${suspects.length - SUSPECTS_IN_MESSAGE} more`
+      : '';
+  const inWork = suspects.length === 0 ? '' : ` while it decoded ${shown}${more}`;
+  const words = lastLines.length === 0 ? '' : `; its last lines:\n${lastLines.join('\n')}`;
+  return new RunError(
+    `Expected the worker to run but found that it ended with ${end}${inWork}${words}`,
+    {
+      fix:
+        suspects.length === 0
+          ? 'If the system ran out of memory, use a smaller --batch, fewer --workers or smaller record batches.'
+          : 'Run img2features on these images: it finds the one that crashes its decoder and sets it aside.',
+    },
+  );
+}
