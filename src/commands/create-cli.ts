@@ -10,6 +10,7 @@ import { addExtractCommand, addTransformCommand } from './extract-command.ts';
 import { addModelCommand } from './model-command.ts';
 import { addSetupCommand } from './setup-command.ts';
 import { addVerifyCommand } from './verify-command.ts';
+import { addWorkerCommand } from './worker-command.ts';
 
 /**
  * Parses the command line and runs one command.
@@ -45,6 +46,7 @@ export async function createCli(context: CommandContext): Promise<ExitStatus> {
   cli = addSetupCommand(cli, context, finish);
   cli = addVerifyCommand(cli, context, finish);
   cli = addDoctorCommand(cli, context, finish);
+  cli = addWorkerCommand(cli, context, finish);
   cli = addWorkerCommand(cli, context, finish);
   await cli.parseAsync();
   return outcome.status;
