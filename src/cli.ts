@@ -6,6 +6,7 @@ import { type ExitStatus, INTERRUPTED_STATUS } from './commands/exit-status.ts';
 import { Interrupted, isImg2FeaturesError } from './errors.ts';
 import { wantsColors } from './terminal/colors.ts';
 import { formatError } from './terminal/format-error.ts';
+import { errorEvent } from './worker/worker-errors.ts';
 
 const interruption = new AbortController();
 
@@ -27,6 +28,8 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error;
 });
 
+/** Its stdout is its answer, its stderr its events. */
+const isWorker = process.argv[2] === 'worker';
 const wantsJsonLog = process.argv.includes('--log=json') || isNextTo('--log', 'json');
 
 const argv = process.argv.slice(2);
@@ -53,6 +56,7 @@ try {
 } catch (error) {
   process.exitCode ??= 2 satisfies ExitStatus;
   // Errors that we do not know are ours to mend: they keep their stack.
+  if (isWorker) process.stderr.write(`${JSON.stringify(errorEvent(error))}\n`);
   else if (wantsJsonLog) process.stdout.write(`${JSON.stringify(formatError(error, 'json'))}\n`);
   else process.stderr.write(formatError(error, 'text'));
   if (!isImg2FeaturesError(error) && process.exitCode === 0) process.exitCode = 2;

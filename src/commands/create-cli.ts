@@ -47,7 +47,6 @@ export async function createCli(context: CommandContext): Promise<ExitStatus> {
   cli = addVerifyCommand(cli, context, finish);
   cli = addDoctorCommand(cli, context, finish);
   cli = addWorkerCommand(cli, context, finish);
-  cli = addWorkerCommand(cli, context, finish);
   await cli.parseAsync();
   return outcome.status;
 }
