@@ -4,6 +4,7 @@ import { featureColumns, selectColumns } from './export/column-names.ts';
 import { type OpenOutputOptions, openOutput, openOutputForReading } from './export/open-output.ts';
 import { DecodePool } from './image/decode-pool.ts';
 import type { ExtractOptions } from './options.ts';
+import { announce } from './pipeline/announce.ts';
 import { decodeOptions, provenance, runFacts, runIdentity } from './pipeline/describe-run.ts';
 import { extractShards } from './pipeline/extract-shards.ts';
 import type { Extractor } from './pipeline/extractor.ts';
@@ -40,8 +41,12 @@ export interface ExtractHooks {
  * signal or a kill, is gone on with by the same call and ends with the same bytes.
  * @throws Img2FeaturesError of the room that failed; Interrupted by `signal`.
  */
-export async function extract(options: ExtractOptions, hooks: ExtractHooks): Promise<RunSummary> {
-  const { signal, onEvent } = hooks;
+export async function extract(
+  options: ExtractOptions,
+  given: Partial<ExtractHooks> = {},
+): Promise<RunSummary> {
+  const { signal = new AbortController().signal, onEvent = () => {} } = given;
+  const hooks: ExtractHooks = { signal, onEvent };
   const startedAt = new Date();
   const clock: RunClock = new StageClock();
   const closing: (() => Promise<void>)[] = [];
@@ -166,12 +171,6 @@ export async function extract(options: ExtractOptions, hooks: ExtractHooks): Pro
 async function openSaved(options: ExtractOptions, extractor: Extractor, store: OpenOutputOptions) {
   if (options.with === undefined) return undefined;
   return openSavedReducers(await openOutputForReading(options.with, store), options, extractor);
-}
-
-function announce(manifest: Manifest, onEvent: ExtractHooks['onEvent']): void {
-  const { count, bytes, rejections, ignored } = manifest;
-  onEvent({ event: 'listed', images: count, rejected: rejections.length, ignored, bytes });
-  for (const rejection of rejections) onEvent({ event: 'rejected', ...rejection });
 }
 
 /** What earlier attempts left: images with a row or a rejection in a committed shard. */

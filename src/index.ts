@@ -21,6 +21,21 @@ export { type ExtractHooks, extract } from './extract.ts';
 export { decodeAndResize } from './image/decode-and-resize.ts';
 export { DecodeError, type RejectReason } from './image/decode-error.ts';
 export type { DecodeOptions } from './image/decoded-chunk.ts';
+export {
+  type BatchesHooks,
+  type BatchesSummary,
+  extractBatches,
+} from './library/extract-batches.ts';
+export type { FeatureOptions, ModelOptions } from './library/feature-options.ts';
+export { loadReducer } from './library/load-reducer.ts';
+export {
+  type Embedding,
+  type ImageFault,
+  type ImageInput,
+  type Model,
+  type OpenModelHooks,
+  openModel,
+} from './library/open-model.ts';
 export { type InitOptions, initModel } from './model/init-model.ts';
 export type { ModelFolder, ModelMetadata, Preprocessing } from './model/model-folder.ts';
 export { readModelFolder } from './model/read-model-folder.ts';

@@ -66,6 +66,27 @@ export class Reducer implements FittedReducer {
     if (bad >= 0) throw notFinite(values, this.dims, Math.floor(bad / this.k), firstRow);
     return reduced;
   }
+
+  /**
+   * What `transform` came from, as far as k components can tell: `(z components + pcaMean) scalerStd + scalerMean`.
+   * @param reduced float64 [n, k], row-major.
+   * @returns float64 [n, dims], row-major.
+   */
+  inverse(reduced: Float64Array, n: number): Float64Array {
+    const { dims, k, components, pcaMean, scalerMean, scalerStd } = this;
+    const values = new Float64Array(n * dims);
+    for (let row = 0; row < n; row++) {
+      const out = values.subarray(row * dims, (row + 1) * dims);
+      out.set(pcaMean);
+      for (let c = 0; c < k; c++) {
+        const weight = reduced[row * k + c]!;
+        const at = c * dims;
+        for (let j = 0; j < dims; j++) out[j]! += weight * components[at + j]!;
+      }
+      for (let j = 0; j < dims; j++) out[j] = out[j]! * scalerStd[j]! + scalerMean[j]!;
+    }
+    return values;
+  }
 }
 
 /** Scaler and centring as one shift and one factor for each column. */

@@ -1,0 +1,140 @@
+import { fileURLToPath } from 'node:url';
+import type { EngineInfo, EngineOutput } from '../engine/engine.ts';
+import { EngineError, Interrupted, isImg2FeaturesError, OptionError } from '../errors.ts';
+import type { DecodePool } from '../image/decode-pool.ts';
+import type { DecodeTask } from '../image/decoded-chunk.ts';
+import type { Extractor } from '../pipeline/extractor.ts';
+import { mapOrdered } from '../pipeline/map-ordered.ts';
+import { MicroBatcher } from './micro-batcher.ts';
+import type { Embedding, ImageInput, Model } from './open-model.ts';
+
+/** Images that a worker takes in one go, where there are many. */
+const CHUNK_IMAGES = 16;
+
+/** See Model: pool of decoding threads -> micro-batches -> engine process. */
+export class EmbeddingModel implements Model {
+  readonly info: EngineInfo;
+  readonly outputs: readonly EngineOutput[];
+  readonly #extractor: Extractor;
+  readonly #pool: DecodePool;
+  readonly #workers: number;
+  readonly #batcher: MicroBatcher;
+  readonly #calls = new Set<AbortController>();
+  #closing: Promise<void> | undefined;
+
+  constructor(extractor: Extractor, pool: DecodePool, workers: number) {
+    const [height, width] = extractor.inputSize;
+    this.info = extractor.engine!;
+    this.outputs = extractor.outputs;
+    this.#extractor = extractor;
+    this.#pool = pool;
+    this.#workers = workers;
+    this.#batcher = new MicroBatcher(extractor, height * width * 3);
+  }
+
+  async embed(
+    images: readonly ImageInput[],
+    { signal }: { readonly signal?: AbortSignal | undefined } = {},
+  ): Promise<Embedding[]> {
+    if (this.#closing !== undefined) throw closedError();
+    const tasks = images.map(taskOf);
+    // Not AbortSignal.any: on Node 20 a signal that lives long keeps every call's.
+    const call = new AbortController();
+    const onAbort = () => call.abort(interruption(signal!));
+    if (signal?.aborted) throw interruption(signal);
+    signal?.addEventListener('abort', onAbort, { once: true });
+    this.#calls.add(call);
+    try {
+      return await this.#embedTasks(tasks, call.signal);
+    } finally {
+      signal?.removeEventListener('abort', onAbort);
+      this.#calls.delete(call);
+    }
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** In memory at once: 2 × workers + 1 chunks on their way, and about three batches that wait. */
+  async #embedTasks(tasks: readonly LazyTask[], signal: AbortSignal): Promise<Embedding[]> {
+    const { batchSize } = this.#extractor;
+    const share = Math.ceil(tasks.length / this.#workers);
+    const chunkImages = Math.max(1, Math.min(CHUNK_IMAGES, batchSize, share));
+    const chunks = mapOrdered(
+      this.#pool.decode(inChunks(tasks, chunkImages), signal),
+      Math.max(2, Math.ceil((3 * batchSize) / chunkImages)),
+      async (chunk) => {
+        const n = chunk.indices.length;
+        return { chunk, vectors: await this.#batcher.run(chunk.pixels, n, signal) };
+      },
+    );
+    const rows: Embedding[] = new Array(tasks.length);
+    for await (const { chunk, vectors } of chunks) {
+      for (const [row, index] of chunk.indices.entries()) {
+        const all = vectors[row]!;
+        rows[index] = { index, origin: tasks[index]!.origin, vector: all[0]!, vectors: all };
+      }
+      for (const { index, reason, message } of chunk.rejections) {
+        const { origin } = tasks[index]!;
+        rows[index] = { index, origin, rejection: { reason, message } };
+      }
+    }
+    return rows;
+  }
+
+  async #close(): Promise<void> {
+    for (const call of this.#calls) call.abort(closedError());
+    await this.#pool.close();
+    await this.#extractor.close();
+  }
+}
+
+/** Bytes are copied when their turn comes: the pool takes what it is given. */
+interface LazyTask {
+  readonly origin: string | undefined;
+  task(): DecodeTask;
+}
+
+function taskOf(image: ImageInput, index: number): LazyTask {
+  if (image instanceof Uint8Array) {
+    const readAgain = async () => new Uint8Array(image);
+    return {
+      origin: undefined,
+      task: () => ({ index, bytes: new Uint8Array(image), readAgain }),
+    };
+  }
+  const origin = image instanceof URL ? image.href : image;
+  if (typeof origin !== 'string') throw refuseInput(index, typeof image);
+  const scheme = /^([a-z][a-z0-9+.-]+):\/\//i.exec(origin)?.[1]?.toLowerCase();
+  if (scheme !== undefined && scheme !== 'file') throw refuseInput(index, `${scheme}://`);
+  const path = scheme === undefined ? origin : fileURLToPath(origin);
+  return { origin, task: () => ({ index, path }) };
+}
+
+function* inChunks(tasks: readonly LazyTask[], size: number): Generator<DecodeTask[]> {
+  for (let start = 0; start < tasks.length; start += size) {
+    yield tasks.slice(start, start + size).map(({ task }) => task());
+  }
+}
+
+function refuseInput(index: number, found: string): OptionError {
+  return new OptionError(
+    `Expected a Uint8Array or a path for image ${index} but received ${found}.`,
+    { fix: 'Fetch the image and give its bytes: new Uint8Array(await response.arrayBuffer()).' },
+  );
+}
+
+function closedError(): EngineError {
+  return new EngineError('Expected an open model but found that it was closed.');
+}
+
+function interruption({ reason }: AbortSignal): Error {
+  if (isImg2FeaturesError(reason)) return reason;
+  return new Interrupted('Expected to embed all images but was asked to stop.', { cause: reason });
+}

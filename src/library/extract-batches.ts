@@ -1,0 +1,150 @@
+/** The pipeline as a stream: source -> manifest -> decode -> engine -> Arrow, and nothing written. */
+import type { RecordBatch } from 'apache-arrow';
+import { Interrupted, isImg2FeaturesError, RunError } from '../errors.ts';
+import type { RunEvent } from '../events.ts';
+import { featureColumns } from '../export/column-names.ts';
+import { openOutputForReading } from '../export/open-output.ts';
+import { DecodePool } from '../image/decode-pool.ts';
+import type { ExtractOptions } from '../options.ts';
+import { announce } from '../pipeline/announce.ts';
+import { decodeEntries } from '../pipeline/decode-entries.ts';
+import { decodeOptions } from '../pipeline/describe-run.ts';
+import type { Extractor } from '../pipeline/extractor.ts';
+import { freezeListing } from '../pipeline/freeze-listing.ts';
+import { openExtractor } from '../pipeline/open-extractor.ts';
+import { Progress } from '../pipeline/progress.ts';
+import { runBatches } from '../pipeline/run-batches.ts';
+import { openSavedReducers } from '../pipeline/saved-reducers.ts';
+import { StageClock } from '../pipeline/stage-clock.ts';
+import { watchChunks } from '../pipeline/watch-chunks.ts';
+import type { Reducer } from '../reduce/reducer.ts';
+import { planShards, SHARD_ROWS } from '../run/plan-shards.ts';
+import { s3OptionsOf } from '../s3/s3-options.ts';
+import { openSource } from '../source/open-source.ts';
+import { type FeatureOptions, resolveFeatureOptions } from './feature-options.ts';
+
+export interface BatchesHooks {
+  /** Ends the iteration with Interrupted, or with the signal's reason where that is an error of ours. */
+  readonly signal?: AbortSignal | undefined;
+  /** Among them `rejected`, once for each image without a row, before the batch that passes it. */
+  readonly onEvent?: ((event: RunEvent) => void) | undefined;
+}
+
+/** What the iteration returns at its end: `discovered = extracted + rejected`. */
+export interface BatchesSummary {
+  readonly discovered: number;
+  readonly extracted: number;
+  readonly rejected: number;
+  readonly ignored: number;
+}
+
+/**
+ * Features of all images as Arrow record batches, in row order (by origin), with the table's columns and
+ * the table's numbers: `origin`, `target`, `vectors` or `cnn_vectors` …, and `…_redux` with `with`.
+ *
+ * Nothing is written. Work goes on only a few batches ahead of the consumer; leaving the loop early
+ * ends the engine and the threads. An image without a row is told by the event `rejected`.
+ * @throws Img2FeaturesError of the room that failed; Interrupted by `signal`
+ * @example
+ * for await (const batch of extractBatches({ input: 'dataset', mode: 'vgg16', layer: 'fc2' })) {
+ *   for (const row of batch) console.log(row.origin, row.cnn_vectors.toArray()); // Float32Array(4096)
+ * }
+ */
+export async function* extractBatches(
+  options: FeatureOptions,
+  hooks: BatchesHooks = {},
+): AsyncGenerator<RecordBatch, BatchesSummary, undefined> {
+  const { onEvent = () => {} } = hooks;
+  const stop = new AbortController();
+  const onAbort = () => stop.abort(interruption(hooks.signal!));
+  if (hooks.signal?.aborted) throw interruption(hooks.signal);
+  hooks.signal?.addEventListener('abort', onAbort, { once: true });
+  const { signal } = stop;
+  const closing: (() => Promise<unknown> | undefined)[] = [];
+  let isAtEnd = false;
+  try {
+    const resolved = await resolveFeatureOptions(options, signal);
+    const s3 = s3OptionsOf(resolved);
+    const source = openSource(resolved.input, { originForm: resolved.origin, s3 });
+    closing.push(() => source.close?.());
+    const opening = openExtractor(resolved, { signal, onEvent });
+    const opened = opening.catch(() => undefined); // heard below; this one only closes
+    closing.push(async () => (await opened)?.close());
+    const manifest = await freezeListing(source, resolved.limit, signal);
+    announce(manifest, onEvent);
+    const extractor = await opening;
+    const reducers = await openReducers(resolved, extractor, signal);
+
+    const { buildRecordBatch, featureSchema } = await import('../export/features-table.ts');
+    const { mode, workers, imageTimeout } = resolved;
+    const schema = featureSchema(featureColumns(mode, extractor.outputs, reducers[0]?.k ?? 0));
+    const { shards } = planShards({
+      count: manifest.count,
+      rowBytes: 4 * extractor.outputs.reduce((sum, { length }) => sum + length, 0),
+      maxShardRows: mode === 'pixels' ? SHARD_ROWS.pixels : SHARD_ROWS.network,
+    });
+    const pixels = decodeOptions(resolved, extractor.inputSize);
+    const pool = new DecodePool(pixels, workers, { imageTimeoutMs: imageTimeout * 1000 });
+    closing.push(() => pool.close());
+    const { maxPixels } = pixels;
+    const decoding = { source, entries: manifest, shards, pool, maxPixels, signal };
+    const { ranges, chunks } = decodeEntries(decoding);
+    const watched = watchChunks(chunks, { source, manifest, clock: new StageClock(), onEvent });
+    const results = runBatches(watched, ranges, extractor);
+    closing.push(() => results.return(undefined));
+
+    const { count, rejections, ignored } = manifest;
+    const { maxBad } = resolved;
+    const listed = { total: count, done: 0, rejected: rejections.length };
+    const progress = new Progress({ ...listed, maxBad, onEvent });
+    let rejected = rejections.length;
+    // Not for-await: it would wait for the network's answers when the consumer leaves.
+    for (let next = await results.next(); !next.done; next = await results.next()) {
+      signal.throwIfAborted();
+      const { batch, outputs } = next.value;
+      const n = batch.indices.length;
+      rejected += batch.rejections.length;
+      progress.advance(n, batch.rejections.length);
+      if (n === 0) continue;
+      const entries = batch.indices.map((index) => manifest.entry(index));
+      yield buildRecordBatch(schema, {
+        origins: entries.map(({ origin }) => origin),
+        targets: entries.map(({ target }) => target),
+        vectors: outputs,
+        reduced: reducers.map((reducer, i) => reducer.transform(outputs[i]!, n)),
+      });
+    }
+    const extracted = progress.newRows;
+    const discovered = count + rejections.length;
+    if (discovered !== extracted + rejected) {
+      throw new RunError(
+        `Expected ${discovered} images as rows and rejections but found ${extracted} and ${rejected}.`,
+      );
+    }
+    isAtEnd = true;
+    return { discovered, extracted, rejected, ignored };
+  } finally {
+    // What is on its way has no taker: it must not be waited for.
+    if (!isAtEnd) stop.abort(new Interrupted('Expected to be asked for more but was left.'));
+    hooks.signal?.removeEventListener('abort', onAbort);
+    for (const close of closing.reverse()) await close();
+  }
+}
+
+/** One for each output, of the run that `with` names; else none. */
+async function openReducers(
+  options: ExtractOptions,
+  extractor: Extractor,
+  signal: AbortSignal,
+): Promise<readonly Reducer[]> {
+  if (options.with === undefined) return [];
+  const saved = await openOutputForReading(options.with, { s3: s3OptionsOf(options), signal });
+  return (await openSavedReducers(saved, options, extractor)).fitting.finish();
+}
+
+function interruption({ reason }: AbortSignal): Error {
+  if (isImg2FeaturesError(reason)) return reason;
+  return new Interrupted('Expected to go through all images but was asked to stop.', {
+    cause: reason,
+  });
+}

@@ -1,0 +1,88 @@
+import { type ExtractOptions, flagName, type Mode, resolveOptions } from '../options.ts';
+import { inheritOptions } from '../pipeline/inherit-options.ts';
+
+/** How images become vectors. What is left out has the default of the command's option of that name. */
+export interface ModelOptions {
+  /** One or more layers, e.g. "fc2" or "fc1,block5_pool:avg"; default: the model's last layer. */
+  readonly layer?: string | undefined;
+  /** Global pooling of a convolutional layer. Default: none. */
+  readonly pool?: 'none' | 'avg' | 'max' | undefined;
+  /** Keras' `preprocess_input` mode, for a model folder that does not name it. */
+  readonly preprocessing?: 'caffe' | 'tf' | 'torch' | 'none' | undefined;
+  /** `auto` (default) takes CUDA, else the CPU library, else WebAssembly; a device by name, or an error. */
+  readonly device?: 'auto' | 'cuda' | 'cpu' | 'wasm' | undefined;
+  /** One TensorFlow graph, or layer by layer. Default: auto. */
+  readonly engine?: 'auto' | 'graph' | 'eager' | undefined;
+  /** Arithmetic of the convolutions. Default: fp32. */
+  readonly precision?: 'fp32' | 'tf32' | 'bf16' | 'fp16' | undefined;
+  /** Images in a batch, 1 to 4096. Default: auto, by device. */
+  readonly batch?: number | 'auto' | undefined;
+  /** Pillow's filter of that name, bit for bit. Default: bicubic. */
+  readonly resize?: 'bicubic' | 'bilinear' | 'nearest' | undefined;
+  /** `apply` turns images as their EXIF orientation says. Default: ignore, as Pillow and Keras do. */
+  readonly exif?: 'ignore' | 'apply' | undefined;
+  /** Images above so many megapixels are rejected before they are decoded. Default: 50. */
+  readonly maxPixels?: number | undefined;
+  /** Images whose decoding takes longer than so many seconds are rejected. Default: 30. */
+  readonly imageTimeout?: number | undefined;
+  /** Also decode TIFF. Default: false. */
+  readonly tiff?: boolean | undefined;
+  /** Threads that decode and resize. Default: the number of CPU cores. */
+  readonly workers?: number | undefined;
+}
+
+/** What to read, and how its images become vectors. */
+export interface FeatureOptions extends ModelOptions {
+  /** Folder, list of paths, one image, or s3://bucket/prefix. */
+  readonly input: string;
+  /** `pixels` (10×10 RGB), `vgg16`, or `cnn` (any model folder). */
+  readonly mode: Mode;
+  /** Model folder; default for vgg16: models/vgg16. */
+  readonly model?: string | undefined;
+  /** The `out` of a finished run whose scaler and PCA are applied: `…_redux` columns. Default: none. */
+  readonly with?: string | undefined;
+  /** Only the first so many images, by origin. */
+  readonly limit?: number | undefined;
+  /** The `origin` column: path as given, relative to the input, or file:// URL. Default: path. */
+  readonly origin?: 'path' | 'relative' | 'url' | undefined;
+  /** More rejected images than this, a count or a share such as "5%", are an error. Default: 100%. */
+  readonly maxBad?: number | string | undefined;
+  readonly s3Endpoint?: string | undefined;
+  readonly s3Region?: string | undefined;
+  readonly s3Profile?: string | undefined;
+  readonly s3PathStyle?: boolean | undefined;
+  readonly requesterPays?: boolean | undefined;
+  /** Seconds without a byte after which a request is tried again. Default: 15. */
+  readonly s3Timeout?: number | undefined;
+  /** Seconds to try one request again before it is an error. Default: 600. */
+  readonly s3Patience?: number | undefined;
+}
+
+/** Nothing is written: the fields that name files stand for nothing. */
+const NOWHERE = '-';
+
+/**
+ * Checks as the command line does; with `with` what defines the features comes from that run.
+ * @throws OptionError; RunError when that run is not complete
+ */
+export async function resolveFeatureOptions(
+  options: FeatureOptions,
+  signal: AbortSignal,
+): Promise<ExtractOptions> {
+  if (options.with === undefined) return resolveOptions({ k: 0, ...options, out: NOWHERE });
+  const given = Object.entries(options).filter(([, value]) => value !== undefined);
+  const flags = Object.fromEntries(given.map(([key, value]) => [flagName(key), value]));
+  const merged = Object.entries(await inheritOptions(flags, signal));
+  const keys = merged.map(([flag, value]) => [keyOf(flag), value]);
+  return resolveOptions({ ...Object.fromEntries(keys), out: NOWHERE });
+}
+
+/** The same for a model that takes its images one by one. @throws OptionError */
+export function resolveModelOptions(model: string, options: ModelOptions): ExtractOptions {
+  return resolveOptions({ ...options, mode: 'cnn', model, input: NOWHERE, out: NOWHERE, k: 0 });
+}
+
+/** "max-pixels" -> "maxPixels" */
+function keyOf(flag: string): string {
+  return flag.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
+}

@@ -1,0 +1,39 @@
+import { readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { errnoOf, OptionError, RunError } from '../errors.ts';
+import type { Reducer } from '../reduce/reducer.ts';
+import { readReducerFile } from '../reduce/reducer-file.ts';
+
+/**
+ * The scaler and PCA of a finished run.
+ * @param path the run's `out` on a disk, or its reducer.npz
+ * @param output name of the output ("pixels", or the layer) where the run has several
+ * @throws RunError when there is none or the file is damaged; OptionError for an output that it lacks
+ * @example
+ * const reducer = await loadReducer('features');
+ * reducer.transform(vector, 1); // Float64Array(k)
+ */
+export async function loadReducer(path: string, output?: string): Promise<Reducer> {
+  const reducers = readReducerFile(await readBytes(path));
+  const names = [...reducers.keys()];
+  const name = output ?? names[0]!;
+  const reducer = reducers.get(name);
+  if (reducer === undefined || (output === undefined && names.length > 1)) {
+    throw new OptionError(
+      `Expected one of ${names.join(', ')} as the output but received ${output ?? 'none'}.`,
+    );
+  }
+  return reducer;
+}
+
+async function readBytes(path: string): Promise<Buffer> {
+  try {
+    const isFolder = (await stat(path)).isDirectory();
+    return await readFile(isFolder ? join(path, 'reducer.npz') : path);
+  } catch (cause) {
+    throw new RunError(
+      `Expected a finished run or a reducer.npz at ${path} but found none (${errnoOf(cause)}).`,
+      { fix: 'Name the --out of a run with --k above 0.', cause },
+    );
+  }
+}
