@@ -36,9 +36,14 @@ export function readImageFile(path: string, maxPixels: number, listed?: ListedFi
   }
 }
 
+/** Bytes that a file of an image of `maxPixels` may have. */
+export function mostBytesOf(maxPixels: number): number {
+  return maxPixels * BYTES_PER_PIXEL + METADATA_BYTES;
+}
+
 /** @throws DecodeError `too_many_pixels` for a file larger than any image of `maxPixels` */
 export function expectPlausibleSize(bytes: number, maxPixels: number): void {
-  const most = maxPixels * BYTES_PER_PIXEL + METADATA_BYTES;
+  const most = mostBytesOf(maxPixels);
   if (bytes <= most) return;
   throw new DecodeError(
     'too_many_pixels',

@@ -10,6 +10,8 @@ export interface WantedObject {
   readonly size?: number;
   /** As listed, without quotes: another version is refused. Empty = any. */
   readonly etag?: string;
+  /** Where no size was listed: a larger object is refused unread. */
+  readonly mostBytes?: number;
 }
 
 /** Where an ETag is the MD5 of the content: objects put whole, not encrypted with a key of one's own. */
@@ -153,7 +155,7 @@ async function getWithChecksum(wanted: WantedObject, call: Call): Promise<Got> {
 }
 
 async function getThroughSdk(
-  { key, size, etag = '' }: WantedObject,
+  { key, size, etag = '', mostBytes = Number.POSITIVE_INFINITY }: WantedObject,
   mode: { readonly ChecksumMode?: 'ENABLED' },
   { client, sdk, base, signal, touch }: Call,
 ): Promise<Got> {
@@ -167,6 +169,10 @@ async function getThroughSdk(
   touch();
   const body = response.Body as unknown as IncomingMessage;
   expectSame(body, response.ETag, etag);
+  if ((response.ContentLength ?? 0) > mostBytes) {
+    body.destroy();
+    throw new ObjectAnswer('tooLarge', undefined);
+  }
   return {
     bytes: await readBody(body, size ?? response.ContentLength, { signal, touch }),
     encryption:

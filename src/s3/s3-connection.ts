@@ -39,7 +39,7 @@ export class ObjectAnswer extends Error {
   }
 }
 
-export type ObjectAnswerKind = 'vanished' | 'changed' | 'archived' | 'noUpload';
+export type ObjectAnswerKind = 'vanished' | 'changed' | 'archived' | 'noUpload' | 'tooLarge';
 
 /** What may be said of one object when it is asked for; anything else is said of the store. */
 const OBJECT_ANSWERS: Readonly<Record<Request['verb'], readonly ObjectAnswerKind[]>> = {

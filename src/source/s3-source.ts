@@ -135,6 +135,10 @@ export function rejectionOf({ answer, cause }: ObjectAnswer): DecodeError {
       'Expected a readable object but found it in an archive class; restore it first.';
     return new DecodeError('unreadable', message, cause);
   }
+  if (answer === 'tooLarge') {
+    const message = 'Expected an object no larger than an image of --max-pixels but found more.';
+    return new DecodeError('too_many_pixels', message, cause);
+  }
   const message = 'Expected the object as it was listed but found it gone since.';
   return new DecodeError('vanished', message, cause);
 }

@@ -1,3 +1,4 @@
+import { mostBytesOf } from '../image/read-image-file.ts';
 import { ObjectReader } from '../s3/get-object.ts';
 import type { S3Address } from '../s3/s3-address.ts';
 import { ObjectAnswer, S3Connection } from '../s3/s3-connection.ts';
@@ -7,16 +8,19 @@ import { rejectionOf } from '../source/s3-source.ts';
 /** Reads objects of any bucket; a connection is made with the first object of its bucket. */
 export class RemoteReader {
   readonly #options: S3Options;
+  readonly #mostBytes: number;
   readonly #buckets = new Map<string, { connection: S3Connection; reader: ObjectReader }>();
 
-  constructor(options: S3Options) {
+  /** @param maxPixels objects larger than any image of so many pixels are rejected unread */
+  constructor(options: S3Options, maxPixels: number) {
     this.#options = options;
+    this.#mostBytes = mostBytesOf(maxPixels);
   }
 
   /** @throws DecodeError when this one object is gone; SourceError when the store fails */
   async read({ bucket, key }: S3Address, signal: AbortSignal): Promise<Uint8Array> {
     try {
-      return await this.#open(bucket).read({ key }, signal);
+      return await this.#open(bucket).read({ key, mostBytes: this.#mostBytes }, signal);
     } catch (error) {
       throw error instanceof ObjectAnswer ? rejectionOf(error) : error;
     }

@@ -3,8 +3,7 @@ import type { DecodePool } from '../image/decode-pool.ts';
 import type { DecodedChunk, DecodeTask } from '../image/decoded-chunk.ts';
 import type { ChunkRange } from '../pipeline/chunk-ranges.ts';
 import type { Extractor } from '../pipeline/extractor.ts';
-import { mapOrdered } from '../pipeline/map-ordered.ts';
-import { packBatches } from '../pipeline/pack-batches.ts';
+import { runBatches } from '../pipeline/run-batches.ts';
 import type { AnswerStream } from './answer-stream.ts';
 import { fetchRemote, type ReadRemote } from './fetch-remote.ts';
 import type { InputBatch } from './input-batch.ts';
@@ -38,15 +37,9 @@ export async function serveStream(
   const fetched = fetchRemote(chunks, rows, readRemote, signal);
   const { tasks, ranges } = withEnd(fetched);
   const decoded = settleRejections(pool.decode(tasks, signal), rows, answer);
-  const [height, width] = extractor.inputSize;
-  const packed = packBatches(decoded, ranges, extractor.batchSize, height * width * 3);
-  const results = mapOrdered(packed, extractor.inFlight, async ({ indices, pixels }) => ({
-    indices,
-    outputs: indices.length === 0 ? [] : await extractor.run(pixels, indices.length),
-  }));
-  for await (const { indices, outputs } of results) {
+  for await (const { batch, outputs } of runBatches(decoded, ranges, extractor)) {
     signal.throwIfAborted();
-    indices.forEach((position, i) => {
+    batch.indices.forEach((position, i) => {
       const vectors = outputs.map((values, o) => {
         const { length } = extractor.outputs[o]!;
         return values.subarray(i * length, (i + 1) * length);

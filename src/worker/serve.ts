@@ -53,7 +53,7 @@ export async function serve({ options, output, journalDir, ...serving }: ServeOp
       ...(journalDir !== undefined && { journalDir }),
     });
     closing.push(() => pool.close());
-    const remote = new RemoteReader(s3OptionsOf(options));
+    const remote = new RemoteReader(s3OptionsOf(options), decoding.maxPixels);
     closing.push(() => remote.close());
     const context = {
       pool,

@@ -39,7 +39,8 @@ export async function supervise(
     stdio: [0, 'pipe', 'pipe', 1, 'ipc'],
     windowsHide: true,
   });
-  const printed = new ChildOutput((message) => onEvent({ event: 'log', message }));
+  const tellPeer = readyFirst(onEvent);
+  const printed = new ChildOutput((message) => tellPeer({ event: 'log', message }));
   printed.listen(child.stdout as Readable);
   printed.listen(child.stderr as Readable);
   let status: 0 | 2 | 141 | undefined;
@@ -55,7 +56,7 @@ export async function supervise(
   child.on('message', (message: FromChild) => {
     if (message.type === 'event') {
       // An interruption is told by whoever was interrupted.
-      if (!signal.aborted) onEvent(message.event);
+      if (!signal.aborted) tellPeer(message.event);
     } else {
       status = message.status;
       endSoon();
@@ -68,13 +69,27 @@ export async function supervise(
     if (status !== undefined) return status;
     const suspects = journalDir === undefined ? [] : readJournalNames(journalDir);
     const error = describeDeath(end, suspects, printed.lastLines());
-    onEvent({ ...errorEvent(error), ...(suspects.length > 0 && { suspects }) });
+    tellPeer({ ...errorEvent(error), ...(suspects.length > 0 && { suspects }) });
     return 2;
   } finally {
     clearTimeout(killer);
     signal.removeEventListener('abort', onAbort);
     if (journalDir !== undefined) rmSync(journalDir, { recursive: true, force: true });
   }
+}
+
+/** What is said before `ready` is held until then, or until it is known that there will be none. */
+function readyFirst(onEvent: (event: WorkerEvent) => void): (event: WorkerEvent) => void {
+  let early: WorkerEvent[] | undefined = [];
+  return (event) => {
+    if (early !== undefined && event.event !== 'ready' && event.event !== 'error') {
+      early.push(event);
+      return;
+    }
+    const held = early ?? [];
+    early = undefined;
+    for (const one of event.event === 'ready' ? [event, ...held] : [...held, event]) onEvent(one);
+  };
 }
 
 /** Its death is told by its exit, not by a message that does not arrive. */
