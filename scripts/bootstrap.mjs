@@ -56,7 +56,15 @@ function npmPackages() {
 function build() {
   const stamp = join(ROOT, 'dist', '.sources');
   const bundle = join('scripts', 'bundle-tensorflow.mjs');
-  const sources = ['src', bundle, 'tsconfig.json', 'tsconfig.build.json', 'package-lock.json'];
+  const page = join('scripts', 'build-page.mjs');
+  const sources = [
+    'src',
+    bundle,
+    page,
+    'tsconfig.json',
+    'tsconfig.build.json',
+    'package-lock.json',
+  ];
   const wanted = fingerprint(ROOT, sources);
   return {
     what: 'Build src/ into dist/ (tsc, esbuild)',
@@ -64,8 +72,12 @@ function build() {
     run: async () => {
       removeStamp(stamp);
       const tsc = join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc');
-      const parts = { tsc: [tsc, '-p', 'tsconfig.build.json'], esbuild: [bundle] };
-      for (const [name, args] of Object.entries(parts)) {
+      const parts = [
+        ['tsc', tsc, '-p', 'tsconfig.build.json'],
+        ['esbuild', bundle],
+        ['esbuild', page],
+      ];
+      for (const [name, ...args] of parts) {
         const { status, tail } = await runQuietly(process.execPath, args, here());
         if (status !== 0) throw new StepError(`The build failed. ${name} said:`, tail);
       }

@@ -20,6 +20,7 @@ import { type RunClock, StageClock } from './pipeline/stage-clock.ts';
 import { readSummary, summarize } from './pipeline/summarize.ts';
 import { workFolder } from './pipeline/work-folder.ts';
 import { writeReducers } from './pipeline/write-reducers.ts';
+import { loadReport } from './report/load-report.ts';
 import type { Manifest } from './run/manifest.ts';
 import { planShards, SHARD_ROWS } from './run/plan-shards.ts';
 import { type Rejection, writeRejections } from './run/rejections.ts';
@@ -154,9 +155,11 @@ export async function extract(
 
     // The counts must add up; only then is the run called complete.
     const facts = { options, extractor, identity, reducers, clock, startedAt };
-    const run = buildRunJson(
-      await runFacts({ ...facts, manifest, store, rejections, files, newRows: progress.newRows }),
+    const end = { ...facts, manifest, store, rejections, files, newRows: progress.newRows };
+    const report = await clock.time('report', async () =>
+      (await loadReport(options))({ ...end, source, output, signal, onEvent }),
     );
+    const run = buildRunJson(await runFacts({ ...end, ...report }));
     await publishRun(output, run);
     await store.finish();
     const summary = summarize(run, output.target, false);

@@ -155,6 +155,20 @@ export const EXTRACT_OPTIONS = {
     describe: 'origin column: path as given, relative to the input, or file:// URL',
     group: 'Output',
   }),
+  report: define<boolean>({
+    parse: flag(),
+    default: true,
+    describe: 'Write report.html and findings.jsonl beside the table',
+    group: 'Output',
+    isFlag: true,
+  }),
+  thumbnails: define<number | undefined>({
+    parse: integer(0, 100_000),
+    default: undefined,
+    defaultText: '2000, for s3:// 200; pixels: those of the table',
+    describe: 'Images with a picture in report.html',
+    group: 'Output',
+  }),
   overwrite: define<boolean>({
     parse: flag(),
     default: false,

@@ -87,6 +87,8 @@ export interface RunEnd {
   readonly files: readonly WrittenFile[];
   /** Rows made by this attempt; earlier ones were only read again. */
   readonly newRows: number;
+  /** What the report found, for run.json. */
+  readonly findings?: Json | undefined;
 }
 
 /** What run.json says of a run that has just ended. */
@@ -119,6 +121,7 @@ export async function runFacts(end: RunEnd): Promise<RunFacts> {
       model: describeModelOrigin(extractor),
     }),
     ...(reducers.length > 0 && { reducer: describeReducers(end) }),
+    findings: end.findings,
     libraries: libraryVersions(),
     files: end.files,
   };
@@ -158,6 +161,7 @@ function stageTimes({ clock, extractor, newRows }: RunEnd): Record<string, numbe
     extract: clock.ms('extract'),
     reduce: clock.ms('reduce'),
     export: clock.ms('export'),
+    report: clock.ms('report'),
     total: clock.totalMs(),
     workersRead: clock.ms('read'),
     workersDecode: clock.ms('decode'),

@@ -29,5 +29,5 @@ export class StageClock<Stage extends string> {
 
 /** Stages of a run; read, decode and resize are summed over the worker threads. */
 export type RunClock = StageClock<
-  'list' | 'extract' | 'reduce' | 'export' | 'read' | 'decode' | 'resize'
+  'list' | 'extract' | 'reduce' | 'export' | 'report' | 'read' | 'decode' | 'resize'
 >;

@@ -32,6 +32,8 @@ export interface RunFacts {
   readonly model?: Json;
   /** k, explained variance …; absent with --k 0. */
   readonly reducer?: Json;
+  /** What the report found; absent without one. */
+  readonly findings?: Json | undefined;
   /** Versions of what computed the bytes: sharp, TensorFlow, apache-arrow, … */
   readonly libraries: Readonly<Record<string, string>>;
   /** Every file of the output but run.json and _SUCCESS. */
@@ -88,6 +90,7 @@ export function buildRunJson(facts: RunFacts): RunJson {
     },
     model: facts.model,
     reducer: facts.reducer,
+    findings: facts.findings,
     device: facts.device,
     startedAt: facts.startedAt.toISOString(),
     finishedAt: facts.finishedAt.toISOString(),

@@ -1,0 +1,26 @@
+/**
+ * Bundles the report's page: src/report/page/ -> dist/report/page/page.js and page.css, each one file that a run
+ * puts into its report.html. Runs after tsc in `npm run build` and in the set-up.
+ */
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+
+const { build } = await import('esbuild');
+const outdir = join(ROOT, 'dist', 'report', 'page');
+mkdirSync(outdir, { recursive: true });
+await build({
+  absWorkingDir: ROOT,
+  entryPoints: ['src/report/page/page.ts', 'src/report/page/page.css'],
+  outdir,
+  bundle: true,
+  minify: true,
+  format: 'iife',
+  target: ['es2022', 'chrome110', 'firefox115', 'safari16.4'],
+  charset: 'ascii',
+  legalComments: 'none',
+  banner: { js: '/* img2features, Apache-2.0; with twgl.js, MIT, Copyright 2019 Gregg Tavares */' },
+  logLevel: 'warning',
+});

@@ -1,0 +1,74 @@
+import type { Reducer } from '../reduce/reducer.ts';
+import { type FeatureSpace, squaredNorm } from './feature-space.ts';
+import { hashVector } from './hash-vector.ts';
+import type { RunRows } from './run-rows.ts';
+
+/** What is kept of every row at once: some 150 bytes and its name, not its vector. */
+export interface Collected {
+  readonly count: number;
+  readonly origins: string[];
+  /** Class of each row, a position in `classes`. */
+  readonly targets: Uint32Array;
+  /** Class names, in order of appearance. */
+  readonly classes: string[];
+  readonly k: number;
+  /** float64 [count, k] as in the table */
+  readonly reduced: Float64Array;
+  /** uint32 [count, 2]: of the vector, or of the reduced one where the table holds no other. */
+  readonly hashes: Uint32Array;
+  /** Length of what the components leave out, for each row, in scaled features; undefined without vectors. */
+  readonly rest: Float64Array | undefined;
+}
+
+/**
+ * Reads all rows once.
+ * @param reducer gives the reduced vectors where the rows bring none, and the space of the distances
+ * @param onBatch sees each batch as it passes (the report keeps the pixels)
+ */
+export async function collectRows(
+  rows: RunRows,
+  reducer: Reducer | undefined,
+  space: FeatureSpace | undefined,
+  onBatch: (vectors: Float32Array, first: number, n: number) => void = () => {},
+): Promise<Collected> {
+  const { count, dims } = rows;
+  const k = rows.k > 0 ? rows.k : dims > 0 ? (reducer?.k ?? 0) : 0;
+  const origins: string[] = [];
+  const classes: string[] = [];
+  const classAt = new Map<string, number>();
+  const targets = new Uint32Array(count);
+  const reduced = new Float64Array(count * k);
+  const hashes = new Uint32Array(count * 2);
+  const rest = dims > 0 && k > 0 && space?.dims === dims ? new Float64Array(count) : undefined;
+  let at = 0;
+  for await (const batch of rows.batches()) {
+    const { n, vectors } = batch;
+    const components = rows.k > 0 || k === 0 ? batch.reduced : reducer!.transform(vectors, n, at);
+    reduced.set(components.subarray(0, n * k), at * k);
+    const values = dims > 0 ? vectors : components;
+    const words = new Uint32Array(values.buffer, values.byteOffset, values.byteLength / 4);
+    const width = n === 0 ? 0 : words.length / n;
+    for (let i = 0; i < n; i++) {
+      const row = at + i;
+      origins.push(batch.origins[i]!);
+      targets[row] = positionOf(batch.targets[i]!, classes, classAt);
+      hashVector(words, i * width, (i + 1) * width, hashes, 2 * row);
+      if (rest === undefined) continue;
+      let kept = 0;
+      for (let c = 0; c < k; c++) kept += reduced[row * k + c]! ** 2;
+      rest[row] = Math.sqrt(Math.max(0, squaredNorm(space!, vectors, i * dims) - kept));
+    }
+    if (dims > 0) onBatch(vectors, at, n);
+    at += n;
+  }
+  return { count, origins, targets, classes, k, reduced, hashes, rest };
+}
+
+function positionOf(name: string, classes: string[], classAt: Map<string, number>): number {
+  let position = classAt.get(name);
+  if (position === undefined) {
+    position = classes.push(name) - 1;
+    classAt.set(name, position);
+  }
+  return position;
+}

@@ -1,0 +1,91 @@
+import type { Collected } from './collect-rows.ts';
+import { copyFinding, nearGroups } from './copy-findings.ts';
+import { findExactCopies } from './exact-copies.ts';
+import type { FeatureSpace } from './feature-space.ts';
+import type { Finding } from './finding.ts';
+import type { ImageBodies } from './image-bodies.ts';
+import { findLeaks } from './leaks.ts';
+import { findMeasuredPairs, type MeasuredPairs } from './measured-pairs.ts';
+import { describeOutliers } from './outlier-findings.ts';
+import { findOutliers } from './outliers.ts';
+import type { Parts } from './parts.ts';
+import type { RunRows } from './run-rows.ts';
+import { OUTLIER_SCORE } from './thresholds.ts';
+import { findTwoClasses } from './two-classes.ts';
+
+export interface FindingsInput {
+  readonly source: RunRows;
+  readonly rows: Collected;
+  /** Rows of the run itself; those behind are of a run that it is compared with. */
+  readonly ownCount: number;
+  /** Undefined where there are no components: then only equal vectors are found. */
+  readonly space: FeatureSpace | undefined;
+  readonly bodies: ImageBodies;
+  readonly parts: Parts | undefined;
+  /** Share of the typical distance within which two images are near duplicates. */
+  readonly near: number;
+}
+
+export interface Findings {
+  /** By kind, the strongest first. */
+  readonly findings: Finding[];
+  readonly near: number;
+  readonly outlierScore: number;
+  /** False when a limit ended the search for pairs. */
+  readonly isComplete: boolean;
+  readonly measuredIn: 'features' | 'components' | 'equality';
+  readonly parts: readonly string[];
+}
+
+/** Everything worth a look in a finished table; see finding.ts for the kinds. */
+export async function findFindings(input: FindingsInput): Promise<Findings> {
+  const { rows, ownCount, space, bodies, parts, near } = input;
+  const copies = await findExactCopies(rows, bodies);
+  const pairs = await findPairs(input, copies.equalVectors);
+  const own = (row: number) => row < ownCount;
+  const copiesHere = copies.groups
+    .map((group) => ({ ...group, rows: group.rows.filter(own) }))
+    .filter((group) => group.rows.length > 1);
+  const pairsHere = pairs.pairs.filter(({ a, b }) => own(a) && own(b));
+  const outliers =
+    space === undefined
+      ? []
+      : findOutliers({
+          count: ownCount,
+          targets: rows.targets,
+          classes: rows.classes.length,
+          points: rows.reduced,
+          k: rows.k,
+          threshold: OUTLIER_SCORE,
+        });
+  const found = [
+    ...(parts === undefined ? [] : findLeaks(rows, parts, copies, pairs.pairs, near)),
+    ...findTwoClasses(rows, copiesHere, pairsHere, near),
+    ...copiesHere.map((group) => copyFinding(rows, group)),
+    ...nearGroups(rows, pairsHere, near),
+    ...describeOutliers(rows, ownCount, outliers, space),
+  ];
+  return {
+    findings: found,
+    near,
+    outlierScore: OUTLIER_SCORE,
+    isComplete: pairs.isComplete,
+    measuredIn: space === undefined ? 'equality' : pairs.measuredIn,
+    parts: parts?.names ?? [],
+  };
+}
+
+/** Pairs of different vectors; of rows with equal ones the first stands for all. */
+async function findPairs(input: FindingsInput, equal: readonly number[][]): Promise<MeasuredPairs> {
+  const { source, rows, ownCount, space, near } = input;
+  if (space === undefined || rows.k === 0) {
+    return { pairs: [], isComplete: true, measuredIn: 'components' };
+  }
+  const isStoodFor = new Uint8Array(rows.count);
+  for (const group of equal) for (const row of group.slice(1)) isStoodFor[row] = 1;
+  const of = Uint32Array.from({ length: rows.count }, (_, i) => i).filter((i) => !isStoodFor[i]);
+  // A foreign first row can stand for own ones; such pairs are wanted for the leaks.
+  const wants =
+    ownCount === rows.count ? undefined : (a: number, b: number) => a < ownCount || b < ownCount;
+  return findMeasuredPairs(source, rows, space, { near, of, wants });
+}

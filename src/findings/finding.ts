@@ -1,0 +1,46 @@
+/** What a finding says; one line of findings.jsonl. Kinds overlap: a copy in another class is also a copy. */
+export type FindingKind =
+  /** Images with the same bytes (SHA-256). */
+  | 'exact_duplicate'
+  /** Images with the same feature vector whose bytes differ or could not be read. */
+  | 'same_features'
+  /** Images whose feature vectors are closer than the threshold; linked pair by pair. */
+  | 'near_duplicate'
+  /** The same image, exactly or nearly, under two classes. */
+  | 'two_classes'
+  /** An image of one part (Test) that is also in another (Training), exactly or nearly. */
+  | 'leak'
+  /** An image far from all that its class has in common. */
+  | 'outlier';
+
+export const FINDING_KINDS: readonly FindingKind[] = [
+  'leak',
+  'two_classes',
+  'exact_duplicate',
+  'same_features',
+  'near_duplicate',
+  'outlier',
+];
+
+/** How two images were matched. */
+export type Match = 'same_bytes' | 'same_features' | 'near';
+
+export interface Finding {
+  readonly kind: FindingKind;
+  /** In byte order, but leaks: first the image of the second part, then its twin in the first. At most `MAX_ORIGINS`. */
+  readonly origins: readonly string[];
+  /** The class of each of `origins`. */
+  readonly classes: readonly string[];
+  /** How many images it is about, those beyond `origins` included. */
+  readonly images: number;
+  /** Numbers and words that it rests on. Distances are shares of the distance between two images taken at random. */
+  readonly evidence: Readonly<Record<string, string | number | readonly string[]>>;
+  /** What the evidence was held against; null where nothing but equality counts. */
+  readonly threshold: number | null;
+}
+
+/** Names listed in one finding; `images` counts all. */
+export const MAX_ORIGINS = 50;
+
+/** Findings of one kind in findings.jsonl; run.json counts all. */
+export const MAX_LISTED = 10_000;

@@ -1,0 +1,87 @@
+import type { Finding, FindingKind } from '../findings/finding.ts';
+import type { KindCount } from '../findings/findings-file.ts';
+import type { RunJson } from '../run/run-json.ts';
+
+/** All that the page shows: JSON in a script element of it. Numbers of many rows are little-endian base64. */
+export interface PageData {
+  readonly format: 1;
+  /** Where the table is, as the user wrote it. */
+  readonly target: string;
+  /** run.json, without its list of findings' counts of later runs. */
+  readonly run: RunJson;
+  /** Rejections, at most MAX_REJECTIONS of them. */
+  readonly rejected: readonly PageRejection[];
+  /** Names of all classes, and the rows of each in the whole table. */
+  readonly classes: readonly string[];
+  readonly classCounts: readonly number[];
+  readonly points: PagePoints;
+  /** Shares of the variance by component; empty without a PCA. */
+  readonly variance: readonly number[];
+  readonly thumbs: PageThumbs;
+  readonly findings: PageFindings;
+}
+
+export interface PageRejection {
+  readonly origin: string;
+  readonly reason: string;
+  readonly message: string;
+}
+
+export interface PagePoints {
+  /** Points of the page; fewer than rows where the table is larger than MAX_POINTS. */
+  readonly count: number;
+  readonly rows: number;
+  readonly k: number;
+  /** The layer, or "pixels". */
+  readonly output: string;
+  /** float32 [count, k], in typical distances: two random images are 1 apart. */
+  readonly values: string;
+  /** uint32 [count], positions in `classes` */
+  readonly targets: string;
+  /** Characters that each origin shares with the one before: uint16 [count] */
+  readonly shared: string;
+  /** The rest of each origin. */
+  readonly rests: readonly string[];
+}
+
+/** Small pictures of some points. */
+export interface PageThumbs {
+  /** pixels: the table's own 10×10 vectors; sheets: pictures cut from WebP sheets. */
+  readonly kind: 'pixels' | 'sheets' | 'none';
+  /** Width and height of one, in pixels. */
+  readonly side: number;
+  /** Pictures in a row of a sheet, and rows of one. */
+  readonly perRow: number;
+  /** int32: the point that each picture is of */
+  readonly points: string;
+  /** pixels: one base64 of uint8 [n, side, side, 3] RGB; sheets: base64 of WebP files, perRow² pictures each. */
+  readonly data: readonly string[];
+  /** Bytes of all pictures. */
+  readonly bytes: number;
+  /** Why there are not more. */
+  readonly note: string;
+}
+
+export interface PageFindings {
+  readonly counts: Readonly<Record<FindingKind, KindCount>>;
+  readonly near: number;
+  readonly outlierScore: number;
+  readonly isComplete: boolean;
+  readonly measuredIn: 'features' | 'components' | 'equality';
+  readonly parts: readonly string[];
+  /** At most MAX_SHOWN of each kind. */
+  readonly shown: readonly PageFinding[];
+}
+
+export interface PageFinding extends Finding {
+  /** The point of each of `origins`, or -1. */
+  readonly points: readonly number[];
+}
+
+/** Points that the page draws without stalling. */
+export const MAX_POINTS = 200_000;
+/** Findings of one kind on the page; findings.jsonl has more. */
+export const MAX_SHOWN = 100;
+export const MAX_REJECTIONS = 2000;
+/** Bytes of all components of the page: more rows, fewer components. */
+export const MAX_VALUE_BYTES = 32 << 20;

@@ -1,0 +1,39 @@
+import type { RunRows } from '../findings/run-rows.ts';
+import type { Reducer } from '../reduce/reducer.ts';
+
+/** Rows that a PCA for looking at is fitted on, spread over the table. */
+const SAMPLE = 5000;
+const COMPONENTS = 10;
+/** Longer vectors would take longer than a page is worth. */
+const MOST_DIMS = 1024;
+
+/**
+ * Components for a run that kept none (--k 0): fitted on a sample, for the page and the search for near duplicates,
+ * whose result does not depend on which components they are.
+ */
+export async function previewReducer(
+  rows: RunRows,
+  standardize: boolean,
+): Promise<Reducer | undefined> {
+  const { count, dims } = rows;
+  if (dims === 0 || dims > MOST_DIMS || count < 2) return undefined;
+  const { ReducerFitter } = await import('../reduce/reducer-fitter.ts');
+  const k = Math.min(COMPONENTS, dims);
+  const fitter = new ReducerFitter(dims, { k, standardize, center: true });
+  const step = Math.max(1, Math.ceil(count / SAMPLE));
+  let at = 0;
+  for await (const { n, vectors } of rows.batches()) {
+    const values: Float32Array[] = [];
+    for (let i = 0; i < n; i++) {
+      if ((at + i) % step === 0) values.push(vectors.subarray(i * dims, (i + 1) * dims));
+    }
+    const block = new Float32Array(values.length * dims);
+    values.forEach((value, i) => {
+      block.set(value, i * dims);
+    });
+    if (values.length > 0) fitter.add({ values: block, n: values.length });
+    at += n;
+  }
+  const none = async function* () {};
+  return fitter.finish({ dims, count: fitter.count, blocks: none });
+}

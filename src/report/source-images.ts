@@ -1,0 +1,57 @@
+import { isImg2FeaturesError } from '../errors.ts';
+import type { ImageBodies } from '../findings/image-bodies.ts';
+import { DecodeError } from '../image/decode-error.ts';
+import { readImageFile } from '../image/read-image-file.ts';
+import type { Source, SourceEntry } from '../source/source.ts';
+
+/** The images behind the rows, where they can still be reached. */
+export interface SourceImages extends ImageBodies {
+  /** True when the images are files of this machine. */
+  readonly isLocal: boolean;
+  /** Undefined where nothing is known of the row's image. */
+  entryOf(row: number): SourceEntry | undefined;
+}
+
+/** Images read again to confirm copies: files are cheap, requests of a store are not. */
+const READ_AGAIN = { files: 20_000, objects: 200 };
+
+export function sourceImages(
+  source: Source | undefined,
+  entryOf: (row: number) => SourceEntry | undefined,
+  maxPixels: number,
+  signal: AbortSignal,
+): SourceImages {
+  const isLocal = source?.isLocal ?? true;
+  return {
+    isLocal,
+    entryOf,
+    limit: isLocal ? READ_AGAIN.files : READ_AGAIN.objects,
+    inFlight: isLocal ? 1 : 16,
+    async read(row) {
+      const entry = entryOf(row);
+      if (entry === undefined) return undefined;
+      signal.throwIfAborted();
+      try {
+        if (isLocal) {
+          // One whose listing is unknown has no version: it is taken as it is.
+          const listed = entry.version === '' ? undefined : entry;
+          return readImageFile(entry.location, maxPixels, listed);
+        }
+        return await source!.read(entry, signal);
+      } catch (error) {
+        signal.throwIfAborted();
+        if (error instanceof DecodeError || isImg2FeaturesError(error)) return undefined;
+        throw error;
+      }
+    },
+  };
+}
+
+/** For a run whose images cannot be found any more. */
+export const NO_IMAGES: SourceImages = {
+  isLocal: true,
+  entryOf: () => undefined,
+  limit: 0,
+  inFlight: 1,
+  read: async () => undefined,
+};

@@ -1,0 +1,176 @@
+import { RunError } from '../errors.ts';
+import { type FeatureOutput, featureColumns, selectColumns } from '../export/column-names.ts';
+import { csvRecords } from '../export/csv-rows.ts';
+import type { OutputStore } from '../export/output-store.ts';
+import { textLines } from '../export/text-lines.ts';
+import type { RowBatch, RunRows } from '../findings/run-rows.ts';
+import type { ExtractOptions, Mode } from '../options.ts';
+import type { RunJson } from '../run/run-json.ts';
+
+/** Rows of text formats that are handed on at once. */
+const BATCH_ROWS = 1024;
+
+/** Where the first output's numbers stand. */
+interface Places {
+  readonly vector: string | undefined;
+  readonly reduced: string | undefined;
+  /** Before pc1 and f1 in the CSV header. */
+  readonly prefix: string;
+}
+
+/** The layer or "pixels" that findings and report look at: the first of a run. */
+export function firstOutput(run: RunJson): FeatureOutput {
+  const model = run.model as { readonly layers: readonly FeatureOutput[] } | undefined;
+  return model?.layers[0] ?? { layer: 'pixels', pool: 'none', length: 300 };
+}
+
+/**
+ * The rows of a finished table, from whichever of its formats holds most.
+ * @throws RunError when it holds none that can be read back, or no origins
+ */
+export function tableRows(store: OutputStore, run: RunJson): RunRows {
+  const options = run.options as ExtractOptions;
+  const { mode, k } = options;
+  const model = run.model as { readonly layers: readonly FeatureOutput[] } | undefined;
+  const outputs = model?.layers ?? [firstOutput(run)];
+  const columns = selectColumns(
+    featureColumns(mode as Mode, outputs, k),
+    options.columns?.split(','),
+  );
+  const vector = columns.find(({ kind, output }) => kind === 'vector' && output === 0);
+  const reduced = columns.find(({ kind, output }) => kind === 'reduced' && output === 0);
+  const format = (['parquet', 'json', 'csv'] as const).find(
+    (name) => filesOf(run, name).length > 0,
+  );
+  if (format === undefined || !columns.some(({ kind }) => kind === 'origin')) {
+    throw new RunError(
+      `Expected a table with origins in Parquet, JSON or CSV but found none in ${store.target}.`,
+      { fix: 'Run the extraction with --format parquet and with the column origin.' },
+    );
+  }
+  // The CSV matrix holds vectors only where there is nothing reduced.
+  const hasVector = vector !== undefined && (format !== 'csv' || reduced === undefined);
+  const places: Places = {
+    vector: hasVector ? vector.name : undefined,
+    reduced: reduced?.name,
+    prefix: (vector ?? reduced)?.prefix ?? '',
+  };
+  const files = filesOf(run, format);
+  const dims = hasVector ? vector.length : 0;
+  const sizes = { dims, k: reduced?.length ?? 0 };
+  return {
+    count: run.counts.extracted,
+    ...sizes,
+    async *batches() {
+      for (const name of files) {
+        if (format === 'parquet') yield* parquetBatches(store, name, places);
+        else yield* gather(textRows(store, name, format, places, sizes), sizes);
+      }
+    },
+  };
+}
+
+function filesOf(run: RunJson, format: string): string[] {
+  return run.files.map(({ name }) => name).filter((name) => name.startsWith(`${format}/`));
+}
+
+async function* parquetBatches(
+  store: OutputStore,
+  name: string,
+  places: Places,
+): AsyncGenerator<RowBatch> {
+  const { readParquetBatches } = await import('../export/parquet-rows.ts');
+  for await (const batch of readParquetBatches(store, name)) {
+    const n = batch.numRows;
+    const text = (column: string): string[] => {
+      const cells = batch.getChild(column);
+      return Array.from({ length: n }, (_, i) => (cells?.get(i) as string | null) ?? '');
+    };
+    const numbers = (column: string | undefined) => {
+      if (column === undefined) return undefined;
+      const list = batch.getChild(column)!.data[0];
+      const { valueOffsets, children } = list;
+      return children[0].values.subarray(valueOffsets[0], valueOffsets[n]);
+    };
+    yield {
+      n,
+      origins: text('origin'),
+      targets: text('target'),
+      vectors: (numbers(places.vector) as Float32Array | undefined) ?? new Float32Array(0),
+      reduced: (numbers(places.reduced) as Float64Array | undefined) ?? new Float64Array(0),
+    };
+  }
+}
+
+interface TextRow {
+  readonly origin: string;
+  readonly target: string;
+  readonly vector: readonly number[];
+  readonly reduced: readonly number[];
+}
+
+async function* textRows(
+  store: OutputStore,
+  name: string,
+  format: 'json' | 'csv',
+  { vector, reduced, prefix }: Places,
+  { dims, k }: { readonly dims: number; readonly k: number },
+): AsyncGenerator<TextRow> {
+  const lines = textLines(store.read(name));
+  if (format === 'json') {
+    for await (const line of lines) {
+      const row = JSON.parse(line) as Record<string, unknown>;
+      yield {
+        origin: String(row.origin),
+        target: String(row.target ?? ''),
+        vector: vector === undefined ? [] : (row[vector] as number[]),
+        reduced: reduced === undefined ? [] : (row[reduced] as number[]),
+      };
+    }
+    return;
+  }
+  let header: string[] | undefined;
+  for await (const cells of csvRecords(lines)) {
+    if (header === undefined) {
+      header = cells;
+      continue;
+    }
+    const at = (column: string) => header!.indexOf(column);
+    const text = (column: string) => (cells[at(column)] ?? '').replace(/^'/, '');
+    const numbers = (start: string, length: number) => {
+      const from = at(`${prefix}${start}1`);
+      return Array.from({ length }, (_, i) => Number(cells[from + i]));
+    };
+    yield {
+      origin: text('origin'),
+      target: text('target'),
+      vector: numbers('f', dims),
+      reduced: numbers('pc', k),
+    };
+  }
+}
+
+async function* gather(
+  rows: AsyncIterable<TextRow>,
+  { dims, k }: { readonly dims: number; readonly k: number },
+): AsyncGenerator<RowBatch> {
+  let waiting: TextRow[] = [];
+  const batch = (): RowBatch => {
+    const n = waiting.length;
+    const vectors = new Float32Array(n * dims);
+    const reduced = new Float64Array(n * k);
+    waiting.forEach((row, i) => {
+      vectors.set(row.vector, i * dims);
+      reduced.set(row.reduced, i * k);
+    });
+    const origins = waiting.map(({ origin }) => origin);
+    const targets = waiting.map(({ target }) => target);
+    waiting = [];
+    return { n, origins, targets, vectors, reduced };
+  };
+  for await (const row of rows) {
+    waiting.push(row);
+    if (waiting.length === BATCH_ROWS) yield batch();
+  }
+  if (waiting.length > 0) yield batch();
+}
