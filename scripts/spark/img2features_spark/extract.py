@@ -1,0 +1,184 @@
+"""`extract`: images to feature vectors as a DataFrame."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from .errors import OptionError
+from .listing import (
+    PlannedFile,
+    list_files,
+    partition_keys,
+    plan_streams,
+    read_files,
+    shard_rows,
+    spread_rows,
+)
+from .origins import origin_rule
+from .ship import ship
+from .worker_command import split_command, worker_arguments
+from .worker_task import Columns, TaskSpec, ask_worker, run_task
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql.types import StructType
+
+MODES = ("pixels", "vgg16", "cnn")
+_BROADCAST_ROWS = 200_000
+_ready: dict[tuple[str, TaskSpec], dict[str, Any]] = {}
+
+
+def extract(
+    spark: SparkSession,
+    path: str | Sequence[str],
+    *,
+    mode: str,
+    layer: str | Sequence[str] | None = None,
+    pool: str | None = None,
+    model: str | None = None,
+    batch: int | str | None = None,
+    device: str | None = None,
+    read: str = "spark",
+    origin: str | None = None,
+    stream_rows: int | str | None = None,
+    glob: str | None = None,
+    command: str | Sequence[str] | None = None,
+    env: Mapping[str, str] | None = None,
+    timeout: float = 600.0,
+    start_timeout: float = 600.0,
+    **options: Any,
+) -> DataFrame:
+    """Turns every image below `path` into one row.
+
+    Columns: `origin` string, `target` string (the folder that holds the image), one `array<float>` for
+    each layer (`vectors`; `cnn_vectors`, or `cnn_vectors_<layer>` for several), `status` string ("ok", or
+    why the image was rejected), `error` string (null where ok). Vectors are null where status is not ok.
+    `rows` and `rejected` split the table. It is computed each time that it is used: write or persist it.
+
+    path: folders, files or globs, anything that Spark reads.
+    mode, layer, pool, model, batch, device, and any other option of `img2features worker` by its name
+        with underscores (`max_pixels=20`): as on the command line.
+    read: "spark" hands the bytes over; "worker" lets the worker read the files itself (local or shared
+        folders and s3:// only), which saves the way through the JVM.
+    origin: "path" as given, "relative" to `path`, or "url"; default path, with `seed_compat=True` url.
+    stream_rows: rows that travel, and are packed into the network's batches, together. "shard": as on one
+        machine, for equal bits; a number; default: that, or fewer where slots would stay idle. Networks only.
+    glob: files to take in place of the usual image extensions.
+    command: how to start img2features on an executor (default: IMG2FEATURES, the archive of
+        `img2features pack` under the name img2features, PATH); env: variables to add there.
+    timeout: seconds in which a worker that owes rows must move a byte; start_timeout: to be ready.
+
+    Raises `OptionError` for arguments that do not fit; `WorkerError`, inside the task's error, where the
+    worker fails.
+    """
+    if mode not in MODES:
+        raise OptionError(f"Expected one of {', '.join(MODES)} for mode= but found {mode!r}.")
+    if read not in ("spark", "worker"):
+        raise OptionError(f'Expected "spark" or "worker" for read= but found {read!r}.')
+    paths = [path] if isinstance(path, str) else list(path)
+    named = {"layer": layer, "pool": pool, "model": model, "batch": batch, "device": device}
+    task = TaskSpec(
+        command=_as_tuple(split_command(command)),
+        arguments=tuple(worker_arguments(mode, {**named, **options})),
+        env=tuple(sorted((env or {}).items())),
+        timeout=timeout,
+        start_timeout=start_timeout,
+    )
+    rule = origin_rule(origin or ("url" if options.get("seed_compat") else "path"), paths)
+    ship(spark)
+    columns = describe_columns(spark, task)
+    files = read_files(spark, paths, glob)
+    is_ordered = mode != "pixels" or stream_rows is not None
+    if is_ordered or read == "worker":
+        listed = list_files(files, glob)
+        most = shard_rows(columns.lengths, is_network=mode != "pixels")
+        size = _rows_of_stream(stream_rows, most, len(listed), count_slots(spark))
+        planned = plan_streams(listed, rule, size)
+        files = _gather(spark, planned, files if read == "spark" else None)
+    else:
+        files = files.select("path", "content")
+    function = partial(run_task, task=task, rule=rule, columns=columns)
+    return files.mapInArrow(function, _table_schema(columns))
+
+
+def rows(table: DataFrame) -> DataFrame:
+    """The images that have vectors: without `status` and `error`."""
+    return table.where("status = 'ok'").drop("status", "error")
+
+
+def rejected(table: DataFrame) -> DataFrame:
+    """The images that have none: `origin`, `reason`, `message`, as in rejected.jsonl."""
+    return table.where("status <> 'ok'").selectExpr("origin", "status AS reason", "error AS message")
+
+
+def to_ml_vectors(table: DataFrame, column: str) -> DataFrame:
+    """`column`, an array of numbers, as Spark ML's vector; null stays null."""
+    from pyspark.ml.functions import array_to_vector
+    from pyspark.sql import functions as F
+
+    values = F.col(f"`{column}`").cast("array<double>")
+    return table.withColumn(column, F.when(values.isNotNull(), array_to_vector(values)))
+
+
+def describe_columns(spark: SparkSession, task: TaskSpec) -> Columns:
+    """What a worker on an executor says it makes; asked once for each application and command."""
+    key = (str(spark.conf.get("spark.app.id", "")), task)
+    if key not in _ready:
+        function = partial(ask_worker, task=task)
+        answer = spark.range(0, 1, 1, 1).mapInArrow(function, "event string").collect()
+        _ready[key] = json.loads(answer[0]["event"])
+    return Columns.of(_ready[key])
+
+
+def count_slots(spark: SparkSession) -> int:
+    """Tasks that run at once, as far as the driver knows."""
+    try:
+        return int(spark.sparkContext.defaultParallelism)
+    except Exception:
+        return int(spark.conf.get("spark.default.parallelism", None) or 8)
+
+
+def _rows_of_stream(given: int | str | None, most: int, count: int, slots: int) -> int:
+    if isinstance(given, int) and not isinstance(given, bool) and given > 0:
+        return given
+    if given not in (None, "shard"):
+        raise OptionError(f'Expected a number of rows or "shard" for stream_rows= but found {given!r}.')
+    return most if given == "shard" else spread_rows(count, slots, most)
+
+
+def _gather(spark: SparkSession, planned: list[PlannedFile], files: DataFrame | None) -> DataFrame:
+    """A partition for each stream, its rows in the order of their origins; contents come from `files`."""
+    from pyspark.sql import functions as F
+
+    streams = planned[-1].stream + 1 if planned else 1
+    keys = partition_keys(streams)
+    places = spark.createDataFrame(
+        [(file.path, file.position, file.stream, keys[file.stream]) for file in planned],
+        "path string, position long, stream int, key int",
+    )
+    names = ["path", "stream"]
+    if files is not None:
+        small = F.broadcast(places) if len(planned) <= _BROADCAST_ROWS else places
+        # Left: a file that the plan lacks keeps its row, in a stream of its own.
+        places = files.select("path", "content").join(small, "path", "left")
+        names = ["path", "content", "stream"]
+    return places.repartition(streams, "key").sortWithinPartitions("stream", "position").select(*names)
+
+
+def _table_schema(columns: Columns) -> StructType:
+    from pyspark.sql.types import ArrayType, FloatType, StringType, StructField, StructType
+
+    texts = [StructField(name, StringType()) for name in ("origin", "target")]
+    vectors = [
+        StructField(name, ArrayType(FloatType()), metadata={"layer": layer, "length": length})
+        for name, length, layer in zip(columns.names, columns.lengths, columns.layers)
+    ]
+    outcome = [StructField(name, StringType()) for name in ("status", "error")]
+    return StructType([*texts, *vectors, *outcome])
+
+
+def _as_tuple(words: list[str] | None) -> tuple[str, ...] | None:
+    return None if words is None else tuple(words)

@@ -1,0 +1,99 @@
+"""Which files are images, and which of them share a stream."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .origins import OriginRule, location_of, path_of_uri
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+#: As src/source/image-extensions.ts: what a file really holds is found by its bytes.
+EXTENSIONS = ("jpg", "jpeg", "jpe", "jfif", "png", "webp", "gif", "bmp", "tif", "tiff")
+
+#: Hadoop's globs know no "ignore case".
+_PATTERNS = ("".join(f"[{letter}{letter.upper()}]" for letter in extension) for extension in EXTENSIONS)
+IMAGE_GLOB = f"*.{{{','.join(_PATTERNS)}}}"
+
+#: As src/run/plan-shards.ts.
+_SHARD_ROWS = {"network": 512, "pixels": 4096}
+_SHARD_BYTES = 32 << 20
+_ROW_STEP = 64
+
+
+def read_files(spark: SparkSession, paths: Sequence[str], glob: str | None) -> DataFrame:
+    """`path`, `modificationTime`, `length`, `content` of each image below the paths."""
+    reader = spark.read.format("binaryFile").option("recursiveFileLookup", "true")
+    return reader.option("pathGlobFilter", glob or IMAGE_GLOB).load(list(paths))
+
+
+def list_files(files: DataFrame, glob: str | None) -> list[str]:
+    """The paths of `read_files` without a job, in no order: the driver holds the listing anyway."""
+    paths = [path_of_uri(uri) for uri in files.inputFiles()]
+    return [path for path in paths if is_image_name(path)] if glob is None else paths
+
+
+def is_image_name(path: str) -> bool:
+    name = path.rpartition("/")[2]
+    stem, dot, extension = name.rpartition(".")
+    return bool(dot and stem) and extension.lower() in EXTENSIONS
+
+
+@dataclass(frozen=True)
+class PlannedFile:
+    """A file's place: `position` in the order of origins, and the stream that it travels in."""
+
+    path: str
+    position: int
+    stream: int
+
+
+def plan_streams(paths: Sequence[str], rule: OriginRule, stream_rows: int) -> list[PlannedFile]:
+    """Cuts the files, sorted by the bytes of their origins, into streams of `stream_rows`."""
+
+    def key(path: str) -> bytes:
+        return rule.origin_of(location_of(path)).encode("utf-8", "surrogateescape")
+
+    ordered = sorted(paths, key=key)
+    return [PlannedFile(path, i, i // stream_rows) for i, path in enumerate(ordered)]
+
+
+def shard_rows(lengths: Sequence[int], is_network: bool) -> int:
+    """Rows of a shard on a single machine, for vectors of these many float32."""
+    rows = min(_SHARD_ROWS["network" if is_network else "pixels"], _SHARD_BYTES // max(1, 4 * sum(lengths)))
+    return max(1, rows) if rows < _ROW_STEP else rows - rows % _ROW_STEP
+
+
+def spread_rows(count: int, slots: int, most: int) -> int:
+    """Rows of a stream such that each slot gets one: a multiple of 64, or `most` where that is less."""
+    share = -(-count // max(1, slots))
+    return min(most, max(1, -(-share // _ROW_STEP)) * _ROW_STEP)
+
+
+def partition_keys(partitions: int) -> list[int]:
+    """An int for each partition that `repartition(partitions, key)` sends there, and nowhere else."""
+    keys: dict[int, int] = {}
+    candidate = 0
+    while len(keys) < partitions:
+        keys.setdefault(_murmur3(candidate) % partitions, candidate)
+        candidate += 1
+    return [keys[partition] for partition in range(partitions)]
+
+
+def _murmur3(value: int, seed: int = 42) -> int:
+    """Spark's `hash` of one int (Murmur3 x86 32 bits); Python's % makes it Spark's pmod."""
+    mask = 0xFFFFFFFF
+
+    def rotate(x: int, bits: int) -> int:
+        return ((x << bits) | (x >> (32 - bits))) & mask
+
+    k = rotate(value * 0xCC9E2D51 & mask, 15) * 0x1B873593 & mask
+    h = rotate(seed ^ k, 13) * 5 + 0xE6546B64 & mask
+    h ^= 4
+    h = (h ^ (h >> 16)) * 0x85EBCA6B & mask
+    h = (h ^ (h >> 13)) * 0xC2B2AE35 & mask
+    h ^= h >> 16
+    return h - (1 << 32) if h >= 1 << 31 else h
