@@ -1,5 +1,5 @@
 /**
- * `npm run bench -- [--dataset <folder>] [--only decode,resize,engine,pca,write,pipeline] [--repeat 5] [--many 10000,30000]
+ * `npm run bench -- [--dataset <folder>] [--only decode,resize,sizes,engine,layers,pca,write,pipeline] [--repeat 5] [--many 10000,30000]
  *     [--model models/vgg16] [--device auto] [--python <python with scikit-learn>] [--json <file>]`
  *
  * Each stage alone, then whole processes: medians, every output verified. A table on stdout, JSON into a file.
@@ -15,7 +15,7 @@ import { machine } from './lib/machine.mjs';
 import { imagesOf } from './lib/many-images.mjs';
 
 /** In the order of the data's way. */
-const STAGES = ['decode', 'resize', 'engine', 'pca', 'write', 'pipeline'];
+const STAGES = ['decode', 'resize', 'sizes', 'engine', 'layers', 'pca', 'write', 'pipeline'];
 
 const { values } = parseArgs({
   options: {
