@@ -134,11 +134,11 @@ export const EXTRACT_OPTIONS = {
     describe: 'Only the first so many images, by origin',
     group: 'Images',
   }),
-  format: define<('parquet' | 'json' | 'csv')[]>({
-    parse: someOf('parquet', 'json', 'csv'),
+  format: define<('parquet' | 'json' | 'csv' | 'npy' | 'feather')[]>({
+    parse: someOf('parquet', 'json', 'csv', 'npy', 'feather'),
     default: ['parquet'],
     defaultText: 'parquet',
-    describe: 'Output formats, separated by commas: parquet, json, csv',
+    describe: 'Output formats, separated by commas: parquet, json, csv, npy, feather',
     group: 'Output',
   }),
   columns: define<string | undefined>({
@@ -173,6 +173,20 @@ export const EXTRACT_OPTIONS = {
     parse: flag(),
     default: false,
     describe: 'Start anew where --out holds another or a finished run',
+    group: 'Output',
+    isFlag: true,
+  }),
+  update: define<boolean>({
+    parse: flag(),
+    default: false,
+    describe: 'Bring the finished run in --out up to date: compute only added and changed images',
+    group: 'Output',
+    isFlag: true,
+  }),
+  refit: define<boolean>({
+    parse: flag(),
+    default: false,
+    describe: 'With --update: fit scaler and PCA anew on all rows, in place of keeping them',
     group: 'Output',
     isFlag: true,
   }),
@@ -332,6 +346,21 @@ function checkTogether(options: ExtractOptions, raw: RawOptions): ExtractOptions
   if (options.mode === 'cnn' && options.model === undefined) {
     throw new OptionError('Expected --model with --mode cnn but received none.', {
       fix: 'Name the model folder: --model models/resnet50.',
+    });
+  }
+  if (options.update && options.overwrite) {
+    throw new OptionError('Expected --update or --overwrite but received both.', {
+      fix: '--update keeps the rows of unchanged images, --overwrite computes all of them anew.',
+    });
+  }
+  if (options.refit && !options.update) {
+    throw new OptionError('Expected --refit only with --update but received it alone.', {
+      fix: 'A run without --update fits scaler and PCA in any case.',
+    });
+  }
+  if (options.refit && options.with !== undefined) {
+    throw new OptionError('Expected --with or --refit but received both.', {
+      fix: 'transform keeps the scaler and PCA of the run that --with names: leave --refit out.',
     });
   }
   // Spark's image source writes origins as URLs, and so did the notebook.

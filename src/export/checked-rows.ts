@@ -17,6 +17,8 @@ const READERS: Record<
   parquet: async (store, name) => (await import('./parquet-rows.ts')).parquetRows(store, name),
   json: async (store, name) => (await import('./json-rows.ts')).jsonRows(store, name),
   csv: async (store, name) => (await import('./csv-rows.ts')).csvRows(store, name),
+  npy: async (store, name) => (await import('./npy-rows.ts')).npyRows(store, name),
+  feather: async (store, name) => (await import('./feather-rows.ts')).featherRows(store, name),
 };
 
 /** Reads one file of a table back, row by row. Throws what the format's parser throws. */

@@ -64,6 +64,18 @@ export function buildRecordBatch(schema: FeatureSchema, rows: FeatureRows): Reco
   );
 }
 
+/** No rows: some formats cannot make a file of no batches. */
+export function emptyBatch(schema: FeatureSchema): RecordBatch {
+  const outputs = schema.columns.map(({ output }) => output + 1);
+  const count = Math.max(0, ...outputs);
+  return buildRecordBatch(schema, {
+    origins: [],
+    targets: [],
+    vectors: Array.from({ length: count }, () => new Float32Array(0)),
+    reduced: Array.from({ length: count }, () => new Float64Array(0)),
+  });
+}
+
 function arrowType(column: FeatureColumn): Utf8 | List<Float> {
   if (column.kind === 'origin' || column.kind === 'target') return new Utf8();
   return listType(column.kind === 'vector' ? new Float32() : new Float64());

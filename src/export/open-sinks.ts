@@ -8,6 +8,8 @@ const FORMATS = {
   parquet: async () => (await import('./parquet-sink.ts')).openParquetSink,
   json: async () => (await import('./json-sink.ts')).openJsonSink,
   csv: async () => (await import('./csv-sink.ts')).openCsvSink,
+  npy: async () => (await import('./npy-sink.ts')).openNpySink,
+  feather: async () => (await import('./feather-sink.ts')).openFeatherSink,
 } satisfies Record<string, () => Promise<(context: SinkContext) => Sink | Promise<Sink>>>;
 
 export type SinkFormat = keyof typeof FORMATS;
@@ -21,6 +23,8 @@ export interface OpenSinksOptions {
   readonly schema: FeatureSchema;
   /** Provenance; no time stamps, so that the bytes of a run can be repeated. */
   readonly metadata: Readonly<Record<string, string>>;
+  /** Rows of all parts together; NumPy's format needs it. */
+  readonly rows?: number | undefined;
 }
 
 /**
@@ -41,8 +45,8 @@ export type Sinks = Sink;
  * @throws ExportError from any of the calls
  */
 export async function openSinks(options: OpenSinksOptions): Promise<Sinks> {
-  const { store, schema, metadata } = options;
-  const context: SinkContext = { store, schema, metadata };
+  const { store, schema, metadata, rows } = options;
+  const context: SinkContext = { store, schema, metadata, rows };
   const sinks: Sink[] = [];
   const abort = () => each(sinks, (sink) => sink.abort());
   try {

@@ -1,5 +1,6 @@
 import { type RecordBatch, tableFromIPC } from 'apache-arrow';
 import { readParquet } from 'parquet-wasm';
+import { checkedBatchRows } from './checked-batch-rows.ts';
 import type { CheckedRow } from './checked-rows.ts';
 import type { OutputStore } from './output-store.ts';
 
@@ -8,7 +9,7 @@ const BATCH_ROWS = 1024;
 
 /** Reads the Arrow record batches of one Parquet file of a run; the file is held in memory whole. */
 export async function* readParquetBatches(
-  store: OutputStore,
+  store: Pick<OutputStore, 'read'>,
   name: string,
 ): AsyncGenerator<RecordBatch> {
   const chunks: Uint8Array[] = [];
@@ -24,25 +25,5 @@ export async function* readParquetBatches(
 }
 
 export async function* parquetRows(store: OutputStore, name: string): AsyncGenerator<CheckedRow> {
-  for await (const batch of readParquetBatches(store, name)) {
-    const origins = batch.getChild('origin');
-    const lists = batch.schema.fields
-      .filter((field) => field.name !== 'origin' && field.name !== 'target')
-      .map((field) => ({ name: field.name, data: batch.getChild(field.name)!.data[0] }));
-    for (let row = 0; row < batch.numRows; row++) {
-      const bad = lists.find(({ data }) => !isFiniteList(data, row));
-      const fault = bad && `${bad.name} holds something that is not a finite number`;
-      yield { origin: origins?.get(row) as string | undefined, fault };
-    }
-  }
-}
-
-function isFiniteList(
-  data: { valueOffsets: Int32Array; children: readonly { values: Float32Array | Float64Array }[] },
-  row: number,
-): boolean {
-  const { values } = data.children[0];
-  let sum = 0;
-  for (let i = data.valueOffsets[row]; i < data.valueOffsets[row + 1]; i++) sum += values[i] * 0;
-  return sum === 0;
+  for await (const batch of readParquetBatches(store, name)) yield* checkedBatchRows(batch);
 }

@@ -10,12 +10,11 @@ import {
 } from 'parquet-wasm';
 import { ExportError } from '../errors.ts';
 import type { FeatureColumn } from './column-names.ts';
-import { buildRecordBatch, type FeatureSchema } from './features-table.ts';
+import { emptyBatch } from './features-table.ts';
 import type { OutputFile, WrittenFile } from './output-store.ts';
-import { partName, type Sink, type SinkContext } from './sink.ts';
+import { METADATA_KEY, partName, type Sink, type SinkContext } from './sink.ts';
 
-/** The key of a file's provenance in its footer. */
-export const METADATA_KEY = 'img2features';
+export { METADATA_KEY } from './sink.ts';
 
 /** Values handed to WebAssembly at once: what its memory grows by, whatever a part holds. */
 const SLICE_BYTES = 8 << 20;
@@ -62,17 +61,6 @@ export function openParquetSink({ store, schema, metadata }: SinkContext): Sink 
 
 function provenanceJson(metadata: Readonly<Record<string, string>>): string {
   return JSON.stringify(Object.fromEntries(Object.entries(metadata).sort()));
-}
-
-function emptyBatch(schema: FeatureSchema): RecordBatch {
-  const outputs = schema.columns.map(({ output }) => output + 1);
-  const count = Math.max(0, ...outputs);
-  return buildRecordBatch(schema, {
-    origins: [],
-    targets: [],
-    vectors: Array.from({ length: count }, () => new Float32Array(0)),
-    reduced: Array.from({ length: count }, () => new Float64Array(0)),
-  });
 }
 
 /** One file: batches go in at one end of a stream, bytes come out at the other. */

@@ -11,6 +11,7 @@ const TIDY_MS = 5000;
 
 const CONTENT_TYPES: Readonly<Record<string, string>> = {
   '.parquet': 'application/vnd.apache.parquet',
+  '.feather': 'application/vnd.apache.arrow.file',
   '.json': 'application/json',
   '.jsonl': 'application/x-ndjson',
   '.csv': 'text/csv; charset=utf-8',

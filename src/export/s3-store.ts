@@ -11,7 +11,7 @@ import { S3Lock } from './s3-lock.ts';
 
 /** Names that a run gives to its files: only uploads under these are ever taken for leftovers of ours. */
 const OWN_NAME =
-  /^((parquet|json|csv)\/(part-\d{5,}|features)\.[a-z]+|[a-z]+\.(json|jsonl|npz|html)|_SUCCESS)$/;
+  /^((parquet|json|csv|feather)\/(part-\d{5,}|features)\.[a-z]+|npy\/[A-Za-z0-9._-]+\.(npy|jsonl)|[a-z]+\.(json|jsonl|npz|html)|_SUCCESS)$/;
 const READ_BYTES = 8 << 20;
 const PUBLISH_IN_FLIGHT = 16;
 /** After an interruption or a failure: long enough to tidy up, short enough to wait for. */

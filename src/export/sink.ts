@@ -19,7 +19,12 @@ export interface SinkContext {
   readonly schema: FeatureSchema;
   /** Provenance for formats that have a place for it; the same for every part. */
   readonly metadata: Readonly<Record<string, string>>;
+  /** Rows of all parts together, where the caller knows; formats that need it say so. */
+  readonly rows?: number | undefined;
 }
+
+/** The key of a file's provenance, in formats that have keys. */
+export const METADATA_KEY = 'img2features';
 
 /** `parquet/part-00007.parquet` */
 export function partName(format: string, index: number): string {

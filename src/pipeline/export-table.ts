@@ -23,7 +23,8 @@ export interface ExportTableOptions {
 export async function exportTable(options: ExportTableOptions): Promise<WrittenFile[]> {
   const { manifest, store, output, columns, formats, reducers, metadata, signal } = options;
   const schema = featureSchema(columns);
-  const sinks = await openSinks({ store: output, formats, schema, metadata });
+  const rows = store.plan.shards.reduce((sum, { id }) => sum + store.shardRecord(id).rows, 0);
+  const sinks = await openSinks({ store: output, formats, schema, metadata, rows });
   try {
     for (const part of store.plan.parts) {
       await sinks.beginPart(part.index);

@@ -3,8 +3,8 @@ import type { OutputStore } from '../export/output-store.ts';
 
 /** Every name that a run can publish; nothing else in the output is ever touched. */
 const TOP_FILES = ['run.json', 'rejected.jsonl', 'reducer.npz', 'report.html', 'findings.jsonl'];
-const PART_FOLDERS = ['parquet', 'json', 'csv'];
-const PART_NAME = /^(part-\d{5,}\.[a-z]+|features\.csv)$/;
+const PART_FOLDERS = ['parquet', 'json', 'csv', 'npy', 'feather'];
+const PART_NAME = /^(part-\d{5,}\.[a-z]+|features\.csv|index\.jsonl|(cnn_)?vectors[\w.-]*\.npy)$/;
 
 /**
  * Refuses to replace a table that no run of this output began. Asked before a run is laid out: once
@@ -23,13 +23,20 @@ export async function refuseForeignTable(output: OutputStore): Promise<void> {
 /**
  * Makes room for a run's output. `_SUCCESS` goes first, so that nobody takes what is being replaced
  * for complete.
+ *
+ * @param replaced files that stay until others take their names
  */
-export async function clearOutput(output: OutputStore): Promise<void> {
-  for (const name of await publishedNames(output)) await output.remove(name);
+export async function clearOutput(
+  output: OutputStore,
+  replaced: ReadonlySet<string> = new Set(),
+): Promise<void> {
+  for (const name of await publishedNames(output)) {
+    if (!replaced.has(name)) await output.remove(name);
+  }
 }
 
 /** What is there of a run's output, `_SUCCESS` first. */
-async function publishedNames(output: OutputStore): Promise<string[]> {
+export async function publishedNames(output: OutputStore): Promise<string[]> {
   const top = await output.list('');
   const names = ['_SUCCESS', ...TOP_FILES].filter((name) => top.includes(name));
   for (const folder of PART_FOLDERS) {

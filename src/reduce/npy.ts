@@ -51,7 +51,15 @@ export function encodeNpy(array: NpyArray): Buffer {
       `Expected as many values as shape ${shapeText(array.shape)} has but found ${array.data.length}`,
     );
   }
-  const dict = `{'descr': '${descr}', 'fortran_order': False, 'shape': ${shapeText(array.shape)}, }`;
+  return Buffer.concat([npyHeader(descr, array.shape), bytes]);
+}
+
+/**
+ * The bytes before an array's values, as version 1.0.
+ * @param descr NumPy's type, e.g. `<f4`
+ */
+export function npyHeader(descr: string, shape: readonly number[]): Buffer {
+  const dict = `{'descr': '${descr}', 'fortran_order': False, 'shape': ${shapeText(shape)}, }`;
   const length = Math.ceil((10 + dict.length + 1) / 64) * 64;
   const header = Buffer.alloc(length, ' ', 'latin1');
   MAGIC.copy(header);
@@ -60,7 +68,7 @@ export function encodeNpy(array: NpyArray): Buffer {
   header.writeUInt16LE(length - 10, 8);
   header.write(dict, 10, 'latin1');
   header[length - 1] = 0x0a;
-  return Buffer.concat([header, bytes]);
+  return header;
 }
 
 function numericBytes({ dtype, data }: Exclude<NpyArray, { dtype: 'string' }>) {
@@ -87,7 +95,7 @@ function wideText(texts: readonly string[]) {
  */
 export function decodeNpy(bytes: Uint8Array, name: string): NpyArray {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const { descr, isFortran, shape, start } = readHeader(buffer, name);
+  const { descr, isFortran, shape, start } = parseNpyHeader(buffer, name);
   const body = buffer.subarray(start);
   const values = countValues(shape);
   const type = NUMERIC.find(
@@ -107,7 +115,11 @@ export function decodeNpy(bytes: Uint8Array, name: string): NpyArray {
   return { dtype: 'string', shape, data: isFortran ? toC(data, shape) : data };
 }
 
-function readHeader(buffer: Buffer, name: string) {
+/**
+ * What the header of an array says; `start` is where its values begin.
+ * @throws RunError
+ */
+export function parseNpyHeader(buffer: Buffer, name: string) {
   const version = buffer[6] ?? 0;
   const fixed = version === 1 ? 10 : 12;
   if (buffer.length < fixed || !buffer.subarray(0, 6).equals(MAGIC) || version < 1 || version > 3) {

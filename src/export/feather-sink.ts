@@ -1,0 +1,79 @@
+import { RecordBatchFileWriter, Schema } from 'apache-arrow';
+import { emptyBatch, type FeatureSchema } from './features-table.ts';
+import type { OutputFile, WrittenFile } from './output-store.ts';
+import { METADATA_KEY, partName, type Sink, type SinkContext } from './sink.ts';
+
+/**
+ * Arrow IPC files, which is what Feather version 2 is: one for each part, a record batch for each shard, not
+ * compressed, so that readers can map them into memory. Provenance is schema metadata, as in Parquet.
+ */
+export function openFeatherSink({ store, schema, metadata }: SinkContext): Sink {
+  const files: WrittenFile[] = [];
+  let part: { readonly file: OutputFile; readonly writer: FileWriter } | undefined;
+  return {
+    async beginPart(index) {
+      const file = await store.create(partName('feather', index));
+      part = { file, writer: new FileWriter(schema, metadata) };
+    },
+    async write(batch) {
+      part!.writer.write(batch);
+      await drain(part!);
+    },
+    async endPart() {
+      if (part!.writer.isEmpty) part!.writer.write(emptyBatch(schema));
+      part!.writer.finish();
+      await drain(part!);
+      files.push(await part!.file.commit());
+      part = undefined;
+    },
+    async finish() {
+      return files;
+    },
+    async abort() {
+      await part?.file.abort();
+      part = undefined;
+    },
+  };
+}
+
+/** Views of the batch's own buffers: they are written before the caller may use those again. */
+async function drain({
+  file,
+  writer,
+}: {
+  readonly file: OutputFile;
+  readonly writer: FileWriter;
+}): Promise<void> {
+  for (const piece of writer.take()) await file.write(piece);
+}
+
+/** apache-arrow's writer, whose bytes are taken at once in place of waiting in its queue. */
+class FileWriter extends RecordBatchFileWriter {
+  #pieces: Uint8Array[] = [];
+  isEmpty = true;
+
+  constructor({ arrow }: FeatureSchema, metadata: Readonly<Record<string, string>>) {
+    super();
+    const provenance = JSON.stringify(Object.fromEntries(Object.entries(metadata).sort()));
+    this.reset(undefined, new Schema(arrow.fields, new Map([[METADATA_KEY, provenance]])));
+  }
+
+  override write(batch: Parameters<RecordBatchFileWriter['write']>[0]): void {
+    this.isEmpty = false;
+    super.write(batch);
+  }
+
+  /** What was written since the last call. */
+  take(): Uint8Array[] {
+    return this.#pieces.splice(0);
+  }
+
+  protected override _write(chunk: ArrayBufferView): this {
+    if (!this._started) return this;
+    const bytes = new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+    // `super()` sets fields before ours exist, but writes nothing until it has a schema.
+    if (bytes.byteLength > 0) this.#pieces.push(bytes);
+    this._position += bytes.byteLength;
+    return this;
+  }
+}
