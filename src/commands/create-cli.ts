@@ -8,6 +8,7 @@ import { addDoctorCommand } from './doctor-command.ts';
 import type { ExitStatus } from './exit-status.ts';
 import { addExtractCommand, addTransformCommand } from './extract-command.ts';
 import { addModelCommand } from './model-command.ts';
+import { addReportCommand } from './report-command.ts';
 import { addSetupCommand } from './setup-command.ts';
 import { addVerifyCommand } from './verify-command.ts';
 import { addWorkerCommand } from './worker-command.ts';
@@ -45,6 +46,7 @@ export async function createCli(context: CommandContext): Promise<ExitStatus> {
   cli = addModelCommand(cli, context, finish);
   cli = addSetupCommand(cli, context, finish);
   cli = addVerifyCommand(cli, context, finish);
+  cli = addReportCommand(cli, context, finish);
   cli = addDoctorCommand(cli, context, finish);
   cli = addWorkerCommand(cli, context, finish);
   await cli.parseAsync();

@@ -1,3 +1,4 @@
+import { OptionError } from '../errors.ts';
 import { collectRows } from '../findings/collect-rows.ts';
 import { featureSpace } from '../findings/feature-space.ts';
 import { type Findings, findFindings } from '../findings/find-findings.ts';
@@ -39,7 +40,8 @@ export interface ReportInput {
   readonly run: RunJson;
   readonly options: ExtractOptions;
   readonly rejections: readonly PageRejection[];
-  readonly images: SourceImages;
+  /** Given the origin of each row. */
+  readonly images: (originOf: (row: number) => string) => SourceImages;
   /** Folders to compare, or the parts of the rows; undefined: folders of the usual names. */
   readonly compare?: readonly string[] | Parts | undefined;
   /** Share of the typical distance; undefined: the mode's default. */
@@ -68,16 +70,18 @@ export async function makeReport(input: ReportInput): Promise<Report> {
     const room = pixels.length - first * source.dims;
     if (room > 0) pixels.set(vectors.subarray(0, room), first * source.dims);
   });
+  const images = input.images((row) => rows.origins[row]!);
   const { compare } = input;
   const parts =
     compare !== undefined && 'of' in compare ? compare : partsByFolder(rows.origins, compare);
+  if (compare !== undefined && parts !== undefined) expectParts(parts);
   const near = input.near ?? NEAR[options.mode];
   const found = await findFindings({
     source,
     rows,
     ownCount,
     space,
-    bodies: input.images,
+    bodies: images,
     parts,
     near,
   });
@@ -92,7 +96,7 @@ export async function makeReport(input: ReportInput): Promise<Report> {
   const chosen = choosePoints(ownCount, first, MAX_POINTS);
   const pointOf = pointsByRow(chosen, ownCount);
   const order = pictureOrder(chosen, rows.targets, rows.classes.length, first);
-  const thumbs = await makeThumbs(input, isPixels ? pixels : undefined, order, pointOf);
+  const thumbs = await makeThumbs(input, images, isPixels ? pixels : undefined, order, pointOf);
   const classCounts = rows.classes.map(() => 0);
   for (let row = 0; row < ownCount; row++) classCounts[rows.targets[row]!]! += 1;
   const data: PageData = {
@@ -118,7 +122,8 @@ export async function makeReport(input: ReportInput): Promise<Report> {
 }
 
 async function makeThumbs(
-  { images, options, thumbnails, signal }: ReportInput,
+  { options, thumbnails, signal }: ReportInput,
+  images: SourceImages,
   pixels: Uint8Array | undefined,
   order: Iterable<number>,
   pointOf: (row: number) => number | undefined,
@@ -137,6 +142,16 @@ async function makeThumbs(
     imageTimeoutMs: imageTimeout * 1000,
     workers,
     signal,
+  });
+}
+
+/** @throws OptionError for a part that has no rows */
+function expectParts({ names, of }: Parts): void {
+  names.forEach((name, part) => {
+    if (of.includes(part)) return;
+    throw new OptionError(`Expected images in a folder ${name} for --compare but found none.`, {
+      fix: 'Name two folders as they stand in the origins, such as Training and Test.',
+    });
   });
 }
 

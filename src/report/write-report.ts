@@ -50,7 +50,7 @@ export async function writeReport(context: WriteReportContext): Promise<WrittenR
       run: buildRunJson(await runFacts(context)),
       options,
       rejections: context.rejections,
-      images,
+      images: () => images,
       thumbnails: options.thumbnails,
       signal,
     });

@@ -1,0 +1,96 @@
+import type { Argv } from 'yargs';
+import { OptionError } from '../errors.ts';
+import type { FindingKind } from '../findings/finding.ts';
+import type { KindCount } from '../findings/findings-file.ts';
+import { flag } from '../option-values.ts';
+import { EXTRACT_OPTIONS, flagName } from '../options.ts';
+import { storeOptions } from '../pipeline/inherit-options.ts';
+import { printable } from '../terminal/escape.ts';
+import { describeFindings } from '../terminal/findings.ts';
+import { formatBytes } from '../terminal/units.ts';
+import type { CommandContext } from './command-context.ts';
+import type { ExitStatus } from './exit-status.ts';
+import { addOptions, configOption, givenOptions, STORE_KEYS } from './given-options.ts';
+
+const KEYS = ['thumbnails', ...STORE_KEYS] as const;
+
+/** `img2features report <run>`: findings and page of a finished run, again or with other options. */
+export function addReportCommand(
+  cli: Argv,
+  context: CommandContext,
+  finish: (status: ExitStatus) => void,
+): Argv {
+  return cli.command(
+    'report <run>',
+    'Write report.html and findings.jsonl of a finished run again',
+    (command) =>
+      configOption(
+        addOptions(command, KEYS)
+          .positional('run', { type: 'string', demandOption: true, describe: 'The --out of a run' })
+          .option('compare', {
+            type: 'string',
+            array: true,
+            requiresArg: true,
+            group: 'Output:',
+            describe:
+              'Look for images that are in both: two folders (Training Test), or another run',
+            defaultDescription: 'folders named train, test, val …',
+          })
+          .option('near', {
+            type: 'string',
+            requiresArg: true,
+            group: 'Output:',
+            describe: 'Near duplicates: distance as a share of that of two random images',
+            defaultDescription: '0.02 for pixels, 0.05 for networks',
+          })
+          .option('json', { type: 'boolean', group: 'Run:', describe: 'Print the result as JSON' }),
+      )
+        .example('$0 report features', 'After a change of the images, or without one')
+        .example('$0 report features --compare Training Test', 'Test images that are in Training')
+        .example('$0 report features --thumbnails 5000', 'More pictures, larger ones for pixels'),
+    async (args) => {
+      const flags = [...KEYS.map(flagName), 'near', 'json'];
+      finish(await runReport(givenOptions(args, context.env, flags), context));
+    },
+  );
+}
+
+async function runReport(
+  raw: Readonly<Record<string, unknown>>,
+  { terminal, signal }: CommandContext,
+): Promise<ExitStatus> {
+  const asJson = raw.json !== undefined && flag()(raw.json, 'json');
+  const target = String(raw.run);
+  const { reportRun } = await import('../report/report-run.ts');
+  const { run, bytes } = await reportRun({
+    run: target,
+    compare: raw.compare as string[] | undefined,
+    near: raw.near === undefined ? undefined : parseNear(raw.near),
+    thumbnails:
+      raw.thumbnails === undefined
+        ? undefined
+        : EXTRACT_OPTIONS.thumbnails.parse(raw.thumbnails, 'thumbnails'),
+    stores: storeOptions(raw),
+    signal,
+  });
+  const findings = run.findings as { readonly counts: Record<FindingKind, KindCount> };
+  if (asJson) {
+    terminal.stdout(`${JSON.stringify({ run: target, findings, bytes })}\n`);
+    return 0;
+  }
+  const lines = [
+    ...describeFindings(findings.counts),
+    `${target}/report.html  ${formatBytes(bytes.page)}`,
+    `${target}/findings.jsonl  ${formatBytes(bytes.findings)}`,
+  ];
+  terminal.stdout(`${lines.map(printable).join('\n')}\n`);
+  return 0;
+}
+
+function parseNear(value: unknown): number {
+  const near = Number(value);
+  if (value !== '' && Number.isFinite(near) && near >= 0 && near <= 1) return near;
+  throw new OptionError(`Expected a number from 0 to 1 for --near but received ${String(value)}.`, {
+    fix: 'Two random images are 1 apart; recoded copies of photographs about 0.01.',
+  });
+}

@@ -1,0 +1,96 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { isImg2FeaturesError, RunError } from '../errors.ts';
+import type { OutputStore } from '../export/output-store.ts';
+import { readWhole } from '../export/whole-file.ts';
+import type { ExtractOptions } from '../options.ts';
+import { workFolder } from '../pipeline/work-folder.ts';
+import type { Reducer } from '../reduce/reducer.ts';
+import { readReducerFile } from '../reduce/reducer-file.ts';
+import { readManifest } from '../run/manifest.ts';
+import type { RunJson } from '../run/run-json.ts';
+import { type StoreOptions, s3OptionsOf } from '../s3/s3-options.ts';
+import { openSource } from '../source/open-source.ts';
+import type { Source, SourceEntry } from '../source/source.ts';
+import { NO_IMAGES, type SourceImages, sourceImages } from './source-images.ts';
+
+/** run.json of a complete run. @throws RunError */
+export async function readRun(store: OutputStore, option: string): Promise<RunJson> {
+  const names = await store.list('');
+  if (!['_SUCCESS', 'run.json'].every((name) => names.includes(name))) {
+    throw new RunError(
+      `Expected a finished run for ${option} but found ${names.length === 0 ? 'nothing' : 'an incomplete one'} in ${store.target}.`,
+      { fix: 'Name the --out of a run that ended with _SUCCESS.' },
+    );
+  }
+  return JSON.parse((await readWhole(store, 'run.json')).toString()) as RunJson;
+}
+
+/** The reducer of the first output; undefined with --k 0. */
+export async function readReducer(store: OutputStore, run: RunJson): Promise<Reducer | undefined> {
+  if (!run.files.some(({ name }) => name === 'reducer.npz')) return undefined;
+  const reducers = readReducerFile(await readWhole(store, 'reducer.npz'));
+  return reducers.values().next().value;
+}
+
+/**
+ * The images of a finished run by origin, where they still are: as its list of images says, else as the
+ * origins themselves do.
+ */
+export async function imagesOfRun(
+  run: RunJson,
+  target: string,
+  stores: StoreOptions,
+  signal: AbortSignal,
+): Promise<{ of(originOf: (row: number) => string): SourceImages; close(): Promise<void> }> {
+  const options = run.options as ExtractOptions;
+  const source = openInput(options, stores);
+  const entries = await listedEntries(options, target, stores);
+  const none = { of: () => NO_IMAGES, close: async () => source?.close?.() };
+  if (source === undefined || (entries === undefined && !source.isLocal)) return none;
+  const find = (origin: string) =>
+    entries === undefined ? guessEntry(origin, options) : entries.get(origin);
+  const maxPixels = options.maxPixels * 1e6;
+  return {
+    of: (originOf) => sourceImages(source, (row) => find(originOf(row)), maxPixels, signal),
+    close: async () => source.close?.(),
+  };
+}
+
+function openInput(options: ExtractOptions, stores: StoreOptions): Source | undefined {
+  try {
+    return openSource(options.input, { originForm: options.origin, s3: s3OptionsOf(stores) });
+  } catch (error) {
+    // Moved or unmounted: the table can be looked at all the same.
+    if (isImg2FeaturesError(error)) return undefined;
+    throw error;
+  }
+}
+
+async function listedEntries(
+  options: ExtractOptions,
+  target: string,
+  { s3Endpoint }: StoreOptions,
+): Promise<Map<string, SourceEntry> | undefined> {
+  const folder = workFolder({ out: target, workDir: options.workDir, s3Endpoint });
+  const path = join(folder, 'manifest.jsonl');
+  if (!existsSync(path)) return undefined;
+  const manifest = await readManifest(path);
+  const entries = new Map<string, SourceEntry>();
+  for (let i = 0; i < manifest.count; i++) {
+    const entry = manifest.entry(i);
+    entries.set(entry.origin, entry);
+  }
+  return entries;
+}
+
+/** Where a file lies by its origin alone; its size and version are not known then. */
+function guessEntry(origin: string, options: ExtractOptions): SourceEntry | undefined {
+  const location = origin.startsWith('file://')
+    ? fileURLToPath(origin)
+    : options.origin === 'relative'
+      ? join(options.input, origin)
+      : origin;
+  return { origin, target: '', location, size: 0, version: '' };
+}

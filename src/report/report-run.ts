@@ -1,0 +1,146 @@
+import { existsSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { OptionError } from '../errors.ts';
+import { openOutput, openOutputForReading } from '../export/open-output.ts';
+import type { OutputStore } from '../export/output-store.ts';
+import { textLines } from '../export/text-lines.ts';
+import type { Parts } from '../findings/parts.ts';
+import type { ExtractOptions } from '../options.ts';
+import { workFolder } from '../pipeline/work-folder.ts';
+import { publishRun, type RunJson } from '../run/run-json.ts';
+import { acquireRunLock } from '../run/run-lock.ts';
+import { isS3Url } from '../s3/s3-address.ts';
+import { type StoreOptions, s3OptionsOf } from '../s3/s3-options.ts';
+import { joinRuns } from './compare-runs.ts';
+import { imagesOfRun, readReducer, readRun } from './finished-run.ts';
+import { makeReport } from './make-report.ts';
+import { MAX_REJECTIONS, type PageRejection } from './page-data.ts';
+import { firstOutput, tableRows } from './table-rows.ts';
+import { writeReportFiles } from './write-report.ts';
+
+export interface ReportRunOptions {
+  /** The --out of a finished run. */
+  readonly run: string;
+  /** Two or more folders of its origins, or one finished run. */
+  readonly compare?: readonly string[] | undefined;
+  /** Share of the typical distance below which images are near duplicates. */
+  readonly near?: number | undefined;
+  /** Images with a picture. */
+  readonly thumbnails?: number | undefined;
+  readonly stores: StoreOptions;
+  readonly signal: AbortSignal;
+}
+
+export interface ReportRunResult {
+  /** run.json as it is now. */
+  readonly run: RunJson;
+  readonly bytes: { readonly page: number; readonly findings: number };
+}
+
+/**
+ * Writes findings.jsonl and report.html of a finished run again, from its table.
+ * @throws RunError when the run is not complete; OptionError when there is nothing to compare
+ */
+export async function reportRun(options: ReportRunOptions): Promise<ReportRunResult> {
+  const { stores, signal, compare } = options;
+  const s3 = s3OptionsOf(stores);
+  const reading = await openOutputForReading(options.run, { s3, signal });
+  const closing: (() => Promise<void>)[] = [async () => reading.close?.()];
+  try {
+    const run = await readRun(reading, 'report');
+    const own = tableRows(reading, run);
+    const images = await imagesOfRun(run, options.run, stores, signal);
+    closing.push(images.close);
+    let rows = own;
+    let parts: Parts | readonly string[] | undefined = compare;
+    if (compare?.length === 1) {
+      const target = compare[0]!;
+      expectRun(target);
+      const store = await openOutputForReading(target, { s3, signal });
+      closing.push(async () => store.close?.());
+      const other = await readRun(store, '--compare');
+      const joined = joinRuns(options.run, run, own, {
+        target,
+        run: other,
+        rows: tableRows(store, other),
+      });
+      ({ rows, parts } = joined);
+    }
+    const made = run.options as ExtractOptions;
+    const report = await makeReport({
+      rows,
+      ownCount: own.count,
+      reducer: await readReducer(reading, run),
+      output: firstOutput(run).layer,
+      target: options.run,
+      run: withoutReport(run),
+      options: { ...made, workers: Math.max(1, availableParallelism()) },
+      rejections: await readRejections(reading),
+      images: (originOf) => images.of(originOf),
+      compare: parts,
+      near: options.near,
+      thumbnails: options.thumbnails,
+      signal,
+    });
+    return await publish(options, run, report);
+  } finally {
+    for (const close of closing.reverse()) await close();
+  }
+}
+
+function expectRun(target: string): void {
+  if (isS3Url(target) || existsSync(join(target, 'run.json'))) return;
+  throw new OptionError(
+    `Expected two folders of the images, or a finished run, for --compare but found neither in ${target}.`,
+    { fix: '--compare Training Test, or --compare other-features.' },
+  );
+}
+
+/** What the run was before its report: that of an earlier one is not part of it. */
+function withoutReport(run: RunJson): RunJson {
+  const { findings: _, ...rest } = run;
+  return { ...rest, files: run.files.filter(({ name }) => !isReportFile(name)) } as RunJson;
+}
+
+function isReportFile(name: string): boolean {
+  return name === 'findings.jsonl' || name === 'report.html';
+}
+
+async function readRejections(store: OutputStore): Promise<PageRejection[]> {
+  const rejections: PageRejection[] = [];
+  for await (const line of textLines(store.read('rejected.jsonl'))) {
+    rejections.push(JSON.parse(line) as PageRejection);
+    if (rejections.length === MAX_REJECTIONS) break;
+  }
+  return rejections;
+}
+
+/** The two files, then run.json that lists them; they show together, as at the end of a run. */
+async function publish(
+  { run: target, stores, signal }: ReportRunOptions,
+  run: RunJson,
+  report: Awaited<ReturnType<typeof makeReport>>,
+): Promise<ReportRunResult> {
+  const workDir = workFolder({
+    out: target,
+    workDir: (run.options as ExtractOptions).workDir,
+    s3Endpoint: stores.s3Endpoint,
+  });
+  const lock = existsSync(workDir)
+    ? await acquireRunLock(join(workDir, 'lock'), target)
+    : undefined;
+  const output = await openOutput(target, { s3: s3OptionsOf(stores), signal, isHeld: true });
+  try {
+    const written = await writeReportFiles(output, report);
+    const before = withoutReport(run);
+    const files = [...before.files, ...written];
+    const now: RunJson = { ...before, findings: report.summary, files };
+    await publishRun(output, now);
+    const [findings, page] = written;
+    return { run: now, bytes: { page: page!.bytes, findings: findings!.bytes } };
+  } finally {
+    await output.close?.();
+    await lock?.release();
+  }
+}
