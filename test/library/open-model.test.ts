@@ -1,0 +1,163 @@
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+// Threads and processes start from the build.
+import * as built from '../../dist/index.js';
+import type * as api from '../../src/index.ts';
+import { loadScript } from '../scripts/load-script.ts';
+import { childProcesses, hasProc } from './child-processes.ts';
+
+const { EngineError, extractBatches, initModel, Interrupted, OptionError, openModel } =
+  built as unknown as typeof api;
+
+let dir: string;
+let model: api.Model;
+let files: string[];
+
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'library-model-'));
+  const { writeDataset } = await loadScript('draw-images.mjs');
+  await writeDataset(join(dir, 'images'), {
+    seed: 1,
+    imagesPerClass: 3,
+    minSize: 20,
+    maxSize: 40,
+    withBroken: false,
+  });
+  await initModel({ architecture: 'vgg16', seed: 1, width: 1 / 16, dir: join(dir, 'slim') });
+  model = await openModel(join(dir, 'slim'), { layer: 'fc2,block5_pool:avg', workers: 2 });
+  files = [];
+  const input = join(dir, 'images');
+  for await (const batch of extractBatches({ input, mode: 'pixels' })) {
+    for (const row of batch) files.push(row.origin);
+  }
+});
+
+afterAll(async () => {
+  await model?.close();
+  await rm(dir, { recursive: true, force: true });
+});
+
+test('a model says what it gives', () => {
+  expect(model.outputs).toEqual([
+    { layer: 'fc2', pool: 'none', length: 256 },
+    { layer: 'block5_pool', pool: 'avg', length: 32 },
+  ]);
+  expect(model.info.deviceReason).not.toBe('');
+});
+
+test('bytes, paths and URLs of the same images give the vectors of the table', async () => {
+  const bytes = await Promise.all(files.map((file) => readFile(file)));
+  const rows = await model.embed([...bytes, ...files, ...files.map((file) => pathToFileURL(file))]);
+  expect(rows.map(({ index }) => index)).toEqual([...rows.keys()]);
+  expect(rows.map(({ origin }) => origin)).toEqual([
+    ...files.map(() => undefined),
+    ...files,
+    ...files.map((file) => pathToFileURL(file).href),
+  ]);
+  const table: { fc2: Float32Array; avg: Float32Array }[] = [];
+  const options = { mode: 'cnn', model: join(dir, 'slim'), layer: 'fc2,block5_pool:avg' } as const;
+  for await (const batch of extractBatches({ input: join(dir, 'images'), ...options })) {
+    for (const row of batch) {
+      table.push({
+        fc2: row.cnn_vectors_fc2.toArray(),
+        avg: row.cnn_vectors_block5_pool.toArray(),
+      });
+    }
+  }
+  expect(table).toHaveLength(files.length);
+  for (const { index, vector, vectors } of rows) {
+    const { fc2, avg } = table[index % files.length]!;
+    expect(vector).toBe(vectors![0]);
+    expectClose(vector!, fc2);
+    expectClose(vectors![1]!, avg);
+  }
+});
+
+test("the caller's bytes stay the caller's", async () => {
+  const file = await readFile(files[0]!);
+  const whole = new Uint8Array(file);
+  await model.embed([whole, whole, whole]);
+  expect(Buffer.compare(whole, file)).toBe(0);
+});
+
+test('a bad image is a row with its reason among the others', async () => {
+  const [good] = files;
+  const half = (await readFile(good!)).subarray(0, 60);
+  const rows = await model.embed([good!, half, join(dir, 'nowhere.png'), new Uint8Array(0), good!]);
+  expect(rows.map(({ rejection }) => rejection?.reason)).toEqual([
+    undefined,
+    'truncated',
+    'vanished',
+    'empty_file',
+    undefined,
+  ]);
+  expect(rows[1]!.vector).toBeUndefined();
+  expect(rows[4]!.vector).toBeInstanceOf(Float32Array);
+});
+
+test('no images are no rows', async () => {
+  expect(await model.embed([])).toEqual([]);
+});
+
+test('many calls at once get their own images back', async () => {
+  const [alone] = await Promise.all(files.map(async (file) => (await model.embed([file]))[0]!));
+  const calls = await Promise.all(
+    Array.from({ length: 40 }, (_, i) => model.embed([files[i % files.length]!])),
+  );
+  expectClose(calls[0]![0]!.vector!, alone!.vector!);
+  expect(calls.map(([row]) => row!.origin)).toEqual(calls.map((_, i) => files[i % files.length]));
+  expectClose(calls[files.length]![0]!.vector!, alone!.vector!);
+});
+
+test('a signal stops one call; the model goes on', async () => {
+  const stop = new AbortController();
+  const call = model.embed(Array(200).fill(files[0]), { signal: stop.signal });
+  setTimeout(() => stop.abort(), 30);
+  await expect(call).rejects.toThrow(Interrupted);
+  await expect(model.embed([files[0]!], { signal: stop.signal })).rejects.toThrow(Interrupted);
+  expect((await model.embed([files[0]!]))[0]!.vector).toHaveLength(256);
+});
+
+test('what is neither bytes nor a path is refused before anything is decoded', async () => {
+  await expect(model.embed([new ArrayBuffer(8) as unknown as Uint8Array])).rejects.toThrow(
+    'Expected a Uint8Array or a path for image 0 but received object.',
+  );
+  await expect(model.embed([files[0]!, 'https://example.org/cat.jpg'])).rejects.toThrow(
+    'Expected a Uint8Array or a path for image 1 but received https://.',
+  );
+  await expect(model.embed([files[0]!, 's3://bucket/cat.jpg'])).rejects.toThrow(OptionError);
+});
+
+test('options are checked as on the command line', async () => {
+  await expect(openModel(join(dir, 'slim'), { batch: 0 })).rejects.toThrow(
+    'Expected an integer from 1 to 4096 for --batch but received 0.',
+  );
+  await expect(openModel(join(dir, 'slim'), { layer: 'fc9' })).rejects.toThrow('fc9');
+  await cp(join(dir, 'slim'), join(dir, 'torn'), { recursive: true });
+  await writeFile(join(dir, 'torn', 'model.json'), '{');
+  await expect(openModel(join(dir, 'torn'))).rejects.toMatchObject({ tag: 'model' });
+});
+
+test.runIf(hasProc)('a closed model leaves no process, and open calls are told', async () => {
+  const before = childProcesses();
+  const second = await openModel(join(dir, 'slim'), { layer: 'fc1' });
+  expect(childProcesses()).toHaveLength(before.length + 1);
+  const call = second.embed(Array(100).fill(files[0]));
+  const told = expect(call).rejects.toThrow('Expected an open model but found that it was closed.');
+  await second[Symbol.asyncDispose]();
+  await told;
+  expect(childProcesses()).toEqual(before);
+  await second.close();
+  await expect(second.embed([files[0]!])).rejects.toThrow(EngineError);
+});
+
+/** Within 1e-4 of the largest value: batches of another shape change the last bits. */
+function expectClose(found: Float32Array, expected: Float32Array): void {
+  expect(found.length).toBe(expected.length);
+  const largest = Math.max(...expected.map(Math.abs));
+  const error = Math.max(...found.map((value, i) => Math.abs(value - expected[i]!)));
+  expect(error).toBeLessThanOrEqual(1e-4 * largest);
+}
