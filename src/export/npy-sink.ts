@@ -31,13 +31,22 @@ export async function openNpySink({ store, schema, rows }: SinkContext): Promise
     files.push(file);
     return file;
   };
-  const index = names.length > 0 ? await create(NPY_INDEX) : undefined;
+  const abort = async (): Promise<void> => {
+    for (const file of files) await file.abort();
+  };
+  let index: OutputFile | undefined;
   const matrices: { readonly column: FeatureColumn; readonly file: OutputFile }[] = [];
-  for (const column of numeric) {
-    const file = await create(`npy/${npyFileName(column.name)}`);
-    const descr = column.kind === 'vector' ? '<f4' : '<f8';
-    await file.write(npyHeader(descr, [rows, column.length]));
-    matrices.push({ column, file });
+  try {
+    if (names.length > 0) index = await create(NPY_INDEX);
+    for (const column of numeric) {
+      const file = await create(`npy/${npyFileName(column.name)}`);
+      const descr = column.kind === 'vector' ? '<f4' : '<f8';
+      await file.write(npyHeader(descr, [rows, column.length]));
+      matrices.push({ column, file });
+    }
+  } catch (error) {
+    await abort();
+    throw error;
   }
 
   return {
@@ -63,9 +72,7 @@ export async function openNpySink({ store, schema, rows }: SinkContext): Promise
       for (const file of files) done.push(await file.commit());
       return done;
     },
-    async abort() {
-      for (const file of files) await file.abort();
-    },
+    abort,
   };
 }
 

@@ -9,7 +9,7 @@ const schema = featureSchema(
 );
 
 test('knows the formats of the command line', () => {
-  expect(SINK_FORMATS).toEqual(['parquet', 'json', 'csv']);
+  expect(SINK_FORMATS).toEqual(['parquet', 'json', 'csv', 'npy', 'feather']);
 });
 
 test('writes every format in parts and says what it wrote', async () => {
@@ -24,6 +24,11 @@ test('writes every format in parts and says what it wrote', async () => {
     'json/part-00000.json',
     'json/part-00001.json',
     'csv/features.csv',
+    'npy/index.jsonl',
+    'npy/vectors.npy',
+    'npy/vectors_redux.npy',
+    'feather/part-00000.feather',
+    'feather/part-00001.feather',
   ]);
   expect(files.map(({ bytes }) => bytes)).toEqual(
     files.map(({ name }) => store.files.get(name)!.length),
@@ -32,10 +37,10 @@ test('writes every format in parts and says what it wrote', async () => {
 
 test('leaves nothing open after an abort in the middle of a part', async () => {
   const store = memoryStore();
-  const sinks = await openSinks({ store, formats: SINK_FORMATS, schema, metadata: {} });
+  const sinks = await openSinks({ store, formats: SINK_FORMATS, schema, metadata: {}, rows: 2 });
   await sinks.beginPart(0);
   await sinks.write(buildRecordBatch(schema, sampleRows(2, 3, 2)));
-  expect(store.open.size).toBe(3);
+  expect(store.open.size).toBe(7);
   await sinks.abort();
   expect([store.open.size, store.files.size]).toEqual([0, 0]);
 });
@@ -55,4 +60,16 @@ test('aborts what is open when a later format cannot be opened', async () => {
     openSinks({ store, formats: ['json', 'csv'], schema, metadata: {} }),
   ).rejects.toThrow('no');
   expect([refused, store.open.size]).toEqual([1, 0]);
+});
+
+test('aborts every file of a format whose second file cannot be opened', async () => {
+  const store = memoryStore();
+  const create = store.create;
+  store.create = async (name) => {
+    if (name.endsWith('_redux.npy')) throw new Error('full');
+    return create(name);
+  };
+  const opening = openSinks({ store, formats: ['npy'], schema, metadata: {}, rows: 1 });
+  await expect(opening).rejects.toThrow('full');
+  expect(store.open.size).toBe(0);
 });

@@ -103,10 +103,11 @@ export async function writeParts(
   parts: readonly (readonly FeatureRows[])[],
   metadata: Record<string, string> = {},
 ): Promise<WrittenFile[]> {
-  const sinks = await openSinks({ store, formats, schema, metadata });
+  const rows = parts.flat().reduce((sum, { origins }) => sum + origins.length, 0);
+  const sinks = await openSinks({ store, formats, schema, metadata, rows });
   for (let i = 0; i < parts.length; i++) {
     await sinks.beginPart(i);
-    for (const rows of parts[i]) await sinks.write(buildRecordBatch(schema, rows));
+    for (const part of parts[i]) await sinks.write(buildRecordBatch(schema, part));
     await sinks.endPart();
   }
   return sinks.finish();

@@ -1,0 +1,102 @@
+import { execFile } from 'node:child_process';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { tableFromIPC } from 'apache-arrow';
+import { expect, test } from 'vitest';
+import { checkedRows } from '../../src/export/checked-rows.ts';
+import { featureColumns } from '../../src/export/column-names.ts';
+import { featureSchema } from '../../src/export/features-table.ts';
+import { HOSTILE_NAMES, memoryStore, sampleRows, temporaryFolder, writeParts } from './sample.ts';
+
+const schema = featureSchema(
+  featureColumns('vgg16', [{ layer: 'fc2', pool: 'none', length: 5 }], 2),
+);
+
+test('each part is an Arrow file with a record batch for each write', async () => {
+  const store = memoryStore();
+  const files = await writeParts(
+    store,
+    ['feather'],
+    schema,
+    [[sampleRows(3, 5, 2), sampleRows(2, 5, 2)], [sampleRows(4, 5, 2)]],
+    { b: '2', a: '1' },
+  );
+  expect(files.map(({ name }) => name)).toEqual([
+    'feather/part-00000.feather',
+    'feather/part-00001.feather',
+  ]);
+  const bytes = store.files.get('feather/part-00000.feather')!;
+  expect(bytes.subarray(0, 6).toString()).toBe('ARROW1');
+  expect(bytes.subarray(-6).toString()).toBe('ARROW1');
+  const table = tableFromIPC(bytes);
+  expect(table.batches.map(({ numRows }) => numRows)).toEqual([3, 2]);
+  expect(table.schema.metadata.get('img2features')).toBe('{"a":"1","b":"2"}');
+  const rows = sampleRows(3, 5, 2);
+  expect(table.get(2)!.toJSON().origin).toBe(rows.origins[2]);
+  expect([...table.get(2)!.toJSON().cnn_vectors]).toEqual([...rows.vectors[0]!.subarray(10, 15)]);
+  expect([...table.get(2)!.toJSON().cnn_vectors_redux]).toEqual([...rows.reduced[0]!.slice(4, 6)]);
+});
+
+test('the caller may use its buffers again at once', async () => {
+  const store = memoryStore();
+  const rows = sampleRows(3, 5, 2);
+  const expected = [...rows.vectors[0]!.subarray(0, 5)];
+  const { openSinks } = await import('../../src/export/open-sinks.ts');
+  const { buildRecordBatch } = await import('../../src/export/features-table.ts');
+  const sinks = await openSinks({ store, formats: ['feather'], schema, metadata: {} });
+  await sinks.beginPart(0);
+  await sinks.write(buildRecordBatch(schema, rows));
+  rows.vectors[0]!.fill(7);
+  await sinks.endPart();
+  await sinks.finish();
+  const table = tableFromIPC(store.files.get('feather/part-00000.feather')!);
+  expect([...table.get(0)!.toJSON().cnn_vectors]).toEqual(expected);
+});
+
+test('a part without rows is a table without rows', async () => {
+  const store = memoryStore();
+  await writeParts(store, ['feather'], schema, [[]]);
+  const table = tableFromIPC(store.files.get('feather/part-00000.feather')!);
+  expect(table.numRows).toBe(0);
+  expect(table.schema.fields.map(({ name }) => name)).toEqual([
+    'origin',
+    'target',
+    'cnn_vectors',
+    'cnn_vectors_redux',
+  ]);
+});
+
+test('the same rows give the same bytes, and hostile names come back', async () => {
+  const [one, two] = [memoryStore(), memoryStore()];
+  const rows = sampleRows(HOSTILE_NAMES.length, 5, 2, HOSTILE_NAMES);
+  for (const store of [one, two]) await writeParts(store, ['feather'], schema, [[rows]]);
+  expect(two.files).toEqual(one.files);
+  const found = [];
+  for await (const row of checkedRows(one, 'feather', 'feather/part-00000.feather'))
+    found.push(row);
+  expect(found).toEqual(HOSTILE_NAMES.map((origin) => ({ origin, fault: undefined })));
+});
+
+const python = process.env.PYTHON_WITH_ARROW;
+
+test.skipIf(!python)('pyarrow, pandas and polars read it (PYTHON_WITH_ARROW)', async () => {
+  const store = memoryStore();
+  const rows = sampleRows(40, 5, 2);
+  await writeParts(store, ['feather'], schema, [[rows]]);
+  const path = join(await temporaryFolder(), 'part.feather');
+  await writeFile(path, store.files.get('feather/part-00000.feather')!);
+  const script = `
+import json, sys, numpy as np, pandas as pd, polars as pl, pyarrow.feather as f
+t, d, p = f.read_table(sys.argv[1], memory_map=True), pd.read_feather(sys.argv[1]), pl.read_ipc(sys.argv[1])
+assert t.num_rows == len(d) == p.height
+assert np.stack(d.cnn_vectors).dtype == np.float32
+print(json.dumps([d.origin[39], d.target[39], float(d.cnn_vectors[39][4]), float(p["cnn_vectors_redux"][39][1])]))`;
+  const { stdout } = await promisify(execFile)(python!, ['-c', script, path]);
+  expect(JSON.parse(stdout)).toEqual([
+    rows.origins[39],
+    rows.targets[39],
+    rows.vectors[0]!.at(-1),
+    rows.reduced[0]!.at(-1),
+  ]);
+});
