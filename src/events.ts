@@ -1,4 +1,5 @@
 import type { RejectReason } from './image/decode-error.ts';
+import type { UpdateReport } from './pipeline/update/update.ts';
 
 /** What a run tells while it works; the command line turns it into lines, a bar or JSON. */
 export type RunEvent =
@@ -21,6 +22,8 @@ export type RunEvent =
       readonly startupMs: number;
     }
   | { readonly event: 'resumed'; readonly images: number; readonly total: number }
+  /** How the input differs from the finished run that is brought up to date. */
+  | ({ readonly event: 'update' } & UpdateReport)
   | {
       readonly event: 'rejected';
       readonly origin: string;
@@ -56,6 +59,8 @@ export interface RunSummary {
   readonly timing: RunTiming;
   /** True when the run had finished before and nothing was left to do. */
   readonly wasComplete: boolean;
+  /** Only with --update on a finished run; with `wasComplete` nothing had changed. */
+  readonly update?: UpdateReport;
 }
 
 /** Milliseconds. Stages of the main process follow each other; worker and engine times overlap them. */

@@ -12,20 +12,18 @@ import { findCrashers } from './pipeline/find-crashers.ts';
 import { freezeListing } from './pipeline/freeze-listing.ts';
 import { loadExport } from './pipeline/load-export.ts';
 import { openExtractor } from './pipeline/open-extractor.ts';
-import { clearOutput, refuseForeignTable } from './pipeline/prepare-output.ts';
+import { type OpenedRun, openRun } from './pipeline/open-run.ts';
 import { Progress } from './pipeline/progress.ts';
 import { ReducerFitting } from './pipeline/reducer-fitting.ts';
 import { openSavedReducers } from './pipeline/saved-reducers.ts';
 import { type RunClock, StageClock } from './pipeline/stage-clock.ts';
-import { readSummary, summarize } from './pipeline/summarize.ts';
-import { workFolder } from './pipeline/work-folder.ts';
+import { summarize } from './pipeline/summarize.ts';
 import { writeReducers } from './pipeline/write-reducers.ts';
 import { loadReport } from './report/load-report.ts';
 import type { Manifest } from './run/manifest.ts';
-import { planShards, SHARD_ROWS } from './run/plan-shards.ts';
 import { type Rejection, writeRejections } from './run/rejections.ts';
 import { buildRunJson, publishRun } from './run/run-json.ts';
-import { RunStore } from './run/run-store.ts';
+import type { RunStore } from './run/run-store.ts';
 import { s3OptionsOf } from './s3/s3-options.ts';
 import { openSource } from './source/open-source.ts';
 
@@ -59,8 +57,8 @@ export async function extract(
     const opening = openExtractor(options, hooks);
     const opened = opening.catch(() => undefined); // heard below; this one only closes
     closing.push(async () => (await opened)?.close());
-    const manifest = await clock.time('list', () => freezeListing(source, options.limit, signal));
-    announce(manifest, onEvent);
+    const listed = await clock.time('list', () => freezeListing(source, options.limit, signal));
+    announce(listed, onEvent);
     const extractor = await opening;
     const lengths = extractor.outputs.map(({ length }) => length);
     const columns = selectColumns(
@@ -68,39 +66,26 @@ export async function extract(
       options.columns?.split(','),
     );
 
-    // Where the run stands: fresh, to go on with, or finished before.
-    const output = await openOutput(options.out, { s3, signal, onEvent });
+    // Where the run stands: fresh, to go on with, finished before, or to be brought up to date.
+    const output = await openOutput(options.out, { s3, signal, onEvent, isHeld: options.update });
     closing.push(async () => output.close?.());
     const saved = await openSaved(options, extractor, { s3, signal, onEvent });
     const identity = { ...runIdentity(options, extractor), reducer: saved?.sha256 };
-    const workDir = workFolder(options, onEvent);
-    if (!options.overwrite && !(await RunStore.isIn(workDir))) await refuseForeignTable(output);
-    const store = await RunStore.open(workDir, {
-      identity,
-      manifest,
-      lengths,
-      plan: planShards({
-        count: manifest.count,
-        rowBytes: 4 * lengths.reduce((sum, length) => sum + length, 0),
-        maxShardRows: options.mode === 'pixels' ? SHARD_ROWS.pixels : SHARD_ROWS.network,
-      }),
-      overwrite: options.overwrite,
-    });
-    closing.push(() => store.close());
-    for (const message of store.damaged) onEvent({ event: 'warning', message });
-    if (store.state === 'finished') {
-      const summary = await readSummary(output);
-      onEvent({ event: 'finished', summary });
-      return summary;
+    const standing = { options, source, listed, output, columns, identity, lengths };
+    const run = await openRun({ ...standing, signal, onEvent });
+    closing.push(() => run.close());
+    if (run.summary !== undefined) {
+      onEvent({ event: 'finished', summary: run.summary });
+      return run.summary;
     }
-    await clearOutput(output);
+    const { store, manifest, update } = run;
 
     // Features, shard by shard, and the sums that the reducers need.
-    const done = countDone(manifest, store, onEvent);
+    const done = countDone(run, onEvent);
     const progress = new Progress({ ...done, maxBad: options.maxBad, onEvent });
     const pixelOptions = decodeOptions(options, extractor.inputSize);
-    const guard = { imageTimeoutMs: options.imageTimeout * 1000, journalDir: workDir };
-    const setAside = await findCrashers(workDir, {
+    const guard = { imageTimeoutMs: options.imageTimeout * 1000, journalDir: run.dir };
+    const setAside = await findCrashers(run.dir, {
       source,
       manifest,
       store,
@@ -111,13 +96,15 @@ export async function extract(
     });
     const pool = new DecodePool(pixelOptions, options.workers, { ...guard, setAside });
     closing.push(() => pool.close());
-    const fitting = saved?.fitting ?? new ReducerFitting(store, extractor.outputs, options, signal);
+    const kept = saved?.fitting ?? (await update?.keptReducers(extractor.outputs));
+    const fitting = kept ?? new ReducerFitting(store, extractor.outputs, options, signal);
     onEvent({ event: 'stage', stage: 'extract' });
     const context = {
       source,
       maxPixels: pixelOptions.maxPixels,
       manifest,
       store,
+      reused: update?.reused,
       pool,
       extractor,
       fitting,
@@ -132,7 +119,7 @@ export async function extract(
     await extracting;
 
     // Scaler and PCA, then the table.
-    if (saved === undefined) onEvent({ event: 'stage', stage: 'reduce' });
+    if (kept === undefined) onEvent({ event: 'stage', stage: 'reduce' });
     const reducers = await clock.time('reduce', () => fitting.finish());
     onEvent({ event: 'stage', stage: 'export' });
     const rejections = [...allRejections(manifest, store)];
@@ -155,14 +142,16 @@ export async function extract(
 
     // The counts must add up; only then is the run called complete.
     const facts = { options, extractor, identity, reducers, clock, startedAt };
-    const end = { ...facts, manifest, store, rejections, files, newRows: progress.newRows };
+    const rows = { manifest, store, rejections, files, newRows: progress.newRows };
+    const end = { ...facts, ...rows, update: update?.report };
     const report = await clock.time('report', async () =>
       (await loadReport(options))({ ...end, source, output, signal, onEvent }),
     );
-    const run = buildRunJson(await runFacts({ ...end, ...report }));
-    await publishRun(output, run);
-    await store.finish();
-    const summary = summarize(run, output.target, false);
+    const json = buildRunJson(await runFacts({ ...end, ...report }));
+    await update?.makeWay(output, json.files);
+    await publishRun(output, json);
+    await (update ?? store).finish();
+    const summary = summarize(json, output.target, false, update?.report);
     onEvent({ event: 'finished', summary });
     return summary;
   } finally {
@@ -176,10 +165,14 @@ async function openSaved(options: ExtractOptions, extractor: Extractor, store: O
   return openSavedReducers(await openOutputForReading(options.with, store), options, extractor);
 }
 
-/** What earlier attempts left: images with a row or a rejection in a committed shard. */
-function countDone(manifest: Manifest, store: RunStore, onEvent: ExtractHooks['onEvent']) {
-  let done = 0;
-  let rejected = manifest.rejections.length;
+/** Images with a row or a rejection before the first is computed: by earlier attempts, or taken over by an update. */
+function countDone(
+  { manifest, store, update }: Exclude<OpenedRun, { summary: RunSummary }>,
+  onEvent: ExtractHooks['onEvent'],
+) {
+  const waiting = update?.reused.countWaiting() ?? { images: 0, rejected: 0 };
+  let done = waiting.images;
+  let rejected = manifest.rejections.length + waiting.rejected;
   for (const { id, start, end } of store.plan.shards) {
     if (!store.isCommitted(id)) continue;
     done += end - start;

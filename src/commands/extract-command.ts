@@ -65,7 +65,8 @@ async function runExtract(
       signal: context.signal,
       onEvent: (event) => reporter.handle(event),
     });
-    return summary.rejected > 0 ? 1 : 0;
+    const isUpToDate = summary.wasComplete && summary.update !== undefined;
+    return summary.rejected > 0 && !isUpToDate ? 1 : 0;
   } finally {
     reporter.close();
   }

@@ -20,7 +20,7 @@ export class DurableFile implements OutputFile {
   readonly #handle: FileHandle;
   readonly #hash = createHash('sha256');
   #bytes = 0;
-  #state: 'open' | 'committed' | 'aborted' = 'open';
+  #state: 'open' | 'sealed' | 'committed' | 'aborted' = 'open';
 
   private constructor(path: string, name: string, temp: string, handle: FileHandle) {
     this.#path = path;
@@ -49,7 +49,7 @@ export class DurableFile implements OutputFile {
   }
 
   async write(bytes: Uint8Array): Promise<void> {
-    this.#expectOpen();
+    this.#expect('open');
     this.#hash.update(bytes);
     try {
       let done = 0;
@@ -64,10 +64,28 @@ export class DurableFile implements OutputFile {
   }
 
   async commit(): Promise<WrittenFile> {
-    this.#expectOpen();
+    const written = await this.seal();
+    await this.publish();
+    return written;
+  }
+
+  /** The first half of `commit`: every byte is safe, and still under the temporary name. */
+  async seal(): Promise<WrittenFile> {
+    this.#expect('open');
     try {
       await this.#handle.sync();
       await this.#handle.close();
+    } catch (error) {
+      await this.#fail(error);
+    }
+    this.#state = 'sealed';
+    return { name: this.#name, bytes: this.#bytes, sha256: this.#hash.digest('hex') };
+  }
+
+  /** The second half: gives the file its name, in place of what stands there. */
+  async publish(): Promise<void> {
+    this.#expect('sealed');
+    try {
       await rename(this.#temp, this.#path);
       await syncFolder(dirname(this.#path));
     } catch (error) {
@@ -75,11 +93,10 @@ export class DurableFile implements OutputFile {
     }
     this.#state = 'committed';
     openTemps.delete(this.#temp);
-    return { name: this.#name, bytes: this.#bytes, sha256: this.#hash.digest('hex') };
   }
 
   async abort(): Promise<void> {
-    if (this.#state !== 'open') return;
+    if (this.#state === 'committed' || this.#state === 'aborted') return;
     this.#state = 'aborted';
     // The first failure is the one to report: what goes wrong while tidying up adds nothing.
     await this.#handle.close().catch(() => undefined);
@@ -92,8 +109,8 @@ export class DurableFile implements OutputFile {
     throw storageError(error, this.#name, dirname(this.#path));
   }
 
-  #expectOpen(): void {
-    if (this.#state !== 'open') {
+  #expect(state: 'open' | 'sealed'): void {
+    if (this.#state !== state) {
       throw storageError(new Error(`that it is ${this.#state} already`), this.#name, this.#path);
     }
   }

@@ -4,17 +4,26 @@ import { join, resolve } from 'node:path';
 import { ExportError, errnoOf } from '../errors.ts';
 import { DurableFile, isTempName, removeStaleTemps } from './durable-file.ts';
 import { makeFolder } from './make-folder.ts';
-import type { OutputFile, OutputStore } from './output-store.ts';
+import type { OutputFile, OutputStore, WrittenFile } from './output-store.ts';
 import { storageError } from './storage-error.ts';
+
+export interface FolderStoreOptions {
+  /** Committed files keep their temporary names until `_SUCCESS` gives all of them theirs, as in an S3Store. */
+  readonly isHeld: boolean;
+}
 
 /** An OutputStore in a folder on disk. */
 export class FolderStore implements OutputStore {
   readonly target: string;
   readonly #root: string;
+  #isHeld: boolean;
+  /** Committed, not visible yet; by name. */
+  readonly #ready = new Map<string, DurableFile>();
 
-  private constructor(target: string) {
+  private constructor(target: string, { isHeld }: FolderStoreOptions = { isHeld: false }) {
     this.target = target;
     this.#root = resolve(target);
+    this.#isHeld = isHeld;
   }
 
   /**
@@ -22,8 +31,8 @@ export class FolderStore implements OutputStore {
    *
    * @throws ExportError when the folder cannot be made or written
    */
-  static async open(target: string): Promise<FolderStore> {
-    const store = new FolderStore(target);
+  static async open(target: string, options?: FolderStoreOptions): Promise<FolderStore> {
+    const store = new FolderStore(target, options);
     try {
       await makeFolder(store.#root);
       await tidy(store.#root);
@@ -39,7 +48,37 @@ export class FolderStore implements OutputStore {
   }
 
   async create(name: string): Promise<OutputFile> {
-    return DurableFile.create(this.#pathOf(name), name);
+    const file = await DurableFile.create(this.#pathOf(name), name);
+    if (!this.#isHeld) return file;
+    return {
+      write: (bytes) => file.write(bytes),
+      commit: () => this.#hold(name, file),
+      abort: async () => {
+        if (this.#ready.get(name) === file) this.#ready.delete(name);
+        await file.abort();
+      },
+    };
+  }
+
+  async #hold(name: string, file: DurableFile): Promise<WrittenFile> {
+    const written = await file.seal();
+    if (name !== '_SUCCESS') {
+      this.#ready.set(name, file);
+      return written;
+    }
+    for (const [held, ready] of this.#ready) {
+      await ready.publish();
+      this.#ready.delete(held);
+    }
+    await file.publish();
+    this.#isHeld = false;
+    return written;
+  }
+
+  /** Gives up what is committed but not visible. */
+  async close(): Promise<void> {
+    for (const file of this.#ready.values()) await file.abort();
+    this.#ready.clear();
   }
 
   async list(folder: string): Promise<string[]> {

@@ -8,11 +8,13 @@ export interface OpenOutputOptions {
   readonly s3: S3Options;
   readonly signal: AbortSignal;
   readonly onEvent?: (event: RunEvent) => void;
+  /** Nothing that is written shows before `_SUCCESS` does; a store in S3 is always so. */
+  readonly isHeld?: boolean;
 }
 
 /** Opens a folder or a prefix of a store for writing. @throws ExportError; OptionError for a malformed URL */
 export async function openOutput(target: string, options: OpenOutputOptions): Promise<OutputStore> {
-  if (!isS3Url(target)) return FolderStore.open(target);
+  if (!isS3Url(target)) return FolderStore.open(target, { isHeld: options.isHeld ?? false });
   const { S3Store } = await import('./s3-store.ts');
   return new S3Store(target, options);
 }

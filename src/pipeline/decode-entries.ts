@@ -16,6 +16,8 @@ export interface DecodeEntriesOptions {
   readonly pool: DecodePool;
   /** Objects larger than any image of so many pixels are rejected unread. */
   readonly maxPixels: number;
+  /** Images of the shards that are passed over where it says false; undefined = none. */
+  readonly isWanted?: ((index: number) => boolean) | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -29,9 +31,9 @@ export function decodeEntries(options: DecodeEntriesOptions): {
   readonly ranges: readonly ChunkRange[];
   readonly chunks: AsyncIterable<DecodedChunk>;
 } {
-  const { source, entries, shards, pool, maxPixels, signal } = options;
+  const { source, entries, shards, pool, maxPixels, isWanted, signal } = options;
   const bodies = { most: CHUNK_BYTES, sizeOf: (index: number) => entries.entry(index).size };
-  const ranges = chunkRanges(shards, CHUNK_IMAGES, source.isLocal ? undefined : bodies);
+  const ranges = chunkRanges(shards, CHUNK_IMAGES, source.isLocal ? undefined : bodies, isWanted);
   // Workers open local files themselves; others are fetched ahead of them.
   if (source.isLocal) return { ranges, chunks: pool.decode(decodeTasks(ranges, entries), signal) };
   const fetched = new FetchedChunks({ source, entries, maxPixels });

@@ -13,6 +13,7 @@ import type { RunStore } from '../run/run-store.ts';
 import type { Extractor } from './extractor.ts';
 import { libraryVersions } from './library-versions.ts';
 import type { RunClock } from './stage-clock.ts';
+import type { UpdateReport } from './update/update.ts';
 
 /** How the options ask for pixels. */
 export function decodeOptions(
@@ -89,6 +90,8 @@ export interface RunEnd {
   readonly newRows: number;
   /** What the report found, for run.json. */
   readonly findings?: Json | undefined;
+  /** What an update kept and computed. */
+  readonly update: UpdateReport | undefined;
 }
 
 /** What run.json says of a run that has just ended. */
@@ -121,6 +124,7 @@ export async function runFacts(end: RunEnd): Promise<RunFacts> {
       model: describeModelOrigin(extractor),
     }),
     ...(reducers.length > 0 && { reducer: describeReducers(end) }),
+    ...(end.update !== undefined && { update: { ...end.update } }),
     findings: end.findings,
     libraries: libraryVersions(),
     files: end.files,

@@ -10,6 +10,7 @@ import type { ShardSums } from './reducer-fitting.ts';
 import { runBatches } from './run-batches.ts';
 import { ShardBuilder } from './shard-builder.ts';
 import type { RunClock } from './stage-clock.ts';
+import type { ReusedRows } from './update/reuse-rows.ts';
 import { watchChunks } from './watch-chunks.ts';
 
 export interface ExtractShardsContext {
@@ -18,6 +19,8 @@ export interface ExtractShardsContext {
   readonly maxPixels: number;
   readonly manifest: Manifest;
   readonly store: RunStore;
+  /** What an update takes over from the finished run, and does not compute. */
+  readonly reused: ReusedRows | undefined;
   readonly pool: DecodePool;
   readonly extractor: Extractor;
   readonly fitting: ShardSums;
@@ -33,7 +36,7 @@ export interface ExtractShardsContext {
  * In memory at once: what `decodeEntries` and `runBatches` hold, and one shard.
  */
 export async function extractShards(context: ExtractShardsContext): Promise<void> {
-  const { source, manifest, store, pool, extractor, fitting, progress, signal } = context;
+  const { source, manifest, store, reused, pool, extractor, fitting, progress, signal } = context;
   const open = store.plan.shards.filter(({ id }) => !store.isCommitted(id));
   if (open.length === 0) return;
 
@@ -44,6 +47,7 @@ export async function extractShards(context: ExtractShardsContext): Promise<void
     shards: open,
     pool,
     maxPixels,
+    isWanted: reused && ((index) => reused.isWanted(index)),
     signal,
   });
   const results = runBatches(watchChunks(chunks, context), ranges, extractor);
@@ -57,8 +61,9 @@ export async function extractShards(context: ExtractShardsContext): Promise<void
     shard.append(batch.indices, outputs, batch.rejections);
     progress.advance(batch.indices.length, batch.rejections.length);
     if (batch.isLastOfShard) {
-      await store.writeShard(id, shard);
-      await fitting.addShard(id, shard.indices.length, shard.outputs);
+      const rows = (await reused?.complete(id, shard)) ?? shard;
+      await store.writeShard(id, rows);
+      await fitting.addShard(id, rows.indices.length, rows.outputs);
       shard = undefined;
     }
   }

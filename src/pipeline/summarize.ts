@@ -3,6 +3,7 @@ import type { RunSummary } from '../events.ts';
 import type { OutputStore } from '../export/output-store.ts';
 import { readWhole } from '../export/whole-file.ts';
 import type { RunJson } from '../run/run-json.ts';
+import type { UpdateReport } from './update/update.ts';
 
 interface ReducerJson {
   readonly outputs: readonly {
@@ -12,7 +13,12 @@ interface ReducerJson {
 }
 
 /** The closing words of a run, from its run.json. */
-export function summarize(run: RunJson, out: string, wasComplete: boolean): RunSummary {
+export function summarize(
+  run: RunJson,
+  out: string,
+  wasComplete: boolean,
+  update?: UpdateReport,
+): RunSummary {
   const stages = run.stagesMs as Record<string, number>;
   const reducer = run.reducer as ReducerJson | undefined;
   return {
@@ -40,14 +46,16 @@ export function summarize(run: RunJson, out: string, wasComplete: boolean): RunS
       pipelineImagesPerSecond: stages.pipelineImagesPerSecond!,
     },
     wasComplete,
+    ...(update !== undefined && { update }),
   };
 }
 
 /**
  * The summary of a run that had finished before.
+ * @param update set where an update was asked for and found nothing to do
  * @throws RunError when its output is gone.
  */
-export async function readSummary(output: OutputStore): Promise<RunSummary> {
+export async function readSummary(output: OutputStore, update?: UpdateReport): Promise<RunSummary> {
   const names = await output.list('');
   if (!names.includes('_SUCCESS') || !names.includes('run.json')) {
     throw new RunError(
@@ -56,5 +64,5 @@ export async function readSummary(output: OutputStore): Promise<RunSummary> {
     );
   }
   const run = JSON.parse((await readWhole(output, 'run.json')).toString()) as RunJson;
-  return summarize(run, output.target, true);
+  return summarize(run, output.target, true, update);
 }

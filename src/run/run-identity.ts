@@ -7,6 +7,7 @@ import { describeDifference, fingerprint, type RunIdentity } from './fingerprint
 import { type Manifest, readManifest, writeManifest } from './manifest.ts';
 import { describeManifestDifference } from './manifest-difference.ts';
 import type { ShardPlan } from './plan-shards.ts';
+import { UPDATE_FOLDER } from './promote-update.ts';
 
 export interface OpenRunOptions {
   readonly identity: RunIdentity;
@@ -37,6 +38,7 @@ export async function layOutRun(dir: string, options: OpenRunOptions): Promise<v
   try {
     await rm(join(dir, 'identity.json'), { force: true });
     await rm(join(dir, 'finished.json'), { force: true });
+    await rm(join(dir, UPDATE_FOLDER), { recursive: true, force: true });
     for (const name of await readdir(join(dir, 'shards'))) await rm(join(dir, 'shards', name));
   } catch (error) {
     throw storageError(error, 'the work folder', dir);
@@ -60,6 +62,16 @@ export async function readRunIdentity(dir: string): Promise<RunIdentityFile | un
       fix: 'Start anew with --overwrite.',
     });
   }
+}
+
+/** Whether a run in a work folder is the one that these options and images make. */
+export function isSameRun(before: RunIdentityFile, options: OpenRunOptions): boolean {
+  const now = identityOf(options);
+  return (
+    before.fingerprint === now.fingerprint &&
+    before.manifestSha256 === now.manifestSha256 &&
+    cutOf(before) === cutOf(now)
+  );
 }
 
 /** @throws RunError that names each option, model or image in which the two runs differ */

@@ -32,6 +32,8 @@ export interface RunFacts {
   readonly model?: Json;
   /** k, explained variance …; absent with --k 0. */
   readonly reducer?: Json;
+  /** How many rows an update of a finished run kept and computed; absent in a run from scratch. */
+  readonly update?: Json;
   /** What the report found; absent without one. */
   readonly findings?: Json | undefined;
   /** Versions of what computed the bytes: sharp, TensorFlow, apache-arrow, … */
@@ -90,6 +92,7 @@ export function buildRunJson(facts: RunFacts): RunJson {
     },
     model: facts.model,
     reducer: facts.reducer,
+    update: facts.update,
     findings: facts.findings,
     device: facts.device,
     startedAt: facts.startedAt.toISOString(),

@@ -8,6 +8,7 @@ import { storageError } from '../export/storage-error.ts';
 import type { FeatureBlock, FeatureBlocks } from '../reduce/feature-blocks.ts';
 import { expectWholeShard, type ShardContent } from './expect-whole-shard.ts';
 import type { ShardPlan } from './plan-shards.ts';
+import { isPublishing, promoteUpdate } from './promote-update.ts';
 import { layOutRun, type OpenRunOptions, readRunIdentity, refuseOtherRun } from './run-identity.ts';
 import { acquireRunLock, type RunLock } from './run-lock.ts';
 import { readShardFile, readShardOutput, type ShardRows, writeShardFile } from './shard-file.ts';
@@ -24,6 +25,7 @@ export const WORK_FOLDER = '.img2features';
  *     shards/00000.bin      rows (see shard-file.ts), then
  *     shards/00000.json     its record: a shard counts from here on
  *     finished.json         the run is complete; the .bin files are gone
+ *     update/               an update of the finished run, laid out the same way (see pipeline/update/)
  *     lock                  who is writing
  */
 export class RunStore {
@@ -80,6 +82,7 @@ export class RunStore {
     try {
       await removeStaleTemps(dir);
       await removeStaleTemps(join(dir, 'shards'));
+      if (!options.overwrite) await settleUpdate(dir);
       const before = options.overwrite ? undefined : await readRunIdentity(dir);
       if (before === undefined) {
         await layOutRun(dir, options);
@@ -210,4 +213,14 @@ export class RunStore {
   #pathOf(id: number, extension: 'bin' | 'json'): string {
     return shardPath(this.#dir, id, extension);
   }
+}
+
+/** An update that was stopped while it replaced the table: its end is made good, or it must be gone on with. */
+async function settleUpdate(dir: string): Promise<void> {
+  await promoteUpdate(dir);
+  if (!isPublishing(dir)) return;
+  throw new RunError(
+    `Expected a whole table of the run in ${dir} but found an update that was stopped while it replaced it.`,
+    { fix: 'Give --update to go on with it, or --overwrite to compute the table anew.' },
+  );
 }

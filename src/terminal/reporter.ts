@@ -1,6 +1,6 @@
 import type { ProgressEvent, RunEvent } from '../events.ts';
 import { printable } from './escape.ts';
-import { formatSummary } from './summary.ts';
+import { formatSummary, formatUpdate } from './summary.ts';
 import { formatBytes, formatCount, formatDuration, formatRate } from './units.ts';
 
 export interface ReporterOptions {
@@ -93,6 +93,8 @@ function textReporter(options: ReporterOptions): Reporter {
           return line(
             `Going on where it stopped: ${formatCount(event.images)} of ${formatCount(event.total)} images are done.`,
           );
+        case 'update':
+          return line(`Since the finished run: ${formatUpdate(event)}.`);
         case 'rejected':
           rejectionsShown += 1;
           if (rejectionsShown <= MAX_REJECTIONS_SHOWN) {

@@ -1,4 +1,5 @@
 import type { RunSummary } from '../events.ts';
+import type { UpdateReport } from '../pipeline/update/update.ts';
 import { printable } from './escape.ts';
 import { formatBytes, formatCount, formatDuration, formatRate } from './units.ts';
 
@@ -6,6 +7,13 @@ import { formatBytes, formatCount, formatDuration, formatRate } from './units.ts
 export function formatSummary(summary: RunSummary): string {
   const lines: string[] = [];
   const { timing } = summary;
+  if (summary.wasComplete && summary.update !== undefined) {
+    lines.push(
+      `Nothing changed: ${formatUpdate(summary.update)}.`,
+      `Up to date: ${formatCount(summary.extracted)} rows in ${summary.out}.`,
+    );
+    return `${lines.map(printable).join('\n')}\n`;
+  }
   if (summary.wasComplete) {
     lines.push(
       `Already complete: ${formatCount(summary.extracted)} rows in ${summary.out} (--overwrite starts anew).`,
@@ -17,6 +25,9 @@ export function formatSummary(summary: RunSummary): string {
       `of ${formatCount(summary.discovered)} images in ${formatDuration(timing.totalMs)} ` +
       `(${formatRate(timing.pipelineImagesPerSecond)} images/s).`,
   );
+  if (summary.update !== undefined) {
+    lines.push(`  update: ${formatUpdate(summary.update)}; ${REDUCER[summary.update.reducer]}`);
+  }
   for (const [reason, count] of Object.entries(summary.rejectedByReason)) {
     lines.push(`  rejected ${formatCount(count)} × ${reason}`);
   }
@@ -43,4 +54,27 @@ export function formatSummary(summary: RunSummary): string {
   }
   if (summary.rejected > 0) lines.push('Bad images and why: rejected.jsonl.');
   return `${lines.map(printable).join('\n')}\n`;
+}
+
+const REDUCER = {
+  kept: 'scaler and PCA kept',
+  refitted: 'scaler and PCA fitted anew',
+  none: 'no PCA',
+} satisfies Record<UpdateReport['reducer'], string>;
+
+/** `90 unchanged, 5 added, 2 changed, 1 removed, 3 rejected before and unchanged`. */
+export function formatUpdate(update: UpdateReport): string {
+  const { unchanged, added, changed, removed, rejectedBefore, retried, relabelled } = update;
+  const rare = [
+    ...(retried > 0 ? [`${formatCount(retried)} rejected before and tried again`] : []),
+    ...(relabelled > 0 ? [`${formatCount(relabelled)} with another target`] : []),
+  ];
+  return [
+    `${formatCount(unchanged)} unchanged`,
+    `${formatCount(added)} added`,
+    `${formatCount(changed)} changed`,
+    `${formatCount(removed)} removed`,
+    `${formatCount(rejectedBefore)} rejected before and unchanged`,
+    ...rare,
+  ].join(', ');
 }

@@ -1,0 +1,84 @@
+import type { RunEvent, RunSummary } from '../events.ts';
+import type { FeatureColumn } from '../export/column-names.ts';
+import type { OutputStore } from '../export/output-store.ts';
+import type { ExtractOptions } from '../options.ts';
+import type { RunIdentity } from '../run/fingerprint.ts';
+import type { Manifest } from '../run/manifest.ts';
+import { planShards, SHARD_ROWS } from '../run/plan-shards.ts';
+import type { OpenRunOptions } from '../run/run-identity.ts';
+import { RunStore } from '../run/run-store.ts';
+import type { Source } from '../source/source.ts';
+import { clearOutput, refuseForeignTable } from './prepare-output.ts';
+import { readSummary } from './summarize.ts';
+import { openUpdate } from './update/open-update.ts';
+import type { Update } from './update/update.ts';
+import { workFolder } from './work-folder.ts';
+
+export interface OpenRunContext {
+  readonly options: ExtractOptions;
+  readonly source: Source;
+  /** The list of images, just frozen. */
+  readonly listed: Manifest;
+  readonly output: OutputStore;
+  readonly columns: readonly FeatureColumn[];
+  readonly identity: RunIdentity;
+  /** Values in each vector, by output. */
+  readonly lengths: readonly number[];
+  readonly signal: AbortSignal;
+  readonly onEvent: (event: RunEvent) => void;
+}
+
+/** A run to compute, or its summary where nothing is left to do. */
+export type OpenedRun =
+  | { readonly summary: RunSummary; close(): Promise<void> }
+  | {
+      readonly summary?: undefined;
+      /** The work folder. */
+      readonly dir: string;
+      readonly store: RunStore;
+      readonly manifest: Manifest;
+      /** Set where a finished run is brought up to date. */
+      readonly update: Update | undefined;
+      close(): Promise<void>;
+    };
+
+/** Where the run stands: fresh, to go on with, finished before, or finished and to be brought up to date. */
+export async function openRun(context: OpenRunContext): Promise<OpenedRun> {
+  const { options, listed, output, identity, lengths, onEvent } = context;
+  const dir = workFolder(options, onEvent);
+  const runOf = (manifest: Manifest): OpenRunOptions => ({
+    identity,
+    manifest,
+    lengths,
+    plan: planShards({
+      count: manifest.count,
+      rowBytes: 4 * lengths.reduce((sum, length) => sum + length, 0),
+      maxShardRows: options.mode === 'pixels' ? SHARD_ROWS.pixels : SHARD_ROWS.network,
+    }),
+    overwrite: options.overwrite,
+  });
+
+  const update = options.update
+    ? await openUpdate(dir, { ...context, run: runOf(listed), runOf })
+    : undefined;
+  if (update !== undefined && 'nothingToDo' in update) {
+    return { summary: await readSummary(output, update.nothingToDo), close: async () => {} };
+  }
+  if (update !== undefined) {
+    const { store, manifest } = update;
+    return { dir: update.dir, store, manifest, update, close: () => update.close() };
+  }
+
+  if (!options.overwrite && !(await RunStore.isIn(dir))) await refuseForeignTable(output);
+  const store = await RunStore.open(dir, runOf(listed));
+  const close = () => store.close();
+  try {
+    for (const message of store.damaged) onEvent({ event: 'warning', message });
+    if (store.state === 'finished') return { summary: await readSummary(output), close };
+    await clearOutput(output);
+    return { dir, store, manifest: listed, update: undefined, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}

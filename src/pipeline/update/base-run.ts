@@ -1,0 +1,79 @@
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { RunError } from '../../errors.ts';
+import { writeDurably } from '../../export/durable-file.ts';
+import type { OutputStore, WrittenFile } from '../../export/output-store.ts';
+import { readWhole } from '../../export/whole-file.ts';
+import type { FinishedState } from '../../run/finished-state.ts';
+import type { RunJson } from '../../run/run-json.ts';
+import { readIntact } from './stored-rows.ts';
+
+/** What an update needs of the finished run's run.json. */
+export interface BaseRun {
+  /** Every file of the table, with its SHA-256. */
+  readonly files: readonly WrittenFile[];
+  /** Seconds that the decoder had for an image. */
+  readonly imageTimeout: number;
+  /** The reducer was not fitted on these rows but kept by an update. */
+  readonly hasKeptReducer: boolean;
+}
+
+/**
+ * What the finished run wrote. The first look copies it, and reducer.npz, into the update's folder: once
+ * the update replaces the table, neither can be read from the output any more.
+ *
+ * @throws RunError when the output is not that of the run in the work folder, or reducer.npz is damaged
+ */
+export async function readBaseRun(
+  updateDir: string,
+  output: OutputStore,
+  before: FinishedState,
+): Promise<BaseRun> {
+  const path = join(updateDir, 'base.json');
+  if (existsSync(path)) return JSON.parse(await readFile(path, 'utf8')) as BaseRun;
+  const run = await readRunJson(output);
+  if (
+    run.fingerprint !== before.identity.fingerprint ||
+    run.counts.extracted !== before.rows ||
+    run.counts.discovered !== before.manifest.count + before.manifest.rejections.length
+  ) {
+    throw new RunError(
+      `Expected the table in ${output.target} to be that of the finished run but found another run's.`,
+      { fix: 'Give --overwrite to compute the table anew, or name another --out.' },
+    );
+  }
+  const update = run.update as { reducer?: string } | undefined;
+  return {
+    files: run.files,
+    imageTimeout: (run.options as { imageTimeout: number }).imageTimeout,
+    hasKeptReducer: update?.reducer === 'kept',
+  };
+}
+
+/** Copies what `readBaseRun` found, so that later starts need not look again. */
+export async function keepBaseRun(
+  updateDir: string,
+  output: OutputStore,
+  base: BaseRun,
+): Promise<void> {
+  if (existsSync(join(updateDir, 'base.json'))) return;
+  const reducer = base.files.find(({ name }) => name === 'reducer.npz');
+  if (reducer !== undefined) {
+    const bytes = await readIntact(output, reducer);
+    await writeDurably(join(updateDir, 'reducer.npz'), 'the reducer of the finished run', bytes);
+  }
+  const facts = JSON.stringify(base);
+  await writeDurably(join(updateDir, 'base.json'), 'the facts of the finished run', facts);
+}
+
+async function readRunJson(output: OutputStore): Promise<RunJson> {
+  const names = await output.list('');
+  if (!names.includes('_SUCCESS') || !names.includes('run.json')) {
+    throw new RunError(
+      `Expected the finished run in ${output.target} to have its run.json and _SUCCESS but found them removed.`,
+      { fix: 'Give --overwrite to compute the table anew, or name another --out.' },
+    );
+  }
+  return JSON.parse((await readWhole(output, 'run.json')).toString()) as RunJson;
+}

@@ -1,0 +1,138 @@
+import type { RejectReason } from '../../image/decode-error.ts';
+import { compareUtf8 } from '../../run/compare-utf8.ts';
+import type { FinishedState } from '../../run/finished-state.ts';
+import type { Manifest } from '../../run/manifest.ts';
+import type { SourceEntry } from '../../source/source.ts';
+
+/** How the input differs from that of the finished run; the first five (and `retried`) add up to both lists. */
+export interface UpdateCounts {
+  /** Same name, size and version (modification time, ETag): the row is kept. */
+  readonly unchanged: number;
+  readonly added: number;
+  readonly changed: number;
+  /** No longer in the input. */
+  readonly removed: number;
+  /** Rejected by the finished run and the same since: rejected again, untried. */
+  readonly rejectedBefore: number;
+  /** The same since, but rejected for a reason that has passed (unreadable then, more --image-timeout now): tried again. */
+  readonly retried: number;
+  /** Among `unchanged`: rows whose target alone is another (the list of images says so). */
+  readonly relabelled: number;
+}
+
+export interface Comparison {
+  readonly counts: UpdateCounts;
+  /** For each image of the new list the position in the old one whose outcome it keeps, or -1: to be computed. */
+  readonly keeps: Int32Array;
+}
+
+export interface CompareOptions {
+  /** The decoder has more time than the finished run gave it. */
+  readonly hasMoreTime: boolean;
+  /** Whether an image that could not be read can be now. */
+  readonly isReadable: (entry: SourceEntry) => Promise<boolean>;
+}
+
+/** Walks both lists once, in the order of their origins. */
+export async function compareManifests(
+  before: FinishedState,
+  now: Manifest,
+  options: CompareOptions,
+): Promise<Comparison> {
+  const keeps = new Int32Array(now.count).fill(-1);
+  const counts = {
+    unchanged: 0,
+    added: 0,
+    changed: 0,
+    removed: 0,
+    rejectedBefore: 0,
+    retried: 0,
+    relabelled: 0,
+  };
+  const old = walk(before.manifest);
+  const current = walk(now);
+  let was = old.next();
+  let is = current.next();
+  while (!was.done || !is.done) {
+    const order = orderOf(was, is);
+    if (order < 0) counts.removed++;
+    else if (order > 0) counts.added++;
+    else {
+      const fate = await fateOf(was.value!, is.value!, before, options);
+      counts[fate]++;
+      if (fate === 'unchanged' || fate === 'rejectedBefore') {
+        if (is.value!.entry !== undefined) keeps[is.value!.index] = was.value!.index;
+        if (was.value!.entry?.target !== is.value!.entry?.target) counts.relabelled++;
+      }
+    }
+    if (order <= 0) was = old.next();
+    if (order >= 0) is = current.next();
+  }
+  return { counts, keeps };
+}
+
+/** True when a new table would be the old one. */
+export function isSameTable(counts: UpdateCounts): boolean {
+  const { added, changed, removed, retried, relabelled } = counts;
+  return added + changed + removed + retried + relabelled === 0;
+}
+
+/** One image, or one file that the listing itself rejected (no entry then). */
+interface ListedItem {
+  readonly origin: string;
+  readonly index: number;
+  readonly entry: SourceEntry | undefined;
+  readonly reason: RejectReason | undefined;
+}
+
+/** Images and rejections of a listing as one sequence, sorted by origin. */
+function* walk(manifest: Manifest): Generator<ListedItem, undefined> {
+  const { rejections } = manifest;
+  let next = 0;
+  const rejectedItem = (): ListedItem => {
+    const { origin, reason } = rejections[next++]!;
+    return { origin, index: -1, entry: undefined, reason };
+  };
+  for (let index = 0; index < manifest.count; index++) {
+    const entry = manifest.entry(index);
+    while (next < rejections.length && compareUtf8(rejections[next]!.origin, entry.origin) < 0) {
+      yield rejectedItem();
+    }
+    yield { origin: entry.origin, index, entry, reason: undefined };
+  }
+  while (next < rejections.length) yield rejectedItem();
+}
+
+function orderOf(
+  was: IteratorResult<ListedItem, undefined>,
+  is: IteratorResult<ListedItem, undefined>,
+): number {
+  if (was.done) return 1;
+  return is.done ? -1 : compareUtf8(was.value.origin, is.value.origin);
+}
+
+async function fateOf(
+  was: ListedItem,
+  is: ListedItem,
+  before: FinishedState,
+  options: CompareOptions,
+): Promise<'unchanged' | 'changed' | 'rejectedBefore' | 'retried'> {
+  if (was.entry === undefined || is.entry === undefined) {
+    return was.reason !== undefined && was.reason === is.reason ? 'rejectedBefore' : 'changed';
+  }
+  if (was.entry.size !== is.entry.size || was.entry.version !== is.entry.version) return 'changed';
+  const rejection = before.rejections.get(was.index);
+  if (rejection === undefined) return 'unchanged';
+  return (await hasPassed(rejection.reason, is.entry, options)) ? 'retried' : 'rejectedBefore';
+}
+
+/** Most reasons lie in the bytes, which are the same; these lie in the moment of reading. */
+async function hasPassed(
+  reason: RejectReason,
+  entry: SourceEntry,
+  { hasMoreTime, isReadable }: CompareOptions,
+): Promise<boolean> {
+  if (reason === 'vanished' || reason === 'changed') return true;
+  if (reason === 'timeout') return hasMoreTime;
+  return reason === 'unreadable' && (await isReadable(entry));
+}

@@ -1,0 +1,158 @@
+import { existsSync } from 'node:fs';
+import { readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { RunError } from '../../errors.ts';
+import { writeDurably } from '../../export/durable-file.ts';
+import { makeFolder } from '../../export/make-folder.ts';
+import type { ImageRejection } from '../../image/decoded-chunk.ts';
+import type { ShardContent } from '../../run/expect-whole-shard.ts';
+import type { FinishedState } from '../../run/finished-state.ts';
+import type { Manifest } from '../../run/manifest.ts';
+import type { Shard } from '../../run/plan-shards.ts';
+import type { RunStore } from '../../run/run-store.ts';
+import { readShardFile, type ShardRows, writeShardFile } from '../../run/shard-file.ts';
+import { mergeRows } from './merge-rows.ts';
+import { RowReader } from './row-reader.ts';
+import type { StoredBatch } from './stored-rows.ts';
+
+export interface ReusedRowsOptions {
+  /** Where rows wait for those that are computed: `<work folder>/update/reused`. */
+  readonly dir: string;
+  readonly before: FinishedState;
+  readonly manifest: Manifest;
+  /** For each image of the new list the old position whose outcome it keeps, or -1. */
+  readonly keeps: Int32Array;
+  readonly store: RunStore;
+  readonly lengths: readonly number[];
+}
+
+/** The record that makes a file of waiting rows count. */
+interface WaitingRecord {
+  readonly rows: number;
+  readonly sha256: string;
+}
+
+/**
+ * What an update takes over from the finished run: rows out of its table, and rejections. A shard that
+ * needs nothing else is committed at once; of the others the rows wait in a file of their own, so that
+ * the old table is read once, before anything is computed, and never again.
+ */
+export class ReusedRows {
+  readonly #options: ReusedRowsOptions;
+
+  constructor(options: ReusedRowsOptions) {
+    this.#options = options;
+  }
+
+  /** Whether an image of the new list has to be computed. */
+  isWanted(index: number): boolean {
+    return this.#options.keeps[index] === -1;
+  }
+
+  /** What stands ready in shards that are not committed yet. */
+  countWaiting(): { images: number; rejected: number } {
+    const { store, keeps } = this.#options;
+    const waiting = { images: 0, rejected: 0 };
+    for (const shard of store.plan.shards) {
+      if (store.isCommitted(shard.id)) continue;
+      for (let i = shard.start; i < shard.end; i++) if (keeps[i] !== -1) waiting.images++;
+      waiting.rejected += this.#rejectionsOf(shard).length;
+    }
+    return waiting;
+  }
+
+  /**
+   * Takes the rows out of the old table, shard by shard; what an earlier attempt has taken is left alone.
+   *
+   * @param stored all rows of the old table in order; not read at all where nothing is missing
+   * @throws RunError when the table does not hold the rows that its run recorded
+   */
+  async takeOver(stored: AsyncGenerator<StoredBatch>, signal: AbortSignal): Promise<void> {
+    const { dir, store, before, manifest, keeps } = this.#options;
+    await makeFolder(dir);
+    const reader = new RowReader(stored);
+    try {
+      for (const shard of store.plan.shards) {
+        signal.throwIfAborted();
+        if (store.isCommitted(shard.id) || (await this.#readWaiting(shard.id)) !== undefined) {
+          continue;
+        }
+        const indices = this.#keptRows(shard);
+        const outputs = this.#options.lengths.map(
+          (length) => new Float32Array(indices.length * length),
+        );
+        for (const [at, index] of indices.entries()) {
+          const { origin } = manifest.entry(index);
+          await reader.copyRow({ row: before.rowOf[keeps[index]!]!, origin, outputs, at });
+        }
+        await this.#keep(shard, { indices, outputs });
+      }
+    } finally {
+      await stored.return(undefined);
+    }
+  }
+
+  /** Adds what is taken over to what was computed of a shard. */
+  async complete(id: number, computed: ShardContent): Promise<ShardContent> {
+    const { store, lengths } = this.#options;
+    const shard = store.plan.shards[id]!;
+    const rejections = [...computed.rejections, ...this.#rejectionsOf(shard)].sort(
+      (a, b) => a.index - b.index,
+    );
+    const expected = this.#keptRows(shard).length;
+    if (expected === 0) return { ...computed, rejections };
+    const waiting = await this.#readWaiting(id);
+    if (waiting?.indices.length !== expected) {
+      await rm(this.#pathOf(id, 'json'), { force: true });
+      throw new RunError(
+        `Expected ${expected} rows of the finished run in ${this.#pathOf(id, 'bin')} but found a damaged file.`,
+        { fix: 'Run the same command again: it takes them from the table anew.' },
+      );
+    }
+    return { ...mergeRows(waiting, computed, lengths), rejections };
+  }
+
+  async #keep(shard: Shard, rows: ShardRows): Promise<void> {
+    const rejections = this.#rejectionsOf(shard);
+    if (rows.indices.length + rejections.length === shard.end - shard.start) {
+      await this.#options.store.writeShard(shard.id, { ...rows, rejections });
+    } else if (rows.indices.length > 0) {
+      const name = `rows kept for shard ${shard.id}`;
+      const { sha256 } = await writeShardFile(this.#pathOf(shard.id, 'bin'), name, rows);
+      const record: WaitingRecord = { rows: rows.indices.length, sha256 };
+      await writeDurably(this.#pathOf(shard.id, 'json'), name, JSON.stringify(record));
+    }
+  }
+
+  async #readWaiting(id: number): Promise<ShardRows | undefined> {
+    const path = this.#pathOf(id, 'json');
+    if (!existsSync(path)) return undefined;
+    const { rows, sha256 } = JSON.parse(await readFile(path, 'utf8')) as WaitingRecord;
+    const { lengths } = this.#options;
+    return readShardFile(this.#pathOf(id, 'bin'), rows, lengths, sha256).catch(() => undefined);
+  }
+
+  /** Positions in the new list that keep a row, ascending. */
+  #keptRows({ start, end }: Shard): Uint32Array {
+    const { keeps, before } = this.#options;
+    const indices: number[] = [];
+    for (let i = start; i < end; i++) {
+      if (keeps[i] !== -1 && before.rowOf[keeps[i]!] !== -1) indices.push(i);
+    }
+    return Uint32Array.from(indices);
+  }
+
+  #rejectionsOf({ start, end }: Shard): ImageRejection[] {
+    const { keeps, before } = this.#options;
+    const rejections: ImageRejection[] = [];
+    for (let index = start; index < end; index++) {
+      const rejection = before.rejections.get(keeps[index]!);
+      if (rejection !== undefined) rejections.push({ ...rejection, index });
+    }
+    return rejections;
+  }
+
+  #pathOf(id: number, extension: 'bin' | 'json'): string {
+    return join(this.#options.dir, `${String(id).padStart(5, '0')}.${extension}`);
+  }
+}

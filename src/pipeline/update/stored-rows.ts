@@ -1,0 +1,154 @@
+import { createHash } from 'node:crypto';
+import { RunError } from '../../errors.ts';
+import type { FeatureColumn } from '../../export/column-names.ts';
+import type { OutputStore, WrittenFile } from '../../export/output-store.ts';
+import { textLines } from '../../export/text-lines.ts';
+
+/** Neighbouring rows of a finished table. */
+export interface StoredBatch {
+  readonly count: number;
+  /** Undefined where the table has no such column. */
+  readonly origins: ((row: number) => string) | undefined;
+  /** For each output float32 [count, length]. */
+  readonly vectors: readonly Float32Array[];
+}
+
+export interface StoredTable {
+  readonly output: OutputStore;
+  /** Every file of the run, in the order written, as run.json lists them. */
+  readonly files: readonly WrittenFile[];
+  /** Columns of the table. */
+  readonly columns: readonly FeatureColumn[];
+  /** Values in each vector, by output. */
+  readonly lengths: readonly number[];
+}
+
+/** The format to read vectors back from, bit for bit; undefined where the table does not hold them all. */
+export function formatWithVectors({
+  files,
+  columns,
+  lengths,
+}: Omit<StoredTable, 'output'>): 'parquet' | 'json' | undefined {
+  const kept = new Set(columns.filter(({ kind }) => kind === 'vector').map((c) => c.output));
+  if (kept.size < lengths.length) return undefined;
+  // JSON holds the shortest decimal of each float32, which reads back as the same float32; CSV has reduced vectors.
+  return (['parquet', 'json'] as const).find((format) => partsOf(files, format).length > 0);
+}
+
+/**
+ * All rows of a finished table in order. A file is checked against its SHA-256 before any row of it is
+ * given out; one file is in memory at once.
+ *
+ * @throws RunError for a file that is not the one the run wrote, or has not the rows it should have
+ */
+export async function* storedRows(table: StoredTable): AsyncGenerator<StoredBatch> {
+  const format = formatWithVectors(table);
+  if (format === undefined) return;
+  for (const file of partsOf(table.files, format)) {
+    yield* format === 'parquet' ? parquetBatches(table, file) : jsonBatches(table, file);
+  }
+}
+
+/** A file's bytes, given out only once all of them were found to be the run's own. */
+export async function readIntact(output: OutputStore, file: WrittenFile): Promise<Buffer> {
+  const pieces: Uint8Array[] = [];
+  for await (const piece of output.read(file.name)) pieces.push(piece);
+  const bytes = Buffer.concat(pieces);
+  const sha256 = createHash('sha256').update(bytes).digest('hex');
+  if (sha256 === file.sha256) return bytes;
+  throw new RunError(
+    `Expected ${file.name} of ${output.target} with the SHA-256 in its run.json but found another; nothing of it is reused.`,
+    { fix: 'Restore that file, or give --overwrite to compute the table anew.' },
+  );
+}
+
+function partsOf(files: readonly WrittenFile[], format: string): WrittenFile[] {
+  return files.filter(({ name }) => name.startsWith(`${format}/`));
+}
+
+async function* parquetBatches(
+  { output, columns, lengths }: StoredTable,
+  file: WrittenFile,
+): AsyncGenerator<StoredBatch> {
+  const { readParquetBatches } = await import('../../export/parquet-rows.ts');
+  const bytes = await readIntact(output, file);
+  const names = vectorNames(columns, lengths);
+  for await (const batch of readParquetBatches({ read: () => inOnePiece(bytes) }, file.name)) {
+    if (batch.numRows === 0) continue;
+    const origins = batch.getChild('origin');
+    yield {
+      count: batch.numRows,
+      origins: origins === null ? undefined : (row) => origins.get(row) as string,
+      vectors: names.map((name, output) => {
+        const list = batch.getChild(name)?.data[0];
+        const offsets = list?.valueOffsets as Int32Array | undefined;
+        const values = list?.children[0]?.values as Float32Array | undefined;
+        const length = lengths[output]!;
+        for (let row = 0; row < batch.numRows; row++) {
+          const found = offsets === undefined ? 0 : offsets[row + 1]! - offsets[row]!;
+          expectLength(found, length, name, file);
+        }
+        return values!.subarray(offsets![0]!, offsets![batch.numRows]!);
+      }),
+    };
+  }
+}
+
+async function* inOnePiece(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
+}
+
+/** Lines of JSON parsed at once. */
+const BATCH_ROWS = 256;
+
+async function* jsonBatches(
+  { output, columns, lengths }: StoredTable,
+  file: WrittenFile,
+): AsyncGenerator<StoredBatch> {
+  const bytes = await readIntact(output, file);
+  const names = vectorNames(columns, lengths);
+  let rows: Record<string, unknown>[] = [];
+  const toBatch = (): StoredBatch => {
+    const batch = rows;
+    rows = [];
+    return {
+      count: batch.length,
+      origins:
+        typeof batch[0]?.origin === 'string' ? (row) => batch[row]!.origin as string : undefined,
+      vectors: names.map((name, output) => {
+        const length = lengths[output]!;
+        const values = new Float32Array(batch.length * length);
+        batch.forEach((row, i) => {
+          const cell = row[name] as number[] | undefined;
+          expectLength(cell?.length ?? 0, length, name, file);
+          values.set(cell!, i * length);
+        });
+        return values;
+      }),
+    };
+  };
+  for await (const line of textLines(inPieces(bytes))) {
+    rows.push(JSON.parse(line));
+    if (rows.length === BATCH_ROWS) yield toBatch();
+  }
+  if (rows.length > 0) yield toBatch();
+}
+
+async function* inPieces(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += 1 << 20) yield bytes.subarray(at, at + (1 << 20));
+}
+
+/** The column of each output's vectors. */
+function vectorNames(columns: readonly FeatureColumn[], lengths: readonly number[]): string[] {
+  return lengths.map(
+    (_, output) => columns.find((c) => c.kind === 'vector' && c.output === output)!.name,
+  );
+}
+
+function expectLength(found: number, length: number, name: string, file: WrittenFile): void {
+  if (found === length) return;
+  throw new RunError(
+    `Expected ${length} values in each cell of ${name} in ${file.name} but found ${found}.`,
+    { fix: 'Give --overwrite to compute the table anew.' },
+  );
+}

@@ -1,0 +1,65 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { RunError } from '../errors.ts';
+import type { ImageRejection } from '../image/decoded-chunk.ts';
+import { type Manifest, readManifest } from './manifest.ts';
+import { type RunIdentityFile, readRunIdentity } from './run-identity.ts';
+import { findShards, type ShardRecord } from './shard-records.ts';
+
+/** What the work folder of a finished run still tells: its images, and what became of each. */
+export interface FinishedState {
+  readonly identity: RunIdentityFile;
+  readonly manifest: Manifest;
+  /** For each image the number of its row in the table, or -1 where it was rejected. */
+  readonly rowOf: Int32Array;
+  /** By position in the manifest. */
+  readonly rejections: ReadonlyMap<number, ImageRejection>;
+  /** Rows of the table. */
+  readonly rows: number;
+}
+
+/**
+ * Reads what a finished run left in its work folder; call it under the folder's lock.
+ *
+ * @returns undefined when no run has finished there
+ * @throws RunError when part of it is lost
+ */
+export async function readFinishedState(dir: string): Promise<FinishedState | undefined> {
+  const identity = await readRunIdentity(dir);
+  if (identity === undefined || !existsSync(join(dir, 'finished.json'))) return undefined;
+  const manifest = await readManifest(join(dir, 'manifest.jsonl'));
+  const records = await readRecords(dir, identity);
+  const isWhole = records.every((record) => record !== undefined);
+  if (!isWhole || manifest.sha256 !== identity.manifestSha256) {
+    throw new RunError(
+      `Expected the records of the finished run in ${dir} but found ${isWhole ? 'another list of images' : 'some of them missing'}.`,
+      { fix: 'Give --overwrite to compute the table anew.' },
+    );
+  }
+  return { identity, manifest, ...placeRows(records as ShardRecord[], manifest.count) };
+}
+
+async function readRecords(
+  dir: string,
+  { images, shards, shardRows, lengths }: RunIdentityFile,
+): Promise<(ShardRecord | undefined)[]> {
+  const cut = Array.from({ length: shards }, (_, id) => ({
+    id,
+    start: id * shardRows,
+    end: Math.min(images, (id + 1) * shardRows),
+  }));
+  const plan = { count: images, rowBytes: 0, shards: cut, parts: [] };
+  return (await findShards(dir, plan, { withRows: false, lengths })).records;
+}
+
+/** Rows stand in the table in the order of the images, rejections left out. */
+function placeRows(records: readonly ShardRecord[], count: number) {
+  const rejections = new Map<number, ImageRejection>();
+  for (const record of records) {
+    for (const rejection of record.rejections) rejections.set(rejection.index, rejection);
+  }
+  const rowOf = new Int32Array(count);
+  let rows = 0;
+  for (let index = 0; index < count; index++) rowOf[index] = rejections.has(index) ? -1 : rows++;
+  return { rowOf, rejections, rows };
+}
