@@ -3,7 +3,7 @@
  * 1 and 2, where the supervisor listens. It lives as long as its supervisor: signals of the terminal are that one's
  * to handle.
  */
-import { createWriteStream, fstatSync } from 'node:fs';
+import { createWriteStream, fstatSync, rmSync } from 'node:fs';
 import { Socket } from 'node:net';
 import type { Writable } from 'node:stream';
 import { Interrupted } from '../errors.ts';
@@ -13,6 +13,7 @@ import { BrokenPipe, errorEvent } from './worker-errors.ts';
 
 /** How long what is open may take to close once nobody is there any more. */
 const ORPHAN_MS = 1000;
+const RECURSIVELY = { recursive: true, force: true } as const;
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
 
@@ -49,6 +50,8 @@ async function run({ options, journalDir }: Extract<ToChild, { type: 'start' }>)
   // What is left in the pipes is nobody's any more.
   process.stdin.destroy();
   output.destroy();
+  // With nobody left to do it.
+  if (!process.connected && journalDir !== undefined) rmSync(journalDir, RECURSIVELY);
   say({ type: 'end', status }, () => process.connected && process.disconnect());
 }
 
