@@ -1,7 +1,7 @@
 /** The public API: re-exports only. */
 
-export { type ConvertModelOptions, convertModel } from './convert/convert-model.ts';
-export { type FetchModelOptions, fetchModel } from './convert/fetch/fetch-model.ts';
+export type { ConvertModelOptions } from './convert/convert-model.ts';
+export type { FetchedModel, FetchModelOptions } from './convert/fetch/fetch-model.ts';
 export type { Engine, EngineInfo, EngineOutput, EngineSpec } from './engine/engine.ts';
 export { openEngine } from './engine/open-engine.ts';
 export {
@@ -27,6 +27,7 @@ export {
   extractBatches,
 } from './library/extract-batches.ts';
 export type { FeatureOptions, ModelOptions } from './library/feature-options.ts';
+export { convertModel, fetchModel } from './library/load-on-call.ts';
 export { loadReducer } from './library/load-reducer.ts';
 export {
   type Embedding,

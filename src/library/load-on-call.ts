@@ -1,0 +1,22 @@
+/** What brings libraries of its own along (an HTTP client, a ZIP reader) is loaded when it is called. */
+import type { ConvertModelOptions } from '../convert/convert-model.ts';
+import type { FetchedModel, FetchModelOptions } from '../convert/fetch/fetch-model.ts';
+import type { ModelFolder } from '../model/model-folder.ts';
+
+/**
+ * Converts a Keras file (.h5, .weights.h5, .keras) into a model folder. Memory is bounded by some slices
+ * of 8 MiB, whatever the size of the file. `dir` is written whole or not at all.
+ * @throws ModelError for a file that is damaged or cannot be converted; OptionError for an option
+ *   that does not fit the file
+ */
+export async function convertModel(options: ConvertModelOptions): Promise<ModelFolder> {
+  return (await import('../convert/convert-model.ts')).convertModel(options);
+}
+
+/**
+ * Fetches the official ImageNet weights of one of the four networks, checks and converts them.
+ * @throws OptionError | ModelError
+ */
+export async function fetchModel(options: FetchModelOptions): Promise<FetchedModel> {
+  return (await import('../convert/fetch/fetch-model.ts')).fetchModel(options);
+}
