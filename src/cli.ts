@@ -30,7 +30,11 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 
 /** Its stdout is its answer, its stderr its events. */
 const isWorker = process.argv[2] === 'worker';
-const wantsJsonLog = process.argv.includes('--log=json') || isNextTo('--log', 'json');
+const wantsJsonLog =
+  process.argv.includes('--log=json') ||
+  isNextTo('--log', 'json') ||
+  (process.env.IMG2FEATURES_LOG === 'json' &&
+    !process.argv.some((word) => word.startsWith('--log')));
 
 const argv = process.argv.slice(2);
 const colors = {

@@ -4,7 +4,13 @@ import { OptionError } from './errors.ts';
  * Parsers from what a command line, a configuration file, an environment variable or a caller gives
  * (string, number, boolean, array) to one checked value. Each throws OptionError naming the option.
  */
-export type Parser<T> = (value: unknown, name: string) => T;
+export interface Parser<T> {
+  (value: unknown, name: string): T;
+  /** The words that it takes, where there are only a few: what a shell completes. */
+  readonly choices?: readonly string[];
+  /** It takes several of them, separated by commas. */
+  readonly isList?: boolean;
+}
 
 export function integer(min: number, max = Number.MAX_SAFE_INTEGER): Parser<number> {
   return (value, name) => {
@@ -33,16 +39,17 @@ export function autoOr<T>(inner: Parser<T>): Parser<T | 'auto'> {
 }
 
 export function oneOf<const T extends readonly string[]>(...choices: T): Parser<T[number]> {
-  return (value, name) => {
+  const parse = (value: unknown, name: string) => {
     const text = scalar(value, name);
     if (!choices.includes(text)) throw expected(listOfWords(choices), name, value);
     return text as T[number];
   };
+  return Object.assign(parse, { choices });
 }
 
 /** Words separated by commas, each one of the choices, each at most once, at least one. */
 export function someOf<const T extends readonly string[]>(...choices: T): Parser<T[number][]> {
-  return (value, name) => {
+  const parse = (value: unknown, name: string) => {
     const words = (Array.isArray(value) ? value : [value])
       .flatMap((part) => String(part).split(','))
       .map((word) => word.trim())
@@ -53,6 +60,7 @@ export function someOf<const T extends readonly string[]>(...choices: T): Parser
     }
     return words as T[number][];
   };
+  return Object.assign(parse, { choices, isList: true });
 }
 
 export function text(what: string): Parser<string> {

@@ -29,7 +29,8 @@ export interface OptionDefinition<T> {
 
 export type Mode = 'pixels' | 'vgg16' | 'cnn';
 
-const MODES = ['pixels', 'vgg16', 'cnn'] as const;
+/** What --mode takes. */
+export const MODES = ['pixels', 'vgg16', 'cnn'] as const;
 const CNN_MODES = ['vgg16', 'cnn'] as const;
 
 function define<T>(definition: OptionDefinition<T>): OptionDefinition<T> {

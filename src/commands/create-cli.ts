@@ -4,6 +4,9 @@ import { OptionError } from '../errors.ts';
 import { EXTRACT_OPTIONS, flagName } from '../options.ts';
 import { packageVersion } from '../package-version.ts';
 import type { CommandContext } from './command-context.ts';
+import { commandShapes } from './command-shapes.ts';
+import { complete } from './complete.ts';
+import { addCompletionCommand, COMPLETE_FLAG } from './completion-command.ts';
 import { addDoctorCommand } from './doctor-command.ts';
 import type { ExitStatus } from './exit-status.ts';
 import { addExtractCommand, addTransformCommand } from './extract-command.ts';
@@ -22,6 +25,12 @@ export async function createCli(context: CommandContext): Promise<ExitStatus> {
   const finish = (status: ExitStatus) => {
     outcome.status = status;
   };
+  if (context.argv[0] === COMPLETE_FLAG) {
+    const shapes = commandShapes((cli) => defineCommands(cli, context, finish));
+    const found = complete(context.argv.slice(1), shapes);
+    context.terminal.stdout(found.map(({ word, describe }) => `${word}\t${describe}\n`).join(''));
+    return 0;
+  }
   let cli: Argv = yargs(context.argv as string[])
     .scriptName('img2features')
     .parserConfiguration({ 'camel-case-expansion': false, 'parse-numbers': false })
@@ -41,16 +50,29 @@ export async function createCli(context: CommandContext): Promise<ExitStatus> {
       if (error !== undefined && error.name !== 'YError') throw error;
       throw usageError(message ?? error.message, context.argv);
     });
-  cli = addExtractCommand(cli, context, finish);
-  cli = addTransformCommand(cli, context, finish);
-  cli = addModelCommand(cli, context, finish);
-  cli = addSetupCommand(cli, context, finish);
-  cli = addVerifyCommand(cli, context, finish);
-  cli = addReportCommand(cli, context, finish);
-  cli = addDoctorCommand(cli, context, finish);
-  cli = addWorkerCommand(cli, context, finish);
+  cli = defineCommands(cli, context, finish);
   await cli.parseAsync();
   return outcome.status;
+}
+
+/** Every command; each adds itself to `cli`. */
+export function defineCommands(
+  cli: Argv,
+  context: CommandContext,
+  finish: (status: ExitStatus) => void,
+): Argv {
+  const commands = [
+    addExtractCommand,
+    addTransformCommand,
+    addModelCommand,
+    addSetupCommand,
+    addVerifyCommand,
+    addReportCommand,
+    addDoctorCommand,
+    addWorkerCommand,
+    addCompletionCommand,
+  ];
+  return commands.reduce((all, add) => add(all, context, finish), cli);
 }
 
 const KNOWN_FLAGS = ['mode', 'out', 'log', 'quiet', 'config', ...Object.keys(EXTRACT_OPTIONS)];

@@ -1,11 +1,12 @@
 import type { Argv } from 'yargs';
 import { OptionError } from '../errors.ts';
-import { oneOf } from '../option-values.ts';
-import { EXTRACT_OPTIONS, flagName, type OptionDefinition, resolveOptions } from '../options.ts';
+import { flag, oneOf } from '../option-values.ts';
+import { EXTRACT_OPTIONS, flagName, resolveOptions } from '../options.ts';
 import { createReporter } from '../terminal/reporter.ts';
 import type { CommandContext } from './command-context.ts';
 import { dryRun } from './dry-run.ts';
 import type { ExitStatus } from './exit-status.ts';
+import { addOptions, configOption, givenOptions } from './given-options.ts';
 
 /** `img2features <input> --mode … --out …`: the main job. */
 export function addExtractCommand(
@@ -42,7 +43,7 @@ export function addTransformCommand(
         'Same mode, model, layer, resize, scaler and PCA as the run in features',
       ),
     async (args) => {
-      const raw = withEnvironment(args, context.env);
+      const raw = givenOptions(args, context.env);
       const { inheritOptions } = await import('../pipeline/inherit-options.ts');
       finish(await runExtract(await inheritOptions(raw, context.signal), context));
     },
@@ -53,9 +54,9 @@ async function runExtract(
   args: Record<string, unknown>,
   context: CommandContext,
 ): Promise<ExitStatus> {
-  const raw = withEnvironment(args, context.env);
+  const raw = givenOptions(args, context.env);
   const log = raw.log === undefined ? 'text' : oneOf('text', 'json')(raw.log, 'log');
-  const quiet = raw.quiet === true || raw.quiet === 'true';
+  const quiet = raw.quiet !== undefined && flag()(raw.quiet, 'quiet');
   const options = resolveOptions(pickOptions(raw));
   if (options.dryRun) return dryRun(options, { ...context, log });
   const reporter = createReporter({ ...context.terminal, log, quiet });
@@ -74,9 +75,8 @@ async function runExtract(
 
 /** Every option of a run, as options.ts defines them. */
 function runOptions(command: Argv) {
-  return Object.entries(EXTRACT_OPTIONS as Record<string, OptionDefinition<unknown>>)
-    .reduce(
-      (all, [key, definition]) => all.option(flagName(key), yargsOption(definition)),
+  return configOption(
+    addOptions(
       command
         .positional('input', {
           type: 'string',
@@ -95,42 +95,16 @@ function runOptions(command: Argv) {
           group: 'Output:',
           describe: 'Folder or s3://bucket/prefix for the table',
         }),
+      Object.keys(EXTRACT_OPTIONS),
     )
-    .option('log', {
-      type: 'string',
-      requiresArg: true,
-      group: 'Run:',
-      describe: 'text, or json: one event a line on stdout',
-    })
-    .option('quiet', { type: 'boolean', group: 'Run:', describe: 'Only the summary and errors' })
-    .config('config', 'JSON file with any of these options');
-}
-
-function yargsOption(definition: OptionDefinition<unknown>) {
-  const { default: fallback, defaultText } = definition;
-  const shown = defaultText ?? (fallback === undefined ? undefined : String(fallback));
-  return {
-    // Values stay text here: options.ts alone checks them, so that every source meets the same check.
-    type: definition.isFlag ? ('boolean' as const) : ('string' as const),
-    ...(definition.isFlag ? {} : { requiresArg: true }),
-    describe: definition.describe,
-    group: `${definition.group}:`,
-    ...(shown === undefined ? {} : { defaultDescription: shown }),
-  };
-}
-
-/** IMG2FEATURES_MAX_BAD=5% stands for --max-bad 5% where the command line and the file say nothing. */
-function withEnvironment(
-  args: Record<string, unknown>,
-  env: CommandContext['env'],
-): Record<string, unknown> {
-  const merged = { ...args };
-  for (const key of ['mode', 'out', 'log', 'quiet', ...Object.keys(EXTRACT_OPTIONS)]) {
-    const name = flagName(key);
-    const value = env[`IMG2FEATURES_${name.replaceAll('-', '_').toUpperCase()}`];
-    if (merged[name] === undefined && value !== undefined && value !== '') merged[name] = value;
-  }
-  return merged;
+      .option('log', {
+        type: 'string',
+        requiresArg: true,
+        group: 'Run:',
+        describe: 'text, or json: one event a line on stdout',
+      })
+      .option('quiet', { type: 'boolean', group: 'Run:', describe: 'Only the summary and errors' }),
+  );
 }
 
 /** Only what `extract` knows, under its own names; yargs' own entries stay behind. */

@@ -84,7 +84,7 @@ function fromEnvironment(flag: string, env: CommandContext['env']): string | und
 
 function readConfig(path: string): Record<string, unknown> {
   const parsed = parseFile(path);
-  const known = [...KNOWN_FLAGS, 'color'];
+  const known = KNOWN_FLAGS;
   const found: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(parsed)) {
     const flag = flagName(key.replace(/^--/, ''));

@@ -31,7 +31,9 @@ export function addModelCommand(
             .option('top', TOP_FLAG)
             .option('seed', value('Integer; the same seed gives the same weights', '1'))
             .option('width', value('Width multiplier; 1 is the full network', '1'))
-            .option('classes', value('Units of the last layer', '1000')),
+            .option('classes', value('Units of the last layer', '1000'))
+            .example('$0 model init vgg16', 'models/vgg16, full size, to try the machine')
+            .example('$0 model init vgg16 --width 0.1 --out tiny', 'A small one for tests'),
         async (args) => {
           const { formatModelInit, runModelInit } = await import('./model-init.ts');
           const { width, classes, out } = args;
@@ -56,7 +58,12 @@ export function addModelCommand(
             .positional('file', { type: 'string', demandOption: true, describe: 'Keras file' })
             .option('arch', value('Architecture of a file of weights alone', 'recognised'))
             .option('preprocessing', value('caffe, tf, torch or none', "the architecture's own"))
-            .option('input-size', value('224, or 224x192 (height x width)', 'what the file says')),
+            .option('input-size', value('224, or 224x192 (height x width)', 'what the file says'))
+            .example('$0 model convert my-model.keras', 'A model of your own')
+            .example(
+              '$0 model convert vgg16_weights.h5 --arch vgg16 --out models/vgg16',
+              'A file of weights alone',
+            ),
         async (args) => {
           const { formatModelConvert, runModelConvert } = await import('./model-convert.ts');
           const { arch, out } = args;
@@ -85,7 +92,9 @@ export function addModelCommand(
             .option(
               'mirror',
               value('Address to use in place of the official one', '$IMG2FEATURES_WEIGHTS_MIRROR'),
-            ),
+            )
+            .example('$0 model fetch vgg16', "Keras' ImageNet weights in models/vgg16")
+            .example('$0 model fetch resnet50 --no-top', 'Without the classifier: smaller'),
         async (args) => {
           const { formatModelFetch, runModelFetch } = await import('./model-fetch.ts');
           const progress = createByteProgress(terminal, args.json === true);
@@ -111,7 +120,9 @@ export function addModelCommand(
               type: 'boolean',
               describe: 'Also check the SHA-256 of the weights',
             })
-            .option('json', JSON_FLAG),
+            .option('json', JSON_FLAG)
+            .example('$0 model info', 'What --layer can name in models/vgg16')
+            .example('$0 model info models/resnet50 --verify', 'And are the weights whole?'),
         async (args) => {
           const { formatModelInfo, runModelInfo } = await import('./model-info.ts');
           const info = await runModelInfo({
@@ -122,6 +133,8 @@ export function addModelCommand(
           show(args.json, info, formatModelInfo);
         },
       )
+      .example('$0 model fetch vgg16', 'Official weights, checked and converted')
+      .example('$0 model init --help', 'What one of them takes')
       .demandCommand(1, 'Expected init, convert, fetch or info after model but received nothing.'),
   );
 }

@@ -4,6 +4,7 @@ import { printable } from '../terminal/escape.ts';
 import { formatDuration } from '../terminal/units.ts';
 import type { CommandContext } from './command-context.ts';
 import type { ExitStatus } from './exit-status.ts';
+import { givenOptions } from './given-options.ts';
 
 /** `img2features setup [--gpu]`: installs the TensorFlow runtime. */
 export function addSetupCommand(
@@ -22,10 +23,13 @@ export function addSetupCommand(
           describe: "The CUDA 12 library and NVIDIA's packages (about 3.3 GB to download)",
         })
         .option('force', { type: 'boolean', default: false, describe: 'Install again' })
-        .option('log', { type: 'string', requiresArg: true, describe: 'text or json' }),
+        .option('log', { type: 'string', requiresArg: true, describe: 'text or json' })
+        .example('$0 setup', "The library for this machine's CPU")
+        .example('$0 setup --gpu', 'With CUDA, for an NVIDIA GPU'),
     async (args) => {
       const { runSetup } = await import('./setup.ts');
-      const isJson = oneOf('text', 'json')(args.log ?? 'text', 'log') === 'json';
+      const { log } = givenOptions(args, context.env, ['log']);
+      const isJson = oneOf('text', 'json')(log ?? 'text', 'log') === 'json';
       const { stdout, stderr, isTerminal } = context.terminal;
       const result = await runSetup(
         { gpu: args.gpu, force: args.force, signal: context.signal },

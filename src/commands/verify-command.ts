@@ -1,31 +1,35 @@
-import type { Argv, Options } from 'yargs';
-import { EXTRACT_OPTIONS, flagName, type OptionDefinition } from '../options.ts';
-import { STORE_OPTIONS, storeOptions } from '../pipeline/inherit-options.ts';
+import type { Argv } from 'yargs';
+import { flagName } from '../options.ts';
+import { storeOptions } from '../pipeline/inherit-options.ts';
 import { s3OptionsOf } from '../s3/s3-options.ts';
 import { printable } from '../terminal/escape.ts';
 import type { CommandContext } from './command-context.ts';
 import type { ExitStatus } from './exit-status.ts';
+import { addOptions, configOption, givenOptions, STORE_KEYS } from './given-options.ts';
 
 /** `img2features verify <run>`: does a finished run still hold what it says? */
 export function addVerifyCommand(
   cli: Argv,
-  { terminal, signal }: CommandContext,
+  { terminal, signal, env }: CommandContext,
   finish: (status: ExitStatus) => void,
 ): Argv {
   return cli.command(
     'verify <run>',
     'Check a finished run: counts, hashes, every row finite, every origin once',
     (command) =>
-      Object.entries(storeFlags()).reduce(
-        (all, [flag, options]) => all.option(flag, options),
-        command
+      configOption(
+        addOptions(command, STORE_KEYS)
           .positional('run', { type: 'string', demandOption: true, describe: 'The --out of a run' })
           .option('json', { type: 'boolean', describe: 'Print the result as JSON' }),
-      ),
+      )
+        .example('$0 verify features', 'Says "features is sound." or what is not')
+        .example('$0 verify s3://bucket/features --json', 'In a store, for a program')
+        .epilogue('Exit status: 0 sound, 2 not.'),
     async (args) => {
       const { verifyRun } = await import('../run/verify-run.ts');
       const { openOutputForReading } = await import('../export/open-output.ts');
-      const s3 = s3OptionsOf(storeOptions(args));
+      const given = givenOptions(args, env, STORE_KEYS.map(flagName));
+      const s3 = s3OptionsOf(storeOptions(given));
       const store = await openOutputForReading(args.run, { s3, signal });
       const problems = await verifyRun(store);
       await store.close?.();
@@ -41,16 +45,5 @@ export function addVerifyCommand(
       }
       finish(problems.length === 0 ? 0 : 2);
     },
-  );
-}
-
-/** The options that say how a store is reached; values are checked by `storeOptions`. */
-function storeFlags(): Record<string, Options> {
-  const definitions = EXTRACT_OPTIONS as Record<string, OptionDefinition<unknown>>;
-  return Object.fromEntries(
-    STORE_OPTIONS.map((key) => {
-      const { isFlag, describe } = definitions[key]!;
-      return [flagName(key), { type: isFlag ? 'boolean' : 'string', describe, group: 'Store:' }];
-    }),
   );
 }
