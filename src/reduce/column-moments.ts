@@ -1,23 +1,20 @@
+import { createColumnKernel } from './column-kernel.ts';
 import { type MomentsState, notFinite } from './moments.ts';
 
 /**
  * Mean and sum of squared deviations of each column, in float64, by Welford's recurrence on the
  * rows less the first one: what the
  * scaler needs where a scatter matrix would be too large. Rows are taken one by one, so the result
- * depends on the rows and their order only. Memory: 16 dims bytes.
+ * depends on the rows and their order only. Memory: 28 dims bytes.
  */
 export class ColumnMoments {
   readonly dims: number;
   count = 0;
-  private readonly origin: Float64Array;
-  private readonly means: Float64Array;
-  private readonly sums: Float64Array;
+  private readonly kernel: ReturnType<typeof createColumnKernel>;
 
   constructor(dims: number) {
     this.dims = dims;
-    this.origin = new Float64Array(dims);
-    this.means = new Float64Array(dims);
-    this.sums = new Float64Array(dims);
+    this.kernel = createColumnKernel(dims);
   }
 
   /**
@@ -26,21 +23,11 @@ export class ColumnMoments {
    * @throws RunError naming the row (counted from the first ever added) of a value that is not finite.
    */
   add(values: Float32Array | Float64Array, n: number): void {
-    const { dims, origin, means, sums } = this;
-    if (this.count === 0 && n > 0) origin.set(values.subarray(0, dims));
+    const { dims, kernel } = this;
+    if (this.count === 0 && n > 0) kernel.origin.set(values.subarray(0, dims));
     for (let i = 0; i < n; i++) {
-      const share = 1 / (this.count + 1);
-      const row = i * dims;
-      let check = 0;
-      for (let j = 0; j < dims; j++) {
-        const value = values[row + j]! - origin[j]!;
-        const delta = value - means[j]!;
-        const mean = means[j]! + delta * share;
-        check += value - value;
-        sums[j]! += delta * (value - mean);
-        means[j] = mean;
-      }
-      if (!Number.isFinite(check)) throw notFinite(values, dims, i, this.count - i);
+      const row = values.subarray(i * dims, (i + 1) * dims);
+      if (!kernel.add(row, 1 / (this.count + 1))) throw notFinite(values, dims, i, this.count - i);
       this.count++;
     }
   }
@@ -49,41 +36,48 @@ export class ColumnMoments {
   merge(other: ColumnMoments): void {
     const total = this.count + other.count;
     if (total === 0) return;
-    if (this.count === 0) this.origin.set(other.origin);
+    const { origin, means, squares } = this.kernel;
+    const theirs = other.kernel;
+    if (this.count === 0) origin.set(theirs.origin);
     const weight = (this.count / total) * other.count;
     for (let j = 0; j < this.dims; j++) {
-      const shift = other.origin[j]! - this.origin[j]!;
-      const delta = shift + other.means[j]! - this.means[j]!;
-      this.sums[j]! += other.sums[j]! + delta * delta * weight;
-      this.means[j]! += delta * (other.count / total);
+      const shift = theirs.origin[j]! - origin[j]!;
+      const delta = shift + theirs.means[j]! - means[j]!;
+      squares[j]! += theirs.squares[j]! + delta * delta * weight;
+      means[j]! += delta * (other.count / total);
     }
     this.count = total;
   }
 
   /** Mean of each column, [dims]. */
   mean(): Float64Array {
-    return this.means.map((mean, j) => this.origin[j]! + mean);
+    return this.kernel.means.map((mean, j) => this.kernel.origin[j]! + mean);
   }
 
   /** Sum of the squared deviations of each column from its mean, [dims]; exactly 0 where it is constant. */
   squares(): Float64Array {
-    return this.sums.slice();
+    return this.kernel.squares.slice();
   }
 
   /** A copy of everything; no rows wait here. */
   state(): MomentsState {
-    const { count, origin, means, sums } = this;
-    const waiting = new Float64Array(0);
-    return { count, origin: origin.slice(), mean: means.slice(), scatter: sums.slice(), waiting };
+    const { origin, means, squares } = this.kernel;
+    return {
+      count: this.count,
+      origin: origin.slice(),
+      mean: means.slice(),
+      scatter: squares.slice(),
+      waiting: new Float64Array(0),
+    };
   }
 
   /** Goes on from a state: the same bits as without the interruption. */
   static fromState({ count, origin, mean, scatter }: MomentsState): ColumnMoments {
     const moments = new ColumnMoments(origin.length);
     moments.count = count;
-    moments.origin.set(origin);
-    moments.means.set(mean);
-    moments.sums.set(scatter);
+    moments.kernel.origin.set(origin);
+    moments.kernel.means.set(mean);
+    moments.kernel.squares.set(scatter);
     return moments;
   }
 }

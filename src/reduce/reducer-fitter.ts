@@ -1,11 +1,13 @@
 import { OptionError, RunError } from '../errors.ts';
 import { ColumnMoments } from './column-moments.ts';
 import type { FeatureBlock, FeatureBlocks } from './feature-blocks.ts';
-import { fitComponents } from './fit-components.ts';
+import { type FitComponentsOptions, fitComponents } from './fit-components.ts';
 import { decodeFitterState, encodeFitterState } from './fitter-state.ts';
 import { Moments } from './moments.ts';
 import { passOperator } from './pass-operator.ts';
+import type { Scaling } from './projector.ts';
 import { inverses, Reducer } from './reducer.ts';
+import { isResident } from './row-passes.ts';
 import { scatterOperator } from './scatter-operator.ts';
 
 export interface ReducerOptions {
@@ -18,10 +20,13 @@ export interface ReducerOptions {
 }
 
 /**
- * Up to here `add` keeps a scatter matrix (8 dims^2 bytes, 134 MB at the limit) and `finish` reads no
- * rows; above it only columns' moments, and `finish` reads all rows again, some 10 to 20 times.
+ * Up to here `add` keeps a scatter matrix (8 dims^2 bytes) and `finish` reads no rows; above it only
+ * columns' moments, and `finish` goes over all rows again, some 10 to 20 times: for few components that
+ * takes far fewer products, and nothing of it slows the run.
  */
-export const SCATTER_DIMS = 4096;
+export const SCATTER_DIMS = 512;
+/** The largest scatter matrix that is taken from others: 134 MB. */
+const MOST_SCATTER_DIMS = 4096;
 
 /** Vectors that the eigensolver holds on a scatter matrix, whose products are cheap ... */
 const SCATTER_CAPACITY = 60;
@@ -30,6 +35,11 @@ const PASS_CAPACITY = 160;
 const PASS_BYTES = 128 * 1024 * 1024;
 const MOST_PRODUCTS = 1000;
 const MOST_PASSES = 100;
+/** On rows in memory a pass costs what it computes, and narrow blocks need the fewest vectors. */
+const RESIDENT_WIDTH = 4;
+const MOST_RESIDENT_PASSES = 1000;
+/** Rows are float32: each value is known to 6e-8 of its size. */
+const PASS_ANGLE = 1e-9;
 
 /** Fits a scaler and a PCA on rows that stream by; the result depends on the rows and their order only. */
 export class ReducerFitter {
@@ -72,14 +82,15 @@ export class ReducerFitter {
   static fromState(bytes: Uint8Array, dims: number, options: ReducerOptions): ReducerFitter {
     const fitter = new ReducerFitter(dims, options);
     const state = decodeFitterState(bytes);
-    const expected = dims <= SCATTER_DIMS ? (dims * (dims + 1)) / 2 : dims;
-    if (state.origin.length !== dims || state.scatter.length !== expected) {
+    const sums = state.scatter.length;
+    const isScatter = sums === (dims * (dims + 1)) / 2 && dims <= MOST_SCATTER_DIMS;
+    const isFit = isScatter || (sums === dims && dims > SCATTER_DIMS);
+    if (state.origin.length !== dims || !isFit) {
       throw new RunError(
-        `Expected sums of ${dims} columns for a fitter but found ${state.origin.length} columns and ${state.scatter.length} sums`,
+        `Expected sums of ${dims} columns for a fitter but found ${state.origin.length} columns and ${sums} sums`,
       );
     }
-    const type = dims <= SCATTER_DIMS ? Moments : ColumnMoments;
-    fitter.moments = type.fromState(state);
+    fitter.moments = (isScatter ? Moments : ColumnMoments).fromState(state);
     return fitter;
   }
 
@@ -93,13 +104,17 @@ export class ReducerFitter {
         `Expected vectors of ${this.dims} values for a merge but found ${other.dims}`,
       );
     }
-    // Equal dims make both of the same kind.
+    if (this.moments instanceof Moments !== other.moments instanceof Moments) {
+      throw new RunError(
+        `Expected the sums of two fitters to be of one kind but found a scatter matrix and columns alone`,
+      );
+    }
     (this.moments as Moments).merge(other.moments as Moments);
   }
 
   /**
    * Finds scaler and components. Components beyond the rank (n - 1, dims or less) are zeros.
-   * @param blocks the rows that were added, in the same order; read only above SCATTER_DIMS.
+   * @param blocks the rows that were added, in the same order; read where there is no scatter matrix.
    * @throws RunError when `blocks` are not those rows; the signal's reason when it fires.
    */
   async finish(blocks: FeatureBlocks, signal?: AbortSignal): Promise<Reducer> {
@@ -119,12 +134,13 @@ export class ReducerFitter {
       (sum, variance, j) => sum + variance * scale[j]! ** 2,
       0,
     );
-    const operator =
+    const shared = { k, count, totalVariance, signal };
+    const components =
       moments instanceof Moments
-        ? scatterOperator(moments, scale)
-        : passOperator(blocks, { shift: mean, scale });
+        ? await fitComponents(scatterOperator(moments, scale), { ...shared, ...SCATTER_LIMITS })
+        : await fitByPasses(blocks, { shift: mean, scale }, shared);
     return new Reducer({
-      ...(await fitComponents(operator, { k, count, totalVariance, signal, ...limits(dims) })),
+      ...components,
       dims,
       k,
       count,
@@ -138,10 +154,29 @@ export class ReducerFitter {
   }
 }
 
-function limits(dims: number) {
-  if (dims <= SCATTER_DIMS) {
-    return { capacity: SCATTER_CAPACITY, maxApplies: MOST_PRODUCTS, isCostly: false };
+const SCATTER_LIMITS = {
+  capacity: SCATTER_CAPACITY,
+  maxApplies: MOST_PRODUCTS,
+  isCostly: false,
+};
+
+async function fitByPasses(
+  blocks: FeatureBlocks,
+  scaling: Scaling,
+  options: Pick<FitComponentsOptions, 'k' | 'count' | 'totalVariance' | 'signal'>,
+) {
+  const isCheap = isResident(blocks);
+  const operator = passOperator(blocks, scaling);
+  try {
+    return await fitComponents(operator, {
+      ...options,
+      capacity: Math.min(PASS_CAPACITY, Math.floor(PASS_BYTES / (8 * blocks.dims))),
+      maxApplies: isCheap ? MOST_RESIDENT_PASSES : MOST_PASSES,
+      isCostly: true,
+      angle: PASS_ANGLE,
+      ...(isCheap && { width: Math.ceil(options.k / 12) * RESIDENT_WIDTH }),
+    });
+  } finally {
+    await operator.close();
   }
-  const capacity = Math.min(PASS_CAPACITY, Math.floor(PASS_BYTES / (8 * dims)));
-  return { capacity, maxApplies: MOST_PASSES, isCostly: true };
 }

@@ -1,5 +1,5 @@
+import { encodeModule, f64x2, i32, local } from '../wasm/wasm-encoder.ts';
 import { TILE, type TileKernel } from './tile-kernel.ts';
-import { encodeModule, f64x2, i32, local } from './wasm-encoder.ts';
 
 const PAGE_BYTES = 64 * 1024;
 const DOUBLE_BYTES = 8;

@@ -15,6 +15,16 @@ export interface TopEigenpairsOptions {
   readonly maxApplies: number;
   /** Whether a product costs more than solving the small problem: then each may be the last one. */
   readonly isCostly: boolean;
+  /**
+   * Vectors in a block. Few make the fewest vectors in all, many the fewest products.
+   * @default k + 2, to a multiple of 4
+   */
+  readonly width?: number;
+  /**
+   * A vector may be off by this angle, or by what rounding leaves where values lie too close for it.
+   * @default 1e-12
+   */
+  readonly angle?: number;
   /** Checked before each product. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -36,6 +46,10 @@ const SPARE = 2;
 const ANGLE = 1e-12;
 /** ... or, where values lie too close for that, its residual may be this share of the largest value. */
 const PRECISION = 4e-15;
+/** Values closer than this share of the largest may be one value of several vectors. */
+const SAME = 1e-9;
+/** How much larger the small problem is when it is solved the next time, where many lie ahead. */
+const GROWTH = 1.1;
 /** Below this residual, so many checks in a row without progress mean that only rounding is left. */
 const NEARLY = 1e-12;
 const STALLED = 3;
@@ -45,25 +59,35 @@ const STALLED = 3;
  *
  * Block Lanczos with full orthogonalisation: the span of S, A S, A^2 S ... is kept as an orthonormal
  * basis V, and T = V^T A V, a small problem, gives the pairs. A full basis restarts from its best
- * vectors (thick restart: Wu and Simon, SIAM J. Matrix Anal. Appl. 22, 2000). A block wider than k
- * finds multiple values; seeded start vectors S make every run give the same bits.
+ * vectors (thick restart: Wu and Simon, SIAM J. Matrix Anal. Appl. 22, 2000). Start vectors S find no more
+ * copies of a multiple value than they are: where as many are found, or the span is exhausted, new ones
+ * join. They are seeded: every run gives the same bits.
  */
 export async function topEigenpairs(
   operator: SymmetricOperator,
   k: number,
-  { capacity, maxApplies, isCostly, signal }: TopEigenpairsOptions,
+  { capacity, maxApplies, isCostly, width: block, angle, signal }: TopEigenpairsOptions,
 ): Promise<Eigenpairs> {
   const { dims } = operator;
-  const width = Math.min(dims, Math.ceil((k + SPARE) / 4) * 4);
-  const room = Math.min(dims, Math.max(capacity, 3 * width));
+  const wide = Math.min(dims, Math.ceil((k + SPARE) / 4) * 4);
+  const width = Math.min(wide, block ?? wide);
+  const room = Math.min(dims, Math.max(capacity, 3 * wide));
   const basis = new Basis(dims, room);
   const small = new SmallProblem(room);
-  const isDone = convergence(k);
-  let beyond = startBlock(dims, width); // [b, dims]: what the next vectors are made of
+  const isDone = convergence(k, angle ?? ANGLE);
+  const random = seededValues();
+  let beyond = random(dims * width); // [b, dims]: what the next vectors are made of
   let b = width;
+  let started = width;
+  let nextCheck = 0;
   let largest = 0;
   for (let applies = 0; ; ) {
-    const added = basis.extend(beyond, b, PRECISION * largest);
+    let added = basis.extend(beyond, b, PRECISION * largest);
+    if (added === 0 && basis.size < wide) {
+      // The span is closed, and smaller than what is asked for.
+      added = basis.extend(random(dims * width), width, PRECISION);
+      started += width;
+    }
     if (added > 0) {
       signal?.throwIfAborted();
       const first = basis.size - added;
@@ -77,13 +101,19 @@ export async function topEigenpairs(
     }
     const isFull = room < dims && basis.size + b > room;
     const isLast = added === 0 || applies === maxApplies;
-    if (!isFull && !isLast && !isCostly) continue;
+    if (!isFull && !isLast && (!isCostly || basis.size < nextCheck)) continue;
+    nextCheck = basis.size * GROWTH;
     const pairs = small.solve(basis.size);
     const found = Math.min(k, basis.size);
     // A basis that nothing can be added to holds whole eigenvectors.
     const residuals = added === 0 ? new Float64Array(found) : pairs.residuals(beyond, b, found);
     if (isLast || isDone(pairs.values, residuals)) {
-      return finish(basis, pairs, residuals, k, applies);
+      if (isLast || mostAlike(pairs.values, k) < started) {
+        return finish(basis, pairs, residuals, k, applies);
+      }
+      beyond = random(dims * width);
+      b = width;
+      started += width;
     }
     if (isFull) {
       const kept = k + (width >> 1);
@@ -94,7 +124,10 @@ export async function topEigenpairs(
 }
 
 /** Decides after each step whether the first k pairs are as good as they need to be, or can get. */
-function convergence(k: number): (values: Float64Array, residuals: Float64Array) => boolean {
+function convergence(
+  k: number,
+  angle: number,
+): (values: Float64Array, residuals: Float64Array) => boolean {
   let best = Number.POSITIVE_INFINITY;
   let stalled = 0;
   return (values, residuals) => {
@@ -102,7 +135,7 @@ function convergence(k: number): (values: Float64Array, residuals: Float64Array)
     let worst = 0;
     residuals.forEach((residual, i) => {
       const gap = Math.min((values[i - 1] ?? Infinity) - values[i]!, values[i]! - values[i + 1]!);
-      worst = Math.max(worst, residual / Math.max(ANGLE * gap, PRECISION * values[0]!));
+      worst = Math.max(worst, residual / Math.max(angle * gap, PRECISION * values[0]!));
     });
     if (worst <= 1) return true;
     stalled = worst < best / 2 ? 0 : stalled + 1;
@@ -127,17 +160,27 @@ function finish(
   return { values, vectors, residual, applies };
 }
 
-/** Seeded values in [-1, 1), [width, dims]: arithmetic only, so equal on every machine (mulberry32). */
-function startBlock(dims: number, width: number): Float64Array {
-  const block = new Float64Array(dims * width);
-  let state = 0;
-  for (let i = 0; i < block.length; i++) {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    block[i] = ((t ^ (t >>> 14)) >>> 0) / 2 ** 31 - 1;
+/** How many of the first k values are one value, at most. */
+function mostAlike(values: Float64Array, k: number): number {
+  let most = 1;
+  let alike = 1;
+  for (let i = 1; i < Math.min(k, values.length); i++) {
+    alike = values[i - 1]! - values[i]! <= SAME * values[0]! ? alike + 1 : 1;
+    most = Math.max(most, alike);
   }
-  return block;
+  return most;
+}
+
+/** So many seeded values in [-1, 1) at each call: arithmetic only, so equal on every machine (mulberry32). */
+function seededValues(): (size: number) => Float64Array {
+  let state = 0;
+  return (size) =>
+    Float64Array.from({ length: size }, () => {
+      state = (state + 0x6d2b79f5) | 0;
+      let t = Math.imul(state ^ (state >>> 15), 1 | state);
+      t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+      return ((t ^ (t >>> 14)) >>> 0) / 2 ** 31 - 1;
+    });
 }
 
 /** The length of the longest row of a block [b, dims]. */

@@ -6,6 +6,9 @@
 /** Bytes of an instruction and of what it takes from the stack before it. */
 export type Code = readonly number[];
 
+/** Pages of 64 KB that a memory can have. */
+export const MOST_PAGES = 65536;
+
 const I32 = 0x7f;
 const V128 = 0x7b;
 const EMPTY = 0x40;
@@ -47,7 +50,16 @@ export const f64x2 = {
     return [...at, ...value, SIMD, 11, 3, ...unsigned(offset)];
   },
   add: (x: Code, y: Code): Code => [...x, ...y, SIMD, ...unsigned(0xf0)],
+  sub: (x: Code, y: Code): Code => [...x, ...y, SIMD, ...unsigned(0xf1)],
   mul: (x: Code, y: Code): Code => [...x, ...y, SIMD, ...unsigned(0xf2)],
+  /** Two float32 as float64. */
+  loadFloats: (at: Code, offset: number): Code => {
+    return [...at, SIMD, 93, 2, ...unsigned(offset), SIMD, 95];
+  },
+  /** The lanes change places. */
+  swap: (x: Code): Code => {
+    return [...x, ...x, SIMD, 13, ...Array.from({ length: 16 }, (_, byte) => (byte + 8) % 16)];
+  },
 };
 
 /** Variables by name: first the i32 ones (the function's parameters lead), then the v128 ones. */
@@ -78,17 +90,20 @@ interface FunctionParts {
   readonly params: number;
   readonly locals: Code;
   readonly body: readonly Code[];
+  /** Pages at most, where the memory is shared between threads. */
+  readonly sharedPages?: number;
 }
 
 /** A module that imports "env" "memory" and exports one function without results. */
-export function encodeModule({ name, params, locals, body }: FunctionParts) {
+export function encodeModule({ name, params, locals, body, sharedPages }: FunctionParts) {
   const sized = (bytes: Code) => [...unsigned(bytes.length), ...bytes];
   const text = (value: string) => sized([...Buffer.from(value)]);
+  const limits: Code = sharedPages === undefined ? [0, 0] : [3, 0, ...unsigned(sharedPages)];
   const section = (id: number, ...contents: Code[]) => [id, ...sized(contents.flat())];
   return Uint8Array.from([
     ...[0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
     ...section(1, [1, 0x60], sized(new Array<number>(params).fill(I32)), [0]),
-    ...section(2, [1], text('env'), text('memory'), [2, 0, 0]),
+    ...section(2, [1], text('env'), text('memory'), [2, ...limits]),
     ...section(3, [1, 0]),
     ...section(7, [1], text(name), [0, 0]),
     ...section(10, [1], sized([...locals, ...body.flat(), END])),
