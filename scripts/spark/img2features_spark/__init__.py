@@ -9,15 +9,22 @@
 
 from .errors import Img2FeaturesError, OptionError, ReducerError, WorkerError
 from .extract import extract, rejected, rows, to_ml_vectors
+from .fit import fit_reducer, transform
+from .reducer import Reducer, reducers_from_bytes, reducers_to_bytes
 
 __all__ = [
     "Img2FeaturesError",
     "OptionError",
+    "Reducer",
     "ReducerError",
     "WorkerError",
     "extract",
+    "fit_reducer",
+    "reducers_from_bytes",
+    "reducers_to_bytes",
     "rejected",
     "rows",
     "to_ml_vectors",
+    "transform",
 ]
 __version__ = "0.1.0"

@@ -1,0 +1,240 @@
+"""`fit_reducer` and `transform`: scaler and PCA over a DataFrame of vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from .eigenpairs import Operator, top_eigenpairs
+from .errors import OptionError, ReducerError
+from .merge_states import summarize
+from .moments import SCATTER_DIMS, Moments, merge_moments
+from .reducer import Reducer, inverses
+from .ship import ship
+from .vector_blocks import blocks_of, list_array, matrix_of
+from .worker_slot import close_kept_worker
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+#: As src/reduce/reducer-fitter.ts: vectors that the eigensolver holds on a matrix, and on passes over rows.
+_MATRIX_CAPACITY = 60
+_PASS_CAPACITY = 160
+_PASS_BYTES = 128 << 20
+_MOST_PRODUCTS = 1000
+_MOST_PASSES = 100
+#: Above SCATTER_DIMS: so many bytes of vectors are brought to the driver once instead of read in many passes.
+COLLECT_BYTES = 64 << 20
+
+
+def fit_reducer(
+    table: DataFrame,
+    k: int,
+    *,
+    column: str | None = None,
+    standardize: bool | None = None,
+    center: bool = True,
+    collect_bytes: int = COLLECT_BYTES,
+) -> Reducer:
+    """Fits the scaler and PCA that `img2features` fits, over all rows of `column` that are not null.
+
+    k: components; those beyond the rank of the data are zeros.
+    column: an array of numbers; default: the only array<float> that there is.
+    standardize: scale to mean 0 and sample standard deviation 1 first; default: for `vectors` (pixels) only.
+    center: project vectors less their mean; False projects them as they are, as Spark's PCA.
+    collect_bytes: above 2,048 values in a vector the table is read some 10 to 20 times, unless all vectors
+        take no more than this as float32. Persist or write the table before.
+
+    Up to 2,048 values the table is read once and summed to a [dims, dims] matrix; above, nothing of that
+    size exists anywhere: 25,088 values take 8 MB on each task. Raises `ReducerError`, perhaps inside of the
+    task's error, for values that are not finite.
+    """
+    if k < 1:
+        raise OptionError(f"Expected at least 1 for k= but found {k}.")
+    name = column or only_vector(table)
+    vectors = table.select(name).where(table[name].isNotNull())
+    ship(table.sparkSession)
+    state = summarize(vectors, _moments_of, merge_moments, _state_bytes(vectors, name))
+    if state is None:
+        raise ReducerError(f"Expected rows to fit {name} on but found none.")
+    moments = Moments.from_bytes(state)
+    scaled = standardize if standardize is not None else name == "vectors"
+    mean, count = moments.means(), moments.count
+    variances = moments.squares() / max(1, count - 1)
+    scaler_std = np.sqrt(variances) if scaled else np.ones(moments.dims)
+    scale = inverses(scaler_std)
+    total = float(np.sum(variances * scale**2))
+    apply = _operator(vectors, moments, mean, scale, collect_bytes)
+    components, explained, residual = _components(apply, moments, k)
+    zeros = np.zeros(moments.dims)
+    return Reducer(
+        scaler_mean=mean if scaled else zeros,
+        scaler_std=scaler_std,
+        pca_mean=mean if center and not scaled else zeros,
+        components=components,
+        explained_variance=explained,
+        explained_variance_ratio=explained / total if total > 0 else explained,
+        total_variance=total,
+        residual=residual,
+        n_samples=count,
+        standardize=scaled,
+        center=center,
+    )
+
+
+def transform(
+    table: DataFrame, reducer: Reducer, *, column: str | None = None, output: str | None = None
+) -> DataFrame:
+    """Adds `output` (default `<column>_redux`, array<double> of k values), null where the vector is."""
+    from pyspark.sql.types import ArrayType, DoubleType, StructField, StructType
+
+    name = column or only_vector(table)
+    added = output or f"{name}_redux"
+    if added in table.columns:
+        raise OptionError(f"Expected a new name for output= but the table has {added} already.")
+    ship(table.sparkSession)
+    schema = StructType([*table.schema.fields, StructField(added, ArrayType(DoubleType()))])
+    position = table.columns.index(name)
+    return table.mapInArrow(partial(_reduce, reducer=reducer, position=position, name=added), schema)
+
+
+def only_vector(table: DataFrame) -> str:
+    """The one column of type array<float>. Raises `OptionError` where there is another number of them."""
+    names = [name for name, kind in table.dtypes if kind == "array<float>"]
+    if len(names) != 1:
+        raise OptionError(f"Expected column= where a table has not one array<float> but found {names}.")
+    return names[0]
+
+
+def _state_bytes(vectors: DataFrame, name: str) -> int:
+    """About the size of a partition's sums; the largest possible where the length is not in the schema."""
+    dims = int(vectors.schema[name].metadata.get("length", SCATTER_DIMS))
+    return 4 * dims * dims if dims <= SCATTER_DIMS else 24 * dims
+
+
+def _components(apply: Operator, moments: Moments, k: int) -> tuple[np.ndarray, np.ndarray, float]:
+    """components [k, dims], explained variance [k], residual; src/reduce/fit-components.ts."""
+    dims, count = moments.dims, moments.count
+    components, explained = np.zeros((k, dims)), np.zeros(k)
+    # n rows span at most n - 1 directions around their mean.
+    most = min(k, dims, count - 1)
+    if most < 1:
+        return components, explained, 0.0
+    if moments.has_matrix:
+        pairs = top_eigenpairs(
+            apply, dims, most, capacity=_MATRIX_CAPACITY, most_applies=_MOST_PRODUCTS, is_costly=False
+        )
+    else:
+        capacity = min(_PASS_CAPACITY, _PASS_BYTES // (8 * dims))
+        pairs = top_eigenpairs(
+            apply, dims, most, capacity=capacity, most_applies=_MOST_PASSES, is_costly=True
+        )
+    # What rounding alone can leave of a zero eigenvalue, as numpy.linalg.matrix_rank puts it.
+    least = pairs.values[0] * max(dims, count) * np.finfo(np.float64).eps
+    rank = int(np.sum(pairs.values > least))
+    explained[:rank] = pairs.values[:rank]
+    components[:rank] = pairs.vectors[:rank]
+    for vector in components[:rank]:
+        # The entry of largest size is positive, the first of them where several are equal.
+        if vector[np.argmax(np.abs(vector))] < 0:
+            vector *= -1
+    return components, explained, pairs.residual
+
+
+def _operator(
+    vectors: DataFrame, moments: Moments, mean: np.ndarray, scale: np.ndarray, collect_bytes: int
+) -> Operator:
+    """The covariance of the scaled rows: a block [b, dims] to its image."""
+    share = 1 / max(1, moments.count - 1)
+    if moments.has_matrix:
+        return lambda block: ((block * scale) @ moments.scatter) * (scale * share)
+    if 4 * moments.count * moments.dims <= collect_bytes:
+        rows = _collect(vectors, moments.dims)
+        _expect_rows(len(rows), moments.count)
+        return lambda block: _project(rows, block, mean, scale) * share
+    return lambda block: _pass(vectors, block, mean, scale, moments.count) * share
+
+
+def _pass(
+    vectors: DataFrame, block: np.ndarray, mean: np.ndarray, scale: np.ndarray, count: int
+) -> np.ndarray:
+    """X^T (X Q) by one job over all rows; X never lies anywhere as a whole."""
+    function = partial(_image_of, block=np.ascontiguousarray(block), mean=mean, scale=scale)
+    state = summarize(vectors, function, _add_images, block.nbytes)
+    images = np.frombuffer(state or b"", np.float64)
+    _expect_rows(int(images[0]) if len(images) else 0, count)
+    return images[1:].reshape(block.shape)
+
+
+def _expect_rows(found: int, expected: int) -> None:
+    if found != expected:
+        raise ReducerError(
+            f"Expected {expected} rows for the PCA but found {found} on a later pass."
+            " Write or persist the table before it is fitted: each pass reads it anew."
+        )
+
+
+def _project(rows: np.ndarray, block: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """X^T (X Q) of float [n, dims] rows, X = (rows - mean) * scale; [b, dims]."""
+    image = np.zeros(block.shape)
+    for first in range(0, len(rows), 256):
+        scaled = (rows[first : first + 256].astype(np.float64) - mean) * scale
+        image += (block @ scaled.T) @ scaled
+    return image
+
+
+def _moments_of(batches: Iterator[pa.RecordBatch]) -> bytes | None:
+    """The sums of one partition."""
+    close_kept_worker()
+    moments: Moments | None = None
+    for values in blocks_of(batches):
+        moments = moments or Moments(values.shape[1])
+        moments.add(values)
+    return moments.to_bytes() if moments else None
+
+
+def _image_of(
+    batches: Iterator[pa.RecordBatch], block: np.ndarray, mean: np.ndarray, scale: np.ndarray
+) -> bytes | None:
+    """Number of rows, then the partition's image: float64 [1 + b * dims]."""
+    count, image = 0, np.zeros(block.shape)
+    for values in blocks_of(batches):
+        image += _project(values, block, mean, scale)
+        count += len(values)
+    return np.concatenate([[float(count)], image.reshape(-1)]).tobytes() if count else None
+
+
+def _add_images(states: Iterable[bytes]) -> bytes:
+    total: np.ndarray | None = None
+    for state in states:
+        one = np.frombuffer(state, np.float64)
+        total = one.copy() if total is None else total + one
+    assert total is not None
+    return total.tobytes()
+
+
+def _collect(vectors: DataFrame, dims: int) -> np.ndarray:
+    """All rows, float32 [n, dims], partition after partition."""
+    state = summarize(vectors, _rows_of, b"".join, 0)
+    return np.frombuffer(state or b"", np.float32).reshape(-1, dims)
+
+
+def _rows_of(batches: Iterator[pa.RecordBatch]) -> bytes | None:
+    return b"".join(values.astype(np.float32).tobytes() for values in blocks_of(batches)) or None
+
+
+def _reduce(
+    batches: Iterator[pa.RecordBatch], reducer: Reducer, position: int, name: str
+) -> Iterator[pa.RecordBatch]:
+    close_kept_worker()
+    for batch in batches:
+        column = batch.column(position)
+        present = np.asarray(column.is_valid())
+        good = column.drop_null() if column.null_count else column
+        values = reducer.reduce(matrix_of(good)) if len(good) else np.zeros((0, reducer.k))
+        arrays = [*batch.columns, list_array(values, present)]
+        yield pa.RecordBatch.from_arrays(arrays, [*batch.schema.names, name])
