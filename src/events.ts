@@ -40,7 +40,7 @@ export interface ProgressEvent {
   readonly done: number;
   readonly total: number;
   readonly rejected: number;
-  /** In this attempt. */
+  /** Of the last half minute; before that, of this attempt. */
   readonly imagesPerSecond: number;
   readonly secondsLeft: number;
 }

@@ -1,14 +1,15 @@
 import { RunError } from '../errors.ts';
 import type { RunEvent } from '../events.ts';
 import type { BadLimit } from '../option-values.ts';
+import { RateEstimate } from './rate-estimate.ts';
 
 /** Counts images of a run, tells how far it is, and stops it when too many are bad. */
 export class Progress {
   readonly #total: number;
   readonly #maxBad: number;
   readonly #onEvent: (event: RunEvent) => void;
-  readonly #started = performance.now();
-  readonly #before: number;
+  readonly #estimate: RateEstimate;
+  readonly #now: () => number;
   #done: number;
   #rejected: number;
   /** Rows made by this attempt. */
@@ -23,9 +24,12 @@ export class Progress {
     readonly rejected: number;
     readonly maxBad: BadLimit;
     readonly onEvent: (event: RunEvent) => void;
+    /** Milliseconds; injected so that tests need not wait. */
+    readonly now?: () => number;
   }) {
     this.#total = options.total;
-    this.#before = options.done;
+    this.#now = options.now ?? (() => performance.now());
+    this.#estimate = new RateEstimate(options.total, options.done, this.#now());
     this.#done = options.done;
     this.#rejected = options.rejected;
     this.#onEvent = options.onEvent;
@@ -40,15 +44,14 @@ export class Progress {
     this.#done += rows + rejections;
     this.#rejected += rejections;
     this.#checkLimit();
-    const seconds = (performance.now() - this.#started) / 1000;
-    const imagesPerSecond = (this.#done - this.#before) / Math.max(seconds, 1e-3);
+    const { perSecond, secondsLeft } = this.#estimate.update(this.#done, this.#now());
     this.#onEvent({
       event: 'progress',
       done: this.#done,
       total: this.#total,
       rejected: this.#rejected,
-      imagesPerSecond,
-      secondsLeft: (this.#total - this.#done) / Math.max(imagesPerSecond, 1e-9),
+      imagesPerSecond: perSecond,
+      secondsLeft,
     });
   }
 

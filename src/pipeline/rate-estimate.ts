@@ -1,0 +1,77 @@
+/** How fast work goes of late, and how long the rest will take, from what was done when. */
+export interface Estimate {
+  /** Of late. */
+  readonly perSecond: number;
+  readonly secondsLeft: number;
+}
+
+interface Sample {
+  readonly ms: number;
+  readonly done: number;
+}
+
+/** What is of late: so many milliseconds, and so many steps at least, for one batch may take a minute. */
+const WINDOW_MS = 30_000;
+const LEAST_STEPS = 8;
+/** Time in which a new rate takes over two thirds of the estimate. */
+const SETTLE_MS = 8000;
+
+/**
+ * Estimates from the rate of the last half minute, so that a run whose images grow larger, or whose machine gets
+ * busier, is told so. What came before the first step (a library that loads, kernels that are compiled, the
+ * first files) is not rate: the clock starts there. The time left follows a changed rate within seconds
+ * and never at once.
+ */
+export class RateEstimate {
+  readonly #total: number;
+  readonly #samples: Sample[] = [];
+  readonly #started: Sample;
+  #left: { readonly ms: number; readonly seconds: number } | undefined;
+
+  /** @param done what earlier attempts did, which says nothing about now */
+  constructor(total: number, done: number, startedMs: number) {
+    this.#total = total;
+    this.#started = { ms: startedMs, done };
+  }
+
+  /** After each step: so much is done now. */
+  update(done: number, nowMs: number): Estimate {
+    this.#samples.push({ ms: nowMs, done });
+    this.#forget(nowMs);
+    const perSecond = this.#rate({ ms: nowMs, done });
+    const secondsLeft = this.#settle((this.#total - done) / Math.max(perSecond, 1e-9), nowMs);
+    return { perSecond, secondsLeft: done >= this.#total ? 0 : secondsLeft };
+  }
+
+  #forget(nowMs: number): void {
+    const samples = this.#samples;
+    let first = 0;
+    while (samples.length - first > LEAST_STEPS + 1 && samples[first + 1]!.ms < nowMs - WINDOW_MS) {
+      first += 1;
+    }
+    if (first > 0) samples.splice(0, first);
+  }
+
+  #rate(last: Sample): number {
+    const [first] = this.#samples;
+    // One step alone: the start is all there is to measure from, warm-up included.
+    const from = first === undefined || first.ms >= last.ms ? this.#started : first;
+    return (1000 * (last.done - from.done)) / Math.max(last.ms - from.ms, 1);
+  }
+
+  /** The old estimate less the time since, drawn towards the new one. */
+  #settle(seconds: number, nowMs: number): number {
+    const before = this.#left;
+    // Until steps have been measured without the warm-up there is nothing worth keeping.
+    if (before === undefined || this.#samples.length <= 3) {
+      this.#left = { ms: nowMs, seconds };
+      return seconds;
+    }
+    const elapsed = nowMs - before.ms;
+    const expected = Math.max(0, before.seconds - elapsed / 1000);
+    const share = 1 - Math.exp(-elapsed / SETTLE_MS);
+    const settled = expected + share * (seconds - expected);
+    this.#left = { ms: nowMs, seconds: settled };
+    return settled;
+  }
+}
