@@ -21,7 +21,7 @@ import { publishedNames } from '../prepare-output.ts';
 import { keepBaseRun, readBaseRun } from './base-run.ts';
 import { compareManifests, isSameTable, type UpdateCounts } from './compare-manifests.ts';
 import { ReusedRows } from './reuse-rows.ts';
-import { formatWithVectors, storedRows } from './stored-rows.ts';
+import { formatWithVectors, type StoredFormat, storedRows } from './stored-rows.ts';
 import { Update, type UpdateReport } from './update.ts';
 
 export interface OpenUpdateContext {
@@ -175,13 +175,13 @@ function refuseEmptyInput(
 function refuseLostVectors(
   output: OutputStore,
   { unchanged }: UpdateCounts,
-  format: 'parquet' | 'json' | undefined,
+  format: StoredFormat | undefined,
 ): void {
   if (unchanged === 0 || format !== undefined) return;
   throw new RunError(
-    `Expected the vectors of the finished run in ${output.target} but found a table without them (--format csv, or --columns); its rows cannot be reused.`,
+    `Expected the vectors of the finished run in ${output.target} but found a table that does not give them back (--format csv or npy alone, or --columns); its rows cannot be reused.`,
     {
-      fix: 'Give --overwrite to compute the table anew; one with --format parquet or json and all vectors can be updated.',
+      fix: 'Give --overwrite to compute the table anew; one with --format parquet, feather or json and all vectors can be updated.',
     },
   );
 }

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { RecordBatch } from 'apache-arrow';
 import { RunError } from '../../errors.ts';
 import type { FeatureColumn } from '../../export/column-names.ts';
 import type { OutputStore, WrittenFile } from '../../export/output-store.ts';
@@ -28,12 +29,18 @@ export function formatWithVectors({
   files,
   columns,
   lengths,
-}: Omit<StoredTable, 'output'>): 'parquet' | 'json' | undefined {
+}: Omit<StoredTable, 'output'>): StoredFormat | undefined {
   const kept = new Set(columns.filter(({ kind }) => kind === 'vector').map((c) => c.output));
   if (kept.size < lengths.length) return undefined;
-  // JSON holds the shortest decimal of each float32, which reads back as the same float32; CSV has reduced vectors.
-  return (['parquet', 'json'] as const).find((format) => partsOf(files, format).length > 0);
+  return STORED_FORMATS.find((format) => partsOf(files, format).length > 0);
 }
+
+/**
+ * Best first. JSON holds the shortest decimal of each float32, which reads back as the same float32. CSV holds
+ * reduced vectors; NumPy's matrices are one file for all rows, which cannot be checked before it is read.
+ */
+const STORED_FORMATS = ['parquet', 'feather', 'json'] as const;
+export type StoredFormat = (typeof STORED_FORMATS)[number];
 
 /**
  * All rows of a finished table in order. A file is checked against its SHA-256 before any row of it is
@@ -45,7 +52,10 @@ export async function* storedRows(table: StoredTable): AsyncGenerator<StoredBatc
   const format = formatWithVectors(table);
   if (format === undefined) return;
   for (const file of partsOf(table.files, format)) {
-    yield* format === 'parquet' ? parquetBatches(table, file) : jsonBatches(table, file);
+    const bytes = await readIntact(table.output, file);
+    yield* format === 'json'
+      ? jsonBatches(table, file, bytes)
+      : arrowBatches(table, file, openArrow(format, file, bytes));
   }
 }
 
@@ -66,46 +76,60 @@ function partsOf(files: readonly WrittenFile[], format: string): WrittenFile[] {
   return files.filter(({ name }) => name.startsWith(`${format}/`));
 }
 
-async function* parquetBatches(
-  { output, columns, lengths }: StoredTable,
+async function* openArrow(
+  format: 'parquet' | 'feather',
+  { name }: WrittenFile,
+  bytes: Buffer,
+): AsyncGenerator<RecordBatch> {
+  if (format === 'feather') {
+    yield* (await import('apache-arrow')).tableFromIPC(bytes).batches;
+  } else {
+    const { readParquetBatches } = await import('../../export/parquet-rows.ts');
+    yield* readParquetBatches({ read: () => inPieces(bytes) }, name);
+  }
+}
+
+async function* arrowBatches(
+  { columns, lengths }: StoredTable,
   file: WrittenFile,
+  batches: AsyncIterable<RecordBatch>,
 ): AsyncGenerator<StoredBatch> {
-  const { readParquetBatches } = await import('../../export/parquet-rows.ts');
-  const bytes = await readIntact(output, file);
   const names = vectorNames(columns, lengths);
-  for await (const batch of readParquetBatches({ read: () => inOnePiece(bytes) }, file.name)) {
+  for await (const batch of batches) {
     if (batch.numRows === 0) continue;
     const origins = batch.getChild('origin');
     yield {
       count: batch.numRows,
       origins: origins === null ? undefined : (row) => origins.get(row) as string,
-      vectors: names.map((name, output) => {
-        const list = batch.getChild(name)?.data[0];
-        const offsets = list?.valueOffsets as Int32Array | undefined;
-        const values = list?.children[0]?.values as Float32Array | undefined;
-        const length = lengths[output]!;
-        for (let row = 0; row < batch.numRows; row++) {
-          const found = offsets === undefined ? 0 : offsets[row + 1]! - offsets[row]!;
-          expectLength(found, length, name, file);
-        }
-        return values!.subarray(offsets![0]!, offsets![batch.numRows]!);
-      }),
+      vectors: names.map((name, output) => listValues(batch, name, lengths[output]!, file)),
     };
   }
 }
 
-async function* inOnePiece(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield bytes;
+/** float32 [rows, length]: a view of a list column whose lists all have that length. */
+function listValues(
+  batch: RecordBatch,
+  name: string,
+  length: number,
+  file: WrittenFile,
+): Float32Array {
+  const list = batch.getChild(name)?.data[0];
+  if (list === undefined) expectLength(0, length, name, file);
+  const offsets: Int32Array = list!.valueOffsets;
+  for (let row = 0; row < batch.numRows; row++) {
+    expectLength(offsets[row + 1]! - offsets[row]!, length, name, file);
+  }
+  return list!.children[0]!.values.subarray(offsets[0], offsets[batch.numRows]);
 }
 
 /** Lines of JSON parsed at once. */
 const BATCH_ROWS = 256;
 
 async function* jsonBatches(
-  { output, columns, lengths }: StoredTable,
+  { columns, lengths }: StoredTable,
   file: WrittenFile,
+  bytes: Buffer,
 ): AsyncGenerator<StoredBatch> {
-  const bytes = await readIntact(output, file);
   const names = vectorNames(columns, lengths);
   let rows: Record<string, unknown>[] = [];
   const toBatch = (): StoredBatch => {
