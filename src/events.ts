@@ -40,7 +40,7 @@ export interface ProgressEvent {
   readonly done: number;
   readonly total: number;
   readonly rejected: number;
-  /** Of the last half minute; before that, of this attempt. */
+  /** Of late: the last half minute, or half of this attempt where that is more. */
   readonly imagesPerSecond: number;
   readonly secondsLeft: number;
 }

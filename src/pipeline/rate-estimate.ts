@@ -10,14 +10,18 @@ interface Sample {
   readonly done: number;
 }
 
-/** What is of late: so many milliseconds, and so many steps at least, for one batch may take a minute. */
+/**
+ * What is of late: so many milliseconds, and half of the run so far where that is more, so that a hiccup in a
+ * long run stays one; and so many steps at least, for one batch may take a minute.
+ */
 const WINDOW_MS = 30_000;
+const WINDOW_SHARE = 0.5;
 const LEAST_STEPS = 8;
 /** Time in which a new rate takes over two thirds of the estimate. */
 const SETTLE_MS = 8000;
 
 /**
- * Estimates from the rate of the last half minute, so that a run whose images grow larger, or whose machine gets
+ * Estimates from the rate of late, so that a run whose images grow larger, or whose machine gets
  * busier, is told so. What came before the first step (a library that loads, kernels that are compiled, the
  * first files) is not rate: the clock starts there. The time left follows a changed rate within seconds
  * and never at once.
@@ -45,8 +49,9 @@ export class RateEstimate {
 
   #forget(nowMs: number): void {
     const samples = this.#samples;
+    const window = Math.max(WINDOW_MS, WINDOW_SHARE * (nowMs - this.#started.ms));
     let first = 0;
-    while (samples.length - first > LEAST_STEPS + 1 && samples[first + 1]!.ms < nowMs - WINDOW_MS) {
+    while (samples.length - first > LEAST_STEPS + 1 && samples[first + 1]!.ms < nowMs - window) {
       first += 1;
     }
     if (first > 0) samples.splice(0, first);
