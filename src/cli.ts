@@ -4,7 +4,7 @@ import { constants } from 'node:os';
 import { createCli } from './commands/create-cli.ts';
 import { type ExitStatus, INTERRUPTED_STATUS } from './commands/exit-status.ts';
 import { Interrupted, isImg2FeaturesError } from './errors.ts';
-import { wantsColors } from './terminal/colors.ts';
+import { createPaint, wantsColors } from './terminal/colors.ts';
 import { formatError } from './terminal/format-error.ts';
 import { errorEvent } from './worker/worker-errors.ts';
 
@@ -62,7 +62,7 @@ try {
   // Errors that we do not know are ours to mend: they keep their stack.
   if (isWorker) process.stderr.write(`${JSON.stringify(errorEvent(error))}\n`);
   else if (wantsJsonLog) process.stdout.write(`${JSON.stringify(formatError(error, 'json'))}\n`);
-  else process.stderr.write(formatError(error, 'text'));
+  else process.stderr.write(formatError(error, 'text', createPaint(colors.stderr)));
   if (!isImg2FeaturesError(error) && process.exitCode === 0) process.exitCode = 2;
 }
 

@@ -1,7 +1,8 @@
 import { isImg2FeaturesError } from '../errors.ts';
+import { createPaint, type Paint } from './colors.ts';
 import { printable } from './escape.ts';
 
-export function formatError(error: unknown, form: 'text'): string;
+export function formatError(error: unknown, form: 'text', paint?: Paint): string;
 export function formatError(error: unknown, form: 'json'): Record<string, unknown>;
 /**
  * A known failure is one line and its fix. An unknown one is a defect of ours and keeps its stack,
@@ -10,17 +11,18 @@ export function formatError(error: unknown, form: 'json'): Record<string, unknow
 export function formatError(
   error: unknown,
   form: 'text' | 'json',
+  paint: Paint = createPaint(false),
 ): string | Record<string, unknown> {
   if (!isImg2FeaturesError(error)) {
     const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
     if (form === 'json')
       return { event: 'error', tag: 'unexpected', message: String(error), stack };
-    return `Unexpected error; please report it with this text:\n${stack}\n`;
+    return `${paint.red('Unexpected error; please report it with this text:')}\n${stack}\n`;
   }
   if (form === 'json') {
     return { event: 'error', tag: error.tag, message: error.message, fix: error.fix };
   }
-  const lines = error.message.split('\n').map(printable);
-  if (error.fix !== undefined) lines.push(`Fix: ${printable(error.fix)}`);
+  const lines = error.message.split('\n').map((line) => paint.red(printable(line)));
+  if (error.fix !== undefined) lines.push(`${paint.bold('Fix:')} ${printable(error.fix)}`);
   return `${lines.join('\n')}\n`;
 }

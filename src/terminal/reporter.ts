@@ -1,4 +1,5 @@
 import type { ProgressEvent, RunEvent } from '../events.ts';
+import { createPaint } from './colors.ts';
 import { printable } from './escape.ts';
 import { formatSummary, formatUpdate } from './summary.ts';
 import { formatBytes, formatCount, formatDuration, formatRate } from './units.ts';
@@ -16,6 +17,8 @@ export interface ReporterOptions {
   readonly stderr: (text: string) => void;
   /** Milliseconds; injected so that tests need not wait. */
   readonly now: () => number;
+  /** Whether each stream gets colours; neither where it is not said. */
+  readonly colors?: { readonly stdout: boolean; readonly stderr: boolean };
 }
 
 /** Lines of bad images shown before only their count goes on. All of them are in rejected.jsonl. */
@@ -49,10 +52,13 @@ function textReporter(options: ReporterOptions): Reporter {
   let lastProgressAt = isTerminal ? Number.NEGATIVE_INFINITY : now();
   let rejectionsShown = 0;
 
-  function line(text: string): void {
+  const paint = createPaint(options.colors?.stderr === true);
+
+  /** @param head stands before the text, in colour */
+  function line(text: string, head = ''): void {
     if (quiet) return;
     clearLine();
-    stderr(`${printable(text)}\n`);
+    stderr(`${head}${printable(text)}\n`);
   }
 
   function clearLine(): void {
@@ -78,7 +84,7 @@ function textReporter(options: ReporterOptions): Reporter {
         case 'note':
           return line(event.message);
         case 'warning':
-          return line(`Warning: ${event.message}`);
+          return line(event.message, paint.yellow('Warning: '));
         case 'listed':
           return line(
             `Found ${formatCount(event.images)} images (${formatBytes(event.bytes)})` +
@@ -98,7 +104,7 @@ function textReporter(options: ReporterOptions): Reporter {
         case 'rejected':
           rejectionsShown += 1;
           if (rejectionsShown <= MAX_REJECTIONS_SHOWN) {
-            line(`Rejected ${event.origin}: ${event.reason}. ${event.message}`);
+            line(`${event.origin}: ${event.reason}. ${event.message}`, paint.red('Rejected '));
           } else if (rejectionsShown === MAX_REJECTIONS_SHOWN + 1) {
             line('More images are rejected; rejected.jsonl will list them all.');
           }
