@@ -1,0 +1,132 @@
+import type { PageData } from '../page-data.ts';
+import { el, visible } from './dom.ts';
+import { bytes, count } from './format.ts';
+
+interface ModelFacts {
+  readonly architecture: string;
+  readonly preprocessing: string;
+  readonly trained: boolean;
+  readonly weightsSha256: string;
+  readonly layers: readonly {
+    readonly layer: string;
+    readonly pool: string;
+    readonly length: number;
+  }[];
+}
+
+/** Everything that would make the table again: options, model, device, versions, files with their hashes. */
+export function detailsSection({ run, thumbs }: PageData): HTMLElement {
+  const model = run.model as ModelFacts | undefined;
+  const device = run.device as Readonly<Record<string, string | null>> | undefined;
+  const machine = run.machine as { node: string; os: string; cpu: string; cpus: number };
+  const section = el('section', { id: 'run' }, el('h2', {}, 'The run'));
+  const columns = el('div', { class: 'columns' });
+  columns.append(
+    facts(
+      'Options',
+      Object.entries(run.options as Record<string, unknown>).map(([name, value]) => [
+        name,
+        text(value),
+      ]),
+      'two',
+    ),
+  );
+  const about: [string, string][] = [
+    ['program', `img2features ${String(run.version)}`],
+    ['command', String(run.command)],
+    ['started', when(String(run.startedAt))],
+    ['ended', when(String(run.finishedAt))],
+    ['fingerprint', String(run.fingerprint)],
+    ['machine', `${machine.cpus} × ${machine.cpu}`],
+    ['system', machine.os],
+    ['Node', machine.node],
+  ];
+  if (device !== undefined) {
+    about.push(['device', `${device.device} (${device.reason})`]);
+    if (device.name) about.push(['device name', device.name]);
+    about.push(['library', String(device.library)], ['engine', String(device.engine)]);
+  }
+  if (model !== undefined) {
+    about.push(
+      [
+        'network',
+        `${model.architecture}${model.trained ? '' : ', seeded weights: numbers without meaning'}`,
+      ],
+      ['weights SHA-256', model.weightsSha256],
+      ['preprocessing', model.preprocessing],
+      [
+        'layers',
+        model.layers
+          .map(
+            ({ layer, pool, length }) =>
+              `${layer}${pool === 'none' ? '' : `:${pool}`} (${count(length)})`,
+          )
+          .join(', '),
+      ],
+    );
+  }
+  columns.append(
+    facts('Machine and model', about),
+    facts('Versions', Object.entries(run.libraries as Record<string, string>)),
+  );
+  const files = el(
+    'table',
+    { class: 'files' },
+    el(
+      'thead',
+      {},
+      el(
+        'tr',
+        {},
+        el('th', {}, 'File'),
+        el('th', { class: 'num' }, 'Size'),
+        el('th', {}, 'SHA-256'),
+      ),
+    ),
+  );
+  const rows = el('tbody');
+  for (const { name, bytes: size, sha256 } of run.files.slice(0, 60)) {
+    rows.append(
+      el(
+        'tr',
+        {},
+        el('td', {}, visible(name)),
+        el('td', { class: 'num' }, bytes(size)),
+        el('td', { class: 'hash' }, sha256),
+      ),
+    );
+  }
+  files.append(rows);
+  section.append(
+    columns,
+    el('h3', {}, 'Files'),
+    el('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': 'Files' }, files),
+    el(
+      'p',
+      { class: 'note' },
+      `${run.files.length > 60 ? `The first 60 of ${count(run.files.length)} files. ` : ''}run.json lists findings.jsonl and this page too. Pictures in this page: ${bytes(thumbs.bytes)}.`,
+    ),
+  );
+  return section;
+}
+
+function facts(
+  title: string,
+  entries: readonly (readonly [string, string])[],
+  className = '',
+): HTMLElement {
+  const list = el('dl', { class: `facts ${className}` });
+  for (const [name, value] of entries)
+    list.append(el('dt', {}, visible(name)), el('dd', {}, visible(value)));
+  return el('div', {}, el('h3', {}, title), list);
+}
+
+function text(value: unknown): string {
+  if (value === null || value === undefined) return '–';
+  if (Array.isArray(value)) return value.join(', ');
+  return typeof value === 'object' ? JSON.stringify(value) : String(value);
+}
+
+function when(iso: string): string {
+  return iso.replace('T', ' ').replace(/\.\d+Z$/, ' UTC');
+}

@@ -1,0 +1,234 @@
+import type { FindingKind } from '../../findings/finding.ts';
+import type { PageData, PageFinding } from '../page-data.ts';
+import { el, nameOf, visible } from './dom.ts';
+import { count, distance } from './format.ts';
+import type { Thumbs } from './thumbs.ts';
+
+const KINDS: readonly FindingKind[] = [
+  'leak',
+  'two_classes',
+  'exact_duplicate',
+  'same_features',
+  'near_duplicate',
+  'outlier',
+];
+const PAGE = 12;
+const PICTURES = 10;
+
+const TITLES: Readonly<Record<FindingKind, string>> = {
+  leak: 'Leaks',
+  two_classes: 'In two classes',
+  exact_duplicate: 'Exact duplicates',
+  same_features: 'Same features',
+  near_duplicate: 'Near duplicates',
+  outlier: 'Outliers',
+};
+
+/** What was found, by kind, with the images side by side. */
+export function findingsSection(
+  data: PageData,
+  thumbs: Thumbs,
+  onSelect: (point: number) => void,
+): HTMLElement {
+  const { findings } = data;
+  const tabs = el('div', { class: 'tabs', role: 'tablist', 'aria-label': 'Kinds of findings' });
+  const body = el('div', {
+    class: 'tab-body',
+    role: 'tabpanel',
+    id: 'findings-panel',
+    tabindex: 0,
+  });
+  const buttons = KINDS.map((kind) => {
+    const found = findings.counts[kind].findings;
+    const button = el(
+      'button',
+      { type: 'button', role: 'tab', 'aria-controls': 'findings-panel', 'data-kind': kind },
+      TITLES[kind],
+      el('span', { class: found === 0 ? 'count none' : 'count' }, count(found)),
+    );
+    button.addEventListener('click', () => open(kind));
+    tabs.append(button);
+    return button;
+  });
+  tabs.addEventListener('keydown', (event) => {
+    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    const at = buttons.indexOf(document.activeElement as HTMLButtonElement);
+    if (step === undefined || at < 0) return;
+    const next = buttons[(at + step + buttons.length) % buttons.length]!;
+    next.focus();
+    next.click();
+  });
+  open(KINDS.find((kind) => findings.counts[kind].findings > 0) ?? 'exact_duplicate');
+  const incomplete = findings.isComplete
+    ? undefined
+    : el(
+        'p',
+        { class: 'note warn' },
+        'The search for pairs ended at its limit: there are more near duplicates than these.',
+      );
+  return el('section', { id: 'findings' }, el('h2', {}, 'Findings'), tabs, incomplete, body);
+
+  function open(kind: FindingKind): void {
+    for (const button of buttons) {
+      const isOpen = button.dataset.kind === kind;
+      button.setAttribute('aria-selected', String(isOpen));
+      button.tabIndex = isOpen ? 0 : -1;
+    }
+    const shown = findings.shown.filter((finding) => finding.kind === kind);
+    const list = el('ul', { class: 'findings' });
+    const more = el('button', { type: 'button', class: 'more' });
+    let end = 0;
+    const grow = (): void => {
+      for (const finding of shown.slice(end, end + PAGE)) list.append(entry(finding));
+      end = Math.min(shown.length, end + PAGE);
+      more.hidden = end === shown.length;
+      more.textContent = `Show ${count(Math.min(PAGE, shown.length - end))} more of ${count(shown.length)}`;
+    };
+    more.addEventListener('click', grow);
+    grow();
+    const total = findings.counts[kind].findings;
+    const rest =
+      total > shown.length
+        ? el(
+            'p',
+            { class: 'note' },
+            `The first ${count(shown.length)} of ${count(total)}; findings.jsonl lists ${count(findings.counts[kind].listed)}.`,
+          )
+        : undefined;
+    body.replaceChildren(
+      el('p', { class: 'lead' }, explain(kind, data)),
+      list,
+      more,
+      ...(rest ? [rest] : []),
+    );
+  }
+
+  function entry(finding: PageFinding): HTMLElement {
+    const { origins, classes, points, images } = finding;
+    const cells = origins.slice(0, PICTURES).map((origin, i) => {
+      const point = points[i]!;
+      const picture = thumbs.picture(point, 72);
+      const cell =
+        point < 0
+          ? el('span', { class: 'pick' }, picture)
+          : el('button', { type: 'button', class: 'pick' }, picture);
+      if (point >= 0) {
+        cell.setAttribute('aria-label', `Show ${visible(origin)} on the map`);
+        cell.addEventListener('click', () => onSelect(point));
+      }
+      return el(
+        'figure',
+        {},
+        cell,
+        el(
+          'figcaption',
+          {},
+          el('span', { class: 'tag' }, nameOf(classes[i]!)),
+          nameOf(origin, 'path'),
+        ),
+      );
+    });
+    const left = images - cells.length;
+    return el(
+      'li',
+      { class: cells.length > 4 ? 'wide' : undefined },
+      el('div', { class: 'evidence' }, ...evidence(finding)),
+      el(
+        'div',
+        { class: 'pictures' },
+        ...cells,
+        left > 0 ? el('span', { class: 'note' }, `and ${count(left)} more`) : undefined,
+      ),
+    );
+  }
+}
+
+function evidence({ kind, evidence: of, images, threshold }: PageFinding): HTMLElement[] {
+  const fact = (label: string, value: string) =>
+    el('span', { class: 'fact' }, el('b', {}, value), ` ${label}`);
+  const number = (name: string) => distance(Number(of[name]));
+  const match =
+    { same_bytes: 'the same bytes', same_features: 'the same features', near: '' }[
+      String(of.match)
+    ] ?? '';
+  const far =
+    of.match === 'near'
+      ? [fact(`apart (counts below ${threshold})`, number('distance'))]
+      : [fact('', match)];
+  switch (kind) {
+    case 'leak':
+      return [fact('', (of.parts as string[]).join(' in ')), ...far];
+    case 'two_classes':
+      return [fact('images', count(images)), ...far];
+    case 'exact_duplicate':
+      return [
+        fact('images', count(images)),
+        fact('each', `${count(Number(of.bytes))} bytes`),
+        fact('', `SHA-256 ${String(of.sha256).slice(0, 12)}…`),
+      ];
+    case 'same_features':
+      return [fact('images', count(images)), fact('', String(of.bytes))];
+    case 'near_duplicate':
+      return [
+        fact('images', count(images)),
+        fact('apart at the closest', number('closest')),
+        fact('the widest link', number('widestLink')),
+      ];
+    case 'outlier': {
+      const near = of.nearestClasses as readonly string[] | undefined;
+      return [
+        fact('deviations beyond its class', Number(of.score).toFixed(1)),
+        fact(
+          `from the centre; half of the class within ${number('classMedian')}`,
+          number('distance'),
+        ),
+        ...(near === undefined ? [] : [fact('nearest', tally(near))]),
+      ];
+    }
+  }
+}
+
+function tally(classes: readonly string[]): string {
+  const counts = new Map<string, number>();
+  for (const name of classes) counts.set(name, (counts.get(name) ?? 0) + 1);
+  return [...counts].map(([name, n]) => `${n} × ${name}`).join(', ');
+}
+
+function explain(kind: FindingKind, { findings, points }: PageData): string {
+  const { near, outlierScore, parts, measuredIn } = findings;
+  const by =
+    measuredIn === 'features'
+      ? 'by their full feature vectors'
+      : `by their ${points.k} components alone`;
+  const none = findings.counts[kind].findings === 0;
+  const images = count(findings.counts[kind].images);
+  switch (kind) {
+    case 'leak':
+      if (parts.length === 0) {
+        return 'No parts to compare: the origins have no folders such as Training and Test. `img2features report <run> --compare A B` names them.';
+      }
+      return none
+        ? `No image of ${parts.slice(1).join(', ')} is also in ${parts[0]}, neither exactly nor within ${near}.`
+        : `Images of ${parts.slice(1).join(', ')} that are also in ${parts[0]}, exactly or within ${near} of the distance of two random images. A model tested on them is tested on what it has seen.`;
+    case 'two_classes':
+      return none
+        ? 'No image stands under two classes.'
+        : 'The same image under two classes: one label is wrong, or both are meant.';
+    case 'exact_duplicate':
+      return none
+        ? 'No two images have the same bytes.'
+        : `${images} images share their bytes with another (SHA-256 of the files, read again).`;
+    case 'same_features':
+      return none
+        ? 'No two images have the same features and different (or unread) bytes.'
+        : `${images} images have exactly the feature vector of another, but their bytes differ or could not be read again.`;
+    case 'near_duplicate':
+      return none
+        ? `No two images are closer than ${near} of the distance of two random images.`
+        : `${images} images are closer to another than ${near} of the distance of two random images, measured ${by}: recoded or resized copies, or photographs taken a moment apart. Images linked in a chain stand together.`;
+    case 'outlier':
+      return none
+        ? `No image is more than ${outlierScore} deviations further from the centre of its class than half of the class.`
+        : `Images more than ${outlierScore} robust deviations (median absolute deviation) further from the centre of their class than its median: odd pictures, or wrong labels where the nearest images are of another class. Classes of fewer than 10 images are left out.`;
+  }
+}

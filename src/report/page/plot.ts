@@ -1,0 +1,387 @@
+import type { Points } from './decode.ts';
+import { el } from './dom.ts';
+import { type DrawnPoints, openDrawer, type View } from './draw-points.ts';
+import { boundsOf, type PointGrid, pointGrid } from './point-grid.ts';
+
+export interface PlotEvents {
+  /** The point under the pointer, or -1; where, in CSS pixels of the plot. */
+  readonly onHover: (point: number, x: number, y: number) => void;
+  readonly onSelect: (point: number) => void;
+}
+
+/** Marks over the points. */
+export interface Marks {
+  readonly selected: number;
+  readonly neighbours: readonly number[];
+  readonly matches: readonly number[];
+}
+
+export interface Plot {
+  readonly element: HTMLElement;
+  readonly kind: 'webgl' | 'canvas';
+  setAxes(x: number, y: number): void;
+  /** How strongly each class is drawn, 0 (hidden) to 1. */
+  setStrength(strength: Float32Array): void;
+  setMarks(marks: Marks): void;
+  /** Moves the view so that a point is inside. */
+  reveal(point: number): void;
+  /** Where a point is, in CSS pixels of the plot. */
+  placeOf(point: number): { readonly x: number; readonly y: number };
+  reset(): void;
+}
+
+/** Left, right, top, bottom of the axes' labels. */
+const PADDING = { left: 44, right: 12, top: 12, bottom: 26 };
+const HIT_PX = 14;
+
+/** A scatter plot with pan, zoom, hover and selection; points on one canvas, marks and axes on another. */
+export function openPlot(points: Points, drawn: DrawnPoints, events: PlotEvents): Plot {
+  const drawer = openDrawer(
+    () => el('canvas', { class: 'plot-points', 'aria-hidden': 'true' }),
+    drawn,
+  );
+  const base = drawer.canvas;
+  const over = el('canvas', {
+    class: 'plot-marks',
+    tabindex: 0,
+    role: 'application',
+    'aria-roledescription': 'scatter plot',
+    'aria-label':
+      'Map of the images. Arrow keys move, plus and minus zoom, 0 shows all. To reach an image by keyboard, use the search.',
+  });
+  const element = el('div', { class: 'plot' }, base, over);
+  const context = over.getContext('2d')!;
+  let xs = new Float32Array(points.count);
+  let ys = new Float32Array(points.count);
+  let bounds = boundsOf(xs, ys);
+  let grid: PointGrid = pointGrid(xs, ys, bounds);
+  let strength: Float32Array = new Float32Array(drawn.colors.length).fill(1);
+  let marks: Marks = { selected: -1, neighbours: [], matches: [] };
+  let hovered = -1;
+  let view: View = { scaleX: 1, left: 0, scaleY: -1, top: 0 };
+  let [width, height] = [0, 0];
+  let isAsked = false;
+
+  const isShown = (point: number) => strength[drawn.targets[point]!]! > 0;
+  const placeOf = (point: number) => ({
+    x: xs[point]! * view.scaleX + view.left,
+    y: ys[point]! * view.scaleY + view.top,
+  });
+
+  function showAll(): void {
+    const w = Math.max(1, width - PADDING.left - PADDING.right);
+    const h = Math.max(1, height - PADDING.top - PADDING.bottom);
+    const room = 1.04;
+    const scaleX = w / ((bounds.maxX - bounds.minX) * room);
+    const scaleY = -h / ((bounds.maxY - bounds.minY) * room);
+    view = {
+      scaleX,
+      left: PADDING.left + w / 2 - (scaleX * (bounds.minX + bounds.maxX)) / 2,
+      scaleY,
+      top: PADDING.top + h / 2 - (scaleY * (bounds.minY + bounds.maxY)) / 2,
+    };
+  }
+
+  function pan(dx: number, dy: number): void {
+    view = { ...view, left: view.left + dx, top: view.top + dy };
+    ask();
+  }
+
+  function zoom(factor: number, x: number, y: number): void {
+    const whole = (width - PADDING.left) / (bounds.maxX - bounds.minX);
+    const next = Math.min(5000 * whole, Math.max(0.4 * whole, view.scaleX * factor));
+    const by = next / view.scaleX;
+    view = {
+      scaleX: view.scaleX * by,
+      left: x + (view.left - x) * by,
+      scaleY: view.scaleY * by,
+      top: y + (view.top - y) * by,
+    };
+    ask();
+  }
+
+  function ask(): void {
+    if (isAsked) return;
+    isAsked = true;
+    requestAnimationFrame(() => {
+      isAsked = false;
+      paint();
+    });
+  }
+
+  function paint(): void {
+    if (width === 0) return;
+    const zoomed = view.scaleX / ((width - PADDING.left) / (bounds.maxX - bounds.minX));
+    const many = Math.sqrt(points.count / 1000);
+    const size = Math.min(
+      12,
+      Math.max(2.2, 6 / Math.sqrt(Math.max(1, many))) * Math.min(2, zoomed ** 0.25),
+    );
+    drawer.draw(view, size);
+    paintMarks(size);
+    element.dataset.painted = String(Number(element.dataset.painted ?? 0) + 1);
+  }
+
+  function paintMarks(size: number): void {
+    const style = getComputedStyle(element);
+    const [ink, faint, accent, paper] = ['--ink', '--ink-3', '--accent', '--panel'].map((name) =>
+      style.getPropertyValue(name),
+    ) as [string, string, string, string];
+    const ratio = over.width / width;
+    context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    context.clearRect(0, 0, width, height);
+    paintAxes(context, { view, width, height, ink: faint, line: style.getPropertyValue('--line') });
+    const ring = (point: number, radius: number, color: string, line: number): void => {
+      if (!isShown(point)) return;
+      const { x, y } = placeOf(point);
+      context.beginPath();
+      context.arc(x, y, radius, 0, 2 * Math.PI);
+      context.strokeStyle = paper;
+      context.lineWidth = line + 2;
+      context.stroke();
+      context.strokeStyle = color;
+      context.lineWidth = line;
+      context.stroke();
+    };
+    for (const point of marks.matches.slice(0, 2000)) ring(point, size / 2 + 2.5, ink, 1.2);
+    if (marks.selected >= 0) {
+      const from = placeOf(marks.selected);
+      context.globalAlpha = 0.45;
+      context.strokeStyle = accent;
+      context.lineWidth = 1;
+      for (const point of marks.neighbours) {
+        if (!isShown(point)) continue;
+        const to = placeOf(point);
+        context.beginPath();
+        context.moveTo(from.x, from.y);
+        context.lineTo(to.x, to.y);
+        context.stroke();
+      }
+      context.globalAlpha = 1;
+      for (const point of marks.neighbours) ring(point, size / 2 + 2, accent, 1.3);
+      ring(marks.selected, size / 2 + 5, accent, 2.5);
+    }
+    if (hovered >= 0) ring(hovered, size / 2 + 3, ink, 2);
+  }
+
+  function hover(x: number, y: number, radius: number): number {
+    if (!(view.scaleX > 0)) return -1;
+    // Cells are in data units: the hit circle is an ellipse there, so both sides are tried and the pixel distance decides.
+    const dataX = (x - view.left) / view.scaleX;
+    const dataY = (y - view.top) / view.scaleY;
+    const reach = Math.max(radius / view.scaleX, radius / -view.scaleY);
+    const found = grid.nearest(dataX, dataY, reach, isShown);
+    if (found < 0) return -1;
+    const place = placeOf(found);
+    return Math.hypot(place.x - x, place.y - y) <= radius * 1.5 ? found : -1;
+  }
+
+  function setHovered(point: number, x: number, y: number): void {
+    if (point === hovered) {
+      if (point >= 0) events.onHover(point, x, y);
+      return;
+    }
+    hovered = point;
+    events.onHover(point, x, y);
+    ask();
+  }
+
+  listen();
+  new ResizeObserver(() => {
+    const before = width;
+    [width, height] = [element.clientWidth, element.clientHeight];
+    const ratio = Math.min(2, window.devicePixelRatio || 1);
+    for (const canvas of [base, over]) {
+      canvas.width = Math.max(1, Math.round(width * ratio));
+      canvas.height = Math.max(1, Math.round(height * ratio));
+    }
+    if (before === 0 || before !== width) showAll();
+    paint();
+  }).observe(element);
+  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', ask);
+
+  return {
+    element,
+    kind: drawer.kind,
+    setAxes(x, y) {
+      xs = new Float32Array(points.count);
+      ys = new Float32Array(points.count);
+      for (let i = 0; i < points.count; i++) {
+        xs[i] = points.values[i * points.k + x]!;
+        ys[i] = points.values[i * points.k + y]!;
+      }
+      bounds = boundsOf(xs, ys);
+      grid = pointGrid(xs, ys, bounds);
+      drawer.setPositions(xs, ys);
+      showAll();
+      ask();
+    },
+    setStrength(given) {
+      strength = given;
+      drawer.setClasses(given);
+      ask();
+    },
+    setMarks(given) {
+      marks = given;
+      ask();
+    },
+    reveal(point) {
+      const { x, y } = placeOf(point);
+      const isInside = x > PADDING.left && x < width - 8 && y > 8 && y < height - PADDING.bottom;
+      if (!isInside) pan(width / 2 - x, height / 2 - y);
+    },
+    placeOf,
+    reset() {
+      showAll();
+      ask();
+    },
+  };
+
+  function listen(): void {
+    const pointers = new Map<number, { x: number; y: number }>();
+    let moved = 0;
+    const at = (event: PointerEvent | MouseEvent) => {
+      const box = over.getBoundingClientRect();
+      return { x: event.clientX - box.left, y: event.clientY - box.top };
+    };
+    over.addEventListener('pointerdown', (event) => {
+      over.setPointerCapture(event.pointerId);
+      pointers.set(event.pointerId, at(event));
+      moved = 0;
+    });
+    over.addEventListener('pointermove', (event) => {
+      const now = at(event);
+      const before = pointers.get(event.pointerId);
+      if (before === undefined) {
+        if (event.pointerType === 'mouse') setHovered(hover(now.x, now.y, HIT_PX), now.x, now.y);
+        return;
+      }
+      const [dx, dy] = [now.x - before.x, now.y - before.y];
+      moved += Math.hypot(dx, dy);
+      const others = [...pointers]
+        .filter(([id]) => id !== event.pointerId)
+        .map(([, place]) => place);
+      pointers.set(event.pointerId, now);
+      if (others.length > 0) {
+        const other = others[0]!;
+        const spread = Math.hypot(before.x - other.x, before.y - other.y);
+        const factor = Math.hypot(now.x - other.x, now.y - other.y) / Math.max(1, spread);
+        pan(dx / 2, dy / 2);
+        zoom(factor, (now.x + other.x) / 2, (now.y + other.y) / 2);
+      } else if (event.pointerType === 'mouse' && moved > 3) {
+        setHovered(-1, 0, 0);
+        pan(dx, dy);
+      } else if (event.pointerType !== 'mouse' && moved > 8) pan(dx, 0);
+    });
+    const release = (event: PointerEvent): void => {
+      if (!pointers.delete(event.pointerId) || event.type === 'pointercancel') return;
+      if (moved > 8 || pointers.size > 0) return;
+      const { x, y } = at(event);
+      const found = hover(x, y, event.pointerType === 'mouse' ? HIT_PX : 24);
+      events.onSelect(found);
+      if (event.pointerType !== 'mouse') setHovered(found, x, y);
+    };
+    over.addEventListener('pointerup', release);
+    over.addEventListener('pointercancel', release);
+    over.addEventListener('pointerleave', () => setHovered(-1, 0, 0));
+    // The page scrolls on, until the map is in use.
+    over.addEventListener(
+      'wheel',
+      (event) => {
+        if (document.activeElement !== over && !event.ctrlKey && !event.metaKey) return;
+        event.preventDefault();
+        const { x, y } = at(event);
+        zoom(Math.exp(-event.deltaY * (event.deltaMode === 1 ? 0.05 : 0.0016)), x, y);
+      },
+      { passive: false },
+    );
+    over.addEventListener('dblclick', () => {
+      showAll();
+      ask();
+    });
+    over.addEventListener('keydown', (event) => {
+      const step = 40;
+      const moves: Record<string, () => void> = {
+        ArrowLeft: () => pan(step, 0),
+        ArrowRight: () => pan(-step, 0),
+        ArrowUp: () => pan(0, step),
+        ArrowDown: () => pan(0, -step),
+        '+': () => zoom(1.25, width / 2, height / 2),
+        '=': () => zoom(1.25, width / 2, height / 2),
+        '-': () => zoom(0.8, width / 2, height / 2),
+        '0': () => {
+          showAll();
+          ask();
+        },
+        Escape: () => events.onSelect(-1),
+      };
+      const move = moves[event.key];
+      if (move === undefined || event.ctrlKey || event.metaKey || event.altKey) return;
+      event.preventDefault();
+      move();
+    });
+  }
+}
+
+interface AxesFrame {
+  readonly view: View;
+  readonly width: number;
+  readonly height: number;
+  readonly ink: string;
+  readonly line: string;
+}
+
+function paintAxes(context: CanvasRenderingContext2D, frame: AxesFrame): void {
+  const { view, width, height, ink, line } = frame;
+  context.font = '11px system-ui, sans-serif';
+  context.fillStyle = ink;
+  context.strokeStyle = line;
+  context.lineWidth = 1;
+  const left = PADDING.left - 8;
+  const bottom = height - PADDING.bottom + 4;
+  context.beginPath();
+  context.moveTo(left + 0.5, 4);
+  context.lineTo(left + 0.5, bottom + 0.5);
+  context.lineTo(width - 4, bottom + 0.5);
+  context.stroke();
+  context.textAlign = 'center';
+  context.textBaseline = 'top';
+  for (const { value, text } of ticks(
+    (left - view.left) / view.scaleX,
+    (width - view.left) / view.scaleX,
+    width / 90,
+  )) {
+    const x = value * view.scaleX + view.left;
+    if (x < left + 12 || x > width - 16) continue;
+    context.fillText(text, x, bottom + 6);
+    context.fillRect(Math.round(x), bottom, 1, 4);
+  }
+  context.textAlign = 'right';
+  context.textBaseline = 'middle';
+  for (const { value, text } of ticks(
+    (bottom - view.top) / view.scaleY,
+    -view.top / view.scaleY,
+    height / 60,
+  )) {
+    const y = value * view.scaleY + view.top;
+    if (y < 12 || y > bottom - 8) continue;
+    context.fillText(text, left - 6, y);
+    context.fillRect(left - 3, Math.round(y), 4, 1);
+  }
+}
+
+function ticks(from: number, to: number, most: number): { value: number; text: string }[] {
+  const raw = (to - from) / Math.max(1, most);
+  if (!Number.isFinite(raw) || raw <= 0) return [];
+  const power = 10 ** Math.floor(Math.log10(raw));
+  const step = power * [1, 2, 5, 10].find((factor) => factor * power >= raw)!;
+  const digits = Math.max(0, -Math.floor(Math.log10(step)));
+  const found: { value: number; text: string }[] = [];
+  for (let i = Math.ceil(from / step); i * step <= to; i++) {
+    found.push({
+      value: i * step,
+      text: (i * step).toFixed(Math.min(6, digits)).replace('-', '−'),
+    });
+  }
+  return found;
+}
