@@ -95,9 +95,13 @@ function tensorFlow() {
   return {
     what: 'Set up TensorFlow (pip download of about 275 MB, one compiler call)',
     isDone: async () => {
-      const module = pathToFileURL(join(ROOT, 'dist', 'runtime', 'locate-runtime.js')).href;
-      const { cpu, gpu, installedGpuPackage } = await (await import(module)).locateRuntime();
-      return [cpu, gpu, installedGpuPackage].some((runtime) => runtime !== undefined);
+      const { locateRuntime } = await importBuilt('locate-runtime.js');
+      const { platform, cpu, gpu, installedGpuPackage } = await locateRuntime();
+      if ([cpu, gpu, installedGpuPackage].every((runtime) => runtime === undefined)) return false;
+      // The library of an earlier version lacks this one's operations: one compiler call.
+      const { hasOperations } = await importBuilt('operations.js');
+      const isComplete = cpu === undefined || cpu.operationsPath !== undefined;
+      return isComplete || !hasOperations(platform.key) || missingTools(process.env).length > 0;
     },
     run: async () => {
       const missing = missingTools(process.env);
@@ -106,6 +110,11 @@ function tensorFlow() {
       return status === 0 ? undefined : `failed: ${instead}. It said:\n${tail}`;
     },
   };
+}
+
+/** @param {string} name of a module of dist/runtime */
+function importBuilt(name) {
+  return import(pathToFileURL(join(ROOT, 'dist', 'runtime', name)).href);
 }
 
 /** The npm that runs this script, else the one on the PATH. */

@@ -260,6 +260,14 @@ export const EXTRACT_OPTIONS = {
     group: 'Machine',
     modes: CNN_MODES,
   }),
+  conv: define<'auto' | 'winograd' | 'direct'>({
+    parse: oneOf('auto', 'winograd', 'direct'),
+    default: 'auto',
+    describe:
+      "3×3 convolutions on the CPU: Winograd's, twice as fast, or TensorFlow's; auto: where it can be had",
+    group: 'Machine',
+    modes: CNN_MODES,
+  }),
   precision: define<'fp32' | 'tf32' | 'bf16' | 'fp16'>({
     parse: oneOf('fp32', 'tf32', 'bf16', 'fp16'),
     default: 'fp32',

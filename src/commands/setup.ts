@@ -18,7 +18,7 @@ export interface SetupResult {
   readonly wasInstalled: boolean;
   /** The trial run that closed a new install. */
   readonly probe: ProbeResult | undefined;
-  /** One sentence the user should read, e.g. that the CUDA library has no GPU to use here. */
+  /** What the user should read, e.g. that the CUDA library has no GPU to use here. */
   readonly notice: string | undefined;
   readonly ms: number;
 }
@@ -29,12 +29,17 @@ export interface SetupResult {
  */
 export async function runSetup(options: SetupOptions, onStep?: OnStep): Promise<SetupResult> {
   const started = performance.now();
-  const { runtime, probe } = await installRuntime({ ...options, onStep });
+  const { runtime, probe, withoutOperations } = await installRuntime({ ...options, onStep });
+  const notices = [
+    options.gpu ? await gpuNotice(runtime, probe) : undefined,
+    withoutOperations &&
+      `Networks run slower than they could on the CPU, by TensorFlow's own convolutions: ${withoutOperations}`,
+  ].filter((notice) => notice !== undefined);
   return {
     runtime,
     probe,
     wasInstalled: probe === undefined,
-    notice: options.gpu ? await gpuNotice(runtime, probe) : undefined,
+    notice: notices.length > 0 ? notices.join('\n') : undefined,
     ms: performance.now() - started,
   };
 }

@@ -9,6 +9,12 @@ export type Precision = 'fp32' | 'tf32' | 'bf16' | 'fp16';
  */
 export type EngineKind = 'graph' | 'eager';
 
+/**
+ * How 3×3 convolutions are computed in float32 on a CPU: by Winograd's F(4×4, 3×3), with a quarter of
+ * the multiplications (native/winograd.h), or as TensorFlow does it. The last digits differ.
+ */
+export type ConvolutionKind = 'winograd' | 'direct';
+
 /** One embedding layer to read out. */
 export interface LayerRequest {
   /** Layer name in the model; undefined = the model's last layer. */
@@ -24,6 +30,8 @@ export interface EngineSpec {
   readonly precision: Precision;
   /** Default: auto. */
   readonly engine?: 'auto' | EngineKind;
+  /** Default: auto, Winograd's where it can be had. */
+  readonly conv?: 'auto' | ConvolutionKind;
   /** CPU threads for the network; 0 = the library's choice. */
   readonly threads: number;
 }
@@ -44,6 +52,10 @@ export interface EngineInfo {
   readonly engine: EngineKind;
   /** Why `auto` took the eager engine; undefined where it did not. */
   readonly engineReason?: string;
+  /** `winograd` where at least one layer is computed that way. */
+  readonly conv: ConvolutionKind;
+  /** What Winograd's would need: undefined where it is used, declined or has no place. */
+  readonly convReason?: string;
   /** GPU name and driver where there is one. */
   readonly deviceName: string | undefined;
   /** Input height and width of the model, pixels. */

@@ -2,6 +2,7 @@ import { EngineError, isImg2FeaturesError } from '../errors.ts';
 import type { DeviceChoice } from '../runtime/choose-device.ts';
 import type { TfNode } from '../runtime/tensorflow-js.ts';
 import { verifyDevice } from '../runtime/verify-device.ts';
+import { chooseConvolution } from './choose-convolution.ts';
 import { type EagerBackend, loadEagerNetwork } from './eager/eager-network.ts';
 import { openNodeBackend } from './eager/node-backend.ts';
 import { openWasmBackend } from './eager/wasm-backend.ts';
@@ -21,7 +22,7 @@ export async function loadNetwork(
   const backend = await openBackend(message);
   if (choice.device !== 'wasm') choice = verifyDevice(backend.tf as unknown as TfNode, choice);
   const libraryLoaded = performance.now();
-  const { network, engine, engineReason } = await loadModel(message, backend, choice);
+  const { network, engine, engineReason, convReason } = await loadModel(message, backend, choice);
   return {
     network,
     ready: {
@@ -30,6 +31,8 @@ export async function loadNetwork(
       library: network.library,
       engine,
       ...(engineReason !== undefined && { engineReason }),
+      conv: network.conv,
+      ...(convReason !== undefined && { convReason }),
       inputSize: folder.metadata.inputSize,
       outputs: network.outputs,
       libraryMs: libraryLoaded - started,
@@ -52,35 +55,50 @@ interface LoadedModel {
   readonly network: Network;
   readonly engine: EngineKind;
   readonly engineReason?: string;
+  readonly convReason?: string;
 }
 
 /** The graph where it can be had and was not declined, else layer by layer, with the reason. */
 async function loadModel(
-  { folder, layers, engine, precision }: StartMessage,
+  message: StartMessage,
   backend: EagerBackend,
-  { device }: DeviceChoice,
+  choice: DeviceChoice,
 ): Promise<LoadedModel> {
+  const { folder, layers, engine, precision } = message;
+  const { device } = choice;
   const loadEager = async (engineReason?: string): Promise<LoadedModel> => ({
     network: await loadEagerNetwork(backend, folder, layers),
     engine: 'eager',
     ...(engineReason !== undefined && { engineReason }),
   });
+  const { conv, convReason } = chooseConvolution(message, choice);
   if (engine === 'eager' || device === 'wasm') return loadEager();
   const { library, sliceImages } = backend;
   const tf = backend.tf as unknown as TfNode;
   try {
-    const options = { device, precision, library, sliceImages };
-    return { network: await loadGraphNetwork(tf, folder, layers, options), engine: 'graph' };
+    const options = { device, precision, conv, library, sliceImages };
+    return {
+      network: await loadGraphNetwork(tf, folder, layers, options),
+      engine: 'graph',
+      ...(convReason !== undefined && { convReason }),
+    };
   } catch (error) {
     const reason = reasonAgainstGraph(error);
     if (reason === undefined) throw error;
-    if (engine === 'auto' && precision !== 'fp16' && precision !== 'bf16') return loadEager(reason);
-    const option = engine === 'graph' ? '--engine graph' : `--precision ${precision}`;
-    throw new EngineError(`Expected a network for ${option} but found that ${reason}.`, {
-      fix: 'Use --engine eager with --precision fp32.',
+    const asked = askedOfGraph(message);
+    if (asked === undefined) return loadEager(reason);
+    throw new EngineError(`Expected a network for ${asked} but found that ${reason}.`, {
+      fix: 'Use --engine eager with --precision fp32 and without --conv.',
       cause: error,
     });
   }
+}
+
+/** The option that only the graph engine can keep. */
+function askedOfGraph({ engine, precision, conv }: StartMessage): string | undefined {
+  if (engine === 'graph') return '--engine graph';
+  if (conv === 'winograd') return '--conv winograd';
+  return precision === 'fp16' || precision === 'bf16' ? `--precision ${precision}` : undefined;
 }
 
 /** Why the graph cannot be had; undefined when the eager engine would fail as well. */

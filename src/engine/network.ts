@@ -1,10 +1,12 @@
-import type { EngineOutput } from './engine.ts';
+import type { ConvolutionKind, EngineOutput } from './engine.ts';
 
 /** What the engine process runs: one loaded model on one backend, cut at the requested layers. */
 export interface Network {
   /** Library and version, for the user and run.json. */
   readonly library: string;
   readonly outputs: readonly EngineOutput[];
+  /** `winograd` where at least one convolution is computed that way. */
+  readonly conv: ConvolutionKind;
   /**
    * Runs one batch, blocking.
    * @param pixels uint8 RGB [n, height, width, 3]

@@ -44,13 +44,13 @@ export async function openEngine(
   { onLog = () => {}, signal }: OpenEngineOptions = {},
 ): Promise<ProcessEngine> {
   const started = performance.now();
-  const { engine = 'auto', precision, threads } = spec;
+  const { engine = 'auto', precision, conv = 'auto', threads } = spec;
   checkEngine(engine, choice.device);
   checkPrecision(precision, choice.device, engine);
   const layers = resolveLayers(folder, spec.layers);
   const child = new EngineProcess({ env: environmentOf(spec, choice), onLog, signal });
   try {
-    const message: StartMessage = { folder, layers, choice, engine, precision, threads };
+    const message: StartMessage = { folder, layers, choice, engine, precision, conv, threads };
     const [[frame], gpu] = await Promise.all([
       child.request(FRAME.start, encodeJson(message)),
       choice.device === 'cuda' ? gpuName() : undefined,

@@ -16,7 +16,7 @@
 
 import type { ModelFolder } from '../model/model-folder.ts';
 import type { DeviceChoice } from '../runtime/choose-device.ts';
-import type { EngineInfo, EngineKind, Precision } from './engine.ts';
+import type { ConvolutionKind, EngineInfo, EngineKind, Precision } from './engine.ts';
 import type { ResolvedLayer } from './resolve-layers.ts';
 
 export const HEADER_BYTES = 16;
@@ -65,6 +65,7 @@ export interface StartMessage {
   readonly choice: DeviceChoice;
   readonly engine: 'auto' | EngineKind;
   readonly precision: Precision;
+  readonly conv: 'auto' | ConvolutionKind;
   /** CPU threads for the network; 0 = the library's choice. */
   readonly threads: number;
 }
@@ -72,7 +73,15 @@ export interface StartMessage {
 export interface ReadyMessage
   extends Pick<
     EngineInfo,
-    'device' | 'deviceReason' | 'library' | 'engine' | 'engineReason' | 'inputSize' | 'outputs'
+    | 'device'
+    | 'deviceReason'
+    | 'library'
+    | 'engine'
+    | 'engineReason'
+    | 'conv'
+    | 'convReason'
+    | 'inputSize'
+    | 'outputs'
   > {
   /** Milliseconds to load the library. */
   readonly libraryMs: number;

@@ -58,6 +58,8 @@ export function runIdentity(options: ExtractOptions, extractor: Extractor): RunI
         preprocessing: model.metadata.preprocessing,
         device: engine.device,
         engine: engine.engine,
+        // The kernels differ in the last digits.
+        conv: engine.conv === 'winograd' ? engine.conv : undefined,
         precision: options.precision,
         batch: extractor.batchSize,
       }),
@@ -120,6 +122,8 @@ export async function runFacts(end: RunEnd): Promise<RunFacts> {
         library: engine.library,
         engine: engine.engine,
         engineReason: engine.engineReason ?? null,
+        conv: engine.conv,
+        convReason: engine.convReason ?? null,
       },
       model: describeModelOrigin(extractor),
     }),

@@ -38,6 +38,7 @@ export async function openNetworkExtractor(
       device: options.device,
       precision: options.precision,
       engine: options.engine,
+      conv: options.conv,
       threads: 0,
     },
     model,
@@ -50,6 +51,12 @@ export async function openNetworkExtractor(
     hooks.onEvent({
       event: 'note',
       message: `The network runs layer by layer, not as one graph: ${info.engineReason}.`,
+    });
+  }
+  if (info.convReason !== undefined) {
+    hooks.onEvent({
+      event: 'note',
+      message: `The convolutions are TensorFlow's own, not the faster Winograd ones: ${info.convReason}.`,
     });
   }
   return {

@@ -5,6 +5,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { runtimesDir } from './cache-dir.ts';
+import { findOperations, hasOperations } from './operations.ts';
 import type { PlatformKey } from './runtime-platform.ts';
 import { tfjsNodeVersion } from './tensorflow-js.ts';
 import {
@@ -46,11 +47,13 @@ export async function readRuntime(dir: string): Promise<TensorFlowRuntime | unde
   const files = Object.entries(record.files);
   const intact = await Promise.all(files.map(([path, bytes]) => hasSize(join(dir, path), bytes)));
   if (!intact.every(Boolean)) return undefined;
+  const operationsPath = hasOperations(record.platform) ? await findOperations(dir) : undefined;
   return {
     kind: record.kind,
     dir,
     bindingPath: join(dir, ADDON_NAME),
     tensorflow: record.tensorflow,
+    ...(operationsPath !== undefined && { operationsPath }),
   };
 }
 

@@ -15,4 +15,6 @@ export interface TensorFlowRuntime {
   readonly tensorflow: string;
   /** Folder of an installed `@tensorflow/tfjs-node-gpu`, when that is what runs. */
   readonly packageDir?: string;
+  /** Absolute path of our own operations (operations.ts) where they are built. */
+  readonly operationsPath?: string;
 }

@@ -6,8 +6,8 @@ const prove = async () => ({ tensorflow: '2.21.0', device: 'cpu' });
 try {
   const recipe = JSON.parse(process.env.RECIPE);
   const force = process.env.FORCE === '1';
-  const { probe } = await installRecipe(recipe, { prove, force, onStep: say });
-  say({ done: true, wasThere: probe === undefined });
+  const { probe, withoutOperations } = await installRecipe(recipe, { prove, force, onStep: say });
+  say({ done: true, wasThere: probe === undefined, withoutOperations });
 } catch (error) {
   say({ error: `${error.name}: ${error.message}` });
 }

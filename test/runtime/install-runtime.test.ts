@@ -2,16 +2,19 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
+import { operationsPath } from '../../src/runtime/operations.ts';
 import type { RuntimeRecord } from '../../src/runtime/runtime-record.ts';
 import { fakeBin, fakeCompiler, fakePip } from './fake-tools.ts';
 import { makeWheel } from './make-wheel.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 
 const NAME = 'tensorflow-2.21.0-cpu-linux-x64';
+/** Its name depends on the sources in native/. */
+const OPERATIONS = basename(operationsPath(''));
 const CHILD = fileURLToPath(new URL('install-child.mjs', import.meta.url));
 
 interface Line {
@@ -20,6 +23,7 @@ interface Line {
   readonly detail?: string;
   readonly done?: boolean;
   readonly wasThere?: boolean;
+  readonly withoutOperations?: string;
   readonly error?: string;
 }
 
@@ -47,7 +51,7 @@ async function workshop() {
       `echo pip >> ${folder}/calls; /bin/cp ${folder}/source.whl "$dest/tensorflow_cpu-2.21.0-${tag}.whl"`,
     ),
     'c++': fakeCompiler(
-      `echo $$ > ${folder}/compiler.pid; [ -z "$SLOW" ] || exec /bin/sleep 30; echo addon > "$output"`,
+      `echo $$ > ${folder}/compiler.pid; case "$output" in *operations*) [ -z "$NO_OPERATIONS" ] || { echo "error: no such thing" >&2; exit 1; } ;; esac; [ -z "$SLOW" ] || exec /bin/sleep 30; echo addon > "$output"`,
     ),
   });
   const start = (env: NodeJS.ProcessEnv = {}) => {
@@ -81,13 +85,14 @@ test('an install leaves the library, the addon, the licenses and a record, and n
   const lines = await linesOf(start());
   expect(lines.at(-1)).toEqual({ done: true, wasThere: false });
   const steps = lines.filter((line) => line.state === 'done').map((line) => line.name);
-  expect(steps).toEqual(['tools', 'download', 'unpack', 'compile', 'try', 'finish']);
+  expect(steps).toEqual(['tools', 'download', 'unpack', 'compile', 'compile', 'try', 'finish']);
   expect(await readdir(runtimes)).toEqual([NAME]);
   const files = await readdir(join(runtimes, NAME), { recursive: true });
   expect(files.sort()).toEqual([
     'THIRD',
     'THIRD/tensorflow-cpu',
     'THIRD/tensorflow-cpu/THIRD_PARTY_NOTICES.txt',
+    OPERATIONS,
     'runtime.json',
     'tensorflow',
     'tensorflow/libtensorflow_cc.so.2',
@@ -110,6 +115,30 @@ test('a finished install is not done again, a damaged or a forced one is', async
   expect((await linesOf(start({ FORCE: '1' }))).at(-1)).toEqual({ done: true, wasThere: false });
   expect(await calls()).toHaveLength(3);
   expect(await readdir(runtimes)).toEqual([NAME]);
+});
+
+test('an install of an earlier version gets the operations by one compiler call', async () => {
+  const { runtimes, start, calls } = await workshop();
+  await linesOf(start());
+  await rm(join(runtimes, NAME, OPERATIONS));
+  const lines = await linesOf(start());
+  expect(lines.map(({ name, done, wasThere }) => name ?? { done, wasThere })).toEqual([
+    'compile',
+    'compile',
+    { done: true, wasThere: true },
+  ]);
+  expect(await calls()).toEqual(['pip']);
+  expect(await readdir(join(runtimes, NAME))).toContain(OPERATIONS);
+});
+
+test('operations that do not compile are told of, and the library is installed without them', async () => {
+  const { runtimes, start } = await workshop();
+  const said = 'Expected fake c++ 1.0 to compile the operations but found: error: no such thing';
+  const first = await linesOf(start({ NO_OPERATIONS: '1' }));
+  expect(first.at(-1)).toEqual({ done: true, wasThere: false, withoutOperations: said });
+  const second = await linesOf(start({ NO_OPERATIONS: '1' }));
+  expect(second.at(-1)).toEqual({ done: true, wasThere: true, withoutOperations: said });
+  expect(await readdir(join(runtimes, NAME))).not.toContain(OPERATIONS);
 });
 
 test('of two at once one works and the other waits', async () => {

@@ -48,6 +48,7 @@ export async function loadEagerNetwork(
 }
 
 class EagerNetwork implements Network {
+  readonly conv = 'direct';
   readonly library: string;
   readonly outputs: readonly EngineOutput[];
   readonly #tf: TfNamespace;

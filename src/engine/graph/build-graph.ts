@@ -4,7 +4,7 @@ import type { ModelFolder, Preprocessing } from '../../model/model-folder.ts';
 import { batchShape, listLayers, modelConfigOf } from '../../model/topology-layers.ts';
 import { describeOutput } from '../describe-output.ts';
 import { pruneTopology } from '../eager/prune-topology.ts';
-import type { Device, EngineOutput, Precision } from '../engine.ts';
+import type { ConvolutionKind, Device, EngineOutput, Precision } from '../engine.ts';
 import type { ResolvedLayer } from '../resolve-layers.ts';
 import { GraphBuilder, type GraphVariable, type Value } from './graph-builder.ts';
 import { addLayer } from './layer-nodes.ts';
@@ -12,6 +12,7 @@ import { addPixelInput } from './pixel-input.ts';
 import type { GraphNode, SaverNames } from './tensorflow-protos.ts';
 import { UnsupportedGraph } from './unsupported-graph.ts';
 import type { Norm } from './weight-source.ts';
+import { WINOGRAD_OP } from './winograd-nodes.ts';
 
 export interface NetworkGraph {
   readonly nodes: readonly GraphNode[];
@@ -20,11 +21,15 @@ export interface NetworkGraph {
   readonly outputs: readonly EngineOutput[];
   /** Nodes that give the outputs: float32 [n, length]. */
   readonly outputNodes: readonly string[];
+  /** `winograd` where at least one convolution is computed that way. */
+  readonly conv: ConvolutionKind;
 }
 
 export interface GraphOptions {
   readonly precision: Precision;
   readonly device: Device;
+  /** `winograd` allows our own operation where it is the faster one: CPU and fp32 only. */
+  readonly conv: ConvolutionKind;
 }
 
 /**
@@ -47,7 +52,7 @@ const FP16_SCALE: Readonly<Record<Preprocessing, number>> = {
 export function buildGraph(
   folder: Pick<ModelFolder, 'topology' | 'weights' | 'metadata'>,
   requests: readonly ResolvedLayer[],
-  { precision, device }: GraphOptions,
+  { precision, device, conv }: GraphOptions,
 ): NetworkGraph {
   const { preprocessing, inputSize } = folder.metadata;
   const wanted = [...new Set(requests.map(({ layer }) => layer))];
@@ -78,6 +83,7 @@ export function buildGraph(
           outputShape: shapes.get(row.name)!,
           norm: norms.byConvolution.get(row.name),
           addsUnfused,
+          mayUseWinograd: conv === 'winograd',
         });
     values.set(row.name, value);
   }
@@ -88,7 +94,10 @@ export function buildGraph(
     addOutput(builder, `output_${i}`, values.get(output.layer)!, output),
   );
   const nodes = builder.finish();
-  return { nodes, variables: builder.variables, saver: builder.saver, outputs, outputNodes };
+  const { variables, saver } = builder;
+  const usesWinograd = nodes.some(({ op }) => op === WINOGRAD_OP);
+  const used = usesWinograd ? 'winograd' : 'direct';
+  return { nodes, variables, saver, outputs, outputNodes, conv: used };
 }
 
 function shapesOf(topology: Record<string, unknown>, rows: readonly LayerRow[]) {

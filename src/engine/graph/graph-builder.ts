@@ -32,13 +32,23 @@ export interface WeightOptions {
   readonly isScaled?: boolean;
   /** Stays float32 in every precision. */
   readonly staysFloat?: boolean;
+  /** The operation that the stored values go through once, and the shape that it gives. */
+  readonly prepared?: { readonly op: string; readonly shape: readonly number[] };
+}
+
+/** How a variable gets its value. */
+interface Restore {
+  readonly handle: string;
+  readonly type: TensorType;
+  readonly scale: number;
+  readonly op: string | undefined;
 }
 
 const RESTORE: SaverNames = { filename: 'save/filename', restore: 'save/restore_all' };
 
 /**
  * Collects the nodes and variables of one graph. Variables are float32 in the checkpoint and are
- * scaled and cast once, when they are restored.
+ * scaled, cast and prepared once, when they are restored.
  */
 export class GraphBuilder {
   readonly saver = RESTORE;
@@ -49,7 +59,7 @@ export class GraphBuilder {
   readonly #nodes: GraphNode[] = [];
   /** Results of `toCompute` and `toFloat`: several layers may read one value. */
   readonly #converted = new Map<string, string>();
-  readonly #restores: { readonly handle: string; readonly type: TensorType; scale: number }[] = [];
+  readonly #restores: Restore[] = [];
 
   constructor(precision: Precision, scale: number) {
     const isHalf = precision === 'fp16';
@@ -95,14 +105,18 @@ export class GraphBuilder {
     name: string,
     shape: readonly number[],
     source: WeightSource,
-    { isScaled = false, staysFloat = false }: WeightOptions = {},
+    { isScaled = false, staysFloat = false, prepared }: WeightOptions = {},
   ): string {
     const type = staysFloat ? 'float' : this.type;
     const key = `${String(this.variables.length).padStart(5, '0')}/${name}`;
-    const attributes = { dtype: { type }, shape: { shape }, shared_name: { string: key } };
+    const attributes = {
+      dtype: { type },
+      shape: { shape: prepared?.shape ?? shape },
+      shared_name: { string: key },
+    };
     const handle = this.add('VarHandleOp', `${name}/handle`, [], attributes);
     this.variables.push({ key, shape, source });
-    this.#restores.push({ handle, type, scale: isScaled ? this.scale : 1 });
+    this.#restores.push({ handle, type, scale: isScaled ? this.scale : 1, op: prepared?.op });
     return this.add('ReadVariableOp', name, [handle], { dtype: { type } });
   }
 
@@ -154,10 +168,11 @@ export class GraphBuilder {
     this.add('RestoreV2', 'save/restore', [filename, names, slices], {
       dtypes: { types: keys.map(() => 'float' as const) },
     });
-    return this.#restores.map(({ handle, type, scale }, i) => {
+    return this.#restores.map(({ handle, type, scale, op }, i) => {
       const name = `save/assign_${i}`;
       const scaled = this.#multiply(`${name}/scaled`, `save/restore:${i}`, 1 / scale);
-      const value = this.#cast(`${name}/cast`, scaled, 'float', type);
+      const cast = this.#cast(`${name}/cast`, scaled, 'float', type);
+      const value = op === undefined ? cast : this.add(op, `${name}/prepared`, [cast], {});
       return this.add('AssignVariableOp', name, [handle, value], { dtype: { type } });
     });
   }

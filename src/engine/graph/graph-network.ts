@@ -2,7 +2,7 @@ import { EngineError } from '../../errors.ts';
 import type { ModelFolder } from '../../model/model-folder.ts';
 import type { TfNode } from '../../runtime/tensorflow-js.ts';
 import { AlignedArena } from '../eager/aligned-arena.ts';
-import type { EngineOutput } from '../engine.ts';
+import type { ConvolutionKind, EngineOutput } from '../engine.ts';
 import type { Network, NetworkResult } from '../network.ts';
 import type { ResolvedLayer } from '../resolve-layers.ts';
 import { runInSlices } from '../run-in-slices.ts';
@@ -100,6 +100,7 @@ async function load(binding: Binding, graph: NetworkGraph, folder: ModelFolder):
 class GraphNetwork implements Network {
   readonly library: string;
   readonly outputs: readonly EngineOutput[];
+  readonly conv: ConvolutionKind;
   readonly #binding: Binding;
   readonly #id: number;
   readonly #outputNames: string;
@@ -113,12 +114,13 @@ class GraphNetwork implements Network {
   constructor(
     binding: Binding,
     id: number,
-    { outputs, outputNodes, variables }: NetworkGraph,
+    { outputs, outputNodes, variables, conv }: NetworkGraph,
     inputSize: readonly [height: number, width: number],
     { library, sliceImages }: GraphNetworkOptions,
   ) {
     this.library = library;
     this.outputs = outputs;
+    this.conv = conv;
     this.#binding = binding;
     this.#id = id;
     this.#outputNames = outputNodes.map((name) => `${name}:0`).join(',');

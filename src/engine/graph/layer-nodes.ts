@@ -6,6 +6,7 @@ import type { GraphBuilder, Value } from './graph-builder.ts';
 import type { Attribute } from './tensorflow-protos.ts';
 import { UnsupportedGraph } from './unsupported-graph.ts';
 import type { Norm, WeightSource } from './weight-source.ts';
+import { addWinograd, WINOGRAD_CHANNELS } from './winograd-nodes.ts';
 
 export interface LayerContext {
   readonly builder: GraphBuilder;
@@ -20,6 +21,8 @@ export interface LayerContext {
   readonly norm: Norm | undefined;
   /** Whether a bias is added by AddV2, which TensorFlow does not fuse with the convolution. */
   readonly addsUnfused: boolean;
+  /** Whether our own operation for 3×3 convolutions is there. */
+  readonly mayUseWinograd: boolean;
 }
 
 type Rule = (layer: LayerContext) => Value;
@@ -60,6 +63,7 @@ const RULES = new Map<string, Rule>(
 );
 
 function convolution(layer: LayerContext): Value {
+  if (isForWinograd(layer)) return winogradConvolution(layer);
   const { builder, name, inputs, row, inputShapes, outputShape } = layer;
   const { config } = row;
   const kernelShape = [...pair(config.kernel_size), inputShapes[0]!.at(-1)!, outputShape.at(-1)!];
@@ -92,6 +96,27 @@ function depthwiseConvolution(layer: LayerContext): Value {
   return addActivation(layer, addBias(layer, convolved), config.activation);
 }
 
+function winogradConvolution(layer: LayerContext): Value {
+  const { builder, name, inputShapes, outputShape } = layer;
+  const isRectified = layer.row.config.activation === 'relu';
+  const value = addWinograd(builder, `${name}/conv`, layer.inputs[0]!, {
+    kernel: kernelSource(layer, 'kernel'),
+    bias: biasSource(layer) ?? { kind: 'values', values: Array(outputShape.at(-1)!).fill(0) },
+    channels: [inputShapes[0]!.at(-1)!, outputShape.at(-1)!],
+    isRectified,
+  });
+  return isRectified ? value : addActivation(layer, value, layer.row.config.activation);
+}
+
+/** 3×3, stride 1, the size kept; and channels enough to be worth two transforms. */
+function isForWinograd({ mayUseWinograd, row, inputShapes, outputShape }: LayerContext): boolean {
+  const { kernel_size: kernel, strides, dilation_rate: dilation, padding, groups } = row.config;
+  const isPlain = [strides ?? 1, dilation ?? 1, groups ?? 1].flatMap(pair).every((n) => n === 1);
+  const is3x3 = pair(kernel).every((n) => n === 3) && padding === 'same';
+  const channels = [inputShapes[0]!.at(-1)!, outputShape.at(-1)!];
+  return mayUseWinograd && isPlain && is3x3 && channels.every((n) => n >= WINOGRAD_CHANNELS);
+}
+
 function kernelSource({ row, norm }: LayerContext, weight: string): WeightSource {
   const name = `${row.name}/${weight}`;
   return norm === undefined ? { kind: 'stored', name } : { kind: 'kernel', name, norm };
@@ -99,15 +124,19 @@ function kernelSource({ row, norm }: LayerContext, weight: string): WeightSource
 
 /** The bias, or what the normalisation after the convolution makes of it. */
 function addBias(layer: LayerContext, { name: value, isFloat }: Value): Value {
-  const { builder, name, row, norm, outputShape, addsUnfused } = layer;
-  const stored = row.config.use_bias === false ? undefined : `${row.name}/bias`;
-  if (stored === undefined && norm === undefined) return { name: value, isFloat };
-  const source: WeightSource =
-    norm === undefined ? { kind: 'stored', name: stored! } : { kind: 'bias', name: stored, norm };
+  const { builder, name, outputShape, addsUnfused } = layer;
+  const source = biasSource(layer);
+  if (source === undefined) return { name: value, isFloat };
   const options = { isScaled: !isFloat, staysFloat: isFloat };
   const bias = builder.weight(`${name}/bias`, [outputShape.at(-1)!], source, options);
   const op = addsUnfused ? 'AddV2' : 'BiasAdd';
   return builder.compute(op, `${name}/biased`, [value, bias], {}, isFloat);
+}
+
+function biasSource({ row, norm }: LayerContext): WeightSource | undefined {
+  const name = row.config.use_bias === false ? undefined : `${row.name}/bias`;
+  if (norm !== undefined) return { kind: 'bias', name, norm };
+  return name === undefined ? undefined : { kind: 'stored', name };
 }
 
 /** A normalisation that no convolution could take in. */

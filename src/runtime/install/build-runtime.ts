@@ -1,14 +1,16 @@
 /** From wheels to a finished runtime folder: download, unpack, compile, try, and last the rename. */
 import { randomBytes } from 'node:crypto';
 import { mkdir, open, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { errnoOf } from '../../errors.ts';
+import { basename, dirname, join } from 'node:path';
+import { errnoOf, RuntimeError } from '../../errors.ts';
+import { hasOperations } from '../operations.ts';
 import { type ProbeResult, probeRuntime } from '../probe-runtime.ts';
-import { ADDON_NAME, RECORD_NAME, type RuntimeRecord } from '../runtime-record.ts';
+import { ADDON_NAME, RECORD_NAME, type RuntimeRecord, readRuntime } from '../runtime-record.ts';
 import { tfjsNodeVersion } from '../tensorflow-js.ts';
 import { TENSORFLOW_VERSION, type TensorFlowRuntime } from '../tensorflow-runtime.ts';
 import { checkFreeSpace } from './check-free-space.ts';
 import { type Compiler, compileAddon } from './compile-addon.ts';
+import { compileOperations } from './compile-operations.ts';
 import { downloadWheel } from './download-wheel.ts';
 import { downloadsDir, removeDownloads } from './downloads.ts';
 import { extractWheel } from './extract-wheel.ts';
@@ -33,6 +35,8 @@ export interface InstalledRuntime {
   readonly runtime: TensorFlowRuntime;
   /** The trial run; undefined when the install was there already. */
   readonly probe: ProbeResult | undefined;
+  /** Why our own operations could not be built: without them networks run slower on the CPU. */
+  readonly withoutOperations?: string;
 }
 
 /** The caller holds the setup lock. `dir` appears, or is replaced, in one rename. */
@@ -56,11 +60,15 @@ export async function buildRuntime(
       () => buildAddon(temporary, tools.compiler, signal),
       (bytes) => `${ADDON_NAME}, ${Math.round(bytes / 1000)} kB`,
     );
+    const runtime = describeRuntime(recipe, temporary);
+    const { withoutOperations } = hasOperations(recipe.platform)
+      ? await addOperations(runtime, tools.compiler, options)
+      : {};
     const probe = await reportStep(
       onStep,
       'try',
       'loading it and running a convolution',
-      () => prove(describeRuntime(recipe, temporary), signal ? { signal } : {}),
+      () => prove(runtime, signal ? { signal } : {}),
       ({ tensorflow, device }) => `TensorFlow ${tensorflow} on ${device}: conv 3×3 is right`,
     );
     await reportStep(
@@ -74,9 +82,35 @@ export async function buildRuntime(
       },
       () => dir,
     );
-    return { runtime: describeRuntime(recipe, dir), probe };
+    return {
+      runtime: (await readRuntime(dir)) ?? describeRuntime(recipe, dir),
+      probe,
+      ...(withoutOperations !== undefined && { withoutOperations }),
+    };
   } finally {
     await rm(temporary, { recursive: true, force: true });
+  }
+}
+
+/** The runtime with our own operations; where they do not compile, as it is, and the reason. */
+export async function addOperations(
+  runtime: TensorFlowRuntime,
+  compiler: Compiler,
+  { onStep, signal }: BuildOptions,
+): Promise<Pick<InstalledRuntime, 'runtime' | 'withoutOperations'>> {
+  try {
+    const path = await reportStep(
+      onStep,
+      'compile',
+      'operations for the CPU',
+      () => compileOperations(runtime.dir, compiler, signal),
+      (made) => basename(made),
+    );
+    return { runtime: { ...runtime, operationsPath: path } };
+  } catch (error) {
+    signal?.throwIfAborted();
+    if (!(error instanceof RuntimeError)) throw error;
+    return { runtime, withoutOperations: error.message };
   }
 }
 

@@ -49,7 +49,6 @@ export async function compileAddon(
   const require = createRequire(import.meta.url);
   const nodeApi = join(dirname(require.resolve('node-api-headers/package.json')), 'include');
   const args = [
-    ...compiler.args,
     '-std=c++17',
     '-O2',
     '-fPIC',
@@ -63,7 +62,16 @@ export async function compileAddon(
     '-o',
     join(dir, ADDON_NAME),
   ];
-  const result = await runCommand(compiler.program, args, {
+  await runCompiler(compiler, args, { what: "tfjs-node's addon", dir, signal });
+}
+
+/** @throws RuntimeError with the compiler's first error */
+export async function runCompiler(
+  compiler: Compiler,
+  args: readonly string[],
+  { what, dir, signal }: { what: string; dir: string; signal: AbortSignal | undefined },
+): Promise<void> {
+  const result = await runCommand(compiler.program, [...compiler.args, ...args], {
     signal,
     env: { ...process.env, TMPDIR: dir },
   });
@@ -71,12 +79,13 @@ export async function compileAddon(
   const lines = result.stderr.split('\n');
   const said = lines.find((line) => /error|undefined|cannot find/i.test(line)) ?? lines[0];
   throw new RuntimeError(
-    `Expected ${compiler.version} to compile tfjs-node's addon but found: ${said?.trim() || result.signal}`,
+    `Expected ${compiler.version} to compile ${what} but found: ${said?.trim() || result.signal}`,
     { fix: 'Install a C++17 compiler with its standard library, or use --device wasm.' },
   );
 }
 
-function linkArguments(dir: string): string[] {
+/** What a shared object in `dir` needs, to find the library relative to itself. */
+export function linkArguments(dir: string): string[] {
   const library = join(dir, 'tensorflow');
   if (process.platform === 'darwin') {
     return [

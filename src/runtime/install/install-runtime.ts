@@ -7,9 +7,12 @@ import { readdir, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { errnoOf, RuntimeError } from '../../errors.ts';
 import { runtimesDir } from '../cache-dir.ts';
+import { hasOperations } from '../operations.ts';
 import { runtimePlatform } from '../runtime-platform.ts';
 import { readRuntime, runtimeDir } from '../runtime-record.ts';
+import type { TensorFlowRuntime } from '../tensorflow-runtime.ts';
 import {
+  addOperations,
   type BuildOptions,
   buildRuntime,
   type InstalledRuntime,
@@ -49,8 +52,8 @@ export async function installRecipe(
   const { force = false, signal } = options;
   const dir = runtimeDir(recipe.kind, recipe.platform);
   const existing = force ? undefined : await readRuntime(dir);
-  if (existing) return { runtime: existing, probe: undefined };
   try {
+    if (existing) return { ...(await bringUpToDate(existing, recipe, options)), probe: undefined };
     return await installLocked(recipe, dir, { ...options, force });
   } catch (error) {
     signal?.throwIfAborted();
@@ -78,6 +81,26 @@ async function installLocked(
     if (meanwhile) return { runtime: meanwhile, probe: undefined };
     await removeLeftovers();
     return await buildRuntime(recipe, dir, tools, options);
+  } finally {
+    await lock.release();
+  }
+}
+
+/** An install of an earlier version lacks this one's operations: one compiler call. */
+async function bringUpToDate(
+  runtime: TensorFlowRuntime,
+  { platform }: RuntimeRecipe,
+  options: BuildOptions,
+): Promise<Pick<InstalledRuntime, 'runtime' | 'withoutOperations'>> {
+  if (!hasOperations(platform) || runtime.operationsPath !== undefined) return { runtime };
+  const compiler = await findCompiler().catch((error: unknown) => {
+    if (error instanceof RuntimeError) return error;
+    throw error;
+  });
+  if (compiler instanceof RuntimeError) return { runtime, withoutOperations: compiler.message };
+  const lock = await waitForLock(options);
+  try {
+    return await addOperations(runtime, compiler, options);
   } finally {
     await lock.release();
   }

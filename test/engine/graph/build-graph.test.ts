@@ -13,7 +13,7 @@ const METADATA: ModelMetadata = {
   source: { kind: 'seeded', seed: 0, width: 1 },
   weightsSha256: '',
 };
-const CPU = { precision: 'fp32', device: 'cpu' } as const;
+const CPU = { precision: 'fp32', device: 'cpu', conv: 'direct' } as const;
 
 function build(name: string, layer: string, options: Parameters<typeof buildGraph>[2] = CPU) {
   const { topology, weights } = buildArchitecture(name);
@@ -46,7 +46,7 @@ test('every normalisation of ResNet50 and MobileNetV2 goes into its convolution'
 
 test('on a GPU a float32 bias is added apart, a half one is not', () => {
   const ops = (precision: 'fp32' | 'fp16') => {
-    const { nodes } = build('vgg16', 'block1_pool', { precision, device: 'cuda' });
+    const { nodes } = build('vgg16', 'block1_pool', { precision, device: 'cuda', conv: 'direct' });
     return nodes.map(({ op }) => op).filter((op) => op === 'BiasAdd' || op === 'AddV2');
   };
   expect(ops('fp32')).toEqual(['AddV2', 'AddV2']);

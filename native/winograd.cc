@@ -1,0 +1,229 @@
+#include "winograd.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <vector>
+
+#include "winograd-product.h"
+#include "winograd-transforms.h"
+
+namespace winograd {
+namespace {
+
+// Tiles of a block: as many as use the kernel well, which is read once for each block; as few as
+// leave a block's points in the cache. Output channels at a time, for the same reason.
+#ifndef WINOGRAD_TUNE
+constexpr int64_t kBlockTiles = 96;
+constexpr int64_t kBlockChannels = 32;
+constexpr int64_t kBlockDepth = 256;
+#else
+}
+int64_t kBlockTiles = 96, kBlockChannels = 32, kBlockDepth = 256;
+namespace {
+#endif
+// Points lie this much further apart than they are long: powers of two share cache lines.
+constexpr int64_t kSkew = 16;
+
+int64_t DivideUp(int64_t value, int64_t unit) { return (value + unit - 1) / unit; }
+int64_t RoundUp(int64_t value, int64_t unit) { return DivideUp(value, unit) * unit; }
+
+// Where the tiles lie and how they are cut into blocks; strides in floats.
+struct Plan {
+  Plan(const Shape& shape, int threads) : shape(shape) {
+    rows = DivideUp(shape.height, kTile);
+    columns = DivideUp(shape.width, kTile);
+    tiles = shape.batch * rows * columns;
+    // Each thread gets the same number of blocks, and blocks are of one size.
+    const int64_t rounds = DivideUp(tiles, threads * kBlockTiles);
+    block = DivideUp(tiles, threads * rounds);
+    tile_stride = RoundUp(shape.in, kLanes);
+    point_stride = RoundUp(block * tile_stride, kLanes) + kSkew;
+    product_stride = block * kBlockChannels + kSkew;
+  }
+
+  int64_t ScratchFloats() const {
+    return kPoints * (point_stride + product_stride + tile_stride);
+  }
+
+  Shape shape;
+  int64_t rows, columns, tiles, block;
+  int64_t tile_stride, point_stride;  // of the transformed input [kPoints, block, in]
+  int64_t product_stride;             // of the products [kPoints, block, kBlockChannels]
+};
+
+struct Position {
+  Position(const Plan& plan, int64_t tile)
+      : image(tile / (plan.rows * plan.columns)),
+        y(tile / plan.columns % plan.rows * kTile),
+        x(tile % plan.columns * kTile) {}
+  int64_t image, y, x;  // y, x: the tile's first row and column in the output
+};
+
+// The patch whose first pixel is (y0, x0), zeros where it leaves the image or the channels.
+void CopyPatch(const Plan& plan, const float* image, int64_t y0, int64_t x0, float* patch) {
+  const Shape& s = plan.shape;
+  for (int64_t y = y0; y < y0 + kPatch; y++) {
+    for (int64_t x = x0; x < x0 + kPatch; x++, patch += plan.tile_stride) {
+      const bool is_inside = y >= 0 && y < s.height && x >= 0 && x < s.width;
+      const int64_t copied = is_inside ? s.in : 0;
+      std::copy_n(image + (y * s.width + x) * s.in, copied, patch);
+      std::fill(patch + copied, patch + plan.tile_stride, 0.0f);
+    }
+  }
+}
+
+WINOGRAD_TARGET void TransformInput(const Plan& plan, const float* input, int64_t first,
+                                    int64_t count, float* points, float* copy) {
+  const Shape& s = plan.shape;
+  for (int64_t t = 0; t < count; t++, points += plan.tile_stride) {
+    const Position at(plan, first + t);
+    const float* image = input + at.image * s.height * s.width * s.in;
+    const int64_t y0 = at.y - 1, x0 = at.x - 1;
+    const bool is_inside =
+        y0 >= 0 && x0 >= 0 && y0 + kPatch <= s.height && x0 + kPatch <= s.width;
+    const bool is_direct = is_inside && s.in == plan.tile_stride;
+    if (!is_direct) CopyPatch(plan, image, y0, x0, copy);
+    const float* patch = is_direct ? image + (y0 * s.width + x0) * s.in : copy;
+    const int64_t row_stride = is_direct ? s.width * s.in : kPatch * plan.tile_stride;
+    for (int64_t c = 0; c < plan.tile_stride; c += kLanes) {
+      TransformPatch(patch + c, row_stride, plan.tile_stride, points + c, plan.point_stride);
+    }
+  }
+}
+
+// Bias and ReLU; NaN stays NaN.
+WINOGRAD_INLINE __m256 Finish(__m256 sum, __m256 bias, bool relu) {
+  const __m256 value = _mm256_add_ps(sum, bias);
+  return relu ? _mm256_max_ps(_mm256_setzero_ps(), value) : value;
+}
+
+// Writes eight or fewer channels of a tile, as far as it lies in the image.
+WINOGRAD_INLINE void StoreTile(const Plan& plan, const Position& at, const __m256 tile[kTile][kTile],
+                               const float* bias, int64_t lanes, bool relu, float* output) {
+  const Shape& s = plan.shape;
+  const int64_t height = std::min<int64_t>(kTile, s.height - at.y);
+  const int64_t width = std::min<int64_t>(kTile, s.width - at.x);
+  alignas(32) float biases[kLanes] = {}, values[kLanes];
+  std::copy_n(bias, lanes, biases);
+  const __m256 added = _mm256_load_ps(biases);
+#pragma GCC unroll 4
+  for (int y = 0; y < kTile; y++) {
+#pragma GCC unroll 4
+    for (int x = 0; x < kTile; x++) {
+      if (y >= height || x >= width) continue;
+      float* to = output + (y * s.width + x) * s.out;
+      const __m256 value = Finish(tile[y][x], added, relu);
+      if (lanes == kLanes) {
+        _mm256_storeu_ps(to, value);
+      } else {
+        _mm256_store_ps(values, value);
+        std::copy_n(values, lanes, to);
+      }
+    }
+  }
+}
+
+WINOGRAD_TARGET void TransformOutput(const Plan& plan, const float* products, int64_t first,
+                                     int64_t count, int64_t channel, int64_t channels,
+                                     const float* bias, bool relu, float* output) {
+  const Shape& s = plan.shape;
+  for (int64_t t = 0; t < count; t++, products += kBlockChannels) {
+    const Position at(plan, first + t);
+    float* corner = output + ((at.image * s.height + at.y) * s.width + at.x) * s.out + channel;
+    for (int64_t c = 0; c < channels; c += kLanes) {
+      __m256 tile[kTile][kTile];
+      TransformProducts(products + c, plan.product_stride, tile);
+      StoreTile(plan, at, tile, bias + channel + c, std::min(kLanes, channels - c), relu,
+                corner + c);
+    }
+  }
+}
+
+// The 36 products of a block for `channels` output channels from `channel` on.
+void Multiply(const Plan& plan, const float* points, const float* kernel, int64_t count,
+              int64_t channel, int64_t channels, float* products) {
+  const int64_t in = plan.shape.in, panels = CountPanels(plan.shape.out);
+  for (int p = 0; p < kPoints; p++) {
+    for (int64_t c = 0; c < channels; c += kPanel) {
+      const float* panel = kernel + (p * panels + (channel + c) / kPanel) * in * kPanel;
+      for (int64_t i = 0; i < in; i += kBlockDepth) {
+        MultiplyPanel(points + p * plan.point_stride + i, plan.tile_stride, count,
+                      panel + i * kPanel, std::min(kBlockDepth, in - i), i > 0,
+                      products + p * plan.product_stride + c, kBlockChannels);
+      }
+    }
+  }
+}
+
+// A thread's memory, kept from call to call.
+class Scratch {
+ public:
+  float* Get(int64_t floats) {
+    if (floats > size_) {
+      memory_.reset(static_cast<float*>(std::aligned_alloc(64, RoundUp(floats * 4, 64))));
+      size_ = memory_ ? floats : 0;
+    }
+    return memory_.get();
+  }
+
+ private:
+  struct Free {
+    void operator()(float* memory) const { std::free(memory); }
+  };
+  std::unique_ptr<float, Free> memory_;
+  int64_t size_ = 0;
+};
+
+}  // namespace
+
+bool IsSupported() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
+
+int64_t CountPanels(int64_t out) { return DivideUp(out, kPanel); }
+
+void TransformKernel(const float* kernel, int64_t in, int64_t out, float* transformed,
+                     WorkerThreads& threads) {
+  const int64_t panels = CountPanels(out), point_stride = panels * in * kPanel;
+  threads.Run(panels, [&](int64_t panel, int) {
+    float* to = transformed + panel * in * kPanel;
+    for (int64_t i = 0; i < in * kPanel; i++) {
+      const int64_t channel = panel * kPanel + i % kPanel;
+      double weights[3][3] = {}, points[kPatch][kPatch];
+      for (int k = 0; k < 9 && channel < out; k++) {
+        weights[k / 3][k % 3] = kernel[(k * in + i / kPanel) * out + channel];
+      }
+      TransformWeights(weights, points);
+      for (int p = 0; p < kPoints; p++) {
+        to[p * point_stride + i] = static_cast<float>(points[p / kPatch][p % kPatch]);
+      }
+    }
+  });
+}
+
+bool Convolve(const Shape& shape, const float* input, const float* transformed, const float* bias,
+              bool relu, float* output, WorkerThreads& threads) {
+  static std::vector<Scratch> scratches(threads.count());
+  const Plan plan(shape, threads.count());
+  if (plan.tiles == 0) return true;
+  std::atomic<bool> has_memory{true};
+  threads.Run(DivideUp(plan.tiles, plan.block), [&](int64_t task, int slot) {
+    float* points = scratches[slot].Get(plan.ScratchFloats());
+    if (points == nullptr) {
+      has_memory = false;
+      return;
+    }
+    float* products = points + kPoints * plan.point_stride;
+    float* copy = products + kPoints * plan.product_stride;
+    const int64_t first = task * plan.block, count = std::min(plan.block, plan.tiles - first);
+    TransformInput(plan, input, first, count, points, copy);
+    for (int64_t channel = 0; channel < shape.out; channel += kBlockChannels) {
+      const int64_t channels = std::min(kBlockChannels, shape.out - channel);
+      Multiply(plan, points, transformed, count, channel, channels, products);
+      TransformOutput(plan, products, first, count, channel, channels, bias, relu, output);
+    }
+  });
+  return has_memory;
+}
+
+}  // namespace winograd

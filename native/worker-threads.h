@@ -1,0 +1,78 @@
+// Threads that wait for work: TensorFlow's own are out of reach of a kernel written against its C
+// interface.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+class WorkerThreads {
+ public:
+  // `slot`, below count(), belongs to one thread at a time: where that thread keeps its scratch.
+  using Task = std::function<void(int64_t task, int slot)>;
+
+  // `count` threads in all: who calls Run is one of them.
+  explicit WorkerThreads(int count) : count_(count) {
+    for (int slot = 1; slot < count; slot++) {
+      std::thread([this, slot] { Wait(slot); }).detach();
+    }
+  }
+
+  // They wait on what lies in here for as long as the process lives.
+  ~WorkerThreads() = delete;
+
+  int count() const { return count_; }
+
+  // Calls task(0) … task(tasks - 1), each once, and returns when all have ended.
+  void Run(int64_t tasks, const Task& task) {
+    std::lock_guard<std::mutex> one_at_a_time(callers_);
+    auto round = std::make_shared<Round>(tasks, task);
+    {
+      std::lock_guard<std::mutex> lock(mutex_);
+      round_ = round;
+    }
+    wake_.notify_all();
+    Work(*round, 0);
+    std::unique_lock<std::mutex> lock(mutex_);
+    ended_.wait(lock, [&] { return round->ended == tasks; });
+  }
+
+ private:
+  // Each thread holds its own round: one that wakes late finds nothing left to do and harms nobody.
+  struct Round {
+    Round(int64_t tasks, const Task& task) : tasks(tasks), task(task) {}
+    const int64_t tasks;
+    const Task& task;  // valid while tasks are left
+    std::atomic<int64_t> next{0}, ended{0};
+  };
+
+  void Work(Round& round, int slot) {
+    for (int64_t i = round.next++; i < round.tasks; i = round.next++) {
+      round.task(i, slot);
+      if (++round.ended < round.tasks) continue;
+      std::lock_guard<std::mutex> lock(mutex_);  // the caller is either not waiting yet, or asleep
+      ended_.notify_one();
+    }
+  }
+
+  void Wait(int slot) {
+    for (std::shared_ptr<Round> seen;;) {
+      {
+        std::unique_lock<std::mutex> lock(mutex_);
+        wake_.wait(lock, [&] { return round_ != seen; });
+        seen = round_;
+      }
+      Work(*seen, slot);
+    }
+  }
+
+  const int count_;
+  std::mutex callers_, mutex_;
+  std::condition_variable wake_, ended_;
+  std::shared_ptr<Round> round_;
+};

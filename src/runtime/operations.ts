@@ -1,0 +1,74 @@
+/**
+ * Operations of our own beside TensorFlow's (native/), compiled at set-up into the runtime's folder.
+ * The file's name says which sources it was made from: another version of this program makes
+ * another file, and one that is there is whole and the right one.
+ */
+import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { PlatformKey } from './runtime-platform.ts';
+import type { TensorFlowRuntime } from './tensorflow-runtime.ts';
+
+const SOURCES = fileURLToPath(new URL('../../native/', import.meta.url));
+
+/** What native/addon.cc exports. */
+interface OperationsAddon {
+  /** Whether this CPU has the instructions. */
+  readonly isSupported: boolean;
+  /** @param threads 0 = one for each processor */
+  register(threads: number): void;
+}
+
+/** Their instructions are x86's. */
+export function hasOperations(platform: PlatformKey): boolean {
+  return platform === 'linux-x64';
+}
+
+export function operationSources(): string[] {
+  return readdirSync(SOURCES)
+    .filter((name) => name.endsWith('.cc'))
+    .sort()
+    .map((name) => join(SOURCES, name));
+}
+
+/** Path of the file that this version makes and uses, there or not. */
+export function operationsPath(dir: string): string {
+  const hash = createHash('sha256');
+  for (const name of readdirSync(SOURCES).sort()) {
+    hash.update(`${name}\n`).update(readFileSync(join(SOURCES, name)));
+  }
+  return join(dir, `img2features_operations-${hash.digest('hex').slice(0, 16)}.node`);
+}
+
+export async function findOperations(dir: string): Promise<string | undefined> {
+  const path = operationsPath(dir);
+  return stat(path).then(
+    () => path,
+    () => undefined,
+  );
+}
+
+/**
+ * Makes the operations known to the library, which is loaded already.
+ * @param threads 0 = one for each processor
+ * @returns why they cannot be used here; undefined when they can.
+ */
+export function loadOperations(
+  { operationsPath: path }: TensorFlowRuntime,
+  threads: number,
+): string | undefined {
+  if (path === undefined) {
+    return '`img2features setup` has not built the operations for them here';
+  }
+  try {
+    const addon = createRequire(import.meta.url)(path) as OperationsAddon;
+    if (!addon.isSupported) return 'this CPU lacks AVX2 or FMA';
+    addon.register(threads);
+    return undefined;
+  } catch (error) {
+    return String(error instanceof Error ? error.message : error).split('\n', 1)[0]!;
+  }
+}
