@@ -1,5 +1,6 @@
 import type { ResizeFilter } from './decoded-chunk.ts';
 import { convolveColumns, convolveRows } from './resize-kernels.ts';
+import { encodeTable, SimdResize, type SimdTable } from './resize-simd.ts';
 import { computeTaps, type ResizeTaps } from './resize-taps.ts';
 
 /** Tables kept per resizer; folders of photographs come in few sizes, hostile ones in many. */
@@ -23,7 +24,9 @@ export class Resizer {
   readonly #height: number;
   readonly #filter: ResizeFilter;
   readonly #taps = new Map<string, ResizeTaps>();
+  readonly #tables = new Map<string, SimdTable>();
   readonly #nearest = new Map<string, Int32Array>();
+  readonly #simd = SimdResize.create();
   #scratch = new Uint8Array(0);
 
   constructor(width: number, height: number, filter: ResizeFilter) {
@@ -59,7 +62,7 @@ export class Resizer {
     } else if (width === outWidth) {
       const taps = this.#tapsFor(height, outHeight, filter);
       convolveColumns(source, outWidth * 3, taps, out, offset, outHeight);
-    } else {
+    } else if (!this.#resizeFast(source, width, height, filter, out, offset)) {
       const rows = this.#scratchOf(outWidth * height * 3);
       convolveRows(
         source,
@@ -73,6 +76,26 @@ export class Resizer {
       const taps = this.#tapsFor(height, outHeight, filter);
       convolveColumns(rows, outWidth * 3, taps, out, offset, outHeight);
     }
+  }
+
+  /** @returns false where it cannot be had. */
+  #resizeFast(
+    source: Uint8Array,
+    width: number,
+    height: number,
+    filter: Exclude<ResizeFilter, 'nearest'>,
+    out: Uint8Array,
+    offset: number,
+  ): boolean {
+    if (this.#simd === undefined) return false;
+    const outWidth = this.#width;
+    const rows = cached(this.#tables, `rows ${width}`, () =>
+      encodeTable(this.#tapsFor(width, outWidth, filter), 'rows', 3),
+    );
+    const columns = cached(this.#tables, `columns ${height}`, () =>
+      encodeTable(this.#tapsFor(height, this.#height, filter), 'columns', outWidth * 3),
+    );
+    return this.#simd.resize(source, width, height, rows, columns, out, offset);
   }
 
   #pick(source: Uint8Array, width: number, height: number, out: Uint8Array, offset: number): void {

@@ -38,6 +38,52 @@ function signed(value: number): Code {
 export const i32 = {
   constant: (value: number): Code => [0x41, ...signed(value)],
   add: (x: Code, y: Code): Code => [...x, ...y, 0x6a],
+  load: (at: Code, offset: number): Code => [...at, 0x28, 2, ...unsigned(offset)],
+};
+
+/** Whole vectors; addresses in bytes, of any alignment. */
+export const v128 = {
+  zero: [SIMD, 12, ...new Array<number>(16).fill(0)] as Code,
+  load: (at: Code): Code => [...at, SIMD, 0, 0, 0],
+  /** Eight bytes; the others are zero. */
+  loadHalf: (at: Code): Code => [...at, SIMD, 93, 0, 0],
+  /** The first four, or eight, bytes. */
+  storeQuarter: (at: Code, value: Code): Code => [...at, ...value, SIMD, 90, 0, 0, 0],
+  storeHalf: (at: Code, value: Code): Code => [...at, ...value, SIMD, 91, 0, 0, 0],
+  /** Bytes of x (0 to 15) and of y (16 to 31), in any order. */
+  shuffle: (x: Code, y: Code, bytes: readonly number[]): Code => [...x, ...y, SIMD, 13, ...bytes],
+};
+
+/** Eight int16. */
+export const i16x8 = {
+  /** From the lower, or upper, eight bytes, unsigned. */
+  extendLow: (x: Code): Code => [...x, SIMD, ...unsigned(0x89)],
+  extendHigh: (x: Code): Code => [...x, SIMD, ...unsigned(0x8a)],
+  /** To 16 bytes, unsigned, saturating. */
+  narrow: (x: Code, y: Code): Code => [...x, ...y, SIMD, 0x66],
+};
+
+/** Four int32. */
+export const i32x4 = {
+  loadSplat: (at: Code, offset: number): Code => [...at, SIMD, 9, 2, ...unsigned(offset)],
+  add: (x: Code, y: Code): Code => [...x, ...y, SIMD, ...unsigned(0xae)],
+  shiftLeft: (x: Code, bits: number): Code => [
+    ...x,
+    ...i32.constant(bits),
+    SIMD,
+    ...unsigned(0xab),
+  ],
+  shiftRight: (x: Code, bits: number): Code => [
+    ...x,
+    ...i32.constant(bits),
+    SIMD,
+    ...unsigned(0xac),
+  ],
+  splat: (value: number): Code => [...i32.constant(value), SIMD, 17],
+  /** Products of int16 pairs, added two by two. */
+  dot: (x: Code, y: Code): Code => [...x, ...y, SIMD, ...unsigned(0xba)],
+  /** To eight int16, saturating. */
+  narrow: (x: Code, y: Code): Code => [...x, ...y, SIMD, ...unsigned(0x85)],
 };
 
 /** Instructions on two float64; addresses in bytes, aligned to 8. */

@@ -1,0 +1,151 @@
+import {
+  COLUMN_STEP_BYTES,
+  COLUMN_STEP_TAPS,
+  encodeColumns,
+  encodeRows,
+  HEAD_BYTES,
+  LOW_BITS,
+  ROW_STEP_BYTES,
+  ROW_STEP_TAPS,
+} from './resize-simd-code.ts';
+import type { ResizeTaps } from './resize-taps.ts';
+
+/** Source rows that are worked on at a time, at least one; a larger row is left to the plain code. */
+const STRIP_BYTES = 1 << 20;
+/** Larger images between the passes are left to the plain code: memory here never shrinks. */
+const MOST_BETWEEN_BYTES = 8 << 20;
+/** What the code may read or write beyond the end of an image, without a row. */
+const SLACK = 64;
+const PAGE_BYTES = 65536;
+
+/** A pass's table in the form that the code walks through. */
+export interface SimdTable {
+  readonly bytes: Uint8Array;
+  /** Output positions. */
+  readonly size: number;
+}
+
+/** @param unit bytes from one input position to the next: 3 in a row, a row's bytes in a column. */
+export function encodeTable(taps: ResizeTaps, pass: 'rows' | 'columns', unit: number): SimdTable {
+  const { starts, counts, weights, width } = taps;
+  const [stepTaps, stepBytes] =
+    pass === 'rows' ? [ROW_STEP_TAPS, ROW_STEP_BYTES] : [COLUMN_STEP_TAPS, COLUMN_STEP_BYTES];
+  const steps = counts.map((count) => Math.ceil(count / stepTaps));
+  const size = steps.reduce((sum, n) => sum + HEAD_BYTES + n * stepBytes, 0);
+  const view = new DataView(new ArrayBuffer(size));
+  let at = 0;
+  for (let i = 0; i < starts.length; i++) {
+    view.setInt32(at, starts[i]! * unit, true);
+    view.setInt32(at + 4, steps[i]!, true);
+    at += HEAD_BYTES;
+    for (let k = 0; k < steps[i]! * stepTaps; k++) {
+      const weight = k < counts[i]! ? weights[i * width + k]! : 0;
+      // Pairs: the upper parts of both weights, then the lower ones.
+      const to = at + (k >> 1) * 8 + (k & 1) * 2;
+      view.setInt16(to, weight >> LOW_BITS, true);
+      view.setInt16(to + 4, weight & ((1 << LOW_BITS) - 1), true);
+    }
+    at += steps[i]! * stepBytes;
+  }
+  return { bytes: new Uint8Array(view.buffer), size: starts.length };
+}
+
+type Run = (...places: number[]) => void;
+
+let modules: readonly WebAssembly.Module[] | undefined;
+
+/**
+ * The two passes in WebAssembly, to the same bits as the plain ones in resize-kernels.ts, with one table
+ * each in place. Memory: 1 MB of source rows, the image between the passes, the result.
+ */
+export class SimdResize {
+  private readonly memory: WebAssembly.Memory;
+  private readonly rows: Run;
+  private readonly columns: Run;
+  private bytes: Uint8Array;
+  private loadedRows: SimdTable | undefined;
+  private loadedColumns: SimdTable | undefined;
+
+  /** @returns undefined where WebAssembly's vectors are not to be had. */
+  static create(): SimdResize | undefined {
+    try {
+      modules ??= [encodeRows(), encodeColumns()].map((code) => new WebAssembly.Module(code));
+      return new SimdResize(modules);
+    } catch {
+      return undefined;
+    }
+  }
+
+  private constructor(modules: readonly WebAssembly.Module[]) {
+    this.memory = new WebAssembly.Memory({ initial: 1 });
+    const imports = { env: { memory: this.memory } };
+    const [rows, columns] = modules.map((module) => {
+      return new WebAssembly.Instance(module, imports).exports.run as Run;
+    });
+    this.rows = rows!;
+    this.columns = columns!;
+    this.bytes = new Uint8Array(this.memory.buffer);
+  }
+
+  /**
+   * uint8 [height, width, 3] -> [columns.size, rows.size, 3] at `out[offset]`.
+   * @returns false for an image that is too large for this memory; nothing is done then.
+   */
+  resize(
+    source: Uint8Array,
+    width: number,
+    height: number,
+    rows: SimdTable,
+    columns: SimdTable,
+    out: Uint8Array,
+    offset: number,
+  ): boolean {
+    const rowBytes = width * 3;
+    const outRowBytes = rows.size * 3;
+    const betweenBytes = outRowBytes * height;
+    if (rowBytes > STRIP_BYTES || betweenBytes > MOST_BETWEEN_BYTES) return false;
+    const outBytes = outRowBytes * columns.size;
+    const stripRows = Math.min(height, Math.floor(STRIP_BYTES / rowBytes));
+    // rows' table | columns' table | strip | between | result
+    const columnsAt = align(rows.bytes.length);
+    const stripAt = columnsAt + align(columns.bytes.length);
+    const betweenAt = stripAt + align(stripRows * rowBytes);
+    // An odd last tap reads one row more, of weight zero.
+    const resultAt = betweenAt + align(betweenBytes + outRowBytes);
+    if (!this.ensure(resultAt + align(outBytes))) return false;
+    this.place(rows, columns, columnsAt);
+    for (let first = 0; first < height; first += stripRows) {
+      const count = Math.min(stripRows, height - first);
+      this.bytes.set(source.subarray(first * rowBytes, (first + count) * rowBytes), stripAt);
+      this.rows(stripAt, rowBytes, count, 0, rows.size, betweenAt + first * outRowBytes);
+    }
+    const strips = Math.ceil(outRowBytes / 8);
+    this.columns(betweenAt, outRowBytes, columnsAt, columns.size, strips, resultAt);
+    out.set(this.bytes.subarray(resultAt, resultAt + outBytes), offset);
+    return true;
+  }
+
+  private ensure(bytes: number): boolean {
+    const missing = bytes - this.bytes.length;
+    if (missing <= 0) return true;
+    try {
+      this.memory.grow(Math.ceil(missing / PAGE_BYTES));
+    } catch {
+      return false;
+    }
+    this.bytes = new Uint8Array(this.memory.buffer);
+    return true;
+  }
+
+  private place(rows: SimdTable, columns: SimdTable, columnsAt: number): void {
+    if (this.loadedRows === rows && this.loadedColumns === columns) return;
+    this.bytes.set(rows.bytes, 0);
+    this.bytes.set(columns.bytes, columnsAt);
+    this.loadedRows = rows;
+    this.loadedColumns = columns;
+  }
+}
+
+function align(bytes: number): number {
+  return (bytes + SLACK + 15) & ~15;
+}
