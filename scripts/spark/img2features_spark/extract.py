@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -74,16 +75,56 @@ def extract(
     Raises `OptionError` for arguments that do not fit; `WorkerError`, inside the task's error, where the
     worker fails.
     """
+    named = {"layer": layer, "pool": pool, "model": model, "batch": batch, "device": device}
+    return plan_extraction(
+        spark,
+        [path] if isinstance(path, str) else list(path),
+        mode,
+        {**named, **options},
+        read=read,
+        origin=origin,
+        stream_rows=stream_rows,
+        glob=glob,
+        command=command,
+        env=env or {},
+        timeout=timeout,
+        start_timeout=start_timeout,
+    ).table
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """The table, the features that it will have, and how many files there are."""
+
+    table: DataFrame
+    columns: Columns
+    discovered: int
+
+
+def plan_extraction(
+    spark: SparkSession,
+    paths: list[str],
+    mode: str,
+    options: Mapping[str, Any],
+    *,
+    read: str,
+    origin: str | None,
+    stream_rows: int | str | None,
+    glob: str | None,
+    command: str | Sequence[str] | None,
+    env: Mapping[str, str],
+    timeout: float,
+    start_timeout: float,
+) -> Extraction:
+    """`extract`, with what is known before anything runs."""
     if mode not in MODES:
         raise OptionError(f"Expected one of {', '.join(MODES)} for mode= but found {mode!r}.")
     if read not in ("spark", "worker"):
         raise OptionError(f'Expected "spark" or "worker" for read= but found {read!r}.')
-    paths = [path] if isinstance(path, str) else list(path)
-    named = {"layer": layer, "pool": pool, "model": model, "batch": batch, "device": device}
     task = TaskSpec(
         command=_as_tuple(split_command(command)),
-        arguments=tuple(worker_arguments(mode, {**named, **options})),
-        env=tuple(sorted((env or {}).items())),
+        arguments=tuple(worker_arguments(mode, options)),
+        env=tuple(sorted(env.items())),
         timeout=timeout,
         start_timeout=start_timeout,
     )
@@ -91,9 +132,8 @@ def extract(
     ship(spark)
     columns = describe_columns(spark, task)
     files = read_files(spark, paths, glob)
-    is_ordered = mode != "pixels" or stream_rows is not None
-    if is_ordered or read == "worker":
-        listed = list_files(files, glob)
+    listed = list_files(files, glob)
+    if mode != "pixels" or stream_rows is not None or read == "worker":
         most = shard_rows(columns.lengths, is_network=mode != "pixels")
         size = _rows_of_stream(stream_rows, most, len(listed), count_slots(spark))
         planned = plan_streams(listed, rule, size)
@@ -101,7 +141,8 @@ def extract(
     else:
         files = files.select("path", "content")
     function = partial(run_task, task=task, rule=rule, columns=columns)
-    return files.mapInArrow(function, _table_schema(columns))
+    table = files.mapInArrow(function, _table_schema(columns))
+    return Extraction(table, columns, len(listed))
 
 
 def rows(table: DataFrame) -> DataFrame:
