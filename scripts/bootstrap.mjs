@@ -74,6 +74,7 @@ function build() {
       const tsc = join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc');
       const parts = [
         ['tsc', tsc, '-p', 'tsconfig.build.json'],
+        ['The clean-up', join('scripts', 'remove-orphans.mjs')],
         ['esbuild', bundle],
         ['esbuild', page],
       ];
