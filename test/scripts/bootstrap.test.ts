@@ -8,7 +8,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 /**
  * A fresh clone in small: the real scripts, and an npm, a tsc and a tool that do just enough.
  *   npm ci    puts the compiler into node_modules/
- *   tsc       puts the tool into dist/; the bundle of tfjs is left out
+ *   tsc       puts the tool into dist/; what esbuild bundles is left out
  *   setup     leaves the file "tensorflow", which locateRuntime() looks for
  */
 const CLONE: Record<string, string> = {
@@ -16,6 +16,7 @@ const CLONE: Record<string, string> = {
   'package-lock.json': '{}',
   'src/cli.ts': '// version 1',
   'scripts/bundle-tensorflow.mjs': '',
+  'scripts/build-page.mjs': '',
   'npm.js': `
     import { mkdirSync, writeFileSync } from 'node:fs';
     if (process.env.BREAK === 'npm') { console.error('npm error ENOSPC'); process.exit(1); }
@@ -28,7 +29,10 @@ const CLONE: Record<string, string> = {
     cpSync('prebuilt', 'dist', { recursive: true });`,
   'prebuilt/runtime/locate-runtime.js': `
     import { existsSync } from 'node:fs';
-    export async function locateRuntime() { return { cpu: existsSync('tensorflow') ? {} : undefined }; }`,
+    export async function locateRuntime() {
+      return { platform: {}, cpu: existsSync('tensorflow') ? {} : undefined };
+    }`,
+  'prebuilt/runtime/operations.js': 'export function hasOperations() { return false; }',
   'prebuilt/cli.js': `
     import { writeFileSync } from 'node:fs';
     if (process.env.BREAK === 'setup') { console.error('Expected a network but found none.'); process.exit(2); }
