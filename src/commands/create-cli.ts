@@ -11,6 +11,7 @@ import { addDoctorCommand } from './doctor-command.ts';
 import type { ExitStatus } from './exit-status.ts';
 import { addExtractCommand, addTransformCommand } from './extract-command.ts';
 import { addModelCommand } from './model-command.ts';
+import { addPackCommand } from './pack-command.ts';
 import { addReportCommand } from './report-command.ts';
 import { addSetupCommand } from './setup-command.ts';
 import { addVerifyCommand } from './verify-command.ts';
@@ -70,6 +71,7 @@ export function defineCommands(
     addReportCommand,
     addDoctorCommand,
     addWorkerCommand,
+    addPackCommand,
     addCompletionCommand,
   ];
   return commands.reduce((all, add) => add(all, context, finish), cli);

@@ -1,27 +1,22 @@
 import { isatty } from 'node:tty';
 import type { Argv } from 'yargs';
 import { OptionError } from '../errors.ts';
-import { EXTRACT_OPTIONS, type ExtractOptions, flagName, resolveOptions } from '../options.ts';
+import {
+  EXTRACT_OPTIONS,
+  type ExtractOptions,
+  flagName,
+  type OptionDefinition,
+  resolveOptions,
+} from '../options.ts';
 import type { CommandContext } from './command-context.ts';
 import type { ExitStatus } from './exit-status.ts';
 import { addOptions, configOption, givenOptions } from './given-options.ts';
 
-/** Options of a whole run, which a worker has not: it sees rows, never the table. */
-const OF_RUNS = new Set([
-  'k',
-  'standardize',
-  'with',
-  'limit',
-  'format',
-  'columns',
-  'origin',
-  'overwrite',
-  'workDir',
-  'maxBad',
-  'dryRun',
-]);
-
-const WORKER_KEYS = Object.keys(EXTRACT_OPTIONS).filter((key) => !OF_RUNS.has(key));
+/** A worker sees rows, never a run or its table: options of those mean nothing to it. */
+const OF_RUNS: readonly string[] = ['k', 'standardize', 'with', 'limit'];
+const WORKER_KEYS = Object.entries(EXTRACT_OPTIONS as Record<string, OptionDefinition<unknown>>)
+  .filter(([key, { group }]) => group !== 'Output' && group !== 'Run' && !OF_RUNS.includes(key))
+  .map(([key]) => key);
 
 /** `img2features worker --mode …`: Arrow in on stdin, Arrow out on stdout; docs/worker-protocol.md. */
 export function addWorkerCommand(

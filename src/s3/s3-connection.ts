@@ -31,15 +31,16 @@ export interface Call extends Attempt {
 /** A definite answer of the store about one object; the caller knows what it means. */
 export class ObjectAnswer extends Error {
   override readonly name = 'ObjectAnswer';
-  readonly answer: ObjectAnswerKind;
+  /** `tooLarge` is the caller's own limit: what is said of it is its size. */
+  readonly answer: ObjectAnswerKind | 'tooLarge';
 
-  constructor(answer: ObjectAnswerKind, cause: unknown) {
+  constructor(answer: ObjectAnswer['answer'], cause: unknown) {
     super(`The store says: ${answer}.`, { cause });
     this.answer = answer;
   }
 }
 
-export type ObjectAnswerKind = 'vanished' | 'changed' | 'archived' | 'noUpload' | 'tooLarge';
+export type ObjectAnswerKind = 'vanished' | 'changed' | 'archived' | 'noUpload';
 
 /** What may be said of one object when it is asked for; anything else is said of the store. */
 const OBJECT_ANSWERS: Readonly<Record<Request['verb'], readonly ObjectAnswerKind[]>> = {

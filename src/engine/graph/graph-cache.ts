@@ -5,7 +5,20 @@
  * tensor has a CRC in the checkpoint.
  */
 import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  accessSync,
+  constants,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { replaceFolder } from '../../model/replace-folder.ts';
 import { cacheDir } from '../../runtime/cache-dir.ts';
@@ -24,8 +37,30 @@ interface FileRecord {
   readonly sha256?: string;
 }
 
+/** In the cache folder; where that cannot be written (a packed installation), in a temporary folder of this user's. */
 export function graphsDir(env: NodeJS.ProcessEnv = process.env): string {
-  return join(cacheDir(env), 'graphs');
+  const dir = join(cacheDir(env), 'graphs');
+  if (canWrite(dir)) return dir;
+  const own = join(tmpdir(), `img2features-${userInfo().uid}`);
+  // Nobody else may put a graph there: TensorFlow would run it.
+  return canWrite(own) && isPrivate(own)
+    ? join(own, 'graphs')
+    : mkdtempSync(join(tmpdir(), 'img2features-'));
+}
+
+function canWrite(dir: string): boolean {
+  try {
+    mkdirSync(dir, { recursive: true, mode: 0o700 });
+    accessSync(dir, constants.W_OK | constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function isPrivate(dir: string): boolean {
+  const stats = lstatSync(dir);
+  return stats.isDirectory() && stats.uid === userInfo().uid && (stats.mode & 0o022) === 0;
 }
 
 /** @param inputs what the bytes of a graph depend on beside `model`, its saved_model.pb. */
