@@ -22,7 +22,7 @@ export async function decodeJpeg(bytes: Uint8Array, options: PixelOptions): Prom
     );
   }
   if (suitsDirectPath(header, options)) {
-    const image = await decodeJpegDirectly(bytes);
+    const image = await decodeJpegDirectly(bytes, header);
     if (image !== undefined) return image;
   }
   const request = {

@@ -3,7 +3,13 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 
 /** The libraries that touch the bytes of a run. */
-const LIBRARIES = ['sharp', '@jsquash/jpeg', 'apache-arrow', 'parquet-wasm', 'ml-pca'];
+const LIBRARIES = [
+  'sharp',
+  '@cornerstonejs/codec-libjpeg-turbo-8bit',
+  'apache-arrow',
+  'parquet-wasm',
+  'ml-pca',
+];
 
 /** Installed versions by package name, for run.json. */
 export function libraryVersions(): Record<string, string> {

@@ -86,7 +86,7 @@ describeReference('the JPEG paths', (dir) => {
       const header = readJpegHeader(bytes);
       const isAnySize = { ...header, width: 1, height: 1 };
       if (!suitsDirectPath(isAnySize, options)) continue;
-      const direct = await decodeJpegDirectly(bytes);
+      const direct = await decodeJpegDirectly(bytes, header);
       const request = { format: 'JPEG', maxPixels: 1e8, autoOrient: false } as const;
       const vips = await decodeWithSharp(bytes, request);
       expect.soft(sha256(direct?.data ?? Buffer.of()), photo).toBe(sha256(vips.data));
