@@ -1,4 +1,5 @@
 import type { Argv } from 'yargs';
+import type { Device } from '../engine/engine.ts';
 import { OptionError } from '../errors.ts';
 import { flag, oneOf } from '../option-values.ts';
 import { EXTRACT_OPTIONS, flagName, resolveOptions } from '../options.ts';
@@ -62,10 +63,18 @@ async function runExtract(
   const reporter = createReporter({ ...context.terminal, log, quiet });
   try {
     const { extract } = await import('../extract.ts');
+    let device: string | undefined;
     const summary = await extract(options, {
       signal: context.signal,
-      onEvent: (event) => reporter.handle(event),
+      onEvent: (event) => {
+        if (event.event === 'engine') device = event.device;
+        reporter.handle(event);
+      },
     });
+    if (device !== undefined) {
+      const { rememberRate } = await import('../pipeline/remember-rate.ts');
+      await rememberRate(options, summary, device as Device).catch(() => {}); // for estimates only
+    }
     const isUpToDate = summary.wasComplete && summary.update !== undefined;
     return summary.rejected > 0 && !isUpToDate ? 1 : 0;
   } finally {

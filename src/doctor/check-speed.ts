@@ -3,6 +3,7 @@ import { openEngine } from '../engine/open-engine.ts';
 import { isImg2FeaturesError } from '../errors.ts';
 import { describeModel } from '../model/describe-model.ts';
 import type { ModelFolder } from '../model/model-folder.ts';
+import { recordRate } from '../pipeline/recorded-rates.ts';
 import { chooseDevice } from '../runtime/choose-device.ts';
 import type { FoundRuntimes } from '../runtime/locate-runtime.ts';
 import { formatDuration, formatRate } from '../terminal/units.ts';
@@ -68,6 +69,7 @@ async function measure(
   try {
     const { info } = engine;
     const { imagesPerSecond, images, batch } = await measureRate(engine, signal);
+    if (!isBuiltIn) await remember(info, folder, imagesPerSecond);
     const expected = isBuiltIn
       ? undefined
       : expectedRate({
@@ -120,6 +122,19 @@ async function measure(
   } finally {
     await engine.close();
   }
+}
+
+/** For the next --dry-run. */
+function remember(
+  { device }: EngineInfo,
+  { metadata }: ModelFolder,
+  imagesPerSecond: number,
+): Promise<void> {
+  const { weightsSha256 } = metadata;
+  return recordRate(
+    { weightsSha256, device, precision: 'fp32', layers: undefined },
+    { imagesPerSecond, by: 'doctor', at: new Date().toISOString() },
+  );
 }
 
 function expectation(

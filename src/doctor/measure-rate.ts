@@ -12,7 +12,11 @@ const LONGEST_MS = 3000;
 const MOST_BATCHES = 20;
 
 /** Runs batches of noise for about three seconds, at least one after the warm-up. */
-export async function measureRate(engine: Engine, signal: AbortSignal): Promise<MeasuredRate> {
+export async function measureRate(
+  engine: Engine,
+  signal: AbortSignal,
+  { longestMs = LONGEST_MS }: { readonly longestMs?: number } = {},
+): Promise<MeasuredRate> {
   const { device, inputSize } = engine.info;
   const batch = BATCHES[device];
   const pixels = noise(batch * inputSize[0] * inputSize[1] * 3);
@@ -20,7 +24,7 @@ export async function measureRate(engine: Engine, signal: AbortSignal): Promise<
   const before = engine.busyMs();
   const started = performance.now();
   let images = 0;
-  for (let i = 0; i < MOST_BATCHES && (i === 0 || performance.now() - started < LONGEST_MS); i++) {
+  for (let i = 0; i < MOST_BATCHES && (i === 0 || performance.now() - started < longestMs); i++) {
     signal.throwIfAborted();
     await engine.run(pixels.slice(), batch);
     images += batch;

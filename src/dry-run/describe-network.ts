@@ -1,0 +1,105 @@
+import { countMultiplyAdds } from '../doctor/expected-rate.ts';
+import { measureRate } from '../doctor/measure-rate.ts';
+import { describeOutput } from '../engine/describe-output.ts';
+import type { EngineOutput } from '../engine/engine.ts';
+import { openEngine } from '../engine/open-engine.ts';
+import { parseLayers } from '../engine/parse-layers.ts';
+import { resolveLayers } from '../engine/resolve-layers.ts';
+import { isImg2FeaturesError } from '../errors.ts';
+import { describeModel } from '../model/describe-model.ts';
+import type { ModelFolder } from '../model/model-folder.ts';
+import { readModelFolder } from '../model/read-model-folder.ts';
+import type { ExtractOptions } from '../options.ts';
+import { findModelFolder } from '../pipeline/find-model-folder.ts';
+import { readRate, recordRate } from '../pipeline/recorded-rates.ts';
+import { chooseDevice } from '../runtime/choose-device.ts';
+import { locateRuntime } from '../runtime/locate-runtime.ts';
+import type { NetworkRate } from './expected-time.ts';
+
+export interface NetworkDescription {
+  readonly inputSize: readonly [height: number, width: number];
+  readonly outputs: readonly EngineOutput[];
+  /** undefined where nothing is recorded and measuring would not be cheap. */
+  readonly rate: NetworkRate | undefined;
+  /** Why there is no rate, or what to know of it. */
+  readonly note: string | undefined;
+}
+
+/** Multiply-adds of the batches that a measurement takes, above which it is not cheap: about ten seconds on two cores. */
+const CHEAP_MULTIPLY_ADDS = 600e9;
+/** WebAssembly makes an image of VGG16 in several seconds. */
+const CHEAP_ON_WASM = 30e9;
+const BATCH = 8;
+
+/** What the model's folder says of the vectors, and how fast the network is here. @throws ModelError, OptionError */
+export async function describeNetwork(
+  options: ExtractOptions,
+  signal: AbortSignal,
+): Promise<NetworkDescription> {
+  const folder = await readModelFolder(findModelFolder(options.mode, options.model), {
+    preprocessing: options.preprocessing,
+  });
+  const { layers, ...model } = await describeModel(folder);
+  const requests = resolveLayers(folder, parseLayers(options.layer, options.pool));
+  const outputs = requests.map((request) => {
+    const found = layers.find(({ name }) => name === request.layer)!;
+    return describeOutput(request, [null, ...found.outputShape]);
+  });
+  const { inputSize } = folder.metadata;
+  try {
+    const rate = await findRate(options, folder, countMultiplyAdds({ layers, ...model }), signal);
+    return typeof rate === 'string'
+      ? { inputSize, outputs, rate: undefined, note: rate }
+      : { inputSize, outputs, rate, note: undefined };
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!isImg2FeaturesError(error)) throw error;
+    // The run itself would say the same; the counts are worth telling all the same.
+    return { inputSize, outputs, rate: undefined, note: `The run would fail: ${error.message}` };
+  }
+}
+
+/** @returns a rate, or why there is none */
+async function findRate(
+  options: ExtractOptions,
+  folder: ModelFolder,
+  multiplyAdds: number,
+  signal: AbortSignal,
+): Promise<NetworkRate | string> {
+  const choice = chooseDevice(options.device, await locateRuntime());
+  const { device } = choice;
+  const { weightsSha256 } = folder.metadata;
+  const key = { weightsSha256, device, precision: options.precision, layers: options.layer };
+  const recorded = await readRate(key);
+  if (recorded !== undefined) {
+    return { device, imagesPerSecond: recorded.imagesPerSecond, from: recorded.by };
+  }
+  const cost = 2 * BATCH * multiplyAdds;
+  if (cost > (device === 'wasm' ? CHEAP_ON_WASM : CHEAP_MULTIPLY_ADDS)) {
+    return 'The speed of this network is not known here yet: `img2features doctor` measures it.';
+  }
+  const engine = await openEngine(
+    {
+      modelDir: folder.dir,
+      layers: parseLayers(options.layer, options.pool),
+      device: options.device,
+      precision: options.precision,
+      engine: options.engine,
+      threads: 0,
+    },
+    folder,
+    choice,
+    { signal },
+  );
+  try {
+    const { imagesPerSecond } = await measureRate(engine, signal, { longestMs: 1000 });
+    const measured = engine.info.device;
+    await recordRate(
+      { ...key, device: measured },
+      { imagesPerSecond, by: 'dry-run', at: new Date().toISOString() },
+    );
+    return { device: measured, imagesPerSecond, from: 'dry-run' };
+  } finally {
+    await engine.close();
+  }
+}

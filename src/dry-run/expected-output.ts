@@ -1,0 +1,62 @@
+import type { FeatureColumn } from '../export/column-names.ts';
+import type { SinkFormat } from '../export/open-sinks.ts';
+
+/** Bytes a format will take at most. JSON-able. */
+export interface ExpectedOutput {
+  readonly format: SinkFormat;
+  readonly bytes: number;
+}
+
+/** What text takes for one value at most: `-1.2345678e-10,` and `-1.2345678901234567e-100,`. */
+const TEXT_BYTES = { vector: 16, reduced: 25 } as const;
+/** Whole numbers from 0 to 255: `255.0,`. */
+const PIXEL_TEXT_BYTES = 6;
+
+export interface TableShape {
+  readonly rows: number;
+  readonly columns: readonly FeatureColumn[];
+  /** UTF-8 bytes of all origins and targets. */
+  readonly nameBytes: number;
+  readonly isPixels: boolean;
+}
+
+/**
+ * The most that each format will take. Binary formats take their values and names, and a little; Parquet presses
+ * them (by how much depends on the images), text depends on the digits.
+ */
+export function expectedOutput(
+  formats: readonly SinkFormat[],
+  { rows, columns, nameBytes, isPixels }: TableShape,
+): ExpectedOutput[] {
+  const numeric = columns.filter(({ kind }) => kind === 'vector' || kind === 'reduced');
+  const binary = sum(numeric, ({ kind, length }) => length * (kind === 'vector' ? 4 : 8));
+  const textOf = ({ kind, length }: FeatureColumn) =>
+    length *
+    (kind === 'vector' ? (isPixels ? PIXEL_TEXT_BYTES : TEXT_BYTES.vector) : TEXT_BYTES.reduced);
+  const keys = sum(columns, ({ name }) => name.length + 8);
+  const reducedOutputs = new Set(numeric.filter((c) => c.kind === 'reduced').map((c) => c.output));
+  const inCsv = numeric.filter((c) => c.kind !== 'vector' || !reducedOutputs.has(c.output));
+  // Lists and text have an offset for each cell; headers and footers a few kB for each file.
+  const offsets = 4 * columns.length;
+  const bytesOf: Readonly<Record<SinkFormat, number>> = {
+    parquet: rows * (binary + offsets) + nameBytes + 8192,
+    feather: rows * (binary + offsets) + nameBytes + 8192,
+    npy: rows * (binary + 24) + nameBytes + 128 * numeric.length,
+    // Escapes could make names longer; most have none.
+    json: rows * (sum(numeric, textOf) + keys) + nameBytes,
+    csv: rows * (sum(inCsv, textOf) + 4) + nameBytes + 12 * sum(inCsv, ({ length }) => length),
+  };
+  return formats.map((format) => ({ format, bytes: bytesOf[format] }));
+}
+
+/** Bytes that the run's own state takes beside the table: every vector, as float32. */
+export function expectedStateBytes({
+  rows,
+  columns,
+}: Pick<TableShape, 'rows' | 'columns'>): number {
+  return rows * sum(columns, ({ kind, length }) => (kind === 'vector' ? 4 * length : 0));
+}
+
+function sum<T>(values: readonly T[], of: (value: T) => number): number {
+  return values.reduce((total, value) => total + of(value), 0);
+}

@@ -1,0 +1,110 @@
+/** What a run would read, take and leave, before any of it happens. Nothing is written to --out. */
+import { stat, statfs } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { type FeatureColumn, featureColumns, selectColumns } from '../export/column-names.ts';
+import type { ExtractOptions } from '../options.ts';
+import { decodeOptions } from '../pipeline/describe-run.ts';
+import { freezeListing } from '../pipeline/freeze-listing.ts';
+import { openPixelsExtractor } from '../pipeline/pixels-extractor.ts';
+import { isS3Url } from '../s3/s3-address.ts';
+import { s3OptionsOf } from '../s3/s3-options.ts';
+import { openSource } from '../source/open-source.ts';
+import { countInput, type InputCounts } from './count-input.ts';
+import type { NetworkDescription } from './describe-network.ts';
+import { type ExpectedOutput, expectedOutput, expectedStateBytes } from './expected-output.ts';
+import { type ExpectedTime, expectedTime, type NetworkRate } from './expected-time.ts';
+import { type ImageSample, sampleImages } from './sample-images.ts';
+
+/** JSON-able: what `--dry-run --log json` prints. */
+export interface DryRun extends InputCounts {
+  readonly input: string;
+  readonly out: string;
+  readonly mode: ExtractOptions['mode'];
+  readonly sample: ImageSample;
+  readonly columns: readonly { readonly name: string; readonly length: number }[];
+  /** At most; by format. */
+  readonly output: readonly ExpectedOutput[];
+  /** The run's own state beside the table, for going on after a kill. */
+  readonly stateBytes: number;
+  /** On the disk of --out; null for a store. */
+  readonly freeBytes: number | null;
+  /** null for pixels, and where the rate is not known. */
+  readonly network: NetworkRate | null;
+  /** null where the network's rate is not known. */
+  readonly time: ExpectedTime | null;
+  readonly notes: readonly string[];
+}
+
+/** @throws SourceError, ModelError, OptionError: what would stop the run before its first image */
+export async function runDryRun(options: ExtractOptions, signal: AbortSignal): Promise<DryRun> {
+  const source = openSource(options.input, {
+    originForm: options.origin,
+    s3: s3OptionsOf(options),
+  });
+  try {
+    const manifest = await freezeListing(source, options.limit, signal);
+    const counts = countInput(manifest);
+    const network = await networkOf(options, signal);
+    const { inputSize, outputs } = network ?? openPixelsExtractor();
+    const columns = selectColumns(
+      featureColumns(options.mode, outputs, options.k),
+      options.columns?.split(','),
+    );
+    const sample = await sampleImages(
+      source,
+      manifest,
+      {
+        decode: decodeOptions(options, inputSize),
+        workers: options.workers,
+        imageTimeoutMs: options.imageTimeout * 1000,
+      },
+      signal,
+    );
+    const shape = {
+      rows: counts.images,
+      columns,
+      nameBytes: counts.nameBytes,
+      isPixels: options.mode === 'pixels',
+    };
+    const rate = network === undefined ? 'none' : network.rate;
+    return {
+      input: options.input,
+      out: options.out,
+      mode: options.mode,
+      ...counts,
+      sample,
+      columns: columns.map(({ name, length }: FeatureColumn) => ({ name, length })),
+      output: expectedOutput(options.format, shape),
+      stateBytes: expectedStateBytes(shape),
+      freeBytes: await freeBytes(options.out),
+      network: network?.rate ?? null,
+      time: expectedTime(counts.images, sample.imagesPerSecond, rate) ?? null,
+      notes: [
+        ...(network?.note === undefined ? [] : [network.note]),
+        ...(source.isLocal ? [] : ['Fetching from the store is not in that time.']),
+      ],
+    };
+  } finally {
+    await source.close?.();
+  }
+}
+
+async function networkOf(
+  options: ExtractOptions,
+  signal: AbortSignal,
+): Promise<NetworkDescription | undefined> {
+  if (options.mode === 'pixels') return undefined;
+  const { describeNetwork } = await import('./describe-network.ts');
+  return describeNetwork(options, signal);
+}
+
+/** Of the disk that --out is on, which need not exist yet. */
+async function freeBytes(out: string): Promise<number | null> {
+  if (isS3Url(out)) return null;
+  let folder = resolve(out);
+  while ((await stat(folder).catch(() => undefined)) === undefined && dirname(folder) !== folder) {
+    folder = dirname(folder);
+  }
+  const space = await statfs(folder).catch(() => undefined);
+  return space === undefined ? null : space.bavail * space.bsize;
+}

@@ -1,0 +1,29 @@
+import type { Device } from '../engine/engine.ts';
+import type { RunSummary } from '../events.ts';
+import { readModelJson } from '../model/read-model-folder.ts';
+import type { ExtractOptions } from '../options.ts';
+import { findModelFolder } from './find-model-folder.ts';
+import { recordRate } from './recorded-rates.ts';
+
+/** Fewer images are mostly warm-up. */
+const LEAST_IMAGES = 48;
+
+/** Keeps what the network made in a run, for the next `--dry-run`. */
+export async function rememberRate(
+  options: ExtractOptions,
+  { timing, extracted, wasComplete }: RunSummary,
+  device: Device,
+): Promise<void> {
+  if (wasComplete || extracted < LEAST_IMAGES) return;
+  const { metadata } = await readModelJson(findModelFolder(options.mode, options.model));
+  if (metadata === undefined) return;
+  const { weightsSha256 } = metadata;
+  await recordRate(
+    { weightsSha256, device, precision: options.precision, layers: options.layer },
+    {
+      imagesPerSecond: timing.engineImagesPerSecond,
+      by: 'run',
+      at: new Date().toISOString(),
+    },
+  );
+}
