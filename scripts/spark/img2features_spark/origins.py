@@ -15,7 +15,7 @@ FORMS = ("path", "relative", "url")
 _SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*):(.*)$", re.DOTALL)
 _S3 = ("s3", "s3a", "s3n")
 #: What Node's pathToFileURL leaves as it is, besides letters and digits.
-_PLAIN = "!$&'()*+,-./:;=@[]_|~"
+_PLAIN = "!$&'()*+,-./:;=@^_"
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class OriginRule:
         """`location` is what `location_of` gave."""
         is_local = location.startswith("/")
         if self.form == "url":
-            return "file://" + quote(location, safe=_PLAIN) if is_local else location
+            return _file_url(location) if is_local else location
         for given, root in self.inputs:
             if location == root:
                 return given if self.form == "path" else posixpath.basename(location)
@@ -68,6 +68,11 @@ def path_of_uri(uri: str) -> str:
     """What `binaryFile` calls a file that `DataFrame.inputFiles` lists: percent-codes undone."""
     path = unquote(uri)
     return "file:/" + path[5:].lstrip("/") if path.startswith("file:") else path
+
+
+def _file_url(location: str) -> str:
+    # quote never encodes a tilde, Node always.
+    return "file://" + quote(location, safe=_PLAIN).replace("~", "%7E")
 
 
 def _root_of(given: str) -> str:

@@ -92,6 +92,8 @@ def main():
                 if "exit-after" in faults and rows_in_all > int(faults["exit-after"]):
                     say(event="error", message="Expected the GPU but found it lost.", fix="Reset it.")
                     os._exit(2)
+                if "kill-executor" in faults:
+                    kill_executor()
                 if "hang-after" in faults and rows_in_all > int(faults["hang-after"]):
                     time.sleep(3600)
                 if "junk-after" in faults and rows_in_all > int(faults["junk-after"]):
@@ -108,6 +110,15 @@ def main():
         if "count-wrong" in faults:
             sent += 1
         say(event="stream", received=received, sent=sent, rejected=rejected)
+
+
+def kill_executor():
+    """Kills the JVM that is the ancestor of all of this."""
+    pid = os.getpid()
+    while "java" not in os.readlink(f"/proc/{pid}/exe"):
+        pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    os.kill(pid, signal.SIGKILL)
+    time.sleep(60)
 
 
 def answer_to(batch, name, options, faults):

@@ -1,0 +1,121 @@
+"""The spark-submit job as a user runs it, against the command line on the same pictures."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from conftest import CLI, HERE, expect_none_left, fake, img2features
+
+SUBMIT = Path(sys.executable).parent / "spark-submit"
+
+
+def submit(*arguments: object, command: list[str] = CLI) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [
+            *(str(SUBMIT), "--master", "local[2]", "--driver-memory", "2g"),
+            *("--conf", "spark.ui.enabled=false", str(HERE.parent / "job.py")),
+            *map(str, arguments),
+        ],
+        env={**os.environ, "IMG2FEATURES": " ".join(command)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+@pytest.fixture(scope="module")
+def runs(pictures, tmp_path_factory):
+    """The same pictures on one machine and by the job; the job's answer."""
+    base = tmp_path_factory.mktemp("runs")
+    img2features(str(pictures), "--mode", "pixels", "--k", "5", "--format", "parquet,json,csv",
+                 "--out", str(base / "one"), "--quiet")  # fmt: skip
+    done = submit(pictures, "--mode", "pixels", "--k", 5, "--out", base / "spark")
+    return base / "one", base / "spark", done
+
+
+def test_the_job_ends_with_1_where_images_were_rejected(runs):
+    _, out, done = runs
+    assert done.returncode == 1, done.stderr
+    summary = json.loads(done.stdout.splitlines()[-1])
+    assert [summary[key] for key in ("discovered", "extracted", "rejected")] == [62, 60, 2]
+    assert summary["features"][0]["length"] == 300
+    assert set(summary["seconds"]) == {"list", "extract", "reduce", "write", "all"}
+    assert "extract: done in" in done.stderr
+    names = {path.name for path in out.iterdir() if not path.name.startswith(".")}
+    assert names == {"parquet", "json", "csv", "reducer.npz", "rejected.jsonl", "summary.json", "_SUCCESS"}
+    assert not (out / ".img2features").exists()
+
+
+def test_the_job_writes_the_rows_of_one_machine(runs):
+    one, spark, _ = runs
+    mine, theirs = (pq.read_table(folder / "parquet").to_pydict() for folder in (spark, one))
+    assert mine["origin"] == theirs["origin"] and mine["target"] == theirs["target"]
+    np.testing.assert_array_equal(mine["vectors"], theirs["vectors"])
+    np.testing.assert_allclose(mine["vectors_redux"], theirs["vectors_redux"], rtol=0, atol=1e-9)
+
+
+def test_json_and_csv_hold_the_same_table(runs):
+    one, spark, _ = runs
+    table = pq.read_table(spark / "parquet").to_pydict()
+    lines = [line for part in sorted((spark / "json").glob("part-*")) for line in part.open()]
+    assert [json.loads(line)["origin"] for line in lines] == table["origin"]
+    assert json.loads(lines[0])["vectors_redux"] == table["vectors_redux"][0]
+    mine, theirs = (
+        list(csv.reader((folder / "csv/features.csv").open(newline=""))) for folder in (spark, one)
+    )
+    assert [row[:2] for row in mine] == [row[:2] for row in theirs]
+    assert mine[0] == theirs[0]
+    cells = [np.array([row[2:] for row in rows[1:]], float) for rows in (mine, theirs)]
+    np.testing.assert_allclose(*cells, rtol=0, atol=1e-9)
+
+
+def test_rejections_are_those_of_one_machine(runs):
+    one, spark, _ = runs
+    mine, theirs = (
+        [json.loads(line) for line in (folder / "rejected.jsonl").open()] for folder in (spark, one)
+    )
+    assert [(line["origin"], line["reason"]) for line in mine] == [
+        (line["origin"], line["reason"]) for line in theirs
+    ]
+    assert set(mine[0]) == {"origin", "reason", "message"}
+
+
+def test_the_reducer_is_that_of_one_machine(runs):
+    one, spark, _ = runs
+    mine, theirs = (np.load(folder / "reducer.npz") for folder in (spark, one))
+    assert mine.files == theirs.files
+    for name in theirs.files:
+        assert mine[name].dtype == theirs[name].dtype and mine[name].shape == theirs[name].shape
+        if name == "outputs":
+            assert list(mine[name]) == list(theirs[name])
+        else:
+            np.testing.assert_allclose(mine[name], theirs[name], rtol=1e-9, atol=1e-9)
+
+
+def test_a_finished_run_is_not_replaced_by_accident(runs, pictures):
+    _, out, _ = runs
+    done = submit(pictures, "--mode", "pixels", "--out", out)
+    assert done.returncode == 2
+    assert (
+        "Failed: Expected an unused folder for --out but found a finished run. Add --overwrite."
+        in done.stderr
+    )
+    assert (out / "_SUCCESS").exists()
+
+
+def test_a_failing_worker_fails_the_job_with_its_words(files, tmp_path):
+    done = submit(files, "--mode", "pixels", "--out", tmp_path / "out", command=fake("exit-after=3"))
+    assert done.returncode == 2
+    assert "Failed: Expected the worker to go on but it ended with exit status 2" in done.stderr
+    assert "Expected the GPU but found it lost. Reset it." in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "out" / "_SUCCESS").exists()
+    expect_none_left("exit-after=3")
