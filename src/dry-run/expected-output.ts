@@ -41,7 +41,7 @@ export function expectedOutput(
   const bytesOf: Readonly<Record<SinkFormat, number>> = {
     parquet: rows * (binary + offsets) + nameBytes + 8192,
     feather: rows * (binary + offsets) + nameBytes + 8192,
-    npy: rows * (binary + 24) + nameBytes + 128 * numeric.length,
+    npy: rows * (binary + 28) + nameBytes + 128 * numeric.length,
     // Escapes could make names longer; most have none.
     json: rows * (sum(numeric, textOf) + keys) + nameBytes,
     csv: rows * (sum(inCsv, textOf) + 4) + nameBytes + 12 * sum(inCsv, ({ length }) => length),
