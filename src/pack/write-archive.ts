@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { createReadStream, createWriteStream, renameSync, rmSync } from 'node:fs';
+import { createReadStream, createWriteStream, mkdirSync, renameSync, rmSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
@@ -69,14 +70,19 @@ export async function writeArchive(
   }
 
   const temporary = `${path}.partial`;
-  const file = createWriteStream(temporary, { flush: true });
   try {
-    const source = Readable.from(tar(), { objectMode: false });
-    if (path.endsWith('.tar')) await pipeline(source, file, { signal });
-    else await pipeline(source, createGzip({ level: GZIP_LEVEL }), file, { signal });
-    renameSync(temporary, path);
+    mkdirSync(dirname(resolve(path)), { recursive: true });
+    try {
+      const file = createWriteStream(temporary, { flush: true });
+      const source = Readable.from(tar(), { objectMode: false });
+      if (path.endsWith('.tar')) await pipeline(source, file, { signal });
+      else await pipeline(source, createGzip({ level: GZIP_LEVEL }), file, { signal });
+      renameSync(temporary, path);
+    } catch (error) {
+      rmSync(temporary, { force: true });
+      throw error;
+    }
   } catch (error) {
-    rmSync(temporary, { force: true });
     signal.throwIfAborted();
     throw storageError(error, 'the archive', path);
   }
