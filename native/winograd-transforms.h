@@ -28,25 +28,30 @@ constexpr int64_t kLanes = 8;
 
 constexpr double kA = 0.70710678118654752440, kA2 = 0.5;
 constexpr double kB = 1.41421356237309504880, kB2 = 2;
-static_assert(kA2 * kB2 == 1, "the transform of a patch leaves the factor a²b² out");
+static_assert(kA2 * kB2 == 1, "the transforms leave the factor a²b² out");
 
-// G g Gᵀ of one pair of channels.
-inline void TransformWeights(const double weights[3][3], double points[kPatch][kPatch]) {
+// G g Gᵀ of four pairs of channels, in double: it is rounded once.
+WINOGRAD_INLINE void TransformWeights(const __m256d weights[3][3], __m256d points[kPatch][kPatch]) {
+  constexpr double at_a = 1 / (2 * kA2 * (kA2 - kB2)), at_b = 1 / (2 * kB2 * (kB2 - kA2));
   static constexpr double kG[kPatch][3] = {
-      {1 / (kA2 * kB2), 0, 0},
-      {1 / (2 * kA2 * (kA2 - kB2)), kA / (2 * kA2 * (kA2 - kB2)), 1 / (2 * (kA2 - kB2))},
-      {1 / (2 * kA2 * (kA2 - kB2)), -kA / (2 * kA2 * (kA2 - kB2)), 1 / (2 * (kA2 - kB2))},
-      {1 / (2 * kB2 * (kB2 - kA2)), kB / (2 * kB2 * (kB2 - kA2)), 1 / (2 * (kB2 - kA2))},
-      {1 / (2 * kB2 * (kB2 - kA2)), -kB / (2 * kB2 * (kB2 - kA2)), 1 / (2 * (kB2 - kA2))},
+      {1, 0, 0},
+      {at_a, kA * at_a, kA2 * at_a},
+      {at_a, -kA * at_a, kA2 * at_a},
+      {at_b, kB * at_b, kB2 * at_b},
+      {at_b, -kB * at_b, kB2 * at_b},
       {0, 0, 1},
   };
-  double half[kPatch][3];
   for (int p = 0; p < kPatch; p++) {
+    __m256d line[3];
     for (int x = 0; x < 3; x++) {
-      half[p][x] = kG[p][0] * weights[0][x] + kG[p][1] * weights[1][x] + kG[p][2] * weights[2][x];
+      line[x] = _mm256_mul_pd(_mm256_set1_pd(kG[p][0]), weights[0][x]);
+      line[x] = _mm256_fmadd_pd(_mm256_set1_pd(kG[p][1]), weights[1][x], line[x]);
+      line[x] = _mm256_fmadd_pd(_mm256_set1_pd(kG[p][2]), weights[2][x], line[x]);
     }
     for (int q = 0; q < kPatch; q++) {
-      points[p][q] = half[p][0] * kG[q][0] + half[p][1] * kG[q][1] + half[p][2] * kG[q][2];
+      points[p][q] = _mm256_mul_pd(_mm256_set1_pd(kG[q][0]), line[0]);
+      points[p][q] = _mm256_fmadd_pd(_mm256_set1_pd(kG[q][1]), line[1], points[p][q]);
+      points[p][q] = _mm256_fmadd_pd(_mm256_set1_pd(kG[q][2]), line[2], points[p][q]);
     }
   }
 }

@@ -157,6 +157,27 @@ void Multiply(const Plan& plan, const float* points, const float* kernel, int64_
   }
 }
 
+// One panel of a kernel [3, 3, in, out] -> [kPoints, in, kPanel], `point_stride` floats apart.
+WINOGRAD_TARGET void TransformPanel(const float* kernel, int64_t in, int64_t out, int64_t panel,
+                                    float* transformed, int64_t point_stride) {
+  const int64_t first = panel * kPanel, channels = std::min<int64_t>(kPanel, out - first);
+  float weights[9][kPanel] = {};
+  for (int64_t i = 0; i < in; i++, transformed += kPanel) {
+    for (int k = 0; k < 9; k++) {
+      std::copy_n(kernel + (k * in + i) * out + first, channels, weights[k]);
+    }
+    for (int c = 0; c < kPanel; c += 4) {
+      __m256d from[3][3], points[kPatch][kPatch];
+      for (int k = 0; k < 9; k++) from[k / 3][k % 3] = _mm256_cvtps_pd(_mm_loadu_ps(weights[k] + c));
+      TransformWeights(from, points);
+      for (int p = 0; p < kPoints; p++) {
+        const __m128 rounded = _mm256_cvtpd_ps(points[p / kPatch][p % kPatch]);
+        _mm_storeu_ps(transformed + p * point_stride + c, rounded);
+      }
+    }
+  }
+}
+
 // A thread's memory, kept from call to call.
 class Scratch {
  public:
@@ -184,20 +205,9 @@ int64_t CountPanels(int64_t out) { return DivideUp(out, kPanel); }
 
 void TransformKernel(const float* kernel, int64_t in, int64_t out, float* transformed,
                      WorkerThreads& threads) {
-  const int64_t panels = CountPanels(out), point_stride = panels * in * kPanel;
+  const int64_t panels = CountPanels(out);
   threads.Run(panels, [&](int64_t panel, int) {
-    float* to = transformed + panel * in * kPanel;
-    for (int64_t i = 0; i < in * kPanel; i++) {
-      const int64_t channel = panel * kPanel + i % kPanel;
-      double weights[3][3] = {}, points[kPatch][kPatch];
-      for (int k = 0; k < 9 && channel < out; k++) {
-        weights[k / 3][k % 3] = kernel[(k * in + i / kPanel) * out + channel];
-      }
-      TransformWeights(weights, points);
-      for (int p = 0; p < kPoints; p++) {
-        to[p * point_stride + i] = static_cast<float>(points[p / kPatch][p % kPatch]);
-      }
-    }
+    TransformPanel(kernel, in, out, panel, transformed + panel * in * kPanel, panels * in * kPanel);
   });
 }
 

@@ -8,7 +8,7 @@ import { type OpenEngineOptions, openEngine } from '../../src/engine/open-engine
 import { parseLayers } from '../../src/engine/parse-layers.ts';
 import type { ModelFolder } from '../../src/model/model-folder.ts';
 import { chooseDevice } from '../../src/runtime/choose-device.ts';
-import { locateRuntime } from '../../src/runtime/locate-runtime.ts';
+import { type FoundRuntimes, locateRuntime } from '../../src/runtime/locate-runtime.ts';
 
 export const found = await locateRuntime();
 
@@ -31,24 +31,28 @@ export const engines: [Device, EngineKind][] = devices.flatMap((device): [Device
 
 interface TestEngineOptions
   extends OpenEngineOptions,
-    Partial<Pick<EngineSpec, 'precision' | 'engine'>> {
+    Partial<Pick<EngineSpec, 'precision' | 'engine' | 'conv'>> {
   readonly device?: Device;
+  /** What else than this machine's runtimes is there. */
+  readonly found?: FoundRuntimes;
   /** As --layer takes them. */
   readonly layers?: string;
 }
 
 /** Opens an engine that is closed when the test is over. */
 export async function open(folder: ModelFolder, options: TestEngineOptions = {}) {
-  const { device = 'wasm', layers, precision = 'fp32', engine: kind = 'auto', ...rest } = options;
+  const { device = 'wasm', layers, precision = 'fp32', engine: kind = 'auto' } = options;
+  const { conv = 'auto', found: runtimes = found, ...rest } = options;
   const spec: EngineSpec = {
     modelDir: folder.dir,
     layers: parseLayers(layers, 'none'),
     device,
     precision,
     engine: kind,
+    conv,
     threads: 0,
   };
-  const engine = await openEngine(spec, folder, chooseDevice(device, found), rest);
+  const engine = await openEngine(spec, folder, chooseDevice(device, runtimes), rest);
   onTestFinished(() => engine.close());
   return engine;
 }

@@ -1,0 +1,53 @@
+/**
+ * Runs our convolution and TensorFlow's own on the same values, for each shape in argv[2] and on
+ * argv[3] threads, and prints one JSON line: [{ error, hash, alone, spread }].
+ */
+import { createHash } from 'node:crypto';
+import { loadTfjsNode } from '../../../dist/runtime/load-tfjs-node.js';
+import { locateRuntime } from '../../../dist/runtime/locate-runtime.js';
+import { loadOperations } from '../../../dist/runtime/operations.js';
+
+const shapes = JSON.parse(process.argv[2]);
+const { cpu } = await locateRuntime();
+const tf = await loadTfjsNode(cpu, { hideGpu: true });
+const reason = loadOperations(cpu, Number(process.argv[3]));
+if (reason !== undefined) throw new Error(reason);
+const backend = tf.backend();
+
+const convolve = (input, kernel, bias, relu) => {
+  const transformed = backend.executeSingleOutput('Img2FeaturesWinogradKernel', [], [kernel]);
+  const attribute = { name: 'relu', type: backend.binding.TF_ATTR_BOOL, value: relu };
+  const inputs = [input, transformed, bias];
+  return backend.executeSingleOutput('Img2FeaturesWinogradConv2D', [attribute], inputs);
+};
+
+const results = shapes.map(({ batch, height, width, into, out, relu }, seed) =>
+  tf.tidy(() => {
+    const input = tf.randomNormal([batch, height, width, into], 0, 1, 'float32', seed + 1);
+    const kernel = tf.randomNormal([3, 3, into, out], 0, 1, 'float32', seed + 2);
+    const bias = tf.randomNormal([out], 0, 1, 'float32', seed + 3);
+    const found = convolve(input, kernel, bias, relu);
+    const sums = tf.add(tf.conv2d(input, kernel, 1, 'same'), bias);
+    const expected = relu ? tf.relu(sums) : sums;
+    const last = convolve(input.slice([batch - 1]), kernel, bias, relu);
+    const values = found.dataSync();
+    // One NaN in the middle of the first image.
+    const middle = Math.floor((height * width) / 2) * into;
+    const poisoned = input.dataSync().slice();
+    poisoned[middle] = Number.NaN;
+    const sick = convolve(tf.tensor(poisoned, input.shape), kernel, bias, relu).dataSync();
+    const imageLength = height * width * out;
+    return {
+      shape: found.shape,
+      error: tf.max(tf.abs(tf.sub(found, expected))).dataSync()[0],
+      largest: tf.max(tf.abs(sums)).dataSync()[0],
+      hash: createHash('sha256').update(values).digest('hex'),
+      isLastAlone: Buffer.from(last.dataSync().buffer).equals(
+        Buffer.from(values.slice(-imageLength).buffer),
+      ),
+      isPoisonedAtNan: Number.isNaN(sick[(middle / into) * out]),
+      areOthersSound: sick.slice(imageLength).every((v, i) => v === values[imageLength + i]),
+    };
+  }),
+);
+process.stdout.write(`${JSON.stringify(results)}\n`);
