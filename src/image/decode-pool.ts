@@ -45,6 +45,11 @@ export class DecodePool {
     this.#guard = guard;
   }
 
+  /** Of one row: height × width × 3. */
+  get imageBytes(): number {
+    return this.#options.width * this.#options.height * 3;
+  }
+
   /**
    * Decodes all chunks. A bad image is a rejection in its chunk; a failing or dying worker, an
    * error of the input or an abort is thrown.

@@ -4,8 +4,14 @@ import type { Source, SourceEntry } from '../source/source.ts';
 import { type ChunkRange, chunkRanges, decodeTasks, type ShardRange } from './chunk-ranges.ts';
 import { FetchedChunks } from './fetch-tasks.ts';
 
-/** Images that a worker takes in one go: enough to hide a message's cost, few enough to spread evenly. */
+/**
+ * Images that a worker takes in one go: enough to hide a message's cost, few enough to spread evenly. Small
+ * ones are decoded fast, and more of them go together.
+ */
 const CHUNK_IMAGES = 16;
+const MOST_CHUNK_IMAGES = 64;
+/** Rows of a chunk where there are more than CHUNK_IMAGES. */
+const CHUNK_ROW_BYTES = 256 << 10;
 /** The same for bodies that were fetched: they wait in memory for their worker. */
 const CHUNK_BYTES = 8 << 20;
 
@@ -33,7 +39,9 @@ export function decodeEntries(options: DecodeEntriesOptions): {
 } {
   const { source, entries, shards, pool, maxPixels, isWanted, signal } = options;
   const bodies = { most: CHUNK_BYTES, sizeOf: (index: number) => entries.entry(index).size };
-  const ranges = chunkRanges(shards, CHUNK_IMAGES, source.isLocal ? undefined : bodies, isWanted);
+  const small = Math.min(MOST_CHUNK_IMAGES, Math.floor(CHUNK_ROW_BYTES / pool.imageBytes));
+  const images = Math.max(CHUNK_IMAGES, small);
+  const ranges = chunkRanges(shards, images, source.isLocal ? undefined : bodies, isWanted);
   // Workers open local files themselves; others are fetched ahead of them.
   if (source.isLocal) return { ranges, chunks: pool.decode(decodeTasks(ranges, entries), signal) };
   const fetched = new FetchedChunks({ source, entries, maxPixels });
