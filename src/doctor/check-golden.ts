@@ -45,7 +45,7 @@ export async function checkGolden(
   return makeCheck('golden', {
     summary:
       answers.length === 0
-        ? 'no engine to ask'
+        ? `not compared: there is no ${requested} here`
         : `${good.length} of ${answers.length} engines give Keras' numbers for a built-in network and picture`,
     details: answers.map(
       (answer) =>
@@ -74,8 +74,8 @@ function enginesOf(
   found: FoundRuntimes,
   requested: 'auto' | Device,
 ): (readonly [Device, EngineKind])[] {
-  const devices = (['cuda', 'cpu', 'wasm'] as const).filter((device) =>
-    requested === 'auto' ? device === 'wasm' || canHave(device, found) : device === requested,
+  const devices = (['cuda', 'cpu', 'wasm'] as const).filter(
+    (device) => (requested === 'auto' || device === requested) && canHave(device, found),
   );
   return devices.flatMap((device): (readonly [Device, EngineKind])[] =>
     device === 'wasm'

@@ -1,3 +1,4 @@
+import type { Device } from '../engine/engine.ts';
 import { EngineError } from '../errors.ts';
 import { chooseDevice } from '../runtime/choose-device.ts';
 import type { FoundRuntimes } from '../runtime/locate-runtime.ts';
@@ -10,6 +11,7 @@ import { type GpuQuery, queryGpus } from './query-gpus.ts';
 export async function checkGpu(
   found: FoundRuntimes,
   { probe, record }: TensorFlowState,
+  requested: 'auto' | Device = 'auto',
   query: () => Promise<GpuQuery> = queryGpus,
 ): Promise<Check> {
   const { driver } = found;
@@ -26,7 +28,7 @@ export async function checkGpu(
       ...(driverCuda === undefined ? [] : [`the driver runs CUDA up to ${driverCuda}`]),
       ...(cuda === undefined ? [] : [`installed: CUDA ${cuda}, cuDNN ${cudnn ?? 'not known'}`]),
     ],
-    findings: isUsed ? [] : findingsOf(found, probe?.gpuCause),
+    findings: isUsed ? [] : findingsOf(found, probe?.gpuCause, requested === 'cuda'),
     facts: {
       present: driver.present,
       used: isUsed,
@@ -52,21 +54,28 @@ function summaryOf(names: readonly string[], version: string | undefined, detail
   return `${names.join('; ')}, driver ${version ?? 'of unknown version'}`;
 }
 
-/** No GPU hardware is a note; one that lies idle is a warning, with what chooseDevice says is missing. */
-function findingsOf(found: FoundRuntimes, cause: string | undefined): Finding[] {
+/**
+ * No GPU hardware is a note; one that lies idle is a warning, with what chooseDevice says is missing. Either is
+ * a problem where CUDA was asked for.
+ */
+function findingsOf(found: FoundRuntimes, cause: string | undefined, isWanted: boolean): Finding[] {
   const { driver } = found;
   const isWasted = driver.present || driver.devices.length > 0;
   try {
     chooseDevice('cuda', found);
     return [
       {
-        severity: 'warning',
+        severity: isWanted ? 'problem' : 'warning',
         message: `TensorFlow does not use the GPU: ${cause ?? 'it does not say why'}.`,
         fix: 'Update the NVIDIA driver (CUDA 12 needs 525.60 or newer), then run `img2features setup --gpu --force`.',
       },
     ];
   } catch (error) {
     if (!(error instanceof EngineError)) throw error;
+    if (isWanted) {
+      const fix = error.fix ?? 'Use --device auto.';
+      return [{ severity: 'problem', message: error.message, fix }];
+    }
     if (!isWasted) {
       return driver.missing === 'platform'
         ? []

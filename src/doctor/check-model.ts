@@ -61,7 +61,7 @@ function describe({ dir, metadata }: ModelFolder): Check {
             severity: 'note',
             message:
               'Its weights are seeded: right for a trial of the machine, meaningless as features.',
-            fix: 'Get trained ones: `img2features model fetch vgg16 --overwrite`, or `model convert <keras file>`.',
+            fix: `Get trained ones: ${architecture === null ? '' : `\`img2features model fetch ${architecture} --overwrite\`, or `}\`img2features model convert <keras file> --overwrite\`.`,
           },
         ],
     facts: {

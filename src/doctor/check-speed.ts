@@ -33,6 +33,11 @@ export async function checkSpeed(request: SpeedRequest): Promise<Check> {
   } catch (error) {
     request.signal.throwIfAborted();
     if (!isImg2FeaturesError(error)) throw error;
+    // Why there is no CUDA has been said of the GPU.
+    if (request.device === 'cuda' && !isThere(request)) {
+      const facts = { measured: false, requestedDevice: request.device };
+      return makeCheck('speed', { summary: 'not measured: there is no cuda here', facts });
+    }
     return makeCheck('speed', {
       summary: `no engine for --device ${request.device}`,
       findings: [
@@ -44,6 +49,15 @@ export async function checkSpeed(request: SpeedRequest): Promise<Check> {
       ],
       facts: { measured: false, requestedDevice: request.device },
     });
+  }
+}
+
+function isThere({ device, found }: SpeedRequest): boolean {
+  try {
+    chooseDevice(device, found);
+    return true;
+  } catch {
+    return false;
   }
 }
 

@@ -71,7 +71,7 @@ export async function runDoctor(
     library = await checkTensorFlow(found, signal);
     return library.check;
   });
-  await make('gpu', () => checkGpu(found, library!.state));
+  await make('gpu', () => checkGpu(found, library!.state, options.device));
   await make('images', () => checkImages());
   await make('golden', () => checkGolden(found, options.device, signal));
 
