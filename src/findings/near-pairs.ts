@@ -31,7 +31,7 @@ export interface NearPairOptions {
 /** Leading components that the grid is laid over. */
 const GRID_DIMS = 3;
 /** Some 10 s of comparisons; a count, so that the same rows always give the same findings. */
-const MAX_CHECKS = 3e9;
+const MAX_CHECKS = 3e8;
 const MAX_PAIRS = 2_000_000;
 
 /**
@@ -96,29 +96,39 @@ interface Grid {
   sweep(): Generator<{ cell: number[]; neighbours: number[][] }>;
 }
 
+/** Cells along one component at most; larger cells than `side` are as right, only slower. */
+const MOST_CELLS = 2 ** 16;
+
 function layGrid(rows: Uint32Array, points: Float64Array, k: number, side: number): Grid {
   const dims = Math.min(GRID_DIMS, k);
-  const cells = new Map<string, number[]>();
-  const places = new Map<string, number[]>();
-  for (const row of rows) {
-    const place: number[] = [];
-    for (let c = 0; c < dims; c++) place.push(Math.floor(points[row * k + c]! / side));
-    const key = place.join();
-    const cell = cells.get(key);
-    if (cell !== undefined) cell.push(row);
-    else {
-      cells.set(key, [row]);
-      places.set(key, place);
+  const axes = Array.from({ length: dims }, (_, c) => {
+    let [least, most] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+    for (const row of rows) {
+      least = Math.min(least, points[row * k + c]!);
+      most = Math.max(most, points[row * k + c]!);
     }
+    return { least, side: Math.max(side, (most - least) / MOST_CELLS) };
+  });
+  // The place of a cell as one whole number; 1 is added, so that there is room for a neighbour below.
+  const width = MOST_CELLS + 3;
+  const cells = new Map<number, number[]>();
+  for (const row of rows) {
+    let key = 0;
+    for (let c = 0; c < dims; c++) {
+      const { least, side } = axes[c]!;
+      key = key * width + Math.floor((points[row * k + c]! - least) / side) + 1;
+    }
+    const cell = cells.get(key);
+    if (cell === undefined) cells.set(key, [row]);
+    else cell.push(row);
   }
-  const offsets = forwardOffsets(dims);
+  const steps = forwardOffsets(dims).map((offset) => offset.reduce((key, x) => key * width + x, 0));
   return {
     *sweep() {
       for (const [key, cell] of cells) {
-        const place = places.get(key)!;
         const neighbours: number[][] = [];
-        for (const offset of offsets) {
-          const other = cells.get(place.map((x, c) => x + offset[c]!).join());
+        for (const step of steps) {
+          const other = cells.get(key + step);
           if (other !== undefined) neighbours.push(other);
         }
         yield { cell, neighbours };

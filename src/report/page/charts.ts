@@ -67,7 +67,7 @@ export function varianceSection({ variance, run }: PageData): HTMLElement {
     section.append(el('p', { class: 'note' }, 'This run has no components.'));
     return section;
   }
-  const [w, h, left, bottom, top, right] = [520, 220, 38, 24, 14, 12];
+  const [w, h, left, bottom, top, right] = [520, 220, 46, 24, 14, 12];
   const shown = variance.slice(0, 60);
   const inner = { w: w - left - right, h: h - top - bottom };
   const step = inner.w / shown.length;

@@ -124,7 +124,10 @@ function facts(
 function text(value: unknown): string {
   if (value === null || value === undefined) return '–';
   if (Array.isArray(value)) return value.join(', ');
-  return typeof value === 'object' ? JSON.stringify(value) : String(value);
+  if (typeof value !== 'object') return String(value);
+  return Object.entries(value)
+    .map(([name, of]) => `${name} ${String(of)}`)
+    .join(', ');
 }
 
 function when(iso: string): string {

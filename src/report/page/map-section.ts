@@ -204,7 +204,7 @@ export function mapSection(
       const button = el(
         'button',
         { type: 'button', title: visible(points.origins[point]!), 'data-point': point },
-        thumbs.picture(point, 48),
+        thumbs.picture(point, 44),
         el('span', { class: 'num' }, distance(far)),
       );
       button.setAttribute(
