@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from .errors import OptionError
 from .listing import (
     PlannedFile,
+    empty_files,
     list_files,
     partition_keys,
     plan_streams,
@@ -133,13 +134,13 @@ def plan_extraction(
     columns = describe_columns(spark, task)
     files = read_files(spark, paths, glob)
     listed = list_files(files, glob)
+    if read == "spark":
+        files = _with_empty(files.select("path", "content"), empty_files(files, listed))
     if mode != "pixels" or stream_rows is not None or read == "worker":
         most = shard_rows(columns.lengths, is_network=mode != "pixels")
         size = _rows_of_stream(stream_rows, most, len(listed), count_slots(spark))
         planned = plan_streams(listed, rule, size)
         files = _gather(spark, planned, files if read == "spark" else None)
-    else:
-        files = files.select("path", "content")
     function = partial(run_task, task=task, rule=rule, columns=columns)
     table = files.mapInArrow(function, _table_schema(columns))
     return Extraction(table, columns, len(listed))
@@ -190,6 +191,14 @@ def _rows_of_stream(given: int | str | None, most: int, count: int, slots: int) 
     return most if given == "shard" else spread_rows(count, slots, most)
 
 
+def _with_empty(files: DataFrame, empty: list[str]) -> DataFrame:
+    """Files without a byte are rejected like other bad images, not lost."""
+    if not empty:
+        return files
+    rows = [(path, bytearray()) for path in empty]
+    return files.union(files.sparkSession.createDataFrame(rows, "path string, content binary"))
+
+
 def _gather(spark: SparkSession, planned: list[PlannedFile], files: DataFrame | None) -> DataFrame:
     """A partition for each stream, its rows in the order of their origins; contents come from `files`."""
     from pyspark.sql import functions as F
@@ -204,7 +213,7 @@ def _gather(spark: SparkSession, planned: list[PlannedFile], files: DataFrame | 
     if files is not None:
         small = F.broadcast(places) if len(planned) <= _BROADCAST_ROWS else places
         # Left: a file that the plan lacks keeps its row, in a stream of its own.
-        places = files.select("path", "content").join(small, "path", "left")
+        places = files.join(small, "path", "left")
         names = ["path", "content", "stream"]
     return places.repartition(streams, "key").sortWithinPartitions("stream", "position").select(*names)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -34,6 +35,24 @@ def list_files(files: DataFrame, glob: str | None) -> list[str]:
     """The paths of `read_files` without a job, in no order: the driver holds the listing anyway."""
     paths = [path_of_uri(uri) for uri in _input_files(files)]
     return [path for path in paths if is_image_name(path)] if glob is None else paths
+
+
+def empty_files(files: DataFrame, listed: Sequence[str]) -> list[str]:
+    """The listed files that a scan leaves out: Spark never opens those without a byte, and says nothing."""
+    locations = [location_of(path) for path in listed]
+    if all(location.startswith("/") for location in locations):
+        # Seen by the driver, which has just listed them; one that is gone fails the scan anyway.
+        return [path for path, location in zip(listed, locations) if _is_empty(location)]
+    everything = files.sparkSession.createDataFrame([(path,) for path in listed], "path string")
+    lacking = everything.join(files.select("path"), "path", "left_anti").collect()
+    return [row["path"] for row in lacking]
+
+
+def _is_empty(location: str) -> bool:
+    try:
+        return os.path.getsize(location) == 0
+    except OSError:
+        return False
 
 
 def _input_files(files: DataFrame) -> list[str]:

@@ -25,6 +25,7 @@ def submit(*arguments: object, command: list[str] = CLI) -> subprocess.Completed
             *map(str, arguments),
         ],
         env={**os.environ, "IMG2FEATURES": " ".join(command)},
+        # spark-submit gives both of the program's outputs as one, on stdout.
         capture_output=True,
         text=True,
         timeout=300,
@@ -43,12 +44,12 @@ def runs(pictures, tmp_path_factory):
 
 def test_the_job_ends_with_1_where_images_were_rejected(runs):
     _, out, done = runs
-    assert done.returncode == 1, done.stderr
+    assert done.returncode == 1, done.stdout
     summary = json.loads(done.stdout.splitlines()[-1])
     assert [summary[key] for key in ("discovered", "extracted", "rejected")] == [62, 60, 2]
     assert summary["features"][0]["length"] == 300
     assert set(summary["seconds"]) == {"list", "extract", "reduce", "write", "all"}
-    assert "extract: done in" in done.stderr
+    assert "extract: done in" in done.stdout
     names = {path.name for path in out.iterdir() if not path.name.startswith(".")}
     assert names == {"parquet", "json", "csv", "reducer.npz", "rejected.jsonl", "summary.json", "_SUCCESS"}
     assert not (out / ".img2features").exists()
@@ -106,7 +107,7 @@ def test_a_finished_run_is_not_replaced_by_accident(runs, pictures):
     assert done.returncode == 2
     assert (
         "Failed: Expected an unused folder for --out but found a finished run. Add --overwrite."
-        in done.stderr
+        in done.stdout
     )
     assert (out / "_SUCCESS").exists()
 
@@ -114,8 +115,8 @@ def test_a_finished_run_is_not_replaced_by_accident(runs, pictures):
 def test_a_failing_worker_fails_the_job_with_its_words(files, tmp_path):
     done = submit(files, "--mode", "pixels", "--out", tmp_path / "out", command=fake("exit-after=3"))
     assert done.returncode == 2
-    assert "Failed: Expected the worker to go on but it ended with exit status 2" in done.stderr
-    assert "Expected the GPU but found it lost. Reset it." in done.stderr
-    assert "Traceback" not in done.stderr
+    assert "Failed: Expected the worker to go on but it ended with exit status 2" in done.stdout
+    assert "Expected the GPU but found it lost. Reset it." in done.stdout
+    assert "Traceback" not in done.stdout
     assert not (tmp_path / "out" / "_SUCCESS").exists()
     expect_none_left("exit-after=3")
