@@ -38,6 +38,9 @@ export function addWorkerCommand(
           }) as Argv,
           WORKER_KEYS,
         ),
+      ).example(
+        '$0 worker --mode pixels < images.arrows > features.arrows',
+        'One stream of origins',
       ),
     async (args) => {
       const options = workerOptions(givenOptions(args, context.env));

@@ -16,10 +16,8 @@ test.each([
     const columns = featureColumns(mode, [{ layer: 'x', pool: 'none', length }], k);
     const store = memoryStore();
     const rows = sampleRows(200, length, k);
-    if (mode === 'pixels')
-      rows.vectors[0]!.forEach(
-        (_, i, all) => void (all[i] = (Math.imul(i, 2654435761) >>> 24) % 256),
-      );
+    const [values] = rows.vectors;
+    if (mode === 'pixels') values!.set(values!.map((_, i) => Math.imul(i, 2654435761) >>> 24));
     const files = await writeParts(store, SINK_FORMATS, featureSchema(columns), [[rows]]);
     const nameBytes = [...rows.origins, ...rows.targets].join('').length;
     const expected = expectedOutput(SINK_FORMATS, {

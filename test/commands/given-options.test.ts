@@ -1,0 +1,93 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { createCli } from '../../src/commands/create-cli.ts';
+import { givenOptions } from '../../src/commands/given-options.ts';
+import { contextWith, recordingContext } from './recording-context.ts';
+
+let dir: string;
+beforeAll(() => {
+  dir = mkdtempSync(join(tmpdir(), 'img2features-config-'));
+});
+afterAll(() => rmSync(dir, { recursive: true, force: true }));
+
+function config(content: unknown): string {
+  const path = join(dir, `${Math.random().toString(36).slice(2)}.json`);
+  writeFileSync(path, typeof content === 'string' ? content : JSON.stringify(content));
+  return path;
+}
+
+test('the command line goes before the file, the file before the environment', () => {
+  const path = config({ k: 20, 'max-bad': '5%', workers: 1 });
+  const env = { IMG2FEATURES_K: '30', IMG2FEATURES_WORKERS: '2', IMG2FEATURES_LIMIT: '7' };
+  const given = givenOptions({ config: path, k: '10' }, env);
+  expect(given).toMatchObject({ k: '10', workers: 1, 'max-bad': '5%', limit: '7' });
+});
+
+test('a file may write options as flags or as the library does, and be named by the environment', () => {
+  const path = config({ maxBad: 3, '--image-timeout': 5 });
+  expect(givenOptions({}, { IMG2FEATURES_CONFIG: path })).toMatchObject({
+    'max-bad': 3,
+    'image-timeout': 5,
+  });
+});
+
+test('an empty variable says nothing', () => {
+  expect(givenOptions({}, { IMG2FEATURES_K: '' }).k).toBeUndefined();
+});
+
+test('a key that no option has is an error that suggests one', () => {
+  const path = config({ 'max-bda': 3 });
+  expect(() => givenOptions({ config: path }, {})).toThrow(
+    expect.objectContaining({
+      message: `Expected options that exist in ${path} but found "max-bda".`,
+      fix: 'Did you mean "max-bad"?',
+    }),
+  );
+  expect(() => givenOptions({ config: config({ zzzzzzzzzz: 1 }) }, {})).toThrow(
+    expect.objectContaining({ fix: expect.stringContaining('--help lists them') }),
+  );
+});
+
+test('a file that is not there, not JSON or not an object is named', () => {
+  expect(() => givenOptions({ config: join(dir, 'none.json') }, {})).toThrow(
+    /^Expected a file for --config but found nothing at .*none\.json\.$/,
+  );
+  expect(() => givenOptions({ config: config('{k: 1}') }, {})).toThrow(/but it does not parse/);
+  expect(() => givenOptions({ config: config([1]) }, {})).toThrow(/Expected an object in/);
+});
+
+test('a file for runs serves verify and doctor too, which take their part of it', async () => {
+  const path = config({ mode: 'pixels', k: 20, 's3-timeout': 'soon' });
+  for (const command of [['verify', dir], ['doctor'], ['transform', dir, '--with', 'x']]) {
+    await expect(
+      createCli(recordingContext(...command, '--config', path).context),
+      command[0],
+    ).rejects.toThrow('Expected a number above 0 for --s3-timeout but received "soon".');
+  }
+});
+
+test.each([
+  [['verify', '.']],
+  [['doctor']],
+  [['images', '--mode', 'pixels', '--out', 'x']],
+  [['transform', 'images', '--with', 'x']],
+  [['worker', '--mode', 'pixels']],
+  [['report', '.']],
+])('%j takes variables of the environment', async (argv) => {
+  const { context } = contextWith({ IMG2FEATURES_S3_TIMEOUT: 'soon' }, ...argv);
+  await expect(createCli(context)).rejects.toThrow('--s3-timeout');
+});
+
+test('quiet can be said as a run says flags anywhere', async () => {
+  const { context } = contextWith(
+    { IMG2FEATURES_QUIET: 'perhaps' },
+    'x',
+    '--mode',
+    'pixels',
+    '--out',
+    'y',
+  );
+  await expect(createCli(context)).rejects.toThrow('Expected true or false for --quiet');
+});
