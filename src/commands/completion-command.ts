@@ -61,7 +61,7 @@ _img2features() {
     [[ -n $line ]] && lines+=("\${\${line%%$'\\t'*}//:/\\\\:}:\${line#*$'\\t'}")
   done
   if (( \${#lines} )); then
-    _describe -o 'img2features' lines
+    _describe 'img2features' lines
   else
     _files
   fi
