@@ -5,6 +5,7 @@
  * @property {number} failed tests that failed, plus files that failed before their first test
  * @property {number} skipped skipped and to-do tests
  * @property {{ ran: number, skipped: number }} reference tests under a suite titled "reference: …"
+ * @property {{ ran: number, skipped: number }} spark tests under a suite titled "spark: …"
  */
 
 /**
@@ -17,7 +18,8 @@
  * @returns {TestCounts}
  */
 export function countTests(report) {
-  const counts = { passed: 0, failed: 0, skipped: 0, reference: { ran: 0, skipped: 0 } };
+  const none = () => ({ ran: 0, skipped: 0 });
+  const counts = { passed: 0, failed: 0, skipped: 0, reference: none(), spark: none() };
   for (const file of report.testResults) {
     let failedHere = 0;
     for (const { status, ancestorTitles } of file.assertionResults) {
@@ -25,8 +27,10 @@ export function countTests(report) {
       if (status === 'passed') counts.passed++;
       else if (status === 'failed') failedHere++;
       else counts.skipped++;
-      if (ancestorTitles.some((title) => title.startsWith('reference:'))) {
-        counts.reference[ran ? 'ran' : 'skipped']++;
+      for (const kind of /** @type {const} */ (['reference', 'spark'])) {
+        if (ancestorTitles.some((title) => title.startsWith(`${kind}:`))) {
+          counts[kind][ran ? 'ran' : 'skipped']++;
+        }
       }
     }
     if (file.status === 'failed' && failedHere === 0) failedHere = 1;
@@ -39,10 +43,14 @@ export function countTests(report) {
  * Why a full run does not count although vitest was content; undefined when it does.
  * @param {TestCounts} counts
  * @param {boolean} hasReference whether the folder with the reference values is there
+ * @param {boolean} [needsSpark] whether the tests on Spark have to run
  * @returns {string | undefined}
  */
-export function problemOf(counts, hasReference) {
+export function problemOf(counts, hasReference, needsSpark = false) {
   if (counts.passed + counts.failed === 0) return 'no test ran';
+  if (needsSpark && (counts.spark.ran === 0 || counts.spark.skipped > 0)) {
+    return 'Java and Python are there, but the tests on Spark did not run';
+  }
   if (!hasReference) return undefined;
   const { ran, skipped } = counts.reference;
   if (ran === 0) return 'the reference folder is there, but no reference test ran';

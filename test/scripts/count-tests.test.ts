@@ -15,6 +15,7 @@ test('passed, failed, skipped and to-do tests are counted', () => {
     failed: 1,
     skipped: 3,
     reference: { ran: 0, skipped: 0 },
+    spark: { ran: 0, skipped: 0 },
   });
 });
 
@@ -32,6 +33,17 @@ test('tests under a reference suite are counted once more', () => {
   ];
   const counts = countTests({ testResults: [{ status: 'failed', assertionResults }] });
   expect(counts.reference).toEqual({ ran: 2, skipped: 1 });
+});
+
+test('tests on Spark are counted once more, and are due where they can run', () => {
+  const assertionResults = [one('passed', 'spark: PySpark 4'), one('skipped', 'spark: off')];
+  const counts = countTests({ testResults: [{ status: 'passed', assertionResults }] });
+  expect(counts.spark).toEqual({ ran: 1, skipped: 1 });
+  const problem = 'Java and Python are there, but the tests on Spark did not run';
+  expect(problemOf(counts, false, true)).toBe(problem);
+  expect(problemOf({ ...counts, spark: { ran: 0, skipped: 0 } }, false, true)).toBe(problem);
+  expect(problemOf({ ...counts, spark: { ran: 2, skipped: 0 } }, false, true)).toBeUndefined();
+  expect(problemOf(counts, false, false)).toBeUndefined();
 });
 
 test.each([
