@@ -1,3 +1,4 @@
+import { OptionError } from '../errors.ts';
 import { type ExtractOptions, flagName, type Mode, resolveOptions } from '../options.ts';
 import { inheritOptions } from '../pipeline/inherit-options.ts';
 
@@ -58,6 +59,40 @@ export interface FeatureOptions extends ModelOptions {
   readonly s3Patience?: number | undefined;
 }
 
+const MODEL_KEYS = [
+  'layer',
+  'pool',
+  'preprocessing',
+  'device',
+  'engine',
+  'precision',
+  'batch',
+  'resize',
+  'exif',
+  'maxPixels',
+  'imageTimeout',
+  'tiff',
+  'workers',
+] as const satisfies (keyof ModelOptions)[];
+
+const FEATURE_KEYS = [
+  ...MODEL_KEYS,
+  'input',
+  'mode',
+  'model',
+  'with',
+  'limit',
+  'origin',
+  'maxBad',
+  's3Endpoint',
+  's3Region',
+  's3Profile',
+  's3PathStyle',
+  'requesterPays',
+  's3Timeout',
+  's3Patience',
+] as const satisfies (keyof FeatureOptions)[];
+
 /** Nothing is written: the fields that name files stand for nothing. */
 const NOWHERE = '-';
 
@@ -69,6 +104,7 @@ export async function resolveFeatureOptions(
   options: FeatureOptions,
   signal: AbortSignal,
 ): Promise<ExtractOptions> {
+  expectKeys(options, FEATURE_KEYS, 'extractBatches');
   if (options.with === undefined) return resolveOptions({ k: 0, ...options, out: NOWHERE });
   const given = Object.entries(options).filter(([, value]) => value !== undefined);
   const flags = Object.fromEntries(given.map(([key, value]) => [flagName(key), value]));
@@ -79,7 +115,17 @@ export async function resolveFeatureOptions(
 
 /** The same for a model that takes its images one by one. @throws OptionError */
 export function resolveModelOptions(model: string, options: ModelOptions): ExtractOptions {
+  expectKeys(options, MODEL_KEYS, 'openModel');
   return resolveOptions({ ...options, mode: 'cnn', model, input: NOWHERE, out: NOWHERE, k: 0 });
+}
+
+/** What writes or fits (`out`, `k`) means nothing here, and must not seem to. */
+function expectKeys(given: object, known: readonly string[], call: string): void {
+  const unknown = Object.keys(given).find((key) => !known.includes(key));
+  if (unknown === undefined) return;
+  throw new OptionError(`Expected an option of ${call} but received ${unknown}.`, {
+    fix: `It takes ${known.join(', ')}.`,
+  });
 }
 
 /** "max-pixels" -> "maxPixels" */

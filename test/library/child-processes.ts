@@ -11,4 +11,9 @@ export function childProcesses(): number[] {
   );
 }
 
+/** Those that were not there before; others may end meanwhile. */
+export function startedSince(before: readonly number[]): number[] {
+  return childProcesses().filter((pid) => !before.includes(pid));
+}
+
 export const hasProc = process.platform === 'linux';

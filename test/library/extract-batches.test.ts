@@ -10,7 +10,7 @@ import type * as api from '../../src/index.ts';
 import { readParquetRows } from '../e2e/read-table.ts';
 import { makePng } from '../image/make-images.ts';
 import { loadScript } from '../scripts/load-script.ts';
-import { childProcesses, hasProc } from './child-processes.ts';
+import { childProcesses, hasProc, startedSince } from './child-processes.ts';
 
 const { extract, extractBatches, initModel, Interrupted, loadReducer, resolveOptions } =
   built as unknown as typeof api;
@@ -102,10 +102,10 @@ test.runIf(hasProc)('leaving the loop ends the engine at once and leaves no proc
   const options = { input: images, mode: 'cnn', model: slim, batch: 2 } as const;
   for await (const batch of extractBatches(options)) {
     expect(batch.numRows).toBe(2);
-    expect(childProcesses()).toHaveLength(before.length + 1);
+    expect(startedSince(before)).toHaveLength(1);
     break;
   }
-  expect(childProcesses()).toEqual(before);
+  expect(startedSince(before)).toEqual([]);
 });
 
 test.runIf(hasProc)('a signal ends it, also before the first batch', async () => {
@@ -124,7 +124,14 @@ test.runIf(hasProc)('a signal ends it, also before the first batch', async () =>
   expect((await batches.next()).done).toBe(false);
   late.abort();
   await expect(batches.next()).rejects.toThrow(Interrupted);
-  expect(childProcesses()).toEqual(before);
+  expect(startedSince(before)).toEqual([]);
+});
+
+test('what would write or fit is refused', async () => {
+  const options = { input: images, mode: 'pixels', k: 10 } as api.FeatureOptions;
+  await expect(rowsOf(extractBatches(options))).rejects.toThrow(
+    'Expected an option of extractBatches but received k.',
+  );
 });
 
 test('more bad images than maxBad are an error', async () => {

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import * as built from '../../dist/index.js';
 import type * as api from '../../src/index.ts';
 import { loadScript } from '../scripts/load-script.ts';
-import { childProcesses, hasProc } from './child-processes.ts';
+import { childProcesses, hasProc, startedSince } from './child-processes.ts';
 
 const { EngineError, extractBatches, initModel, Interrupted, OptionError, openModel } =
   built as unknown as typeof api;
@@ -132,6 +132,10 @@ test('what is neither bytes nor a path is refused before anything is decoded', a
 });
 
 test('options are checked as on the command line', async () => {
+  const misplaced = { with: 'features' } as api.ModelOptions;
+  await expect(openModel(join(dir, 'slim'), misplaced)).rejects.toThrow(
+    'Expected an option of openModel but received with.',
+  );
   await expect(openModel(join(dir, 'slim'), { batch: 0 })).rejects.toThrow(
     'Expected an integer from 1 to 4096 for --batch but received 0.',
   );
@@ -144,15 +148,31 @@ test('options are checked as on the command line', async () => {
 test.runIf(hasProc)('a closed model leaves no process, and open calls are told', async () => {
   const before = childProcesses();
   const second = await openModel(join(dir, 'slim'), { layer: 'fc1' });
-  expect(childProcesses()).toHaveLength(before.length + 1);
+  expect(startedSince(before)).toHaveLength(1);
   const call = second.embed(Array(100).fill(files[0]));
   const told = expect(call).rejects.toThrow('Expected an open model but found that it was closed.');
   await second[Symbol.asyncDispose]();
   await told;
-  expect(childProcesses()).toEqual(before);
+  expect(startedSince(before)).toEqual([]);
   await second.close();
   await expect(second.embed([files[0]!])).rejects.toThrow(EngineError);
 });
+
+test.runIf(hasProc)(
+  'when the engine dies, open and later calls are told, and it can be closed',
+  async () => {
+    const before = childProcesses();
+    const second = await openModel(join(dir, 'slim'), { layer: 'fc1' });
+    const call = second.embed(Array(200).fill(files[0]));
+    const told = expect(call).rejects.toThrow(EngineError);
+    const [engine] = startedSince(before);
+    process.kill(engine!, 'SIGKILL');
+    await told;
+    await expect(second.embed([files[0]!])).rejects.toThrow(EngineError);
+    await second.close();
+    expect(startedSince(before)).toEqual([]);
+  },
+);
 
 /** Within 1e-4 of the largest value: batches of another shape change the last bits. */
 function expectClose(found: Float32Array, expected: Float32Array): void {
