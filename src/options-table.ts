@@ -18,6 +18,7 @@ export function optionsTable(): string {
     ...rows,
     '| `--log` | text | text, or json: one event a line on stdout |',
     '| `--quiet` | false | Only the summary and errors |',
+    '| `--color` | on a terminal, without NO_COLOR | Colours of errors, warnings and doctor (--no-color: none) |',
     '| `--config` | | JSON file with any of these options |',
   ].join('\n');
 }
