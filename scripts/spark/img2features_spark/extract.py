@@ -223,8 +223,10 @@ def _table_schema(columns: Columns) -> StructType:
 
     texts = [StructField(name, StringType()) for name in ("origin", "target")]
     vectors = [
-        StructField(name, ArrayType(FloatType()), metadata={"layer": layer, "length": length})
-        for name, length, layer in zip(columns.names, columns.lengths, columns.layers)
+        StructField(
+            name, ArrayType(FloatType()), metadata={"output": columns.labels()[name], "length": length}
+        )
+        for name, length in zip(columns.names, columns.lengths)
     ]
     outcome = [StructField(name, StringType()) for name in ("status", "error")]
     return StructType([*texts, *vectors, *outcome])

@@ -83,6 +83,7 @@ def fit_reducer(
         n_samples=count,
         standardize=scaled,
         center=center,
+        output=str(table.schema[name].metadata.get("output", "pixels" if name == "vectors" else name)),
     )
 
 

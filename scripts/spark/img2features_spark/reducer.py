@@ -25,6 +25,7 @@ class Reducer:
     total_variance: sum of the variances of the scaled columns
     residual: largest |C v - variance v|, as a share of the largest variance
     n_samples: rows that it was fitted on
+    output: the layer whose vectors it is for, "pixels" for those; its name in reducer.npz
     """
 
     scaler_mean: np.ndarray
@@ -38,6 +39,7 @@ class Reducer:
     n_samples: int
     standardize: bool
     center: bool
+    output: str = "pixels"
 
     @property
     def k(self) -> int:
@@ -63,10 +65,10 @@ class Reducer:
             raise ReducerError("Expected finite features but found NaN or infinity.")
         return reduced
 
-    def save(self, path: str | os.PathLike[str], output: str = "pixels") -> None:
-        """Writes reducer.npz, as `img2features` does; `output` names the layer."""
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes reducer.npz, as `img2features` does."""
         with open(path, "wb") as file:
-            file.write(reducers_to_bytes({output: self}))
+            file.write(reducers_to_bytes({self.output: self}))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], output: str | None = None) -> Reducer:
@@ -106,10 +108,10 @@ def reducers_from_bytes(data: bytes) -> dict[str, Reducer]:
     if "outputs" not in arrays:
         raise ReducerError("Expected the names of the outputs in reducer.npz but found none.")
     names = [str(name) for name in arrays["outputs"]]
-    return {name: _read_one(arrays, f"{name}." if len(names) > 1 else "") for name in names}
+    return {name: _read_one(arrays, f"{name}." if len(names) > 1 else "", name) for name in names}
 
 
-def _read_one(arrays: Mapping[str, np.ndarray], start: str) -> Reducer:
+def _read_one(arrays: Mapping[str, np.ndarray], start: str, output: str) -> Reducer:
     def read(key: str, kind: str, shape: tuple[int, ...] | None) -> np.ndarray:
         array = arrays.get(start + key)
         if array is None or array.dtype.kind != kind or (shape is not None and array.shape != shape):
@@ -130,6 +132,7 @@ def _read_one(arrays: Mapping[str, np.ndarray], start: str) -> Reducer:
         n_samples=int(read("n_samples", "i", ())),
         standardize=bool(read("standardize", "b", ())),
         center=bool(read("center", "b", ())),
+        output=output,
     )
 
 

@@ -167,7 +167,7 @@ def _reducers(
     names = extraction.columns.names
     if options.saved is not None:
         by_output = reducers_from_bytes(_read_saved(spark, options.saved))
-        labels = _labels(extraction)
+        labels = extraction.columns.labels()
         lacking = [labels[name] for name in names if labels[name] not in by_output]
         if lacking:
             raise ReducerError(f"Expected {', '.join(lacking)} in --with but found {', '.join(by_output)}.")
@@ -199,7 +199,7 @@ def _write(
     order = ["origin", "target"]
     several = len(extraction.columns.names) > 1
     for name, length in zip(extraction.columns.names, extraction.columns.lengths):
-        prefix = f"{_labels(extraction)[name]}_" if several else ""
+        prefix = f"{extraction.columns.labels()[name]}_" if several else ""
         order.append(name)
         if name in reducers:
             table = transform(table, reducers[name], column=name)
@@ -213,7 +213,7 @@ def _write(
         ordered = ordered.persist()
     write_formats(ordered, out, options.formats, matrices)
     if reducers:
-        labels = _labels(extraction)
+        labels = extraction.columns.labels()
         named = {labels[name]: reducer for name, reducer in reducers.items()}
         out.write("reducer.npz", [reducers_to_bytes(named)])
     out.write("rejected.jsonl", _rejected_lines(staged))
@@ -228,14 +228,6 @@ def _count_parts(rows: int, extraction: Extraction) -> int:
 def _rejected_lines(staged: DataFrame) -> Iterator[bytes]:
     for row in rejected(staged).sort("origin").toLocalIterator():
         yield json.dumps(row.asDict(), ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
-
-
-def _labels(extraction: Extraction) -> dict[str, str]:
-    """A column's name to the name of its output in reducer.npz: `cnn_vectors_fc2` to `fc2`."""
-    names, layers = extraction.columns.names, extraction.columns.layers
-    if len(names) == 1:
-        return {names[0]: layers[0]}
-    return {name: name[len("cnn_vectors_") :] for name in names}
 
 
 def _describe(extraction: Extraction, reducers: dict[str, Reducer]) -> list[dict[str, Any]]:

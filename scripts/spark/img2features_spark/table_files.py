@@ -80,7 +80,7 @@ def _numbers(values: np.ndarray) -> list[str]:
     """The shortest text that reads back as the same float32 or float64."""
     if values.dtype == np.float64:
         return [repr(value) for value in values.tolist()]
-    return [np.format_float_positional(value, trim="0") for value in values]
+    return [str(value) for value in values]
 
 
 def _text_batch(lines: list[str]) -> pa.RecordBatch:

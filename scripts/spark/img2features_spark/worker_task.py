@@ -66,6 +66,12 @@ class Columns:
         names, lengths, layers = (tuple(one[key] for one in features) for key in ("name", "length", "layer"))
         return cls(names, lengths, layers, str((ready.get("model") or {}).get("weightsSha256", "")))
 
+    def labels(self) -> dict[str, str]:
+        """A column's name to that of its output in reducer.npz: `cnn_vectors_fc2` to `fc2`."""
+        if len(self.names) == 1:
+            return {self.names[0]: self.layers[0]}
+        return {name: name[len("cnn_vectors_") :] for name in self.names}
+
     def schema(self) -> pa.Schema:
         vectors = [pa.field(name, pa.list_(pa.float32())) for name in self.names]
         texts = [pa.field("status", pa.string()), pa.field("error", pa.string())]

@@ -171,7 +171,7 @@ def _reducer(**changes) -> Reducer:
 
 
 def test_reducer_files_hold_the_documented_arrays(tmp_path):
-    _reducer().save(tmp_path / "reducer.npz", output="fc2")
+    _reducer(output="fc2").save(tmp_path / "reducer.npz")
     with np.load(tmp_path / "reducer.npz") as arrays:
         assert list(arrays["outputs"]) == ["fc2"]
         assert {name: (str(arrays[name].dtype), arrays[name].shape) for name in arrays.files[1:]} == {
@@ -183,7 +183,7 @@ def test_reducer_files_hold_the_documented_arrays(tmp_path):
             **{name: ("bool", ()) for name in ("standardize", "center")},
         }
     again = Reducer.load(tmp_path / "reducer.npz")
-    assert again.k == 2 and again.n_samples == 9
+    assert again.k == 2 and again.n_samples == 9 and again.output == "fc2"
     np.testing.assert_array_equal(again.reduce(np.array([[5.0, 5.0, 5.0]])), [[5.0, 0.0]])
 
 

@@ -41,7 +41,7 @@ def test_the_fit_is_that_of_one_machine(spark, pictures, tmp_path):
     for reducer in (fitted, one):
         for row in transform(table, reducer).collect():
             np.testing.assert_allclose(row["vectors_redux"], there[row["origin"]], rtol=0, atol=1e-9)
-    one.save(tmp_path / "again.npz", output="pixels")
+    one.save(tmp_path / "again.npz")
     assert (tmp_path / "again.npz").read_bytes() == (tmp_path / "one" / "reducer.npz").read_bytes()
 
 
