@@ -1,7 +1,6 @@
 import { errnoOf, Interrupted, isImg2FeaturesError } from '../errors.ts';
 import type { RunEvent } from '../events.ts';
-import type { OutputStore, WrittenFile } from '../export/output-store.ts';
-import { writeWhole } from '../export/whole-file.ts';
+import type { OutputFile, OutputStore, WrittenFile } from '../export/output-store.ts';
 import { type RunEnd, runFacts } from '../pipeline/describe-run.ts';
 import type { Json } from '../run/canonical-json.ts';
 import { buildRunJson } from '../run/run-json.ts';
@@ -70,7 +69,20 @@ export async function writeReportFiles(
   output: OutputStore,
   report: Report,
 ): Promise<WrittenFile[]> {
-  const findings = await writeWhole(output, 'findings.jsonl', Buffer.from(report.findings));
-  const page = await writeWhole(output, 'report.html', Buffer.from(report.html));
-  return [findings, page];
+  const texts = { 'findings.jsonl': report.findings, 'report.html': report.html };
+  const files: OutputFile[] = [];
+  const written: WrittenFile[] = [];
+  try {
+    for (const [name, text] of Object.entries(texts)) {
+      const file = await output.create(name);
+      files.push(file);
+      await file.write(Buffer.from(text));
+      written.push(await file.commit());
+    }
+    return written;
+  } catch (error) {
+    for (const file of files) await file.abort();
+    for (const { name } of written) await output.remove(name);
+    throw error;
+  }
 }

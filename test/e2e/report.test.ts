@@ -1,0 +1,222 @@
+import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { PageData } from '../../src/report/page-data.ts';
+import { loadScript } from '../scripts/load-script.ts';
+import { readRunJson } from './read-table.ts';
+import { listFiles, runCli, tempFolder } from './run-cli.ts';
+
+const { writeDataset } = await loadScript('draw-images.mjs');
+const DRAWN = { imagesPerClass: 6, minSize: 24, maxSize: 40, withBroken: false };
+
+let dir: string;
+let remove: () => Promise<void>;
+
+/** Two parts; `Test` holds a copy of an image of `Training`, under another class. */
+beforeAll(async () => {
+  ({ dir, remove } = await tempFolder());
+  await writeDataset(join(dir, 'dataset', 'Training'), { ...DRAWN, seed: 1 });
+  await writeDataset(join(dir, 'dataset', 'Test'), { ...DRAWN, seed: 2, imagesPerClass: 2 });
+  const [first] = listFiles(join(dir, 'dataset', 'Training', 'circle'));
+  const copy = join(dir, 'dataset', 'Test', 'stripes', 'leaked.jpg');
+  mkdirSync(dirname(copy), { recursive: true });
+  copyFileSync(join(dir, 'dataset', 'Training', 'circle', first!), copy);
+  const formats = ['--format', 'parquet,json'];
+  const run = await runCli(
+    dir,
+    'dataset',
+    '--mode',
+    'pixels',
+    '--k',
+    '5',
+    '--out',
+    'out',
+    ...formats,
+  );
+  expect(run.stderr).not.toContain('Warning');
+  expect(run.status).toBe(0);
+});
+afterAll(() => remove());
+
+interface Line {
+  readonly kind: string;
+  readonly origins: readonly string[];
+  readonly evidence: Readonly<Record<string, unknown>>;
+}
+
+function findings(out = 'out'): Line[] {
+  const text = readFileSync(join(dir, out, 'findings.jsonl'), 'utf8');
+  return text
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => JSON.parse(line));
+}
+
+function pageData(out = 'out'): PageData {
+  const html = readFileSync(join(dir, out, 'report.html'), 'utf8');
+  return JSON.parse(/id="data">(.*)<\/script>/.exec(html)![1]!);
+}
+
+test('a run finds the copy: exact, in two classes, and leaked from Training to Test', () => {
+  const found = findings().filter(({ origins }) => origins.some((name) => name.includes('leaked')));
+  expect(found.map(({ kind }) => kind)).toEqual(['leak', 'two_classes', 'exact_duplicate']);
+  expect(found[0]!.evidence).toMatchObject({ parts: ['Test', 'Training'], match: 'same_bytes' });
+});
+
+test('run.json counts what findings.jsonl lists, and lists both files', () => {
+  const run = readRunJson(join(dir, 'out')) as {
+    findings: { counts: Record<string, { findings: number }> };
+    files: { name: string }[];
+  };
+  for (const [kind, { findings: n }] of Object.entries(run.findings.counts)) {
+    expect(findings().filter((line) => line.kind === kind)).toHaveLength(n);
+  }
+  expect(run.files.map(({ name }) => name)).toEqual(
+    expect.arrayContaining(['findings.jsonl', 'report.html']),
+  );
+});
+
+test('the page holds every row, with its class and picture', () => {
+  const { points, classes, classCounts, thumbs } = pageData();
+  expect(points.count).toBe(49);
+  expect(classCounts.reduce((sum, n) => sum + n, 0)).toBe(49);
+  expect(classes).toContain('circle');
+  expect(thumbs).toMatchObject({ kind: 'pixels', side: 10, bytes: 49 * 300 });
+});
+
+test('the run verifies, before and after its report is written again', async () => {
+  expect((await runCli(dir, 'verify', 'out')).status).toBe(0);
+  const before = readFileSync(join(dir, 'out', 'findings.jsonl'));
+  const again = await runCli(dir, 'report', 'out');
+  expect(again.status).toBe(0);
+  expect(again.stdout).toContain('1 image also in another part (leaks)');
+  expect(readFileSync(join(dir, 'out', 'findings.jsonl')).equals(before)).toBe(true);
+  expect((await runCli(dir, 'verify', 'out')).stdout).toContain('is sound');
+});
+
+test.each(['json', 'csv'])('from a table of %s alone the same kinds are found', async (format) => {
+  const options = ['--mode', 'pixels', '--k', '5', '--format', format, '--out', `out-${format}`];
+  expect((await runCli(dir, 'dataset', ...options)).status).toBe(0);
+  expect((await runCli(dir, 'report', `out-${format}`)).status).toBe(0);
+  const kinds = (out: string) => findings(out).map(({ kind, origins }) => [kind, ...origins]);
+  const exact = (out: string) => kinds(out).filter(([kind]) => kind !== 'near_duplicate');
+  expect(exact(`out-${format}`)).toEqual(exact('out'));
+});
+
+test('two folders of any name can be compared', async () => {
+  const run = await runCli(dir, 'report', 'out', '--compare', 'circle', 'stripes');
+  expect(run.status).toBe(0);
+  expect(findings()[0]).toMatchObject({
+    kind: 'leak',
+    evidence: { parts: ['stripes', 'circle'], match: 'same_bytes' },
+  });
+});
+
+test('a folder without images cannot be compared', async () => {
+  const run = await runCli(dir, 'report', 'out', '--compare', 'circle', 'nowhere');
+  expect(run.status).toBe(2);
+  expect(run.stderr).toContain('Expected images in a folder nowhere for --compare');
+});
+
+test('another run can be compared', async () => {
+  const options = ['--mode', 'pixels', '--k', '5', '--out', 'train'];
+  expect((await runCli(dir, join('dataset', 'Training'), ...options)).status).toBe(0);
+  expect(
+    (await runCli(dir, join('dataset', 'Test'), '--mode', 'pixels', '--k', '5', '--out', 'test'))
+      .status,
+  ).toBe(0);
+  expect((await runCli(dir, 'report', 'test', '--compare', 'train')).status).toBe(0);
+  expect(findings('test')).toMatchObject([
+    {
+      kind: 'leak',
+      origins: [
+        'dataset/Test/stripes/leaked.jpg',
+        expect.stringMatching(/^dataset\/Training\/circle\//),
+      ],
+      evidence: { parts: ['test', 'train'] },
+    },
+  ]);
+  expect((await runCli(dir, 'verify', 'test')).status).toBe(0);
+});
+
+test('a run with other features cannot be compared, and the message says in what', async () => {
+  const options = ['--mode', 'pixels', '--resize', 'nearest', '--out', 'nearest', '--no-report'];
+  expect((await runCli(dir, 'dataset', ...options)).status).toBe(0);
+  const run = await runCli(dir, 'report', 'out', '--compare', 'nearest');
+  expect(run.status).toBe(2);
+  expect(run.stderr).toContain('resize is bicubic here, nearest there');
+});
+
+test('--no-report leaves neither file', () => {
+  expect(listFiles(join(dir, 'nearest')).filter((name) => /findings|report/.test(name))).toEqual(
+    [],
+  );
+});
+
+test('what is no finished run has no report', async () => {
+  const run = await runCli(dir, 'report', 'dataset');
+  expect(run.status).toBe(2);
+  expect(run.stderr).toContain('Expected a finished run for report but found nothing in dataset.');
+});
+
+test('--compare with neither folders nor a run says what it takes', async () => {
+  const run = await runCli(dir, 'report', 'out', '--compare', 'Training');
+  expect(run.status).toBe(2);
+  expect(run.stderr).toContain(
+    'Expected two folders of the images, or a finished run, for --compare',
+  );
+});
+
+test('--near is checked', async () => {
+  const run = await runCli(dir, 'report', 'out', '--near', 'close');
+  expect(run.status).toBe(2);
+  expect(run.stderr).toContain('Expected a number from 0 to 1 for --near but received close.');
+});
+
+test('pictures can be made anew from the images', async () => {
+  expect((await runCli(dir, 'report', 'out', '--thumbnails', '20')).status).toBe(0);
+  const { thumbs } = pageData();
+  expect(thumbs).toMatchObject({ kind: 'sheets', side: 64 });
+  expect(Buffer.from(thumbs.points, 'base64').length / 4).toBe(20);
+  expect(Buffer.from(thumbs.data[0]!, 'base64').subarray(8, 12).toString()).toBe('WEBP');
+});
+
+test('a run without components has a map all the same, fitted for it', async () => {
+  const run = await runCli(dir, 'dataset', '--mode', 'pixels', '--k', '0', '--out', 'k0');
+  expect(run.status).toBe(0);
+  expect(pageData('k0').points.k).toBe(10);
+  expect(findings('k0').map(({ kind }) => kind)).toContain('leak');
+});
+
+test('the images may be gone: copies are then told by their features', async () => {
+  const options = ['--mode', 'pixels', '--k', '5', '--out', 'moved'];
+  await writeDataset(join(dir, 'passing'), { ...DRAWN, seed: 3 });
+  const [first] = listFiles(join(dir, 'passing', 'circle'));
+  copyFileSync(join(dir, 'passing', 'circle', first!), join(dir, 'passing', 'circle', 'z.jpg'));
+  expect((await runCli(dir, 'passing', ...options)).status).toBe(0);
+  expect(findings('moved')[0]!.kind).toBe('exact_duplicate');
+  rmSync(join(dir, 'passing'), { recursive: true });
+  expect((await runCli(dir, 'report', 'moved')).status).toBe(0);
+  expect(findings('moved')[0]).toMatchObject({
+    kind: 'same_features',
+    evidence: { bytes: 'not all could be read' },
+  });
+});
+
+test('a report that cannot be written costs the run nothing but a warning', async () => {
+  mkdirSync(join(dir, 'blocked', 'report.html'), { recursive: true });
+  writeFileSync(join(dir, 'blocked', 'report.html', 'x'), '');
+  const run = await runCli(dir, 'dataset', '--mode', 'pixels', '--out', 'blocked');
+  expect(run.stderr).toContain('Warning: The report was not written');
+  expect(run.status).toBe(0);
+  expect(listFiles(join(dir, 'blocked'))).not.toContain('findings.jsonl');
+  expect((await runCli(dir, 'verify', 'blocked')).status).toBe(0);
+});
+
+test('an empty table has an empty page', async () => {
+  mkdirSync(join(dir, 'none', 'a'), { recursive: true });
+  writeFileSync(join(dir, 'none', 'a', 'bad.jpg'), 'no image');
+  const run = await runCli(dir, 'none', '--mode', 'pixels', '--out', 'out-none');
+  expect(run.stderr).not.toContain('Warning');
+  expect(pageData('out-none').rejected).toMatchObject([{ origin: 'none/a/bad.jpg' }]);
+});

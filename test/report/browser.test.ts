@@ -1,0 +1,373 @@
+import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type Points, readPoints } from '../../src/report/page/decode.ts';
+import type { PageData } from '../../src/report/page-data.ts';
+import { readParquetRows } from '../e2e/read-table.ts';
+import { runCli, tempFolder } from '../e2e/run-cli.ts';
+import { loadScript } from '../scripts/load-script.ts';
+import { describeBrowser, openChromium } from './chromium.ts';
+import { writeManyPoints } from './many-points.ts';
+
+const { writeDataset } = await loadScript('draw-images.mjs');
+
+/** Names that would be markup, script, or a lie about themselves, if a page let them. */
+const HOSTILE = [
+  '<img src=x onerror=window.hacked=1>.jpg',
+  '"onmouseover="window.hacked=1.jpg',
+  "'+window.hacked+'.jpg",
+  '<!--<script>window.hacked=1<\u2044script>.jpg',
+  'a\u202egpj.jpg',
+  'line\nbreak\u0007.jpg',
+];
+const HOSTILE_CLASS = '<b onclick=window.hacked=1>&amp;</b>'.replaceAll('/', '\u2215');
+
+describeBrowser('the page that a run leaves', (path) => {
+  let dir: string;
+  let remove: () => Promise<void>;
+  let browser: Browser;
+  let points: Points;
+  let data: PageData;
+
+  beforeAll(async () => {
+    ({ dir, remove } = await tempFolder());
+    const dataset = join(dir, 'dataset');
+    await writeDataset(dataset, {
+      seed: 5,
+      imagesPerClass: 12,
+      minSize: 24,
+      maxSize: 40,
+      withBroken: true,
+    });
+    const [first] = readdirSync(dataset).sort();
+    const files = readdirSync(join(dataset, first!)).filter((name) => !name.includes('broken'));
+    mkdirSync(join(dataset, HOSTILE_CLASS));
+    HOSTILE.forEach((name, i) => {
+      renameSync(join(dataset, first!, files[i]!), join(dataset, HOSTILE_CLASS, name));
+    });
+    writeFileSync(join(dataset, HOSTILE_CLASS, '<script>window.hacked=1<\u2044script>.png'), 'no');
+    const run = await runCli(dir, 'dataset', '--mode', 'pixels', '--k', '6', '--out', 'out');
+    expect(run.status).toBe(1);
+    const html = readFileSync(join(dir, 'out', 'report.html'), 'utf8');
+    data = JSON.parse(/id="data">(.*)<\/script>/.exec(html)![1]!);
+    points = readPoints(data.points);
+    browser = await openChromium(path);
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await remove();
+  });
+
+  /** Opens a page from disk; `complaints` holds what must stay empty. */
+  async function open(file: string, options: BrowserContextOptions = {}) {
+    const context = await browser.newContext({
+      viewport: { width: 1280, height: 900 },
+      ...options,
+    });
+    const page = await context.newPage();
+    const complaints: string[] = [];
+    const url = pathToFileURL(file).href;
+    page.on('console', (message) => {
+      if (['error', 'warning'].includes(message.type())) complaints.push(message.text());
+    });
+    page.on('pageerror', (error) => complaints.push(error.message));
+    page.on('request', (request) => {
+      if (request.url() !== url && !/^(data|blob):/.test(request.url())) {
+        complaints.push(`request ${request.url()}`);
+      }
+    });
+    await page.goto(url);
+    await page.locator('#app[data-ready]').waitFor();
+    await painted(page);
+    return { page, complaints, close: () => context.close() };
+  }
+
+  const report = () => join(dir, 'out', 'report.html');
+
+  /** Until the plot has been drawn at its size. */
+  async function painted(page: Page): Promise<void> {
+    await page.locator('.plot[data-painted]').waitFor();
+    await page.evaluate(
+      () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))),
+    );
+  }
+
+  /** Where a point is drawn: the frame of the plot is that of plot.ts. */
+  async function placeOf(page: Page, point: number): Promise<{ x: number; y: number }> {
+    const box = (await page.locator('.plot').boundingBox())!;
+    const inner = await page
+      .locator('.plot')
+      .evaluate((plot) => [plot.clientWidth, plot.clientHeight, plot.clientLeft] as const);
+    const column = (c: number) =>
+      Array.from({ length: points.count }, (_, i) => points.values[i * points.k + c]!);
+    const scale = (values: number[], from: number, size: number, sign: number) => {
+      const [least, most] = [Math.min(...values), Math.max(...values)];
+      const factor = (sign * size) / ((most - least) * 1.04);
+      return (value: number) => from + size / 2 + factor * (value - (least + most) / 2);
+    };
+    const toX = scale(column(0), 44, inner[0] - 44 - 12, 1);
+    const toY = scale(column(1), 12, inner[1] - 12 - 26, -1);
+    const at = point * points.k;
+    return {
+      x: box.x + inner[2] + toX(points.values[at]!),
+      y: box.y + inner[2] + toY(points.values[at + 1]!),
+    };
+  }
+
+  /** The point that is farthest from all others on the map, so that no other is under the pointer. */
+  function loneliest(): number {
+    const { values, k, count } = points;
+    const gap = (a: number) => {
+      let least = Number.POSITIVE_INFINITY;
+      for (let b = 0; b < count; b++) {
+        if (b === a) continue;
+        least = Math.min(
+          least,
+          Math.hypot(values[a * k]! - values[b * k]!, values[a * k + 1]! - values[b * k + 1]!),
+        );
+      }
+      return least;
+    };
+    return Array.from({ length: count }, (_, i) => i).sort((a, b) => gap(b) - gap(a))[0]!;
+  }
+
+  function nearestTo(point: number, most: number) {
+    const { values, k, count } = points;
+    return Array.from({ length: count }, (_, other) => {
+      let sum = 0;
+      for (let c = 0; c < k; c++) sum += (values[other * k + c]! - values[point * k + c]!) ** 2;
+      return { other, distance: Math.sqrt(sum) };
+    })
+      .filter(({ other }) => other !== point)
+      .sort((a, b) => a.distance - b.distance)
+      .slice(0, most);
+  }
+
+  test('it shows the run without a complaint and without asking for anything', async () => {
+    const { page, complaints, close } = await open(report());
+    await expect.poll(() => page.locator('h1').textContent()).toBe('out');
+    expect(await page.locator('.tiles').textContent()).toContain('rejected');
+    for (const id of ['map', 'findings', 'classes', 'variance', 'time', 'rejected', 'run']) {
+      expect(await page.locator(`#${id} h2`).count()).toBe(1);
+    }
+    expect(await page.locator('#map').getAttribute('data-drawer')).toBe('webgl');
+    expect(complaints).toEqual([]);
+    await close();
+  });
+
+  test('resting on a point shows its own name and the pixels of the table', async () => {
+    const { page, complaints, close } = await open(report());
+    const point = loneliest();
+    const { x, y } = await placeOf(page, point);
+    await page.mouse.move(x, y);
+    const tip = page.locator('.tip');
+    await tip.waitFor();
+    expect(await tip.locator('.name').first().textContent()).toBe(points.origins[point]);
+    const shown = await tip.locator('canvas').evaluate((canvas) => {
+      const { data } = (canvas as HTMLCanvasElement).getContext('2d')!.getImageData(0, 0, 10, 10);
+      return [...data].filter((_, i) => i % 4 !== 3);
+    });
+    const row = readParquetRows(join(dir, 'out')).find(
+      ({ origin }) => origin === points.origins[point],
+    );
+    expect(shown).toEqual(row!.vectors);
+    expect(complaints).toEqual([]);
+    await close();
+  });
+
+  test('clicking a point lists its nearest images, as comparing with all gives them', async () => {
+    const { page, close } = await open(report());
+    const point = loneliest();
+    const { x, y } = await placeOf(page, point);
+    await page.mouse.click(x, y);
+    const buttons = page.locator('.neighbours button');
+    await expect.poll(() => buttons.count()).toBe(12);
+    const shown = await buttons.evaluateAll((all) =>
+      all.map((one) => Number((one as HTMLElement).dataset.point)),
+    );
+    expect(shown).toEqual(nearestTo(point, 12).map(({ other }) => other));
+    const distances = await page.locator('.neighbours .num').allTextContents();
+    expect(Number(distances[0])).toBeCloseTo(nearestTo(point, 1)[0]!.distance, 2);
+    await close();
+  });
+
+  test('search finds images by name, and a result can be opened by keyboard', async () => {
+    const { page, close } = await open(report());
+    const wanted = points.origins[20]!;
+    await page.getByLabel('Find images by name').fill(wanted.toUpperCase());
+    await expect.poll(() => page.locator('.result').count()).toBe(1);
+    await page.locator('.result').focus();
+    await page.keyboard.press('Enter');
+    expect(await page.locator('.chosen .name').first().textContent()).toBe(wanted);
+    await close();
+  });
+
+  test('axes can be changed and classes switched off', async () => {
+    const { page, complaints, close } = await open(report());
+    await page.getByLabel('Across').selectOption('3');
+    await page.getByLabel('Up').selectOption('2');
+    await painted(page);
+    await page.getByRole('button', { name: 'None', exact: true }).click();
+    await painted(page);
+    const box = (await page.locator('.plot').boundingBox())!;
+    for (let i = 1; i < 10; i++)
+      await page.mouse.move(box.x + (box.width * i) / 10, box.y + box.height / 2);
+    expect(await page.locator('.tip').isVisible()).toBe(false);
+    expect(complaints).toEqual([]);
+    await close();
+  });
+
+  test('hostile names are shown as they are, and do nothing', async () => {
+    const { page, complaints, close } = await open(report());
+    await page.getByLabel('Find images by name').fill('hacked');
+    await expect
+      .poll(() => page.locator('.result').count())
+      .toBe(
+        data.points.count > 0 ? points.origins.filter((name) => name.includes('hacked')).length : 0,
+      );
+    const names = await page.locator('.result .name').allTextContents();
+    expect(names.some((name) => name.endsWith('/<img src=x onerror=window.hacked=1>.jpg'))).toBe(
+      true,
+    );
+    for (const result of await page.locator('.result').all()) await result.click();
+    await page.getByLabel('Find images by name').fill('gpj');
+    expect(await page.locator('.result .name').first().textContent()).toContain(
+      'a\\u{202e}gpj.jpg',
+    );
+    await page.getByLabel('Find images by name').fill('line');
+    await expect
+      .poll(() => page.locator('.result .name').first().textContent())
+      .toContain('line\\u{a}break\\u{7}.jpg');
+    for (const tab of await page.getByRole('tab').all()) await tab.click();
+    expect(await page.evaluate(() => (window as { hacked?: number }).hacked)).toBeUndefined();
+    expect(await page.locator('main img, main b[onclick], main script').count()).toBe(0);
+    expect(complaints).toEqual([]);
+    await close();
+  });
+
+  test('rejected images stand by their reason, and can be searched', async () => {
+    const { page, close } = await open(report());
+    const section = page.locator('#rejected');
+    expect(await section.locator('summary').allTextContents()).toEqual(
+      Object.entries(data.run.counts.rejectedByReason).map(([reason, n]) => `${reason}${n}`),
+    );
+    await page.getByLabel('Find a rejected image').fill('<script>');
+    await expect.poll(() => section.locator('.rejections li').count()).toBe(1);
+    await close();
+  });
+
+  test('on a phone nothing is wider than the screen, and a tap chooses a point', async () => {
+    const phone = { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true };
+    const { page, complaints, close } = await open(report(), phone);
+    const wide = () => page.evaluate(() => document.documentElement.scrollWidth);
+    expect(await wide()).toBe(360);
+    await page.locator('.plot').scrollIntoViewIfNeeded();
+    const point = loneliest();
+    const { x, y } = await placeOf(page, point);
+    await page.touchscreen.tap(x, y);
+    await expect
+      .poll(() => page.locator('.chosen .name').first().textContent())
+      .toBe(points.origins[point]);
+    for (const tab of await page.getByRole('tab').all()) await tab.click();
+    expect(await wide()).toBe(360);
+    expect(complaints).toEqual([]);
+    await close();
+  });
+
+  test.each(['light', 'dark'] as const)(
+    'text stands out from its ground in %s',
+    async (colorScheme) => {
+      const { page, close } = await open(report(), { colorScheme });
+      const ratios = await page.evaluate(() => {
+        const luminance = (color: string): number => {
+          const [r, g, b] = color
+            .match(/\d+(\.\d+)?/g)!
+            .slice(0, 3)
+            .map((x) => {
+              const c = Number(x) / 255;
+              return c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
+            }) as [number, number, number];
+          return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+        };
+        const ground = (element: Element | null): string => {
+          for (let at = element; at !== null; at = at.parentElement) {
+            const { backgroundColor } = getComputedStyle(at);
+            if (!/rgba\(.*, 0\)|transparent/.test(backgroundColor)) return backgroundColor;
+          }
+          return 'rgb(255,255,255)';
+        };
+        const probes = [
+          'h1',
+          '.tiles dt',
+          '.note',
+          '.faint',
+          '.count',
+          '.evidence',
+          'nav a',
+          '.command',
+        ];
+        return probes.flatMap((probe) => {
+          const element = document.querySelector(probe);
+          if (element === null) return [];
+          const [a, b] = [luminance(getComputedStyle(element).color), luminance(ground(element))];
+          return [{ probe, ratio: (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05) }];
+        });
+      });
+      expect(ratios.length).toBeGreaterThan(5);
+      expect(ratios.filter(({ ratio }) => ratio < 4.5)).toEqual([]);
+      const paper = await page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+      expect(paper).toBe(colorScheme === 'dark' ? 'rgb(19, 20, 22)' : 'rgb(246, 246, 243)');
+      await close();
+    },
+  );
+
+  test('without WebGL the points are drawn on a plain canvas', async () => {
+    const plain = await openChromium(path, ['--disable-3d-apis']);
+    try {
+      const page = await plain.newPage();
+      await page.goto(pathToFileURL(report()).href);
+      await page.locator('.plot[data-painted]').waitFor();
+      expect(await page.locator('#map').getAttribute('data-drawer')).toBe('canvas');
+      const { x, y } = await placeOf(page, loneliest());
+      await page.mouse.move(x, y);
+      await page.locator('.tip').waitFor();
+    } finally {
+      await plain.close();
+    }
+  });
+
+  test('200,000 points: there in 15 s, and zooming, resting and choosing take at most 1.5 s each', async () => {
+    const file = join(dir, 'many.html');
+    await writeManyPoints(file, 200_000);
+    const started = performance.now();
+    const { page, complaints, close } = await open(file);
+    expect(performance.now() - started).toBeLessThan(15_000);
+    const box = (await page.locator('.plot').boundingBox())!;
+    const middle = { x: box.x + box.width / 2, y: box.y + box.height / 2 };
+    const timed = async (work: () => Promise<unknown>) => {
+      const before = performance.now();
+      await work();
+      await painted(page);
+      return performance.now() - before;
+    };
+    await page.mouse.click(middle.x, middle.y);
+    const times = {
+      zoom: await timed(() => page.mouse.wheel(0, -300)),
+      hover: await timed(async () => {
+        await page.mouse.move(middle.x + 3, middle.y + 3);
+        await page.locator('.tip').waitFor();
+      }),
+      choose: await timed(async () => {
+        await page.mouse.click(middle.x + 3, middle.y + 3);
+        await page.locator('.neighbours li').nth(11).waitFor();
+      }),
+      search: await timed(() => page.getByLabel('Find images by name').fill('199999')),
+    };
+    for (const [name, ms] of Object.entries(times))
+      expect({ name, isQuick: ms < 1500 }).toEqual({ name, isQuick: true });
+    expect(complaints).toEqual([]);
+    await close();
+  });
+});
