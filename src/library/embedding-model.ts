@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import type { EngineInfo, EngineOutput } from '../engine/engine.ts';
 import { EngineError, Interrupted, isImg2FeaturesError, OptionError } from '../errors.ts';
@@ -42,6 +43,8 @@ export class EmbeddingModel implements Model {
     const call = new AbortController();
     const onAbort = () => call.abort(interruption(signal!));
     if (signal?.aborted) throw interruption(signal);
+    // Any number of calls and chunks may hang on one signal; that is no leak.
+    setMaxListeners(0, call.signal, ...(signal === undefined ? [] : [signal]));
     signal?.addEventListener('abort', onAbort, { once: true });
     this.#calls.add(call);
     try {

@@ -112,6 +112,18 @@ test('many calls at once get their own images back', async () => {
   expectClose(calls[files.length]![0]!.vector!, alone!.vector!);
 });
 
+test('many calls may hang on one signal without a warning', async () => {
+  const warnings: string[] = [];
+  const hear = ({ name }: Error) => warnings.push(name);
+  process.on('warning', hear);
+  const { signal } = new AbortController();
+  await Promise.all(files.concat(files).map((file) => model.embed([file], { signal })));
+  await model.embed([...files, ...files, ...files], { signal });
+  await new Promise(setImmediate);
+  process.off('warning', hear);
+  expect(warnings).toEqual([]);
+});
+
 test('a signal stops one call; the model goes on', async () => {
   const stop = new AbortController();
   const call = model.embed(Array(200).fill(files[0]), { signal: stop.signal });
