@@ -1,0 +1,97 @@
+import { readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { featureColumns } from '../../../dist/export/column-names.js';
+import { csvRows } from '../../../dist/export/csv-rows.js';
+import { buildRecordBatch, featureSchema } from '../../../dist/export/features-table.js';
+import { jsonRows } from '../../../dist/export/json-rows.js';
+import { openOutput } from '../../../dist/export/open-output.js';
+import { openSinks } from '../../../dist/export/open-sinks.js';
+import { parquetRows } from '../../../dist/export/parquet-rows.js';
+import { clockSeconds, processorMs, repeated } from '../lib/processor-time.mjs';
+import { spread } from '../lib/statistics.mjs';
+
+const [ROWS, LENGTH, BATCH] = [10_000, 1000, 512];
+const READERS = { parquet: parquetRows, json: jsonRows, csv: csvRows };
+
+/**
+ * Writing 10,000 rows of a list of 1,000 float32, durably, to the scratch folder: Parquet in MB of values, JSON and CSV
+ * in MB of text, by the clock and by processor time. Every file is read back: all rows, in order, all finite.
+ * @param {{ repeat: number, scratch: string }} options
+ */
+export async function measure({ repeat, scratch }) {
+  const columns = featureColumns('pixels', [{ layer: 'pixels', pool: 'none', length: LENGTH }], 0);
+  const schema = featureSchema(columns);
+  const batches = makeBatches(schema);
+  const rows = [];
+  for (const format of Object.keys(READERS)) {
+    const dir = join(scratch, `write-${format}`);
+    const byProcessor = [];
+    let files;
+    const byClock = await repeated(repeat, async () => {
+      rmSync(dir, { recursive: true, force: true });
+      let seconds;
+      const ms = await processorMs(async () => {
+        seconds = await clockSeconds(async () => {
+          files = await write(dir, format, schema, batches);
+        });
+      });
+      const bytes = format === 'parquet' ? ROWS * LENGTH * 4 : files[0].bytes;
+      byProcessor.push(bytes / 1e3 / ms);
+      return bytes / 1e6 / seconds;
+    });
+    await expectWhole(dir, format, files[0].name);
+    const of = format === 'parquet' ? 'values' : 'text';
+    const what = `${format}, 10,000 rows of 1,000 float32`;
+    rows.push({ stage: 'write', what, unit: `MB of ${of}/s`, ...spread(byClock) });
+    const cpu = spread(byProcessor.slice(1));
+    rows.push({ stage: 'write', what, unit: `MB of ${of} per second of one core`, ...cpu });
+    rmSync(dir, { recursive: true, force: true });
+  }
+  return rows;
+}
+
+async function write(dir, format, schema, batches) {
+  const onEvent = () => {};
+  const store = await openOutput(dir, { s3: {}, signal: new AbortController().signal, onEvent });
+  const sinks = await openSinks({ store, formats: [format], schema, metadata: {} });
+  await sinks.beginPart(0);
+  for (const batch of batches) await sinks.write(batch);
+  await sinks.endPart();
+  const files = await sinks.finish();
+  await store.close?.();
+  return files;
+}
+
+async function expectWhole(dir, format, name) {
+  const store = {
+    read: async function* () {
+      yield readFileSync(join(dir, name));
+    },
+  };
+  let row = 0;
+  for await (const { origin, fault } of READERS[format](store, name)) {
+    if (fault !== undefined) throw new Error(`Expected finite numbers but found ${fault}.`);
+    if (origin !== nameOf(row)) throw new Error(`Expected row ${nameOf(row)} but found ${origin}.`);
+    row++;
+  }
+  if (row !== ROWS) throw new Error(`Expected ${ROWS} rows in ${name} but found ${row}.`);
+}
+
+/** Like a ReLU layer: half zeros, and values of all sizes. */
+function makeBatches(schema) {
+  const batches = [];
+  for (let first = 0; first < ROWS; first += BATCH) {
+    const n = Math.min(BATCH, ROWS - first);
+    const origins = Array.from({ length: n }, (_, i) => nameOf(first + i));
+    const values = Float32Array.from({ length: n * LENGTH }, (_, i) => {
+      return Math.max(0, Math.sin(first * 7.1 + i * 1.7) * 10 ** ((i % 5) - 2));
+    });
+    const rows = { origins, targets: origins.map(() => 'class'), vectors: [values], reduced: [] };
+    batches.push(buildRecordBatch(schema, rows));
+  }
+  return batches;
+}
+
+function nameOf(row) {
+  return `dataset/class/${String(row).padStart(6, '0')}.jpg`;
+}
