@@ -6,6 +6,7 @@ import { textLines } from '../export/text-lines.ts';
 import type { RowBatch, RunRows } from '../findings/run-rows.ts';
 import type { ExtractOptions, Mode } from '../options.ts';
 import type { RunJson } from '../run/run-json.ts';
+import { npyTableRows } from './npy-table-rows.ts';
 
 /** Rows of text formats that are handed on at once. */
 const BATCH_ROWS = 1024;
@@ -39,14 +40,13 @@ export function tableRows(store: OutputStore, run: RunJson): RunRows {
   );
   const vector = columns.find(({ kind, output }) => kind === 'vector' && output === 0);
   const reduced = columns.find(({ kind, output }) => kind === 'reduced' && output === 0);
-  const format = (['parquet', 'json', 'csv'] as const).find(
+  const format = (['parquet', 'feather', 'npy', 'json', 'csv'] as const).find(
     (name) => filesOf(run, name).length > 0,
   );
   if (format === undefined || !columns.some(({ kind }) => kind === 'origin')) {
-    throw new RunError(
-      `Expected a table with origins in Parquet, JSON or CSV but found none in ${store.target}.`,
-      { fix: 'Run the extraction with --format parquet and with the column origin.' },
-    );
+    throw new RunError(`Expected a table with origins but found none in ${store.target}.`, {
+      fix: 'Run the extraction with --format parquet and with the column origin.',
+    });
   }
   // The CSV matrix holds vectors only where there is nothing reduced.
   const hasVector = vector !== undefined && (format !== 'csv' || reduced === undefined);
@@ -55,7 +55,8 @@ export function tableRows(store: OutputStore, run: RunJson): RunRows {
     reduced: reduced?.name,
     prefix: (vector ?? reduced)?.prefix ?? '',
   };
-  const files = filesOf(run, format);
+  // NumPy's files are read side by side.
+  const files = format === 'npy' ? ['npy'] : filesOf(run, format);
   const dims = hasVector ? vector.length : 0;
   const sizes = { dims, k: reduced?.length ?? 0 };
   return {
@@ -63,7 +64,9 @@ export function tableRows(store: OutputStore, run: RunJson): RunRows {
     ...sizes,
     async *batches() {
       for (const name of files) {
-        if (format === 'parquet') yield* parquetBatches(store, name, places);
+        if (format === 'parquet' || format === 'feather') {
+          yield* arrowBatches(store, name, format, places);
+        } else if (format === 'npy') yield* gather(npyTableRows(store, places), sizes);
         else yield* gather(textRows(store, name, format, places, sizes), sizes);
       }
     },
@@ -74,13 +77,16 @@ function filesOf(run: RunJson, format: string): string[] {
   return run.files.map(({ name }) => name).filter((name) => name.startsWith(`${format}/`));
 }
 
-async function* parquetBatches(
+async function* arrowBatches(
   store: OutputStore,
   name: string,
+  format: 'parquet' | 'feather',
   places: Places,
 ): AsyncGenerator<RowBatch> {
   const { readParquetBatches } = await import('../export/parquet-rows.ts');
-  for await (const batch of readParquetBatches(store, name)) {
+  const { readFeatherBatches } = await import('../export/feather-rows.ts');
+  const read = format === 'parquet' ? readParquetBatches : readFeatherBatches;
+  for await (const batch of read(store, name)) {
     const n = batch.numRows;
     const text = (column: string): string[] => {
       const cells = batch.getChild(column);
@@ -105,8 +111,8 @@ async function* parquetBatches(
 interface TextRow {
   readonly origin: string;
   readonly target: string;
-  readonly vector: readonly number[];
-  readonly reduced: readonly number[];
+  readonly vector: ArrayLike<number>;
+  readonly reduced: ArrayLike<number>;
 }
 
 async function* textRows(

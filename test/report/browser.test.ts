@@ -365,8 +365,8 @@ describeBrowser('the page that a run leaves', (path) => {
       }),
       search: await timed(() => page.getByLabel('Find images by name').fill('199999')),
     };
-    for (const [name, ms] of Object.entries(times))
-      expect({ name, isQuick: ms < 1500 }).toEqual({ name, isQuick: true });
+    process.stderr.write(`200,000 points, ms: ${JSON.stringify(times)}\n`);
+    expect(Object.entries(times).filter(([, ms]) => ms > 1500)).toEqual([]);
     expect(complaints).toEqual([]);
     await close();
   });

@@ -61,6 +61,7 @@ export function openPlot(points: Points, drawn: DrawnPoints, events: PlotEvents)
   let view: View = { scaleX: 1, left: 0, scaleY: -1, top: 0 };
   let [width, height] = [0, 0];
   let isAsked = false;
+  let needsPoints = true;
 
   const isShown = (point: number) => strength[drawn.targets[point]!]! > 0;
   const placeOf = (point: number) => ({
@@ -100,7 +101,9 @@ export function openPlot(points: Points, drawn: DrawnPoints, events: PlotEvents)
     ask();
   }
 
-  function ask(): void {
+  /** Draws with the next frame: all, or the marks alone, which cost little however many points there are. */
+  function ask(isAll = true): void {
+    needsPoints ||= isAll;
     if (isAsked) return;
     isAsked = true;
     requestAnimationFrame(() => {
@@ -111,13 +114,10 @@ export function openPlot(points: Points, drawn: DrawnPoints, events: PlotEvents)
 
   function paint(): void {
     if (width === 0) return;
-    const zoomed = view.scaleX / ((width - PADDING.left) / (bounds.maxX - bounds.minX));
-    const many = Math.sqrt(points.count / 1000);
-    const size = Math.min(
-      12,
-      Math.max(2.2, 6 / Math.sqrt(Math.max(1, many))) * Math.min(2, zoomed ** 0.25),
-    );
-    drawer.draw(view, size);
+    const whole = (width - PADDING.left) / (bounds.maxX - bounds.minX);
+    const size = pointSize(points.count, view.scaleX / whole);
+    if (needsPoints) drawer.draw(view, size);
+    needsPoints = false;
     paintMarks(size);
     element.dataset.painted = String(Number(element.dataset.painted ?? 0) + 1);
   }
@@ -183,7 +183,7 @@ export function openPlot(points: Points, drawn: DrawnPoints, events: PlotEvents)
     }
     hovered = point;
     events.onHover(point, x, y);
-    ask();
+    ask(false);
   }
 
   listen();
@@ -196,9 +196,11 @@ export function openPlot(points: Points, drawn: DrawnPoints, events: PlotEvents)
       canvas.height = Math.max(1, Math.round(height * ratio));
     }
     if (before === 0 || before !== width) showAll();
+    // Setting a size empties a canvas: it is filled before it can be seen.
+    needsPoints = true;
     paint();
   }).observe(element);
-  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', ask);
+  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => ask());
 
   return {
     element,
@@ -223,7 +225,7 @@ export function openPlot(points: Points, drawn: DrawnPoints, events: PlotEvents)
     },
     setMarks(given) {
       marks = given;
-      ask();
+      ask(false);
     },
     reveal(point) {
       const { x, y } = placeOf(point);
@@ -321,6 +323,12 @@ export function openPlot(points: Points, drawn: DrawnPoints, events: PlotEvents)
       move();
     });
   }
+}
+
+/** Smaller the more there are, and larger again in a closer view. */
+function pointSize(count: number, zoomed: number): number {
+  const base = Math.max(2.2, 6 / Math.sqrt(Math.max(1, Math.sqrt(count / 1000))));
+  return Math.min(12, base * Math.min(2, zoomed ** 0.25));
 }
 
 interface AxesFrame {
