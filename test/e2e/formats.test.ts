@@ -3,7 +3,10 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { tableFromIPC } from 'apache-arrow';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { FolderStore } from '../../src/export/folder-store.ts';
 import { decodeNpy } from '../../src/reduce/npy.ts';
+import { tableRows } from '../../src/report/table-rows.ts';
+import type { RunJson } from '../../src/run/run-json.ts';
 import { openTestStore } from '../s3/store.ts';
 import { loadScript } from '../scripts/load-script.ts';
 import { readJsonRows } from './read-table.ts';
@@ -50,6 +53,21 @@ test('the matrices, the index and the Arrow file hold the rows of the JSON file'
   const table = tableFromIPC(readFileSync(join(dir, 'one/feather/part-00000.feather')));
   expect([...table.getChild('origin')!]).toEqual(rows.map(({ origin }) => origin));
   expect([...table.getChild('vectors')!.get(23)]).toEqual(rows[23]!.vectors);
+});
+
+test('what findings are made of is the same from each format', async () => {
+  const run = JSON.parse(readFileSync(join(dir, 'one/run.json'), 'utf8')) as RunJson;
+  const from = async (format: string) => {
+    const files = run.files.filter(({ name }) => name.startsWith(`${format}/`));
+    const batches = [];
+    const rows = tableRows(FolderStore.forReading(join(dir, 'one')), { ...run, files });
+    for await (const batch of rows.batches()) batches.push(batch);
+    return batches;
+  };
+  const expected = await from('json');
+  expect(expected[0]!.n).toBe(24);
+  expect(await from('npy')).toEqual(expected);
+  expect(await from('feather')).toEqual(expected);
 });
 
 test('the number of workers changes no byte', async () => {
