@@ -1,10 +1,9 @@
 import yargs, { type Argv } from 'yargs';
 import { closestNames } from '../closest-names.ts';
 import { OptionError } from '../errors.ts';
-import { EXTRACT_OPTIONS, flagName } from '../options.ts';
 import { packageVersion } from '../package-version.ts';
 import type { CommandContext } from './command-context.ts';
-import { commandShapes } from './command-shapes.ts';
+import { type CommandShape, commandShapes } from './command-shapes.ts';
 import { complete } from './complete.ts';
 import { addCompletionCommand, COMPLETE_FLAG } from './completion-command.ts';
 import { addDoctorCommand } from './doctor-command.ts';
@@ -49,7 +48,8 @@ export async function createCli(context: CommandContext): Promise<ExitStatus> {
     .fail((message, error) => {
       // yargs' own complaints come as a message, as a YError or as both; ours are thrown as they are.
       if (error !== undefined && error.name !== 'YError') throw error;
-      throw usageError(message ?? error.message, context.argv);
+      const shapes = commandShapes((all) => defineCommands(all, context, finish));
+      throw usageError(message ?? error.message, context.argv, allFlags(shapes));
     });
   cli = defineCommands(cli, context, finish);
   await cli.parseAsync();
@@ -77,10 +77,20 @@ export function defineCommands(
   return commands.reduce((all, add) => add(all, context, finish), cli);
 }
 
-const KNOWN_FLAGS = ['mode', 'out', 'log', 'quiet', 'config', ...Object.keys(EXTRACT_OPTIONS)];
+function allFlags(shapes: readonly CommandShape[]): string[] {
+  const flags = shapes.flatMap(({ options, commands }) => [
+    ...options.keys(),
+    ...allFlags(commands),
+  ]);
+  return [...new Set([...flags, 'color'])];
+}
 
 /** Says what yargs says in the words of every other error. */
-function usageError(message: string, argv: readonly string[]): OptionError {
+function usageError(
+  message: string,
+  argv: readonly string[],
+  flags: readonly string[],
+): OptionError {
   const fix = 'img2features --help lists what can be given.';
   const unknown = /^Unknown arguments?: (.+)$/.exec(message)?.[1]?.split(', ');
   if (unknown !== undefined) {
@@ -93,7 +103,7 @@ function usageError(message: string, argv: readonly string[]): OptionError {
         },
       );
     }
-    const near = closestNames(unknown[0]!, KNOWN_FLAGS.map(flagName), 2);
+    const near = closestNames(unknown[0]!, flags, 2);
     const hint = near.length > 0 ? `Did you mean --${near.join(' or --')}? ` : '';
     return new OptionError(
       `Expected options that exist but received ${unknown.map((name) => `--${name}`).join(', ')}.`,

@@ -84,6 +84,16 @@ test('every command shows a use in its help', () => {
   expect(all.filter(({ examples }) => examples === 0).map(({ names }) => names)).toEqual([]);
 });
 
+test.each([
+  [['setup', '--gpuu'], '--gpu'],
+  [['doctor', '--jsno'], '--json'],
+  [['x', '--max-bda', '3'], '--max-bad'],
+  [['x', '--colour'], '--color'],
+])('%j: a wrong option gets one of any command suggested', async (argv, near) => {
+  const { context } = recordingContext(...argv);
+  await expect(createCli(context)).rejects.toMatchObject({ fix: expect.stringContaining(near) });
+});
+
 test('the shell gets one line for each word, with what it means', async () => {
   const { context, text } = recordingContext('--complete', 'transform', '--st');
   expect(await createCli(context)).toBe(0);
