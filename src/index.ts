@@ -1,5 +1,6 @@
 /** The public API: re-exports only. */
 
+export type { RecordBatch } from 'apache-arrow';
 export type { ConvertModelOptions } from './convert/convert-model.ts';
 export type { FetchedModel, FetchModelOptions } from './convert/fetch/fetch-model.ts';
 export type { Engine, EngineInfo, EngineOutput, EngineSpec } from './engine/engine.ts';

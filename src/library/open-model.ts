@@ -1,5 +1,6 @@
 import type { EngineInfo, EngineOutput } from '../engine/engine.ts';
 import type { RunEvent } from '../events.ts';
+import type { RejectReason } from '../image/decode-error.ts';
 import { DecodePool } from '../image/decode-pool.ts';
 import { decodeOptions } from '../pipeline/describe-run.ts';
 import { openExtractor } from '../pipeline/open-extractor.ts';
@@ -33,13 +34,14 @@ export type Embedding = {
   | {
       readonly vector?: undefined;
       readonly vectors?: undefined;
-      /** Why there is no vector; `reason` is one of the codes of rejected.jsonl. */
+      /** Why there is no vector. */
       readonly rejection: ImageFault;
     }
 );
 
 export interface ImageFault {
-  readonly reason: string;
+  /** As in rejected.jsonl. */
+  readonly reason: RejectReason;
   readonly message: string;
 }
 
