@@ -86,7 +86,7 @@ test('every command shows a use in its help', () => {
 
 test.each([
   [['setup', '--gpuu'], '--gpu'],
-  [['doctor', '--jsno'], '--json'],
+  [['doctor', '--jsonn'], '--json'],
   [['x', '--max-bda', '3'], '--max-bad'],
   [['x', '--colour'], '--color'],
 ])('%j: a wrong option gets one of any command suggested', async (argv, near) => {
