@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { bootstrap, ROOT } from './bootstrap.mjs';
 import { countTests, problemOf } from './lib/count-tests.mjs';
+import { findChromium } from './lib/find-chromium.mjs';
 import { runCommand } from './lib/run-command.mjs';
 import { whyNoSpark } from './lib/spark-environments.mjs';
 import { StepError } from './lib/steps.mjs';
@@ -35,8 +36,10 @@ async function runTests(args) {
     const counts = countTests(JSON.parse(readFileSync(json, 'utf8')));
     // Only a whole run can be held to have run the reference tests.
     const needsSpark = process.env.CI === 'true' && whyNoSpark() === undefined;
-    const problem = args.length === 0 ? problemOf(counts, hasReference(), needsSpark) : undefined;
-    for (const kind of /** @type {const} */ (['reference', 'spark'])) {
+    const needsBrowser = findChromium(process.env) !== undefined;
+    const problem =
+      args.length === 0 ? problemOf(counts, hasReference(), needsSpark, needsBrowser) : undefined;
+    for (const kind of /** @type {const} */ (['reference', 'spark', 'browser'])) {
       console.log(`${kind} tests: ${counts[kind].ran} ran, ${counts[kind].skipped} skipped`);
     }
     if (problem !== undefined) console.error(`Not good enough: ${problem}.`);

@@ -6,6 +6,7 @@
  * @property {number} skipped skipped and to-do tests
  * @property {{ ran: number, skipped: number }} reference tests under a suite titled "reference: …"
  * @property {{ ran: number, skipped: number }} spark tests under a suite titled "spark: …"
+ * @property {{ ran: number, skipped: number }} browser tests under a suite titled "browser: …"
  */
 
 /**
@@ -19,7 +20,8 @@
  */
 export function countTests(report) {
   const none = () => ({ ran: 0, skipped: 0 });
-  const counts = { passed: 0, failed: 0, skipped: 0, reference: none(), spark: none() };
+  const kinds = { reference: none(), spark: none(), browser: none() };
+  const counts = { passed: 0, failed: 0, skipped: 0, ...kinds };
   for (const file of report.testResults) {
     let failedHere = 0;
     for (const { status, ancestorTitles } of file.assertionResults) {
@@ -27,7 +29,7 @@ export function countTests(report) {
       if (status === 'passed') counts.passed++;
       else if (status === 'failed') failedHere++;
       else counts.skipped++;
-      for (const kind of /** @type {const} */ (['reference', 'spark'])) {
+      for (const kind of /** @type {const} */ (['reference', 'spark', 'browser'])) {
         if (ancestorTitles.some((title) => title.startsWith(`${kind}:`))) {
           counts[kind][ran ? 'ran' : 'skipped']++;
         }
@@ -44,12 +46,16 @@ export function countTests(report) {
  * @param {TestCounts} counts
  * @param {boolean} hasReference whether the folder with the reference values is there
  * @param {boolean} [needsSpark] whether the tests on Spark have to run
+ * @param {boolean} [needsBrowser] whether the tests in a browser have to run
  * @returns {string | undefined}
  */
-export function problemOf(counts, hasReference, needsSpark = false) {
+export function problemOf(counts, hasReference, needsSpark = false, needsBrowser = false) {
   if (counts.passed + counts.failed === 0) return 'no test ran';
   if (needsSpark && (counts.spark.ran === 0 || counts.spark.skipped > 0)) {
     return 'Java and Python are there, but the tests on Spark did not run';
+  }
+  if (needsBrowser && (counts.browser.ran === 0 || counts.browser.skipped > 0)) {
+    return 'Chromium is there, but the tests in a browser did not run';
   }
   if (!hasReference) return undefined;
   const { ran, skipped } = counts.reference;

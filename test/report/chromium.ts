@@ -1,28 +1,12 @@
-import { accessSync, constants } from 'node:fs';
-import { delimiter, join } from 'node:path';
 import { type Browser, chromium } from 'playwright-core';
 import { describe } from 'vitest';
+import { loadScript } from '../scripts/load-script.ts';
 
-const NAMES = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable', 'chrome'];
-
-/** CHROME_PATH, else a Chromium or Chrome of this machine; undefined without one. */
-export function findChromium(): string | undefined {
-  const folders = ['/usr/bin', ...(process.env.PATH ?? '').split(delimiter)];
-  const places = folders.flatMap((folder) => NAMES.map((name) => join(folder, name)));
-  const given = process.env.CHROME_PATH;
-  return (given ? [given] : places).find((path) => {
-    try {
-      accessSync(path, constants.X_OK);
-      return true;
-    } catch {
-      return false;
-    }
-  });
-}
+const { findChromium } = await loadScript('lib/find-chromium.mjs');
 
 /** A `describe` whose title starts with "browser:", skipped where there is no Chromium. */
 export function describeBrowser(title: string, body: (path: string) => void): void {
-  const path = findChromium();
+  const path: string | undefined = findChromium(process.env);
   if (path !== undefined) {
     describe(`browser: ${title}`, () => body(path));
     return;

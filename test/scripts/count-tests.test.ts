@@ -16,6 +16,7 @@ test('passed, failed, skipped and to-do tests are counted', () => {
     skipped: 3,
     reference: { ran: 0, skipped: 0 },
     spark: { ran: 0, skipped: 0 },
+    browser: { ran: 0, skipped: 0 },
   });
 });
 
@@ -44,6 +45,17 @@ test('tests on Spark are counted once more, and are due where they can run', () 
   expect(problemOf({ ...counts, spark: { ran: 0, skipped: 0 } }, false, true)).toBe(problem);
   expect(problemOf({ ...counts, spark: { ran: 2, skipped: 0 } }, false, true)).toBeUndefined();
   expect(problemOf(counts, false, false)).toBeUndefined();
+});
+
+test('tests in a browser are counted once more, and are due where there is one', () => {
+  const assertionResults = [one('passed', 'browser: the page'), one('skipped', 'browser: off')];
+  const counts = countTests({ testResults: [{ status: 'passed', assertionResults }] });
+  expect(counts.browser).toEqual({ ran: 1, skipped: 1 });
+  const problem = 'Chromium is there, but the tests in a browser did not run';
+  expect(problemOf(counts, false, false, true)).toBe(problem);
+  const all = { ...counts, browser: { ran: 2, skipped: 0 } };
+  expect(problemOf(all, false, false, true)).toBeUndefined();
+  expect(problemOf(counts, false, false, false)).toBeUndefined();
 });
 
 test.each([
