@@ -1,6 +1,5 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { copyFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -33,9 +32,11 @@ beforeAll(async () => {
 });
 afterAll(() => remove());
 
-/** Names of temporary folders of workers. */
-function journals(): string[] {
-  return readdirSync(tmpdir()).filter((name) => name.startsWith('img2features-worker-'));
+/** A temporary folder of one test, and what lies in it. */
+function temporary(name: string): { env: NodeJS.ProcessEnv; left: () => string[] } {
+  const path = join(dir, name);
+  mkdirSync(path);
+  return { env: { TMPDIR: path }, left: () => readdirSync(path) };
 }
 
 const PHASES: Record<
@@ -89,6 +90,16 @@ test.each(Object.keys(PHASES))(
   },
 );
 
+test('Ctrl-C, which reaches all of its processes, ends it with 130', async () => {
+  const { child, ended, told } = startWorker(NETWORK, { cwd: dir, detached: true });
+  await told('ready');
+  const below = descendants(child.pid!);
+  child.stdin.write(encodeStream(rows));
+  process.kill(-child.pid!, 'SIGINT');
+  expect((await ended).status).toBe(130);
+  await allGone(below);
+});
+
 test('a reader that goes away ends it quietly', async () => {
   const { child, ended, told } = startWorker(PIXELS, { readsAnswer: false });
   await told('ready');
@@ -120,15 +131,15 @@ test('an input that ends inside a stream is an error that says so, and the engin
 });
 
 test('a supervisor killed outright takes all with it', async () => {
-  const before = journals();
-  const { child, ended, told } = startWorker(NETWORK, { cwd: dir });
+  const { env, left } = temporary('killed');
+  const { child, ended, told } = startWorker(NETWORK, { cwd: dir, env });
   await told('ready');
   const below = descendants(child.pid!);
   child.stdin.write(encodeStream(rows));
   child.kill('SIGKILL');
   expect((await ended).signal).toBe('SIGKILL');
   await allGone(below);
-  expect(journals().filter((name) => !before.includes(name))).toEqual([]);
+  expect(left()).toEqual([]);
 });
 
 test('an engine that dies is an exit with 2 and no row more', async () => {
@@ -190,11 +201,11 @@ test('what libraries print never reaches stdout', async () => {
 });
 
 test('no temporary folder is left', async () => {
-  const before = journals();
-  const { child, ended, told } = startWorker(PIXELS);
+  const { env, left } = temporary('ended');
+  const { child, ended, told } = startWorker(PIXELS, { env });
   await told('ready');
-  expect(journals().length).toBeGreaterThan(before.length);
+  expect(left()).toEqual([expect.stringMatching(/^img2features-worker-/)]);
   child.stdin.end();
   await ended;
-  expect(journals().filter((name) => !before.includes(name))).toEqual([]);
+  expect(left()).toEqual([]);
 });

@@ -1,10 +1,13 @@
-import { readFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { Field, Int32, LargeBinary, LargeUtf8, makeData, Schema, Utf8 } from 'apache-arrow';
+import sharp from 'sharp';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Row, readParquetRows, readRejections } from '../e2e/read-table.ts';
 import { listFiles, runCli, tempFolder } from '../e2e/run-cli.ts';
+import { makeBmp } from '../image/make-images.ts';
 import { loadScript } from '../scripts/load-script.ts';
 import {
   type AnsweredCells,
@@ -168,6 +171,36 @@ test('each bad row is one row with its reason, and the others keep their places'
   expect(decodeStreams(missing.stdout)[0]).toMatchObject([
     { status: 'vanished', target: 'nowhere' },
   ]);
+});
+
+test('an image that takes too long is one row, and those beside it are decoded all the same', async () => {
+  const grey = { create: { width: 6000, height: 6000, channels: 3, background: '#888' } } as const;
+  const slow = await sharp(grey).png({ progressive: true }).toBuffer();
+  // A new thread has it at once: nothing is to be loaded for it.
+  const quick = makeBmp({ width: 1, height: 1, bits: 24, rows: [[1, 2, 3]] });
+  const sent = [quick, slow, quick].map((content, i) => ({ origin: `a/${i}`, content }));
+  const args = [...PIXELS, '--image-timeout', '0.2'];
+  const { status, stdout } = await runWorker(args, encodeStream(sent));
+  expect(status).toBe(0);
+  expect(decodeStreams(stdout)[0]!.map(({ status: code }) => code)).toEqual([
+    'ok',
+    'timeout',
+    'ok',
+  ]);
+});
+
+test('files in place of pipes are read and written, too', async () => {
+  const bytes = encodeStream(rows);
+  writeFileSync(join(dir, 'in.arrow'), bytes);
+  const [input, output] = [
+    openSync(join(dir, 'in.arrow'), 'r'),
+    openSync(join(dir, 'out.arrow'), 'w'),
+  ];
+  const cli = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
+  const stdio = [input, output, 'pipe'] as const;
+  const { status } = spawnSync(process.execPath, [cli, 'worker', ...PIXELS], { stdio: [...stdio] });
+  expect(status).toBe(0);
+  expect(decodeStreams(readFileSync(join(dir, 'out.arrow')))).toEqual([expected]);
 });
 
 test('options that define the pixels are those of extract', async () => {

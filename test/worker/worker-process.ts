@@ -28,15 +28,18 @@ export interface StartedWorker {
 export interface StartOptions {
   readonly cwd?: string;
   readonly env?: NodeJS.ProcessEnv;
+  /** In a process group of its own. */
+  readonly detached?: boolean;
   /** Leave the answer in the pipe. */
   readonly readsAnswer?: boolean;
 }
 
 /** Starts the built `img2features worker`. */
 export function startWorker(args: readonly string[], options: StartOptions = {}): StartedWorker {
-  const { cwd, env = {}, readsAnswer = true } = options;
+  const { cwd, env = {}, detached = false, readsAnswer = true } = options;
   const child = spawn(process.execPath, [CLI, 'worker', ...args], {
     cwd,
+    detached,
     env: { ...process.env, ...env },
     stdio: ['pipe', 'pipe', 'pipe'],
   });
@@ -61,7 +64,11 @@ export function startWorker(args: readonly string[], options: StartOptions = {})
   const ended = new Promise<WorkerEnd>((resolve, reject) => {
     child.on('error', reject);
     child.on('close', (status, signal) => {
-      resolve({ status, signal, stdout: Buffer.concat(chunks), events: events() });
+      try {
+        resolve({ status, signal, stdout: Buffer.concat(chunks), events: events() });
+      } catch {
+        reject(new Error(`Expected events but the worker (${status ?? signal}) said: ${said}`));
+      }
     });
   });
   return {
