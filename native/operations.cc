@@ -1,10 +1,12 @@
 // The operations that a graph may use beside TensorFlow's own:
 //
 //   Img2FeaturesWinogradKernel(kernel [3, 3, in, out]) -> transformed [36, panels, in, 16]
-//   Img2FeaturesWinogradConv2D(input [n, h, w, in], transformed, bias [out]) -> [n, h, w, out]
+//   Img2FeaturesWinogradConv2D(input [n, h, w, in], transformed, bias [out]) -> [n, h, w, out],
+//     with `pool`, as MaxPool 2×2 at stride 2 leaves it, [n, h / 2, w / 2, out]
 #include "operations.h"
 
 #include <string>
+#include <utility>
 
 #include "tensorflow-c-api.h"
 #include "winograd.h"
@@ -12,6 +14,8 @@
 namespace {
 
 WorkerThreads* threads = nullptr;
+
+enum Flag { kRelu = 1, kPool = 2 };
 
 // What goes wrong in a kernel, as TensorFlow is told of it.
 class Status {
@@ -72,7 +76,8 @@ void TransformKernel(TF_OpKernelContext* context, Status& status) {
   winograd::TransformKernel(kernel.data(), in, out, transformed.data(), *threads);
 }
 
-void Convolve(TF_OpKernelContext* context, bool relu, Status& status) {
+void Convolve(TF_OpKernelContext* context, int flags, Status& status) {
+  const bool pool = (flags & kPool) != 0;
   Tensor input, transformed, bias;
   if (!GetInput(context, 0, 4, input, status) || !GetInput(context, 1, 4, transformed, status) ||
       !GetInput(context, 2, 1, bias, status)) {
@@ -85,27 +90,36 @@ void Convolve(TF_OpKernelContext* context, bool relu, Status& status) {
       transformed.size(3) != winograd::kPanel) {
     return status.Fail(TF_INVALID_ARGUMENT, "the kernel fits neither the input nor the bias");
   }
-  const Tensor output(
-      AllocateOutput(context, {shape.batch, shape.height, shape.width, shape.out}, status));
+  const int64_t step = pool ? 2 : 1;
+  if (shape.height % step != 0 || shape.width % step != 0) {
+    return status.Fail(TF_INVALID_ARGUMENT, "an image of odd size cannot be pooled");
+  }
+  const Tensor output(AllocateOutput(
+      context, {shape.batch, shape.height / step, shape.width / step, shape.out}, status));
   if (!status.ok()) return;
-  if (!winograd::Convolve(shape, input.data(), transformed.data(), bias.data(), relu,
-                          output.data(), *threads)) {
+  const winograd::Finish finish = {bias.data(), (flags & kRelu) != 0, pool};
+  if (!winograd::Convolve(shape, input.data(), transformed.data(), finish, output.data(),
+                          *threads)) {
     status.Fail(TF_RESOURCE_EXHAUSTED, "out of memory for a convolution");
   }
 }
 
-// A kernel's state is one bit: the pointer itself.
+// All that a convolution knows beside its inputs are two flags: they are the pointer itself.
 void* CreateConvolution(TF_OpKernelConstruction* construction) {
   Status status;
-  unsigned char relu = 0;
-  TF_OpKernelConstruction_GetAttrBool(construction, "relu", &relu, status.get());
-  if (!status.ok()) TF_OpKernelConstruction_Failure(construction, status.get());
-  return reinterpret_cast<void*>(static_cast<uintptr_t>(relu));
+  uintptr_t flags = 0;
+  for (const auto& [name, flag] : {std::pair("relu", kRelu), std::pair("pool", kPool)}) {
+    unsigned char is_set = 0;
+    TF_OpKernelConstruction_GetAttrBool(construction, name, &is_set, status.get());
+    if (!status.ok()) TF_OpKernelConstruction_Failure(construction, status.get());
+    if (is_set != 0) flags |= flag;
+  }
+  return reinterpret_cast<void*>(flags);
 }
 
-void ComputeConvolution(void* relu, TF_OpKernelContext* context) {
+void ComputeConvolution(void* flags, TF_OpKernelContext* context) {
   Status status;
-  Convolve(context, relu != nullptr, status);
+  Convolve(context, static_cast<int>(reinterpret_cast<uintptr_t>(flags)), status);
   if (!status.ok()) TF_OpKernelContext_Failure(context, status.get());
 }
 
@@ -143,7 +157,7 @@ std::string RegisterOperations(int thread_count) {
   TF_RegisterKernelBuilder(
       kKernel, TF_NewKernelBuilder(kKernel, "CPU", nullptr, ComputeKernel, Destroy), status.get());
   if (!status.ok()) return status.message();
-  Define(kConvolution, {"input: float", "kernel: float", "bias: float"}, {"relu: bool"}, status);
+  Define(kConvolution, {"input: float", "kernel: float", "bias: float"}, {"relu: bool", "pool: bool"}, status);
   if (!status.ok()) return status.message();
   TF_RegisterKernelBuilder(
       kConvolution,

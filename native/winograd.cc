@@ -93,31 +93,38 @@ WINOGRAD_TARGET void TransformInput(const Plan& plan, const float* input, int64_
   }
 }
 
-// Bias and ReLU; NaN stays NaN.
-WINOGRAD_INLINE __m256 Finish(__m256 sum, __m256 bias, bool relu) {
-  const __m256 value = _mm256_add_ps(sum, bias);
-  return relu ? _mm256_max_ps(_mm256_setzero_ps(), value) : value;
+// Of each 2×2 the largest.
+WINOGRAD_INLINE void Pool(const __m256 tile[kTile][kTile], __m256 pooled[kTile / 2][kTile / 2]) {
+#pragma GCC unroll 2
+  for (int y = 0; y < kTile / 2; y++) {
+#pragma GCC unroll 2
+    for (int x = 0; x < kTile / 2; x++) {
+      const __m256 above = _mm256_max_ps(tile[2 * y][2 * x], tile[2 * y][2 * x + 1]);
+      const __m256 below = _mm256_max_ps(tile[2 * y + 1][2 * x], tile[2 * y + 1][2 * x + 1]);
+      pooled[y][x] = _mm256_max_ps(above, below);
+    }
+  }
 }
 
-// Writes eight or fewer channels of a tile, as far as it lies in the image.
-WINOGRAD_INLINE void StoreTile(const Plan& plan, const Position& at, const __m256 tile[kTile][kTile],
-                               const float* bias, int64_t lanes, bool relu, float* output) {
-  const Shape& s = plan.shape;
-  const int64_t height = std::min<int64_t>(kTile, s.height - at.y);
-  const int64_t width = std::min<int64_t>(kTile, s.width - at.x);
-  alignas(32) float biases[kLanes] = {}, values[kLanes];
-  std::copy_n(bias, lanes, biases);
-  const __m256 added = _mm256_load_ps(biases);
+// Adds the bias, cuts off at 0 where `relu` (NaN stays NaN) and writes eight or fewer channels of a
+// tile, as far as it lies in the image. `Size`: of a tile that may be pooled already, for neither
+// the bias nor the cut changes which value is the largest.
+template <int Size>
+WINOGRAD_INLINE void StoreTile(const __m256 tile[Size][Size], int64_t height, int64_t width,
+                               __m256 bias, bool relu, int64_t lanes, float* output,
+                               int64_t row_stride, int64_t column_stride) {
 #pragma GCC unroll 4
-  for (int y = 0; y < kTile; y++) {
+  for (int y = 0; y < Size; y++) {
 #pragma GCC unroll 4
-    for (int x = 0; x < kTile; x++) {
+    for (int x = 0; x < Size; x++) {
       if (y >= height || x >= width) continue;
-      float* to = output + (y * s.width + x) * s.out;
-      const __m256 value = Finish(tile[y][x], added, relu);
+      float* to = output + y * row_stride + x * column_stride;
+      __m256 value = _mm256_add_ps(tile[y][x], bias);
+      if (relu) value = _mm256_max_ps(_mm256_setzero_ps(), value);
       if (lanes == kLanes) {
         _mm256_storeu_ps(to, value);
       } else {
+        alignas(32) float values[kLanes];
         _mm256_store_ps(values, value);
         std::copy_n(values, lanes, to);
       }
@@ -125,18 +132,36 @@ WINOGRAD_INLINE void StoreTile(const Plan& plan, const Position& at, const __m25
   }
 }
 
+WINOGRAD_INLINE __m256 LoadLanes(const float* values, int64_t lanes) {
+  if (lanes == kLanes) return _mm256_loadu_ps(values);
+  alignas(32) float filled[kLanes] = {};
+  std::copy_n(values, lanes, filled);
+  return _mm256_load_ps(filled);
+}
+
 WINOGRAD_TARGET void TransformOutput(const Plan& plan, const float* products, int64_t first,
                                      int64_t count, int64_t channel, int64_t channels,
-                                     const float* bias, bool relu, float* output) {
-  const Shape& s = plan.shape;
+                                     const Finish& finish, float* output) {
+  const int64_t step = finish.pool ? 2 : 1, size = kTile / step, out = plan.shape.out;
+  const int64_t height = plan.shape.height / step, width = plan.shape.width / step;
   for (int64_t t = 0; t < count; t++, products += kBlockChannels) {
     const Position at(plan, first + t);
-    float* corner = output + ((at.image * s.height + at.y) * s.width + at.x) * s.out + channel;
+    const int64_t y0 = at.y / step, x0 = at.x / step;
+    const int64_t rows = std::min(size, height - y0), columns = std::min(size, width - x0);
+    float* corner = output + ((at.image * height + y0) * width + x0) * out + channel;
     for (int64_t c = 0; c < channels; c += kLanes) {
-      __m256 tile[kTile][kTile];
+      const int64_t lanes = std::min(kLanes, channels - c);
+      const __m256 bias = LoadLanes(finish.bias + channel + c, lanes);
+      __m256 tile[kTile][kTile], pooled[kTile / 2][kTile / 2];
       TransformProducts(products + c, plan.product_stride, tile);
-      StoreTile(plan, at, tile, bias + channel + c, std::min(kLanes, channels - c), relu,
-                corner + c);
+      if (finish.pool) {
+        Pool(tile, pooled);
+        StoreTile<kTile / 2>(pooled, rows, columns, bias, finish.relu, lanes, corner + c,
+                             width * out, out);
+      } else {
+        StoreTile<kTile>(tile, rows, columns, bias, finish.relu, lanes, corner + c, width * out,
+                         out);
+      }
     }
   }
 }
@@ -211,8 +236,8 @@ void TransformKernel(const float* kernel, int64_t in, int64_t out, float* transf
   });
 }
 
-bool Convolve(const Shape& shape, const float* input, const float* transformed, const float* bias,
-              bool relu, float* output, WorkerThreads& threads) {
+bool Convolve(const Shape& shape, const float* input, const float* transformed,
+              const Finish& finish, float* output, WorkerThreads& threads) {
   static std::vector<Scratch> scratches(threads.count());
   const Plan plan(shape, threads.count());
   if (plan.tiles == 0) return true;
@@ -230,7 +255,7 @@ bool Convolve(const Shape& shape, const float* input, const float* transformed, 
     for (int64_t channel = 0; channel < shape.out; channel += kBlockChannels) {
       const int64_t channels = std::min(kBlockChannels, shape.out - channel);
       Multiply(plan, points, transformed, count, channel, channels, products);
-      TransformOutput(plan, products, first, count, channel, channels, bias, relu, output);
+      TransformOutput(plan, products, first, count, channel, channels, finish, output);
     }
   });
   return has_memory;

@@ -31,10 +31,17 @@ int64_t CountPanels(int64_t out);
 void TransformKernel(const float* kernel, int64_t in, int64_t out, float* transformed,
                      WorkerThreads& threads);
 
-// output [n, h, w, out] = input [n, h, w, in] * kernel + bias [out], cut off at 0 where `relu`.
+// What becomes of the sums.
+struct Finish {
+  const float* bias;  // [out]
+  bool relu;          // cut off at 0
+  bool pool;          // the largest of each 2×2 alone; height and width are even
+};
+
+// output [n, h, w, out] = input [n, h, w, in] * kernel, finished; [n, h / 2, w / 2, out] if pooled.
 // Each value is one sum in one order, whatever its batch, tile or thread. A NaN or an infinity
 // spreads over the tiles whose patch holds it. False when there is no memory for the scratch.
-bool Convolve(const Shape& shape, const float* input, const float* transformed, const float* bias,
-              bool relu, float* output, WorkerThreads& threads);
+bool Convolve(const Shape& shape, const float* input, const float* transformed,
+              const Finish& finish, float* output, WorkerThreads& threads);
 
 }  // namespace winograd

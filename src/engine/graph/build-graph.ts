@@ -61,6 +61,8 @@ export function buildGraph(
   const shapes = shapesOf(topology, rows);
   checkWeights(folder, topology);
   const norms = foldedNorms(rows, new Set(wanted));
+  const poolings = pairedPoolings(rows, new Set(wanted));
+  const taken = new Set<string>();
   const builder = new GraphBuilder(precision, FP16_SCALE[preprocessing]);
   const pixels = addPixelInput(builder, preprocessing, inputSize);
   // On a GPU TensorFlow runs a fused float32 convolution by transposing to NCHW and back.
@@ -71,7 +73,9 @@ export function buildGraph(
     if (isFirst) checkInput(row, inputSize, values.size > 0);
     // A Sequential model has no InputLayer: its first layer takes the pixels.
     const inputs = isFirst ? [pixels] : row.inbound.map((from) => values.get(from)!);
-    const passes = row.className === 'InputLayer' || norms.folded.has(row.name);
+    const passes =
+      row.className === 'InputLayer' || norms.folded.has(row.name) || taken.has(row.name);
+    const pooling = poolings.get(row.name);
     const value = passes
       ? inputs[0]!
       : addLayer({
@@ -84,6 +88,7 @@ export function buildGraph(
           norm: norms.byConvolution.get(row.name),
           addsUnfused,
           mayUseWinograd: conv === 'winograd',
+          takePooling: pooling === undefined ? undefined : () => taken.add(pooling),
         });
     values.set(row.name, value);
   }
@@ -148,10 +153,7 @@ function checkWeights(
  */
 function foldedNorms(rows: readonly LayerRow[], wanted: ReadonlySet<string>) {
   const byName = new Map(rows.map((row) => [row.name, row]));
-  const readers = new Map<string, number>();
-  for (const { inbound } of rows) {
-    for (const from of inbound) readers.set(from, (readers.get(from) ?? 0) + 1);
-  }
+  const isPrivate = privateLayers(rows, wanted);
   const byConvolution = new Map<string, Norm>();
   const folded = new Set<string>();
   for (const row of rows) {
@@ -159,12 +161,34 @@ function foldedNorms(rows: readonly LayerRow[], wanted: ReadonlySet<string>) {
     if (row.className !== 'BatchNormalization' || source === undefined) continue;
     const isConvolution = ['Conv2D', 'DepthwiseConv2D'].includes(source.className);
     const isLinear = (source.config.activation ?? 'linear') === 'linear';
-    const isPrivate = readers.get(source.name) === 1 && !wanted.has(source.name);
-    if (!isConvolution || !isLinear || !isPrivate) continue;
+    if (!isConvolution || !isLinear || !isPrivate(source.name)) continue;
     byConvolution.set(source.name, normOf(row));
     folded.add(row.name);
   }
   return { byConvolution, folded };
+}
+
+/** Convolutions whose output is seen by a 2×2 max pooling and nobody else: that pooling's name. */
+function pairedPoolings(
+  rows: readonly LayerRow[],
+  wanted: ReadonlySet<string>,
+): ReadonlyMap<string, string> {
+  const isPrivate = privateLayers(rows, wanted);
+  const isTwo = (size: unknown) => [size].flat().every((n) => n === 2);
+  const poolings = rows.filter(({ className, inbound, config }) => {
+    if (className !== 'MaxPooling2D' || !isPrivate(inbound[0] ?? '')) return false;
+    return isTwo(config.pool_size ?? 2) && isTwo(config.strides ?? config.pool_size ?? 2);
+  });
+  return new Map(poolings.map(({ name, inbound }) => [inbound[0]!, name]));
+}
+
+/** Whether one other layer, and nobody else, reads a layer. */
+function privateLayers(rows: readonly LayerRow[], wanted: ReadonlySet<string>) {
+  const readers = new Map<string, number>();
+  for (const { inbound } of rows) {
+    for (const from of inbound) readers.set(from, (readers.get(from) ?? 0) + 1);
+  }
+  return (name: string) => readers.get(name) === 1 && !wanted.has(name);
 }
 
 function normOf({ name, config }: LayerRow): Norm {

@@ -23,6 +23,8 @@ export interface LayerContext {
   readonly addsUnfused: boolean;
   /** Whether our own operation for 3×3 convolutions is there. */
   readonly mayUseWinograd: boolean;
+  /** Called by a convolution that does the 2×2 pooling after it, too; undefined where none follows. */
+  readonly takePooling: (() => void) | undefined;
 }
 
 type Rule = (layer: LayerContext) => Value;
@@ -99,11 +101,17 @@ function depthwiseConvolution(layer: LayerContext): Value {
 function winogradConvolution(layer: LayerContext): Value {
   const { builder, name, inputShapes, outputShape } = layer;
   const isRectified = layer.row.config.activation === 'relu';
+  // The largest of four stays the largest under a rectifier, but not under any activation.
+  const isMonotone = isRectified || (layer.row.config.activation ?? 'linear') === 'linear';
+  const isEven = outputShape.slice(0, 2).every((size) => size !== null && size % 2 === 0);
+  const isPooled = layer.takePooling !== undefined && isMonotone && isEven;
+  if (isPooled) layer.takePooling();
   const value = addWinograd(builder, `${name}/conv`, layer.inputs[0]!, {
     kernel: kernelSource(layer, 'kernel'),
     bias: biasSource(layer) ?? { kind: 'values', values: Array(outputShape.at(-1)!).fill(0) },
     channels: [inputShapes[0]!.at(-1)!, outputShape.at(-1)!],
     isRectified,
+    isPooled,
   });
   return isRectified ? value : addActivation(layer, value, layer.row.config.activation);
 }

@@ -17,6 +17,8 @@ export interface WinogradConvolution {
   readonly bias: WeightSource;
   readonly channels: readonly [into: number, out: number];
   readonly isRectified: boolean;
+  /** Whether of each 2×2 only the largest is left. */
+  readonly isPooled: boolean;
 }
 
 /** 3×3, stride 1, the size kept, bias added; the kernel is transformed once, when it is restored. */
@@ -24,12 +26,12 @@ export function addWinograd(
   builder: GraphBuilder,
   name: string,
   input: Value,
-  { kernel, bias, channels: [into, out], isRectified }: WinogradConvolution,
+  { kernel, bias, channels: [into, out], isRectified, isPooled }: WinogradConvolution,
 ): Value {
   const prepared = { op: KERNEL_OP, shape: [POINTS, Math.ceil(out / PANEL), into, PANEL] };
   const transformed = builder.weight(`${name}/kernel`, [3, 3, into, out], kernel, { prepared });
   const added = builder.weight(`${name}/bias`, [out], bias);
   const inputs = [builder.toFloat(input), transformed, added];
-  const relu = { bool: isRectified };
-  return { name: builder.add(WINOGRAD_OP, name, inputs, { relu }), isFloat: true };
+  const attributes = { relu: { bool: isRectified }, pool: { bool: isPooled } };
+  return { name: builder.add(WINOGRAD_OP, name, inputs, attributes), isFloat: true };
 }

@@ -1,6 +1,6 @@
 /**
  * Runs our convolution and TensorFlow's own on the same values, for each shape in argv[2] and on
- * argv[3] threads, and prints one JSON line: [{ error, hash, alone, spread }].
+ * argv[3] threads, and prints one JSON line: the figures of each shape.
  */
 import { createHash } from 'node:crypto';
 import { loadTfjsNode } from '../../../dist/runtime/load-tfjs-node.js';
@@ -14,11 +14,12 @@ const reason = loadOperations(cpu, Number(process.argv[3]));
 if (reason !== undefined) throw new Error(reason);
 const backend = tf.backend();
 
-const convolve = (input, kernel, bias, relu) => {
+const convolve = (input, kernel, bias, relu, pool = false) => {
   const transformed = backend.executeSingleOutput('Img2FeaturesWinogradKernel', [], [kernel]);
-  const attribute = { name: 'relu', type: backend.binding.TF_ATTR_BOOL, value: relu };
+  const flag = (name, value) => ({ name, type: backend.binding.TF_ATTR_BOOL, value });
   const inputs = [input, transformed, bias];
-  return backend.executeSingleOutput('Img2FeaturesWinogradConv2D', [attribute], inputs);
+  const attributes = [flag('relu', relu), flag('pool', pool)];
+  return backend.executeSingleOutput('Img2FeaturesWinogradConv2D', attributes, inputs);
 };
 
 const results = shapes.map(({ batch, height, width, into, out, relu }, seed) =>
@@ -31,6 +32,9 @@ const results = shapes.map(({ batch, height, width, into, out, relu }, seed) =>
     const expected = relu ? tf.relu(sums) : sums;
     const last = convolve(input.slice([batch - 1]), kernel, bias, relu);
     const values = found.dataSync();
+    const canPool = height % 2 === 0 && width % 2 === 0;
+    const pooled = canPool && convolve(input, kernel, bias, relu, true).dataSync();
+    const expectedPool = canPool && tf.maxPool(found, 2, 2, 'valid').dataSync();
     // One NaN in the middle of the first image.
     const middle = Math.floor((height * width) / 2) * into;
     const poisoned = input.dataSync().slice();
@@ -45,6 +49,7 @@ const results = shapes.map(({ batch, height, width, into, out, relu }, seed) =>
       isLastAlone: Buffer.from(last.dataSync().buffer).equals(
         Buffer.from(values.slice(-imageLength).buffer),
       ),
+      isPoolExact: !canPool || pooled.every((value, i) => value === expectedPool[i]),
       isPoisonedAtNan: Number.isNaN(sick[(middle / into) * out]),
       areOthersSound: sick.slice(imageLength).every((v, i) => v === values[imageLength + i]),
     };

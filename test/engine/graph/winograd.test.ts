@@ -33,6 +33,7 @@ interface Result {
   readonly largest: number;
   readonly hash: string;
   readonly isLastAlone: boolean;
+  readonly isPoolExact: boolean;
   readonly isPoisonedAtNan: boolean;
   readonly areOthersSound: boolean;
 }
@@ -106,6 +107,7 @@ describe.skipIf(found.cpu?.operationsPath === undefined)('Winograd’s convoluti
       expect(result.isLastAlone, `${name}: an image alone gives what it gives in a batch`).toBe(
         true,
       );
+      expect(result.isPoolExact, `${name}: pooled as MaxPool does`).toBe(true);
       expect(result.isPoisonedAtNan, `${name}: NaN stays NaN`).toBe(true);
       expect(result.areOthersSound, `${name}: NaN stays in its image`).toBe(true);
     }
@@ -171,7 +173,7 @@ test.skipIf(found.cpu === undefined)(
 );
 
 test('of VGG16 all but the first, of ResNet50 only 3×3 at stride 1, of MobileNetV2 none is for it', () => {
-  const count = (name: string, layer: string) => {
+  const count = (name: string, ...layers: string[]) => {
     const { topology, weights } = buildArchitecture(name);
     const metadata = {
       architecture: null,
@@ -186,9 +188,12 @@ test('of VGG16 all but the first, of ResNet50 only 3×3 at stride 1, of MobileNe
       device: 'cpu',
       conv: 'winograd',
     });
-    return [nodes.filter(({ op }) => op === WINOGRAD_OP).length, conv];
+    const number = (name: string) => nodes.filter(({ op }) => op === name).length;
+    return [number(WINOGRAD_OP), number('MaxPool'), conv];
   };
-  expect(count('vgg16', 'block5_pool')).toEqual([12, 'winograd']);
-  expect(count('resnet50', 'conv5_block3_out')).toEqual([16, 'winograd']);
-  expect(count('mobilenetv2', 'out_relu')).toEqual([0, 'direct']);
+  expect(count('vgg16', 'block5_pool')).toEqual([12, 0, 'winograd']);
+  // A layer that is asked for is not pooled away.
+  expect(count('vgg16', 'block1_conv2', 'block5_pool')).toEqual([12, 1, 'winograd']);
+  expect(count('resnet50', 'conv5_block3_out')).toEqual([16, 1, 'winograd']);
+  expect(count('mobilenetv2', 'out_relu')).toEqual([0, 0, 'direct']);
 });
