@@ -1,6 +1,6 @@
 import type { FeatureBlocks } from './feature-blocks.ts';
 import type { Scaling } from './projector.ts';
-import { RowPasses } from './row-passes.ts';
+import { PASS_LIMITS, RowPasses } from './row-passes.ts';
 import type { SymmetricOperator } from './top-eigenpairs.ts';
 
 /** Holds threads and the rows' memory until it is closed. */
@@ -11,10 +11,14 @@ export interface PassOperator extends SymmetricOperator {
 /**
  * The covariance of scaled rows as an operator that goes over all rows once for each block of vectors:
  *   C Q = D X^T (X D Q) / (n - 1), X = the rows less their mean, D = diag(scale); products in float64.
- * Memory: the rows up to RESIDENT_BYTES, else a window on them; 160 dims b bytes.
+ * Memory: the rows up to `residentBytes`, else a window on them; 150 dims b bytes.
  * @throws RunError, from `apply`, when a pass brings another number of rows than `blocks.count`.
  */
-export function passOperator(blocks: FeatureBlocks, { shift, scale }: Scaling): PassOperator {
+export function passOperator(
+  blocks: FeatureBlocks,
+  { shift, scale }: Scaling,
+  limits = PASS_LIMITS,
+): PassOperator {
   const { dims, count } = blocks;
   let passes: RowPasses | undefined;
   let width = 0;
@@ -24,7 +28,7 @@ export function passOperator(blocks: FeatureBlocks, { shift, scale }: Scaling): 
       if (passes === undefined || b > width) {
         await passes?.close();
         width = b;
-        passes = new RowPasses(blocks, shift, width);
+        passes = new RowPasses(blocks, shift, width, limits);
       }
       const image = await passes.apply(block.map((value, at) => value * scale[at % dims]!));
       const share = 1 / (count - 1);

@@ -16,16 +16,27 @@ import {
 import { bufferOf, PANEL_ROWS, placeOf } from './row-kernel.ts';
 import { LANES } from './row-kernel-code.ts';
 
-/** Rows up to so many bytes are read once and kept; of more, so many are in memory at a time. */
-export const RESIDENT_BYTES = 256 * 2 ** 20;
-const WINDOW_BYTES = 64 * 2 ** 20;
-/** Below it a thread costs more than it saves. */
-const THREAD_BYTES = 8 * 2 ** 20;
+/** How much memory and how many threads passes take; bytes of rows. */
+export interface PassLimits {
+  /** Up to here rows are read once and kept ... */
+  readonly residentBytes: number;
+  /** ... of more, so many are in memory at a time. */
+  readonly windowBytes: number;
+  /** Below it a thread costs more than it saves. */
+  readonly threadBytes: number;
+}
+
+export const PASS_LIMITS: PassLimits = {
+  residentBytes: 256 * 2 ** 20,
+  windowBytes: 64 * 2 ** 20,
+  threadBytes: 8 * 2 ** 20,
+};
+
 const POLL_MS = 20;
 
 /** Whether all rows can stay in memory, so that a pass over them costs no reading. */
-export function isResident({ count, dims }: FeatureBlocks): boolean {
-  return count * dims * 4 <= RESIDENT_BYTES;
+export function isResident({ count, dims }: FeatureBlocks, limits = PASS_LIMITS): boolean {
+  return count * dims * 4 <= limits.residentBytes;
 }
 
 /**
@@ -46,10 +57,12 @@ export class RowPasses {
   private living = 0;
 
   /** @param width vectors at most in one pass. */
-  constructor(blocks: FeatureBlocks, shift: Float64Array, width: number) {
+  constructor(blocks: FeatureBlocks, shift: Float64Array, width: number, limits = PASS_LIMITS) {
     const { dims, count } = blocks;
     this.blocks = blocks;
-    const fitting = isResident(blocks) ? count : Math.floor(WINDOW_BYTES / (4 * dims));
+    const fitting = isResident(blocks, limits)
+      ? count
+      : Math.floor(limits.windowBytes / (4 * dims));
     this.windowRows = Math.max(1, fitting);
     this.share = createPassShare(dims, width, this.windowRows);
     this.control = controlOf(this.share);
@@ -58,7 +71,7 @@ export class RowPasses {
     this.doubles.set(shift, this.share.shift / 8);
     this.taker = new SliceTaker(this.share, 0);
     const most =
-      4 * count * dims < THREAD_BYTES ? 1 : Math.min(MOST_THREADS, availableParallelism());
+      4 * count * dims < limits.threadBytes ? 1 : Math.min(MOST_THREADS, availableParallelism());
     this.threads = Array.from({ length: most - 1 }, (_, i) => this.startThread(i + 1));
   }
 

@@ -66,6 +66,18 @@ test('sums made by another program, relative to zero, are taken', async () => {
   expect(worst(reducer.components, [Math.sqrt(0.2), Math.sqrt(0.8)])).toBeLessThan(1e-15);
 });
 
+test('a scatter matrix from elsewhere is taken above the limit too, but not mixed with columns alone', () => {
+  const dims = SCATTER_DIMS + 1;
+  const state = readNpz(fitter(0, 6, dims, randomRows(6, dims, 2)).state());
+  const scatter = new Float64Array((dims * (dims + 1)) / 2);
+  state.set('scatter', { dtype: 'float64', shape: [scatter.length], data: scatter });
+  const made = ReducerFitter.fromState(writeNpz(state), dims, options);
+  expect(made.count).toBe(6);
+  expect(() => made.merge(new ReducerFitter(dims, options))).toThrow(
+    'Expected the sums of two fitters to be of one kind but found a scatter matrix and columns alone',
+  );
+});
+
 test('a state of other dimensions is refused', () => {
   expect(() => ReducerFitter.fromState(fitter(0, 9).state(), 5, options)).toThrow(
     'Expected sums of 5 columns for a fitter but found 4 columns and 10 sums',

@@ -121,6 +121,22 @@ test('a value of multiplicity eight is found eight times', async () => {
   expect(sine(pairs.vectors.subarray(8 * 90, 9 * 90), vector(8))).toBeLessThan(1e-9);
 });
 
+test('blocks narrower than a multiple value find all of it', async () => {
+  const values = Array.from({ length: 90 }, (_, i) => (i < 8 ? 3 : 1 - i / 100));
+  const { operator, vector } = known(values);
+  const pairs = await topEigenpairs(operator, 9, { ...limits, isCostly: true, width: 4 });
+  expect(worst(pairs.values, [...values.slice(0, 8), 0.92])).toBeLessThan(1e-13);
+  expectOrthonormal(pairs.vectors, 9);
+  expect(sine(pairs.vectors.subarray(8 * 90, 9 * 90), vector(8))).toBeLessThan(1e-9);
+});
+
+test('narrow blocks go on where their span is closed', async () => {
+  const { operator } = known(new Array<number>(60).fill(1));
+  const pairs = await topEigenpairs(operator, 10, { ...limits, isCostly: true, width: 4 });
+  expect(worst(pairs.values, new Array<number>(10).fill(1))).toBeLessThan(1e-13);
+  expectOrthonormal(pairs.vectors, 10);
+});
+
 test('the identity, one value for all, ends at once', async () => {
   const { operator } = known(new Array<number>(60).fill(1));
   const pairs = await topEigenpairs(operator, 3, limits);
