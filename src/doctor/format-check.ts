@@ -46,22 +46,23 @@ export function formatVerdict(checks: readonly Check[], paint: Paint): string {
   const [problems, warnings] = [count('problem'), count('warning')];
   const say = (n: number, what: string) => `${n} ${what}${n === 1 ? '' : 's'}`;
   if (problems > 0) {
-    return paint.red(
-      `${say(problems, 'problem')}, ${say(warnings, 'warning')}: see the fixes above.\n`,
-    );
+    const text = `${say(problems, 'problem')}, ${say(warnings, 'warning')}: see the fixes above.`;
+    return `${paint.red(text)}\n`;
   }
-  if (warnings > 0) return paint.yellow(`No problem, ${say(warnings, 'warning')}.\n`);
-  return paint.green('All is well.\n');
+  if (warnings > 0) return `${paint.yellow(`No problem, ${say(warnings, 'warning')}.`)}\n`;
+  return `${paint.green('All is well.')}\n`;
 }
 
 function findingLines(
-  { message, fix }: Finding,
+  { severity, message, fix }: Finding,
   width: number,
   mark: (text: string) => string,
 ): string[] {
   const said = wrap(printable(message), width).map((line) => INDENT + mark(line));
   if (!fix) return said;
-  return [...said, ...wrap(`Fix: ${printable(fix)}`, width).map((line) => INDENT + line)];
+  // Where nothing is wrong there is nothing to fix.
+  const label = severity === 'note' ? 'Hint' : 'Fix';
+  return [...said, ...wrap(`${label}: ${printable(fix)}`, width).map((line) => INDENT + line)];
 }
 
 /** Breaks at spaces; a word longer than the line (a path, a hash) stays whole. */
