@@ -183,20 +183,25 @@ test('a decoder that crashes is an exit that names the images in work', async ()
   expect((last.suspects as string[]).length).toBeLessThanOrEqual(32);
 });
 
-test('what libraries print never reaches stdout', async () => {
+test('what libraries print, TensorFlow among them, never reaches stdout', async () => {
   const preload = join(import.meta.dirname, 'print-to-stdout.cjs');
-  const { status, stdout, events } = await runWorker(PIXELS, encodeStream(rows), {
+  const { status, stdout, events } = await runWorker(NETWORK, encodeStream(rows), {
+    cwd: dir,
     env: { NODE_OPTIONS: `--require=${preload}` },
   });
   expect(status).toBe(0);
   expect(decodeStreams(stdout)[0]).toHaveLength(rows.length);
-  const logged = events.flatMap(({ event, message }) => (event === 'log' ? [message] : []));
-  expect(logged.sort()).toEqual([
+  const told = events.map(({ message }) => message);
+  for (const line of [
+    'TensorFlow prints',
     'a library prints',
     'and logs',
     'and to 2',
     'and writes to file descriptor 1 itself',
-  ]);
+  ]) {
+    expect(told).toContain(line);
+  }
+  // Printed before there was anything to answer, and told after it all the same.
   expect(events[0]).toMatchObject({ event: 'ready' });
 });
 
