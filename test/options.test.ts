@@ -23,7 +23,7 @@ test.each([
   [{ k: ['3', '4'] }, 'Expected one value for --k but it was given 2 times.'],
   [
     { format: 'parquet,xml' },
-    'Expected one or more of parquet, json or csv, separated by commas for --format but received "parquet,xml".',
+    'Expected one or more of parquet, json, csv, npy or feather, separated by commas for --format but received "parquet,xml".',
   ],
   [{ resize: 'cubic' }, 'Expected bicubic, bilinear or nearest for --resize but received "cubic".'],
   [
