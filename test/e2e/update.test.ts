@@ -351,3 +351,34 @@ test('a transform run keeps the reducer that it borrowed', async () => {
   });
   expect(await verifyRun(join(dir, 'borrowed'))).toEqual([]);
 });
+
+test('with a network unchanged rows keep their bits, and new ones are those of a fresh run within tolerance', async () => {
+  const init = ['model', 'init', 'vgg16', '--seed', '1', '--width', '0.0625'];
+  expect((await runCli(dir, ...init, '--out', 'models/vgg16')).status).toBe(0);
+  const small = { imagesPerClass: 2, minSize: 20, maxSize: 30 };
+  await writeDataset(join(dir, 'net'), { seed: 5, ...small });
+  const args = ['net', '--mode', 'vgg16', '--layer', 'fc1,fc2', '--batch', '4', '--k', '2'];
+  const base = await runCli(dir, ...args, '--no-report', '--out', 'net-base');
+  expect(base.status, base.stderr).toBe(0);
+  await cp(join(dir, 'other', 'ring', 'ring-001.png'), join(dir, 'net', 'ring', 'new.png'));
+  await rm(join(dir, 'net', 'cross', 'cross-000.jpg'));
+  await cp(join(dir, 'net-base'), join(dir, 'net-up'), { recursive: true });
+  const up = await runCli(dir, ...args, '--no-report', '--out', 'net-up', '--update');
+  expect(up.status, up.stderr).toBe(0);
+  expect(up.stdout).toContain('update: 11 unchanged, 1 added, 0 changed, 1 removed');
+  await runCli(dir, ...args, '--no-report', '--out', 'net-fresh');
+  expect(await verifyRun(join(dir, 'net-up'))).toEqual([]);
+  const before = byOrigin(readParquetRows(join(dir, 'net-base')));
+  const fresh = byOrigin(readParquetRows(join(dir, 'net-fresh')));
+  const rows = readParquetRows(join(dir, 'net-up'));
+  expect(rows.map(({ origin }) => origin)).toEqual([...fresh.keys()]);
+  for (const row of rows) {
+    if (row.origin !== 'net/ring/new.png') expect(row).toEqual(before.get(row.origin as string));
+    for (const column of ['cnn_vectors_fc1', 'cnn_vectors_fc2']) {
+      const expected = fresh.get(row.origin as string)![column] as number[];
+      const most = Math.max(...expected.map(Math.abs));
+      const worst = (row[column] as number[]).map((value, i) => Math.abs(value - expected[i]!));
+      expect(Math.max(...worst) / most).toBeLessThan(1e-5);
+    }
+  }
+}, 120_000);
