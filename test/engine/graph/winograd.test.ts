@@ -183,11 +183,15 @@ test('of VGG16 all but the first, of ResNet50 only 3×3 at stride 1, of MobileNe
       source: { kind: 'seeded', seed: 0, width: 1 },
       weightsSha256: '',
     } as const;
-    const { nodes, conv } = buildGraph({ topology, weights, metadata }, [{ layer, pool: 'none' }], {
-      precision: 'fp32',
-      device: 'cpu',
-      conv: 'winograd',
-    });
+    const { nodes, conv } = buildGraph(
+      { topology, weights, metadata },
+      layers.map((layer) => ({ layer, pool: 'none' as const })),
+      {
+        precision: 'fp32',
+        device: 'cpu',
+        conv: 'winograd',
+      },
+    );
     const number = (name: string) => nodes.filter(({ op }) => op === name).length;
     return [number(WINOGRAD_OP), number('MaxPool'), conv];
   };
