@@ -8,7 +8,7 @@ import sys
 import tarfile
 
 import pytest
-from conftest import HERE, expect_none_left, fake, open_session
+from conftest import HERE, close_kept_workers, expect_none_left, fake, open_session
 from test_extract import as_dict, wanted
 
 from img2features_spark import extract
@@ -58,8 +58,8 @@ def test_a_killed_executor_costs_its_tasks_only(cluster, files, tmp_path):
     table = extract(cluster, str(files), mode="vgg16", stream_rows=4, command=command)
     assert as_dict(table, "cnn_vectors") == wanted(files)
     assert once.exists()
-    cluster.range(0, 8, 1, 8).mapInArrow(_close_kept, "n long").collect()
-    expect_none_left(f"once={once}", 90)
+    close_kept_workers(cluster)
+    expect_none_left(f"once={once}")
 
 
 def test_a_task_that_hangs_is_overtaken_by_its_copy(cluster, files, tmp_path):
@@ -68,16 +68,5 @@ def test_a_task_that_hangs_is_overtaken_by_its_copy(cluster, files, tmp_path):
     table = extract(cluster, str(files), mode="vgg16", stream_rows=4, command=command, timeout=600)
     assert as_dict(table, "cnn_vectors") == wanted(files)
     assert once.exists()
-    cluster.range(0, 8, 1, 8).mapInArrow(_close_kept, "n long").collect()
-    expect_none_left(f"once={once}", 90)
-
-
-def _close_kept(batches):
-    import time
-
-    from img2features_spark.worker_slot import close_kept_worker
-
-    close_kept_worker()
-    yield from ()
-    for _ in batches:
-        time.sleep(0.2)
+    close_kept_workers(cluster)
+    expect_none_left(f"once={once}")
