@@ -74,11 +74,12 @@ describe.skipIf(store === undefined)('s3 -> s3', () => {
     expect((await store!.keys('tables', 'direct/')).sort()).toEqual([
       'direct/_SUCCESS',
       'direct/csv/features.csv',
+      'direct/findings.jsonl',
       'direct/json/part-00000.json',
       'direct/parquet/part-00000.parquet',
       'direct/reducer.npz',
       'direct/rejected.jsonl',
-      ...(await store!.keys('tables', 'direct/report.html')),
+      'direct/report.html',
       'direct/run.json',
     ]);
     expect(await store!.uploads('tables')).toEqual([]);

@@ -38,16 +38,27 @@ function show(): void {
         ),
       ),
     findingsSection(data, thumbs, toMap),
-    el(
-      'div',
-      { class: 'pair' },
+    pair(
       classesSection(data, colors),
-      el('div', {}, varianceSection(data), timeSection(data)),
+      varianceSection(data),
+      timeSection(data),
+      data.classes.length > 12,
     ),
     rejectedSection(data),
     detailsSection(data),
   );
   app.dataset.ready = 'true';
+}
+
+/** Two columns of much the same height: the third stands below the shorter one. */
+function pair(
+  left: HTMLElement,
+  right: HTMLElement,
+  third: HTMLElement,
+  isLeftLonger: boolean,
+): HTMLElement {
+  const columns = isLeftLonger ? [[left], [right, third]] : [[left, third], [right]];
+  return el('div', { class: 'pair' }, ...columns.map((column) => el('div', {}, ...column)));
 }
 
 show();
