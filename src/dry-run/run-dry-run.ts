@@ -6,9 +6,12 @@ import type { ExtractOptions } from '../options.ts';
 import { decodeOptions } from '../pipeline/describe-run.ts';
 import { freezeListing } from '../pipeline/freeze-listing.ts';
 import { openPixelsExtractor } from '../pipeline/pixels-extractor.ts';
+import type { UpdateCounts } from '../pipeline/update/compare-manifests.ts';
+import { previewUpdate, wantedImages } from '../pipeline/update/preview-update.ts';
 import { isS3Url } from '../s3/s3-address.ts';
 import { s3OptionsOf } from '../s3/s3-options.ts';
 import { openSource } from '../source/open-source.ts';
+import { formatUpdate } from '../terminal/summary.ts';
 import { countInput, type InputCounts } from './count-input.ts';
 import type { NetworkDescription } from './describe-network.ts';
 import { type ExpectedOutput, expectedOutput, expectedStateBytes } from './expected-output.ts';
@@ -32,6 +35,8 @@ export interface DryRun extends InputCounts {
   readonly network: NetworkRate | null;
   /** null where the network's rate is not known. */
   readonly time: ExpectedTime | null;
+  /** With --update: how the input differs from the finished run's; null without, and where none has finished. */
+  readonly update: UpdateCounts | null;
   readonly notes: readonly string[];
 }
 
@@ -66,6 +71,8 @@ export async function runDryRun(options: ExtractOptions, signal: AbortSignal): P
       nameBytes: counts.nameBytes,
       isPixels: options.mode === 'pixels',
     };
+    const update = options.update ? await previewUpdate(options, manifest) : undefined;
+    const computed = update === undefined ? counts.images : wantedImages(update);
     const rate = network === undefined ? 'none' : network.rate;
     return {
       input: options.input,
@@ -78,8 +85,10 @@ export async function runDryRun(options: ExtractOptions, signal: AbortSignal): P
       stateBytes: expectedStateBytes(shape),
       freeBytes: await freeBytes(options.out),
       network: network?.rate ?? null,
-      time: expectedTime(counts.images, sample.imagesPerSecond, rate) ?? null,
+      time: expectedTime(computed, sample.imagesPerSecond, rate) ?? null,
+      update: update ?? null,
       notes: [
+        ...(options.update ? [updateNote(update)] : []),
         ...(network?.note === undefined ? [] : [network.note]),
         ...(source.isLocal ? [] : ['Fetching from the store is not in that time.']),
       ],
@@ -87,6 +96,12 @@ export async function runDryRun(options: ExtractOptions, signal: AbortSignal): P
   } finally {
     await source.close?.();
   }
+}
+
+function updateNote(update: UpdateCounts | undefined): string {
+  return update === undefined
+    ? '--update: no run has finished in --out, so this would be a whole run.'
+    : `--update: ${formatUpdate(update)}. Time and network are those of the ${wantedImages(update)} to compute.`;
 }
 
 async function networkOf(

@@ -1,4 +1,5 @@
 import type { RunSummary } from '../events.ts';
+import type { UpdateCounts } from '../pipeline/update/compare-manifests.ts';
 import type { UpdateReport } from '../pipeline/update/update.ts';
 import { printable } from './escape.ts';
 import { formatBytes, formatCount, formatDuration, formatRate } from './units.ts';
@@ -63,7 +64,7 @@ const REDUCER = {
 } satisfies Record<UpdateReport['reducer'], string>;
 
 /** `90 unchanged, 5 added, 2 changed, 1 removed, 3 rejected before and unchanged`. */
-export function formatUpdate(update: UpdateReport): string {
+export function formatUpdate(update: UpdateCounts): string {
   const { unchanged, added, changed, removed, rejectedBefore, retried, relabelled } = update;
   const rare = [
     ...(retried > 0 ? [`${formatCount(retried)} rejected before and tried again`] : []),

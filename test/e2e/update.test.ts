@@ -133,6 +133,22 @@ describe('files were added, changed and removed', () => {
     expect(again.stdout).toContain('Nothing changed');
   });
 
+  test('--dry-run --update says what would be done, and does nothing', async () => {
+    const before = timesOf('base');
+    const { status, stdout, stderr } = await run(
+      'base',
+      ...PIXELS,
+      ...THREE,
+      '--update',
+      '--dry-run',
+    );
+    expect(status, stderr).toBe(1); // the broken image is found again
+    expect(stdout).toContain('--update: 22 unchanged, 2 added, 1 changed, 1 removed');
+    expect(timesOf('base')).toEqual(before);
+    const first = await run('nowhere', ...PIXELS, '--update', '--dry-run');
+    expect(first.stdout).toContain('--update: no run has finished in --out');
+  });
+
   test('--log json tells the counts as an event', async () => {
     const { stdout } = await update('logged', '--log', 'json');
     const events = stdout
