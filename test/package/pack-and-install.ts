@@ -58,14 +58,21 @@ function networkError(text: string): string | undefined {
 }
 
 /** Where npm finds its registry and its cache; nothing that `npm test` hands down from this project. */
-function ownEnv(): NodeJS.ProcessEnv {
+const ownEnv = once((): NodeJS.ProcessEnv => {
+  const handedDown = /^(npm_|IMG2FEATURES_|NODE_ENV|INIT_CWD)/i;
   const env = Object.fromEntries(
-    Object.entries(process.env).filter(
-      ([name]) => !/^(npm_|IMG2FEATURES_|NODE_ENV|INIT_CWD)/i.test(name),
-    ),
+    Object.entries(process.env).filter(([name]) => !handedDown.test(name)),
   );
-  const ask = (name: string) => npm(tmpdir(), env, 'config', 'get', name).out.trim();
-  return { ...env, npm_config_userconfig: ask('userconfig'), npm_config_cache: ask('cache') };
+  const { userconfig, cache } = JSON.parse(npm(tmpdir(), env, 'config', 'list', '--json').out);
+  return { ...env, npm_config_userconfig: userconfig, npm_config_cache: cache };
+});
+
+function once<T>(make: () => T): () => T {
+  let made: { value: T } | undefined;
+  return () => {
+    made ??= { value: make() };
+    return made.value;
+  };
 }
 
 function npm(cwd: string, env: NodeJS.ProcessEnv, ...args: string[]) {
