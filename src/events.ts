@@ -1,3 +1,5 @@
+import type { FindingKind } from './findings/finding.ts';
+import type { KindCount } from './findings/findings-file.ts';
 import type { RejectReason } from './image/decode-error.ts';
 import type { UpdateReport } from './pipeline/update/update.ts';
 
@@ -56,6 +58,8 @@ export interface RunSummary {
   readonly files: readonly { readonly name: string; readonly bytes: number }[];
   /** Share of the variance that the kept components explain, for each output. */
   readonly explainedVariance: Readonly<Record<string, number>>;
+  /** Findings of each kind, as in run.json; absent without a report. */
+  readonly findings?: Readonly<Record<FindingKind, KindCount>>;
   readonly timing: RunTiming;
   /** True when the run had finished before and nothing was left to do. */
   readonly wasComplete: boolean;

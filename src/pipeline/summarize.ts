@@ -31,6 +31,9 @@ export function summarize(
         ratio.reduce((sum, share) => sum + share, 0),
       ]),
     ),
+    ...(run.findings !== undefined && {
+      findings: (run.findings as { readonly counts: NonNullable<RunSummary['findings']> }).counts,
+    }),
     timing: {
       listMs: stages.list!,
       extractMs: stages.extract!,

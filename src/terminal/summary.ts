@@ -2,6 +2,7 @@ import type { RunSummary } from '../events.ts';
 import type { UpdateCounts } from '../pipeline/update/compare-manifests.ts';
 import type { UpdateReport } from '../pipeline/update/update.ts';
 import { printable } from './escape.ts';
+import { describeFindings } from './findings.ts';
 import { formatBytes, formatCount, formatDuration, formatRate } from './units.ts';
 
 /** The closing text of a run, for people. */
@@ -46,6 +47,9 @@ export function formatSummary(summary: RunSummary): string {
       `  network: ${formatDuration(timing.engineBusyMs)} busy, ${formatRate(timing.engineImagesPerSecond)} images/s ` +
         `alone; started in ${formatDuration(timing.engineStartMs)}`,
     );
+  }
+  if (summary.findings !== undefined) {
+    lines.push('Findings (report.html shows them):', ...describeFindings(summary.findings));
   }
   lines.push(`Table in ${summary.out}:`);
   const shown = summary.files.slice(0, 8);
