@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import type { JpegHeader } from './jpeg-header.ts';
 import type { PixelOptions, RgbImage } from './rgb-image.ts';
 
-/** Above this sharp's SIMD code beats the WebAssembly one (measured: they meet near 250 x 250). */
+/** Above this sharp's SIMD code beats the WebAssembly one (measured: they meet near 300 x 300). */
 const MAX_DIRECT_PIXELS = 256 * 256;
 
 /**

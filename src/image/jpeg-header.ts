@@ -118,16 +118,17 @@ function readFrame(marker: number, segment: Uint8Array) {
       'Expected a complete JPEG frame header but found a short one.',
     );
   }
+  const components: JpegHeader['components'][number][] = [];
+  for (let at = 6; at < 6 + count * 3; at += 3) {
+    const factors = segment[at + 1];
+    components.push({ id: segment[at], horizontal: factors >> 4, vertical: factors & 15 });
+  }
   return {
     frame: marker,
     precision: segment[0],
     height: (segment[1] << 8) | segment[2],
     width: (segment[3] << 8) | segment[4],
-    components: Array.from({ length: count }, (_, i) => ({
-      id: segment[6 + i * 3],
-      horizontal: segment[7 + i * 3] >> 4,
-      vertical: segment[7 + i * 3] & 15,
-    })),
+    components,
   };
 }
 

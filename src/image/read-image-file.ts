@@ -14,7 +14,8 @@ const METADATA_BYTES = 64 * 2 ** 20;
  * The whole content of a regular file. Synchronous: it runs in a decode worker, where a small file
  * is read faster than a promise is made.
  *
- * Directories, FIFOs, sockets and devices are refused before they are opened, so nothing can hang.
+ * Directories, FIFOs, sockets and devices are refused, those that nobody listed before they are opened, and
+ * opening never waits: nothing can hang.
  *
  * @param listed what it must still be; without it the file is taken as it is
  * @throws DecodeError `not_a_file`, `broken_link`, `vanished`, `changed`, `unreadable`, `empty_file`
@@ -22,7 +23,8 @@ const METADATA_BYTES = 64 * 2 ** 20;
  */
 export function readImageFile(path: string, maxPixels: number, listed?: ListedFile): Uint8Array {
   try {
-    if (!statSync(path).isFile()) throw notAFile();
+    // What the listing saw was a file; should something else have taken its place, the next look tells.
+    if (listed === undefined && !statSync(path).isFile()) throw notAFile();
     // O_NONBLOCK: should a FIFO have taken the file's place just now, opening does not wait for a
     // writer.
     const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
