@@ -1,15 +1,10 @@
-/**
- * Python environments with PySpark for the tests, made once in the cache folder from pinned requirements.
- */
+/** The Python environments with PySpark that the tests use. */
 import { spawnSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { pythonEnvironment } from './python-environment.mjs';
 
 const TESTS = fileURLToPath(new URL('../spark/tests', import.meta.url));
-const BUILD_MS = 15 * 60_000;
 const JAVA_OLDEST = 17;
 /** Spark 3.5 needs at least this; its typing of lists as well. */
 const PYTHON_OLDEST = [3, 10];
@@ -44,40 +39,5 @@ export function whyNoSpark(env = process.env) {
  * @throws {Error} with pip's last words
  */
 export function sparkPython(version) {
-  const requirements = join(TESTS, `requirements-${version}.txt`);
-  const hash = createHash('sha256').update(readFileSync(requirements)).digest('hex').slice(0, 12);
-  const base = join(cacheFolder(), 'test-venvs');
-  const folder = join(base, `pyspark-${version}-${hash}`);
-  const python = join(folder, 'bin', 'python');
-  const isWhole = join(folder, 'whole');
-  if (existsSync(isWhole)) return python;
-  mkdirSync(base, { recursive: true });
-  // Scripts inside hold the folder's name: it is made in place, and counts when the mark is there.
-  rmSync(folder, { recursive: true, force: true });
-  const quiet = /** @type {const} */ ({ encoding: 'utf8', timeout: BUILD_MS });
-  const made = spawnSync('python3', ['-m', 'venv', folder], quiet);
-  const pip = [
-    '-m',
-    'pip',
-    'install',
-    '--quiet',
-    '--disable-pip-version-check',
-    '-r',
-    requirements,
-  ];
-  const filled = made.status === 0 ? spawnSync(python, pip, quiet) : made;
-  if (filled.status !== 0) {
-    rmSync(folder, { recursive: true, force: true });
-    const words = `${filled.stdout ?? ''}${filled.stderr ?? ''}`.trimEnd().split('\n').slice(-10);
-    throw new Error(`Expected to install ${requirements} but pip failed:\n${words.join('\n')}`);
-  }
-  writeFileSync(isWhole, '');
-  return python;
-}
-
-/** The same rule as src/runtime/cache-dir.ts; scripts run before anything is built. */
-function cacheFolder() {
-  const { IMG2FEATURES_CACHE: own, XDG_CACHE_HOME: xdg, HOME: home } = process.env;
-  if (own) return own;
-  return join(xdg?.startsWith('/') ? xdg : join(home || homedir(), '.cache'), 'img2features');
+  return pythonEnvironment(`pyspark-${version}`, join(TESTS, `requirements-${version}.txt`));
 }

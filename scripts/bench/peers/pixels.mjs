@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { pythonEnvironment } from '../../lib/python-environment.mjs';
 import { linkMany } from '../lib/many-images.mjs';
-import { pythonEnv } from '../lib/python-env.mjs';
 import { contest } from './contest.mjs';
 import { img2features } from './img2features.mjs';
 
@@ -12,7 +12,7 @@ import { img2features } from './img2features.mjs';
 export async function comparePixels({ dataset, images, repeat, without, scratch }) {
   const many = join(scratch, 'many');
   linkMany(dataset, images, many);
-  const python = pythonEnv(fileURLToPath(new URL('requirements-keras.txt', import.meta.url)));
+  const python = pythonEnvironment('bench-keras', script('requirements-keras.txt'));
   const out = (name) => join(scratch, name);
   const contestants = [
     img2features([many, '--mode', 'pixels', '--format', 'parquet,json'], out('ours-pixels')),

@@ -3,8 +3,8 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { cacheDir } from '../../../dist/runtime/cache-dir.js';
+import { pythonEnvironment } from '../../lib/python-environment.mjs';
 import { imagesOf, sample } from '../lib/many-images.mjs';
-import { pythonEnv } from '../lib/python-env.mjs';
 import { contest } from './contest.mjs';
 import { img2features } from './img2features.mjs';
 
@@ -17,8 +17,8 @@ const ONNX_NODE = 'onnxruntime-node@1.30.0';
 export async function compareVgg16({ dataset, images, model, repeat, without, scratch }) {
   const list = join(scratch, 'images.txt');
   writeFileSync(list, `${sample(imagesOf(dataset), images).join('\n')}\n`);
-  const keras = pythonEnv(here('requirements-keras.txt'));
-  const torch = pythonEnv(here('requirements-torch.txt'));
+  const keras = pythonEnvironment('bench-keras', here('requirements-keras.txt'));
+  const torch = pythonEnvironment('bench-torch', here('requirements-torch.txt'));
   const onnx = join(scratch, 'vgg16.onnx');
   if (!without.includes('onnx')) execFileSync(torch, [here('make_onnx.py'), model, onnx]);
 

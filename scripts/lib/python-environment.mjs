@@ -1,0 +1,53 @@
+/** Python environments for tests and benchmarks, made once in the cache folder from pinned requirements. */
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+
+const BUILD_MS = 15 * 60_000;
+
+/**
+ * The Python of the environment `name`; makes it where it is not there yet, or where its requirements have changed.
+ * @param {string} name e.g. "pyspark-3.5"
+ * @param {string} requirements path of a requirements file with exact versions
+ * @returns {string} path of the interpreter
+ * @throws {Error} with pip's last words
+ */
+export function pythonEnvironment(name, requirements) {
+  const hash = createHash('sha256').update(readFileSync(requirements)).digest('hex').slice(0, 12);
+  const base = join(cacheFolder(), 'test-venvs');
+  const folder = join(base, `${name}-${hash}`);
+  const python = join(folder, 'bin', 'python');
+  const isWhole = join(folder, 'whole');
+  if (existsSync(isWhole)) return python;
+  mkdirSync(base, { recursive: true });
+  // Scripts inside hold the folder's name: it is made in place, and counts when the mark is there.
+  rmSync(folder, { recursive: true, force: true });
+  const quiet = /** @type {const} */ ({ encoding: 'utf8', timeout: BUILD_MS });
+  const made = spawnSync('python3', ['-m', 'venv', folder], quiet);
+  const pip = [
+    '-m',
+    'pip',
+    'install',
+    '--quiet',
+    '--disable-pip-version-check',
+    '-r',
+    requirements,
+  ];
+  const filled = made.status === 0 ? spawnSync(python, pip, quiet) : made;
+  if (filled.status !== 0) {
+    rmSync(folder, { recursive: true, force: true });
+    const words = `${filled.stdout ?? ''}${filled.stderr ?? ''}`.trimEnd().split('\n').slice(-10);
+    throw new Error(`Expected to install ${requirements} but pip failed:\n${words.join('\n')}`);
+  }
+  writeFileSync(isWhole, '');
+  return python;
+}
+
+/** The same rule as src/runtime/cache-dir.ts; scripts run before anything is built. */
+function cacheFolder() {
+  const { IMG2FEATURES_CACHE: own, XDG_CACHE_HOME: xdg, HOME: home } = process.env;
+  if (own) return own;
+  return join(xdg?.startsWith('/') ? xdg : join(home || homedir(), '.cache'), 'img2features');
+}
