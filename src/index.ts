@@ -42,6 +42,8 @@ export { type InitOptions, initModel } from './model/init-model.ts';
 export type { ModelFolder, ModelMetadata, Preprocessing } from './model/model-folder.ts';
 export { readModelFolder } from './model/read-model-folder.ts';
 export { type ExtractOptions, type Mode, type RawOptions, resolveOptions } from './options.ts';
+export type { UpdateCounts } from './pipeline/update/compare-manifests.ts';
+export type { UpdateReport } from './pipeline/update/update.ts';
 export type { FeatureBlock, FeatureBlocks } from './reduce/feature-blocks.ts';
 export { Reducer } from './reduce/reducer.ts';
 export { readReducerFile, writeReducerFile } from './reduce/reducer-file.ts';

@@ -4,7 +4,10 @@ import type { FinishedState } from '../../run/finished-state.ts';
 import type { Manifest } from '../../run/manifest.ts';
 import type { SourceEntry } from '../../source/source.ts';
 
-/** How the input differs from that of the finished run; the first five (and `retried`) add up to both lists. */
+/**
+ * How the input differs from that of the finished run, in images (and files that the listing rejected). Without
+ * `added` all but `relabelled` add up to the old list, without `removed` to the new one.
+ */
 export interface UpdateCounts {
   /** Same name, size and version (modification time, ETag): the row is kept. */
   readonly unchanged: number;

@@ -3,7 +3,6 @@ import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RunError } from '../../errors.ts';
 import { writeDurably } from '../../export/durable-file.ts';
-import { makeFolder } from '../../export/make-folder.ts';
 import type { ImageRejection } from '../../image/decoded-chunk.ts';
 import type { ShardContent } from '../../run/expect-whole-shard.ts';
 import type { FinishedState } from '../../run/finished-state.ts';
@@ -68,8 +67,7 @@ export class ReusedRows {
    * @throws RunError when the table does not hold the rows that its run recorded
    */
   async takeOver(stored: AsyncGenerator<StoredBatch>, signal: AbortSignal): Promise<void> {
-    const { dir, store, before, manifest, keeps } = this.#options;
-    await makeFolder(dir);
+    const { store, before, manifest, keeps } = this.#options;
     const reader = new RowReader(stored);
     try {
       for (const shard of store.plan.shards) {
