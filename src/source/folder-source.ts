@@ -1,6 +1,6 @@
 import { accessSync, constants, type Dirent, readdirSync, type Stats, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { basename, join, resolve } from 'node:path';
+import { basename, join, resolve, sep } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { errnoOf, SourceError } from '../errors.ts';
 import { isImageName } from './image-extensions.ts';
@@ -19,6 +19,7 @@ export interface FolderSourceOptions {
  */
 export function openFolderSource(input: string, options: FolderSourceOptions): Source {
   const root = resolve(input);
+  const rootPrefix = root.endsWith(sep) ? root : root + sep;
   /** The folder itself, not its name: an unmounted disk leaves an empty folder behind. */
   const listed = idOf(root);
 
@@ -66,8 +67,9 @@ export function openFolderSource(input: string, options: FolderSourceOptions): S
   ): Generator<Listed, void> {
     const name = dirent.name.toString('utf8');
     if (name.startsWith('.')) return;
-    const relative = join(folder, name);
-    const path = join(root, relative);
+    // A name has no separators, and both folders are normal: joining them takes no more than this.
+    const relative = folder === '' ? name : folder + sep + name;
+    const path = rootPrefix + relative;
     const origin = originOf(options.originForm, { input, relative, path });
     if (!Buffer.from(name, 'utf8').equals(dirent.name)) {
       const shown = join(
@@ -106,7 +108,7 @@ export function openFolderSource(input: string, options: FolderSourceOptions): S
     } else if (!stats.isFile()) {
       yield rejected(origin, 'not_a_file', 'Expected a regular file but found a device or pipe.');
     } else {
-      const target = basename(join(root, folder));
+      const target = basename(rootPrefix + folder);
       yield {
         kind: 'image',
         entry: { origin, target, location: path, size: stats.size, version: String(stats.mtimeMs) },
