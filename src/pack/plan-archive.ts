@@ -6,6 +6,7 @@ import type { ModelFolder } from '../model/model-folder.ts';
 import { readModelFolder } from '../model/read-model-folder.ts';
 import { runtimesDir } from '../runtime/cache-dir.ts';
 import { locateRuntime } from '../runtime/locate-runtime.ts';
+import { tensorflowJs } from '../runtime/tensorflow-js.ts';
 import type { TensorFlowRuntime } from '../runtime/tensorflow-runtime.ts';
 import { type ArchiveEntry, fileEntry, folderEntries, textEntry } from './archive-entry.ts';
 import { LAUNCHER_PATH, launcher, NODE_PATH } from './launcher.ts';
@@ -43,6 +44,7 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
  */
 export async function planArchive(contents: PackContents): Promise<ArchivePlan> {
   const root = resolve(ROOT);
+  tensorflowJs(); // a checkout that was not built to its end would only fail where it is unpacked
   const packages = runtimePackages(root);
   const base = commonBase(root, packages);
   const place = (dir: string) =>

@@ -5,10 +5,11 @@ import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { readParquetRows } from '../e2e/read-table.ts';
-import { listFiles, runCli, tempFolder } from '../e2e/run-cli.ts';
+import { listFiles, runCli, startCli, tempFolder } from '../e2e/run-cli.ts';
 import { isLong } from '../faults/long-form.ts';
 import { loadScript } from '../scripts/load-script.ts';
 import { decodeStreams, encodeStream } from '../worker/arrow-streams.ts';
+import { until } from '../worker/worker-process.ts';
 
 const { writeDataset } = await loadScript('draw-images.mjs');
 const locate = new URL('../../dist/runtime/locate-runtime.js', import.meta.url).href;
@@ -153,6 +154,16 @@ test('what cannot be packed is one clear error and no file', async () => {
     expect(status).toBe(2);
   }
   expect(readdirSync(dir).filter((name) => name.startsWith('a.'))).toEqual([]);
+});
+
+test('an interrupted pack leaves nothing', async () => {
+  mkdirSync(join(dir, 'stopped'));
+  const { child, finished } = startCli(dir, 'pack', '--no-runtime', '--out', 'stopped/a.tgz');
+  const files = () => readdirSync(join(dir, 'stopped'));
+  await until(() => files().find((name) => name === 'a.tgz.partial'), 'the archive');
+  child.kill('SIGINT');
+  expect((await finished).status).toBe(130);
+  expect(files()).toEqual([]);
 });
 
 test.runIf(isLong && runtime !== undefined)(
