@@ -46,10 +46,14 @@ test('the matrices, the index and the Arrow file hold the rows of the JSON file'
   );
   const vectors = readMatrix('one/npy/vectors.npy');
   expect(vectors).toMatchObject({ dtype: 'float32', shape: [24, 300] });
-  expect([...(vectors.data as Float32Array)]).toEqual(rows.flatMap((row) => row.vectors));
+  expect([...(vectors.data as Float32Array)]).toEqual(
+    rows.flatMap((row) => row.vectors as number[]),
+  );
   const redux = readMatrix('one/npy/vectors_redux.npy');
   expect(redux).toMatchObject({ dtype: 'float64', shape: [24, 5] });
-  expect([...(redux.data as Float64Array)]).toEqual(rows.flatMap((row) => row.vectors_redux));
+  expect([...(redux.data as Float64Array)]).toEqual(
+    rows.flatMap((row) => row.vectors_redux as number[]),
+  );
   const table = tableFromIPC(readFileSync(join(dir, 'one/feather/part-00000.feather')));
   expect([...table.getChild('origin')!]).toEqual(rows.map(({ origin }) => origin));
   expect([...table.getChild('vectors')!.get(23)]).toEqual(rows[23]!.vectors);
