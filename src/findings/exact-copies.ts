@@ -33,7 +33,9 @@ export async function findExactCopies(rows: Collected, bodies: ImageBodies): Pro
     for (const row of rowsOfOne) {
       const sha256 = hashes.get(row)?.sha256;
       if (sha256 === undefined) continue;
-      byHash.set(sha256, [...(byHash.get(sha256) ?? []), row]);
+      const same = byHash.get(sha256);
+      if (same === undefined) byHash.set(sha256, [row]);
+      else same.push(row);
     }
     for (const [sha256, same] of byHash) {
       if (same.length < 2) continue;

@@ -32,7 +32,8 @@ export interface NearPairOptions {
 const GRID_DIMS = 3;
 /** Some 10 s of comparisons; a count, so that the same rows always give the same findings. */
 const MAX_CHECKS = 3e8;
-const MAX_PAIRS = 2_000_000;
+/** Each may become a finding of some 500 bytes. */
+const MAX_PAIRS = 300_000;
 
 /**
  * All pairs of rows whose distance can be within `radius`.

@@ -43,10 +43,13 @@ export function tableRows(store: OutputStore, run: RunJson): RunRows {
   const format = (['parquet', 'feather', 'npy', 'json', 'csv'] as const).find(
     (name) => filesOf(run, name).length > 0,
   );
-  if (format === undefined || !columns.some(({ kind }) => kind === 'origin')) {
-    throw new RunError(`Expected a table with origins but found none in ${store.target}.`, {
-      fix: 'Run the extraction with --format parquet and with the column origin.',
-    });
+  const hasOrigin = columns.some(({ kind }) => kind === 'origin');
+  const hasNumbers = vector !== undefined || reduced !== undefined;
+  if (format === undefined || !hasOrigin || !hasNumbers) {
+    throw new RunError(
+      `Expected a table with origins and features but found ${hasOrigin ? 'no features' : 'no origins'} in ${store.target}.`,
+      { fix: 'Run the extraction without --columns, or with origin and a column of features.' },
+    );
   }
   // The CSV matrix holds vectors only where there is nothing reduced.
   const hasVector = vector !== undefined && (format !== 'csv' || reduced === undefined);

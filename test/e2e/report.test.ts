@@ -167,6 +167,14 @@ test('--compare with neither folders nor a run says what it takes', async () => 
   );
 });
 
+test('a table without features has no report', async () => {
+  const options = ['--mode', 'pixels', '--columns', 'origin,target', '--out', 'names'];
+  expect((await runCli(dir, 'dataset', ...options)).status).toBe(0);
+  const run = await runCli(dir, 'report', 'names');
+  expect(run.status).toBe(2);
+  expect(run.stderr).toContain('Expected a table with origins and features but found no features');
+});
+
 test('--near is checked', async () => {
   const run = await runCli(dir, 'report', 'out', '--near', 'close');
   expect(run.status).toBe(2);

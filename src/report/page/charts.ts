@@ -3,8 +3,9 @@ import { el, nameOf, svg } from './dom.ts';
 import { count, duration, percent } from './format.ts';
 import { css, type Rgb } from './palette.ts';
 
-/** Bars shown before one asks for all. */
+/** Bars shown before one asks for all, and then. */
 const MOST_BARS = 24;
+const ALL_BARS = 2000;
 
 /** Classes and their sizes, the largest first. */
 export function classesSection(
@@ -12,7 +13,7 @@ export function classesSection(
   colors: readonly Rgb[],
 ): HTMLElement {
   const order = classes.map((_, i) => i).sort((a, b) => classCounts[b]! - classCounts[a]! || a - b);
-  const most = Math.max(1, ...classCounts);
+  const most = Math.max(1, classCounts[order[0]!] ?? 0);
   const rows = classCounts.reduce((sum, n) => sum + n, 0);
   const list = el('ul', { class: 'bars' });
   const add = (from: number, to: number): void => {
@@ -40,14 +41,18 @@ export function classesSection(
     list,
   );
   if (order.length > MOST_BARS) {
-    const more = el('button', { type: 'button', class: 'more' }, `Show all ${count(order.length)}`);
+    const more = el(
+      'button',
+      { type: 'button', class: 'more' },
+      `Show ${order.length > ALL_BARS ? `${count(ALL_BARS)} of` : 'all'} ${count(order.length)}`,
+    );
     more.addEventListener('click', () => {
       more.remove();
-      add(MOST_BARS, order.length);
+      add(MOST_BARS, ALL_BARS);
     });
     section.append(more);
   }
-  const smallest = Math.min(...classCounts);
+  const smallest = classCounts[order.at(-1)!] ?? 0;
   if (classes.length > 1 && most > 3 * smallest) {
     section.append(
       el(
