@@ -1,34 +1,61 @@
 import { createReadStream, statSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { errnoOf, SourceError } from '../errors.ts';
+import { readImageFile } from '../image/read-image-file.ts';
+import { mapOrdered } from '../pipeline/map-ordered.ts';
+import { isS3Url } from '../s3/s3-address.ts';
+import { NamedObjects } from './named-objects.ts';
 import type { OriginForm } from './origin.ts';
 import { originOf } from './origin.ts';
+import type { S3SourceOptions } from './s3-source.ts';
 import type { Listed, Source, SourceEntry } from './source.ts';
 
+/** Questions to a store that may be open at once. */
+const IN_FLIGHT = 64;
+
 /**
- * Images named in a file: one path a line, or JSON lines `{"path": "...", "target": "..."}` (`origin`
- * may stand for `path`). Relative paths start at the working folder, as `find … > list.txt` writes them.
- * Every line is wanted: a path that does not exist is a rejection, never skipped.
+ * Images named in a file: one path or `s3://bucket/key` a line, or JSON lines `{"path": "...", "target": "..."}`
+ * (`origin` may stand for `path`), mixed as one likes. Relative paths start at the working folder, as `find … >
+ * list.txt` writes them. Every line is wanted: a path that does not exist is a rejection, never skipped.
  */
-export function openListSource(input: string, options: { originForm: OriginForm }): Source {
+export function openListSource(input: string, options: S3SourceOptions): Source {
+  const objects = new NamedObjects(options);
+  let hasObjects = false;
+
   return {
     input,
-    isLocal: true,
-    async *list(signal) {
-      const lines = createInterface({ input: createReadStream(input), crlfDelay: Infinity });
-      let lineNumber = 0;
-      for await (const line of lines) {
-        signal.throwIfAborted();
-        lineNumber += 1;
-        if (line.trim() === '') continue;
-        const wanted = parseLine(line, lineNumber, input);
-        yield listPath(wanted, options.originForm);
-      }
+    /** Known once the list was read, as everything about it. */
+    get isLocal() {
+      return !hasObjects;
     },
-    read: (entry: SourceEntry) => readFile(entry.location),
+    async *list(signal) {
+      yield* mapOrdered(wantedImages(input, signal), IN_FLIGHT, async (wanted) => {
+        if (!isS3Url(wanted.path)) return listPath(wanted, options.originForm);
+        hasObjects = true;
+        const listed = await objects.find(wanted.path, signal);
+        return wanted.target === undefined || listed.kind !== 'image'
+          ? listed
+          : { ...listed, entry: { ...listed.entry, target: wanted.target } };
+      });
+    },
+    async read(entry: SourceEntry, signal: AbortSignal) {
+      if (isS3Url(entry.location)) return objects.read(entry, signal);
+      // Beside objects local files are read here, not by the workers; their size was checked by the caller.
+      return readImageFile(entry.location, Number.POSITIVE_INFINITY, entry);
+    },
+    close: () => objects.close(),
   };
+}
+
+async function* wantedImages(input: string, signal: AbortSignal): AsyncGenerator<WantedImage> {
+  const lines = createInterface({ input: createReadStream(input), crlfDelay: Infinity });
+  let lineNumber = 0;
+  for await (const line of lines) {
+    signal.throwIfAborted();
+    lineNumber += 1;
+    if (line.trim() !== '') yield parseLine(line, lineNumber, input);
+  }
 }
 
 interface WantedImage {

@@ -46,16 +46,26 @@ export function openS3Source(input: string, options: S3SourceOptions): Source {
         );
       }
     },
-    async read({ location, size, version }: SourceEntry, signal: AbortSignal) {
-      const etag = version.startsWith(MODIFIED) ? '' : version;
-      try {
-        return await reader.read({ key: location, size, etag }, signal);
-      } catch (error) {
-        throw error instanceof ObjectAnswer ? rejectionOf(error) : error;
-      }
-    },
+    read: (entry: SourceEntry, signal: AbortSignal) => readEntry(reader, entry, signal),
     close: () => connection.close(),
   };
+}
+
+/**
+ * The whole body of a listed object, whose `location` is its key.
+ * @throws DecodeError when it is gone or has changed; SourceError when the store fails
+ */
+export async function readEntry(
+  reader: ObjectReader,
+  { location, size, version }: SourceEntry,
+  signal: AbortSignal,
+): Promise<Uint8Array> {
+  const etag = version.startsWith(MODIFIED) ? '' : version;
+  try {
+    return await reader.read({ key: location, size, etag }, signal);
+  } catch (error) {
+    throw error instanceof ObjectAnswer ? rejectionOf(error) : error;
+  }
 }
 
 /** Marks a version that is a time, where a store gives no ETag. */
@@ -81,7 +91,8 @@ function isHidden(name: string): boolean {
   return name.startsWith('.') && name !== '.' && name !== '..';
 }
 
-function entryOf(
+/** What is known of an object without its body; `prefix` is what a relative origin leaves out. */
+export function entryOf(
   { key, size, etag, modified }: S3Object,
   prefix: string,
   address: S3Address,
