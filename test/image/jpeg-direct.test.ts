@@ -82,3 +82,27 @@ test('a warning of libjpeg leaves the verdict to sharp, and the next image decod
   expect(await decodeJpegDirectly(dead, { width: 40, height: 30 })).toBeUndefined();
   expect(await direct(good)).toMatchObject({ width: 40, height: 30 });
 });
+
+test('damaged files in a row leave the decoder sound and the memory as it was', async () => {
+  const good = await image(40, 30).jpeg().toBuffer();
+  const expected = await direct(good);
+  const hollow = Buffer.concat([good.subarray(0, good.length - 150), Buffer.of(0xff, 0xd9)]);
+  await direct(hollow);
+  const before = process.memoryUsage().rss;
+  for (let i = 0; i < 200; i++) {
+    expect(await direct(hollow)).toBeUndefined();
+    if (i % 20 === 0) expect(await direct(good)).toEqual(expected);
+  }
+  // Each begins a new instance, whose memory is 50 MB that are hardly touched.
+  expect(process.memoryUsage().rss - before).toBeLessThan(200e6);
+});
+
+test('calls that overlap do not share a decoder', async () => {
+  const [small, large] = [
+    await image(8, 8).jpeg().toBuffer(),
+    await image(90, 80).jpeg().toBuffer(),
+  ];
+  const apart = [await direct(small), await direct(large)];
+  const together = await Promise.all([small, large, small, large].map(direct));
+  expect(together).toEqual([...apart, ...apart]);
+});
