@@ -128,13 +128,14 @@ function describeDeath(
       : '';
   const inWork = suspects.length === 0 ? '' : ` while it decoded ${shown}${more}`;
   const words = lastLines.length === 0 ? '' : `; its last lines:\n${lastLines.join('\n')}`;
+  // Decoders crash by other signals; this one is the system's, or a person's.
+  const isKilled = end === 'signal SIGKILL' || suspects.length === 0;
   return new RunError(
     `Expected the worker to run but found that it ended with ${end}${inWork}${words}`,
     {
-      fix:
-        suspects.length === 0
-          ? 'If the system ran out of memory, use a smaller --batch, fewer --workers or smaller record batches.'
-          : 'Run img2features on these images: it finds the one that crashes its decoder and sets it aside.',
+      fix: isKilled
+        ? 'If the system ran out of memory, use a smaller --batch, fewer --workers or smaller record batches.'
+        : 'Run img2features on these images: it finds the one that crashes its decoder and sets it aside.',
     },
   );
 }

@@ -183,6 +183,20 @@ test('a decoder that crashes is an exit that names the images in work', async ()
   expect((last.suspects as string[]).length).toBeLessThanOrEqual(32);
 });
 
+test('a serving process that is killed is an exit with 2 that thinks of memory', async () => {
+  const { child, ended, told } = startWorker(PIXELS);
+  const { pid } = await told('ready');
+  process.kill(pid as number, 'SIGKILL');
+  const { status, events } = await ended;
+  expect(child.killed).toBe(false);
+  expect(status).toBe(2);
+  expect(events.at(-1)).toMatchObject({
+    class: 'RunError',
+    message: 'Expected the worker to run but found that it ended with signal SIGKILL',
+    fix: expect.stringMatching(/ran out of memory/),
+  });
+});
+
 test('what libraries print, TensorFlow among them, never reaches stdout', async () => {
   const preload = join(import.meta.dirname, 'print-to-stdout.cjs');
   const { status, stdout, events } = await runWorker(NETWORK, encodeStream(rows), {
