@@ -70,10 +70,19 @@ export function givenOptions(
   const merged = { ...args };
   const path = args.config ?? env.IMG2FEATURES_CONFIG;
   const file = typeof path === 'string' && path !== '' ? readConfig(path) : {};
+  for (const flag of flags) merged[flag] ??= file[flag];
+  const mode = flags.includes('mode') ? (merged.mode ?? fromEnvironment('mode', env)) : undefined;
   for (const flag of flags) {
-    merged[flag] ??= file[flag] ?? fromEnvironment(flag, env);
+    // A variable is meant for every run: one of pixels has no use for a device, and that is no mistake.
+    if (isMeant(flag, mode)) merged[flag] ??= fromEnvironment(flag, env);
   }
   return merged;
+}
+
+function isMeant(flag: string, mode: unknown): boolean {
+  const definition = Object.entries(DEFINITIONS).find(([key]) => flagName(key) === flag)?.[1];
+  const modes: readonly unknown[] | undefined = definition?.modes;
+  return modes === undefined || mode === undefined || modes.includes(mode);
 }
 
 function fromEnvironment(flag: string, env: CommandContext['env']): string | undefined {

@@ -37,6 +37,17 @@ test('an empty variable says nothing', () => {
   expect(givenOptions({}, { IMG2FEATURES_K: '' }).k).toBeUndefined();
 });
 
+test('a variable that means nothing to the mode is left alone; one of the command line is not', () => {
+  const env = { IMG2FEATURES_DEVICE: 'cpu', IMG2FEATURES_WORKERS: '2' };
+  const pixels = givenOptions({ mode: 'pixels' }, env);
+  expect([pixels.device, pixels.workers]).toEqual([undefined, '2']);
+  expect(givenOptions({ mode: 'vgg16' }, env).device).toBe('cpu');
+  expect(givenOptions({}, { ...env, IMG2FEATURES_MODE: 'cnn' }).device).toBe('cpu');
+  expect(givenOptions({ mode: 'pixels', device: 'cpu' }, env).device).toBe('cpu');
+  // doctor has no mode: it looks at the device all the same.
+  expect(givenOptions({}, env, ['device']).device).toBe('cpu');
+});
+
 test('a key that no option has is an error that suggests one', () => {
   const path = config({ 'max-bda': 3 });
   expect(() => givenOptions({ config: path }, {})).toThrow(
