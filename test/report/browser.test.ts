@@ -267,6 +267,7 @@ describeBrowser('the page that a run leaves', (path) => {
     const point = loneliest();
     const { x, y } = await placeOf(page, point);
     await page.touchscreen.tap(x, y);
+    await page.locator('.tip').waitFor();
     await expect
       .poll(() => page.locator('.chosen .name').first().textContent())
       .toBe(points.origins[point]);

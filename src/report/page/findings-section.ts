@@ -169,11 +169,13 @@ function evidence({ kind, evidence: of, images, threshold }: PageFinding): HTMLE
     case 'same_features':
       return [fact('images', count(images)), fact('', String(of.bytes))];
     case 'near_duplicate':
-      return [
-        fact('images', count(images)),
-        fact('apart at the closest', number('closest')),
-        fact('the widest link', number('widestLink')),
-      ];
+      return of.pairs === 1
+        ? [fact('apart', number('closest'))]
+        : [
+            fact('images', count(images)),
+            fact('apart at the closest', number('closest')),
+            fact('the widest link', number('widestLink')),
+          ];
     case 'outlier': {
       const near = of.nearestClasses as readonly string[] | undefined;
       return [

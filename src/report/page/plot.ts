@@ -285,7 +285,9 @@ export function openPlot(points: Points, drawn: DrawnPoints, events: PlotEvents)
     };
     over.addEventListener('pointerup', release);
     over.addEventListener('pointercancel', release);
-    over.addEventListener('pointerleave', () => setHovered(-1, 0, 0));
+    over.addEventListener('pointerleave', (event) => {
+      if (event.pointerType === 'mouse') setHovered(-1, 0, 0);
+    });
     // The page scrolls on, until the map is in use.
     over.addEventListener(
       'wheel',
