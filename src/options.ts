@@ -234,6 +234,13 @@ export const EXTRACT_OPTIONS = {
     group: 'Store',
     isFlag: true,
   }),
+  s3Anonymous: define<boolean>({
+    parse: flag(),
+    default: false,
+    describe: 'Read public buckets without credentials: requests to read are not signed',
+    group: 'Store',
+    isFlag: true,
+  }),
   s3Timeout: define<number>({
     parse: positiveNumber(),
     default: 15,

@@ -16,7 +16,8 @@ export interface OpenOutputOptions {
 export async function openOutput(target: string, options: OpenOutputOptions): Promise<OutputStore> {
   if (!isS3Url(target)) return FolderStore.open(target, { isHeld: options.isHeld ?? false });
   const { S3Store } = await import('./s3-store.ts');
-  return new S3Store(target, options);
+  // Nobody writes without credentials, whatever is read without them.
+  return new S3Store(target, { ...options, s3: { ...options.s3, isAnonymous: false } });
 }
 
 /** Opens a finished run for reading; nothing is made, removed or tidied. */

@@ -28,9 +28,12 @@ export class DirectGet {
   readonly #client: S3Client;
   readonly #region: string;
   readonly #agents: { readonly http: HttpAgent; readonly https: HttpsAgent };
+  readonly #isAnonymous: boolean;
   #target: Target | 'none' | undefined;
 
-  constructor(client: S3Client, region: string, bucket: string) {
+  /** @param isAnonymous requests go without a signature */
+  constructor(client: S3Client, region: string, bucket: string, isAnonymous = false) {
+    this.#isAnonymous = isAnonymous;
     this.#client = client;
     this.#region = region;
     const sockets = { keepAlive: true, maxSockets: 128 };
@@ -58,7 +61,7 @@ export class DirectGet {
     );
     const date = new Date(Date.now() + systemClockOffset);
     const toSign = { host: target.host, path, date, region: this.#region, amzHeaders };
-    const signed = signGet(toSign, await credentials());
+    const signed = this.#isAnonymous ? { host: target.host } : signGet(toSign, await credentials());
     signal.throwIfAborted();
     return new Promise((resolve, reject) => {
       const { hostname, port, isHttps } = target;

@@ -236,11 +236,12 @@ async function openClient(
   // The SDK warns on Node 20 of its own future; that is ours to follow, not the user's.
   process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
   const sdk = await import('@aws-sdk/client-s3');
-  const { endpoint, profile, timeoutMs } = options;
+  const { endpoint, profile, isAnonymous = false, timeoutMs } = options;
   const sockets = { keepAlive: true, maxSockets: 128, keepAliveMsecs: 1000 };
   const config = {
     ...(endpoint !== undefined && { endpoint }),
     ...(profile !== undefined && { profile }),
+    ...(isAnonymous && UNSIGNED),
     forcePathStyle: pathStyleOf(options),
     // Without one, the SDK writes its advice to the user's terminal.
     logger: SILENT,
@@ -258,8 +259,14 @@ async function openClient(
   };
   const found = region ?? (await regionOfChain(new sdk.S3Client(config)));
   const client = new sdk.S3Client({ ...config, region: found });
-  return { client, sdk, direct: new DirectGet(client, found, bucket), region: found };
+  return { client, sdk, direct: new DirectGet(client, found, bucket, isAnonymous), region: found };
 }
+
+/** No credentials are looked for, and requests go as they are. */
+const UNSIGNED = {
+  credentials: { accessKeyId: '', secretAccessKey: '' },
+  signer: { sign: async <T>(request: T): Promise<T> => request },
+};
 
 const silence = () => {};
 const SILENT = { trace: silence, debug: silence, info: silence, warn: silence, error: silence };

@@ -7,6 +7,8 @@ export interface S3Options {
   readonly region: string | undefined;
   readonly profile: string | undefined;
   readonly requesterPays: boolean;
+  /** Requests are not signed: public buckets, without credentials. */
+  readonly isAnonymous?: boolean;
   /** A request without a byte for so long is cut and tried again. */
   readonly timeoutMs: number;
   /** One request is tried again for so long before the run gives up. */
@@ -20,6 +22,7 @@ export interface StoreOptions {
   readonly s3Region: string | undefined;
   readonly s3Profile: string | undefined;
   readonly requesterPays: boolean;
+  readonly s3Anonymous: boolean;
   readonly s3Timeout: number;
   readonly s3Patience: number;
 }
@@ -31,6 +34,7 @@ export function s3OptionsOf(options: StoreOptions): S3Options {
     region: options.s3Region,
     profile: options.s3Profile,
     requesterPays: options.requesterPays,
+    isAnonymous: options.s3Anonymous,
     timeoutMs: options.s3Timeout * 1000,
     patienceMs: options.s3Patience * 1000,
   };
