@@ -4,6 +4,7 @@ import { isImg2FeaturesError } from '../errors.ts';
 import type { ModelFolder } from '../model/model-folder.ts';
 import { chooseDevice } from '../runtime/choose-device.ts';
 import type { FoundRuntimes } from '../runtime/locate-runtime.ts';
+import { canHave } from './can-have.ts';
 import { type Check, type Finding, makeCheck } from './check.ts';
 import { GOLDEN } from './golden/golden-data.ts';
 import {
@@ -85,15 +86,6 @@ function enginesOf(
           [device, 'eager'],
         ],
   );
-}
-
-function canHave(device: Device, found: FoundRuntimes): boolean {
-  try {
-    chooseDevice(device, found);
-    return true;
-  } catch {
-    return false; // the checks of the library and of the GPU say why
-  }
 }
 
 async function ask(

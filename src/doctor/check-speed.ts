@@ -7,6 +7,7 @@ import { recordRate } from '../pipeline/recorded-rates.ts';
 import { chooseDevice } from '../runtime/choose-device.ts';
 import type { FoundRuntimes } from '../runtime/locate-runtime.ts';
 import { formatDuration, formatRate } from '../terminal/units.ts';
+import { canHave } from './can-have.ts';
 import { type Check, type Finding, makeCheck } from './check.ts';
 import { countMultiplyAdds, type ExpectedRate, expectedRate } from './expected-rate.ts';
 import { withGoldenModel } from './golden/golden-files.ts';
@@ -34,7 +35,7 @@ export async function checkSpeed(request: SpeedRequest): Promise<Check> {
     request.signal.throwIfAborted();
     if (!isImg2FeaturesError(error)) throw error;
     // Why there is no CUDA has been said of the GPU.
-    if (request.device === 'cuda' && !isThere(request)) {
+    if (request.device === 'cuda' && !canHave('cuda', request.found)) {
       const facts = { measured: false, requestedDevice: request.device };
       return makeCheck('speed', { summary: 'not measured: there is no cuda here', facts });
     }
@@ -49,15 +50,6 @@ export async function checkSpeed(request: SpeedRequest): Promise<Check> {
       ],
       facts: { measured: false, requestedDevice: request.device },
     });
-  }
-}
-
-function isThere({ device, found }: SpeedRequest): boolean {
-  try {
-    chooseDevice(device, found);
-    return true;
-  } catch {
-    return false;
   }
 }
 

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { isImg2FeaturesError } from '../errors.ts';
 import { findCompiler } from '../runtime/install/compile-addon.ts';
 import { findPip } from '../runtime/install/find-pip.ts';
@@ -132,7 +132,7 @@ async function withoutLibrary({ platform }: FoundRuntimes): Promise<Check> {
         severity: 'warning',
         message:
           damaged.length > 0
-            ? `${dirname(join(damaged[0]!, RECORD_NAME))} has lost files, or was made by another release of this program.`
+            ? `${damaged[0]} has lost files, or was made by another release of this program.`
             : 'Networks run on WebAssembly, several times slower than on TensorFlow.',
         fix: [
           ...steps,

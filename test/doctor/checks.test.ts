@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, onTestFinished, test, vi } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { makeCheck, worstOf } from '../../src/doctor/check.ts';
 import { checkCpu } from '../../src/doctor/check-cpu.ts';
 import { checkDisk } from '../../src/doctor/check-disk.ts';
@@ -11,6 +11,7 @@ import { checkImages } from '../../src/doctor/check-images.ts';
 import { checkMemory } from '../../src/doctor/check-memory.ts';
 import { checkModel } from '../../src/doctor/check-model.ts';
 import { checkNode } from '../../src/doctor/check-node.ts';
+import { checkTensorFlow } from '../../src/doctor/check-tensorflow.ts';
 import { countMultiplyAdds, expectedRate } from '../../src/doctor/expected-rate.ts';
 import { queryGpus } from '../../src/doctor/query-gpus.ts';
 import { linuxInstructions, readCpu } from '../../src/doctor/read-cpu.ts';
@@ -298,4 +299,56 @@ test('VGG16 has 15.5e9 multiply-adds; two cores with AVX2 make 4 to 6 images/s',
   expect(expectedRate({ ...machine, device: 'wasm' })).toBeUndefined();
   expect(expectedRate({ ...machine, instructions: ['AVX'] })).toBeUndefined();
   expect(expectedRate({ ...machine, architecture: 'mobilenetv2' })!.isFirm).toBe(false);
+});
+
+describe('TensorFlow, where none is set up', () => {
+  const { signal } = new AbortController();
+  function emptyCache(): string {
+    const cache = folder();
+    vi.stubEnv('IMG2FEATURES_CACHE', cache);
+    onTestFinished(() => void vi.unstubAllEnvs());
+    return cache;
+  }
+
+  test('it warns, and says that setup has what it needs or what it lacks', async () => {
+    emptyCache();
+    vi.stubEnv('PATH', folder());
+    vi.stubEnv('CXX', '');
+    const { check, state } = await checkTensorFlow(NO_GPU, signal);
+    expect([check.status, state.runtime]).toEqual(['warning', undefined]);
+    expect(check.findings[0]!.fix).toMatch(
+      /apt install python3-pip.*apt install g\+\+.*`img2features setup` then\.$/s,
+    );
+    expect(check.findings.slice(1).map(({ message }) => message)).toEqual([
+      expect.stringContaining('found no python3'),
+      expect.stringContaining('none of c++, g++, clang++'),
+    ]);
+    expect(check.facts).toMatchObject({
+      found: false,
+      incomplete: false,
+      pip: null,
+      compiler: null,
+    });
+  });
+
+  test('an install that lost files is told from none', async () => {
+    const dir = join(emptyCache(), 'runtime', 'tensorflow-2.21.0-cpu-linux-x64');
+    mkdirSync(dir, { recursive: true });
+    writeFileSync(join(dir, 'runtime.json'), '{}');
+    const { check } = await checkTensorFlow(NO_GPU, signal);
+    expect(check.summary).toBe('an incomplete install');
+    expect(check.findings[0]!.message).toMatch(`${dir} has lost files`);
+    expect(check.findings[0]!.fix).toContain('`img2features setup --force`');
+  });
+
+  test('a platform without a library is a note: there is nothing to set up', async () => {
+    const platform = {
+      name: 'linux-ia32',
+      key: undefined,
+      reason: 'TensorFlow 2.21 has no library for linux-ia32',
+    };
+    const { check } = await checkTensorFlow({ ...NO_GPU, platform }, signal);
+    expect(check.status).toBe('note');
+    expect(check.findings[0]!.message).toBe('TensorFlow 2.21 has no library for linux-ia32.');
+  });
 });

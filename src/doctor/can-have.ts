@@ -1,0 +1,13 @@
+import type { Device } from '../engine/engine.ts';
+import { chooseDevice } from '../runtime/choose-device.ts';
+import type { FoundRuntimes } from '../runtime/locate-runtime.ts';
+
+/** Whether a run may ask for the device; why not is said by the checks of the library and of the GPU. */
+export function canHave(device: 'auto' | Device, found: FoundRuntimes): boolean {
+  try {
+    chooseDevice(device, found);
+    return true;
+  } catch {
+    return false;
+  }
+}
