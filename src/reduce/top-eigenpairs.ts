@@ -48,7 +48,8 @@ const ANGLE = 1e-12;
 const PRECISION = 4e-15;
 /** Values closer than this share of the largest may be one value of several vectors. */
 const SAME = 1e-9;
-/** How much larger the small problem is when it is solved the next time, where many lie ahead. */
+/** Up to so many vectors the small problem costs nothing beside a product; beyond, it is solved less often. */
+const SMALL = 80;
 const GROWTH = 1.1;
 /** Below this residual, so many checks in a row without progress mean that only rounding is left. */
 const NEARLY = 1e-12;
@@ -102,7 +103,7 @@ export async function topEigenpairs(
     const isFull = room < dims && basis.size + b > room;
     const isLast = added === 0 || applies === maxApplies;
     if (!isFull && !isLast && (!isCostly || basis.size < nextCheck)) continue;
-    nextCheck = basis.size * GROWTH;
+    nextCheck = basis.size < SMALL ? 0 : basis.size * GROWTH;
     const pairs = small.solve(basis.size);
     const found = Math.min(k, basis.size);
     // A basis that nothing can be added to holds whole eigenvectors.
