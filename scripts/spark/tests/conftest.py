@@ -40,15 +40,19 @@ _KINDS = {
     "cluster": {
         "spark.master": "local-cluster[2,1,1024]",
         "spark.executor.memory": "768m",
-        "spark.speculation": "true",
-        "spark.speculation.interval": "100ms",
-        "spark.speculation.multiplier": "1.1",
-        "spark.speculation.quantile": "0.5",
-        "spark.speculation.minTaskRuntime": "2s",
         "spark.executor.resource.gpu.amount": "1",
         "spark.task.resource.gpu.amount": "1",
         "spark.worker.resource.gpu.amount": "1",
     },
+}
+_KINDS["standalone"] = {
+    **_KINDS["cluster"],
+    "spark.executor.cores": "1",
+    "spark.cores.max": "2",
+    "spark.speculation": "true",
+    "spark.speculation.interval": "100ms",
+    "spark.speculation.multiplier": "1.1",
+    "spark.speculation.quantile": "0.5",
 }
 _open: dict = {}
 
@@ -154,16 +158,19 @@ def expect_none_left(mark: str, seconds: float = 30) -> None:
 
 def close_kept_workers(spark) -> None:
     """Ends the workers that wait for a next task in each slot, long before their minute is over."""
-    spark.range(0, 8, 1, 8).mapInArrow(_close_kept, "n long").collect()
 
+    # A function of its own in here travels by value: the executors have no tests.
+    def close(batches):
+        import time
 
-def _close_kept(batches):
-    from img2features_spark.worker_slot import close_kept_worker
+        from img2features_spark.worker_slot import close_kept_worker
 
-    close_kept_worker()
-    for batch in batches:
-        time.sleep(0.2)
-        yield batch.slice(0, 0)
+        close_kept_worker()
+        for batch in batches:
+            time.sleep(0.2)
+            yield batch.slice(0, 0)
+
+    spark.range(0, 8, 1, 8).mapInArrow(close, "id long").collect()
 
 
 def fruits() -> Path | None:
