@@ -5,6 +5,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import {
   DecodeJournal,
   journalPath,
+  readJournalNames,
   readJournals,
   removeJournals,
 } from '../../src/image/decode-journal.ts';
@@ -30,9 +31,25 @@ test('names what is in work and nothing that is done, over all workers', () => {
   expect(readJournals(dir)).toEqual([3, 9]);
 });
 
+test('tells the names of what is in work, where it has names', () => {
+  const journal = new DecodeJournal(journalPath(dir, 0));
+  journal.begin([
+    { index: 3, name: 'a/ü.jpg' },
+    { index: 4, name: '"b"' },
+  ]);
+  expect(readJournals(dir)).toEqual([3, 4]);
+  expect(readJournalNames(dir)).toEqual(['a/ü.jpg', '"b"']);
+  journal.begin(tasks(5));
+  expect(readJournals(dir)).toEqual([5]);
+  expect(readJournalNames(dir)).toEqual([]);
+  journal.end();
+  expect(readJournalNames(dir)).toEqual([]);
+});
+
 test('a cut journal tells what it still can', () => {
   writeFileSync(journalPath(dir, 0), Buffer.of(2, 0, 0, 0, 7, 0, 0, 0, 1));
   expect(readJournals(dir)).toEqual([7]);
+  expect(readJournalNames(dir)).toEqual([]);
 });
 
 test('removing takes the journals and nothing else', () => {
