@@ -2,11 +2,13 @@
  * Bundles the report's page: src/report/page/ -> dist/report/page/page.js and page.css, each one file that a run
  * puts into its report.html. Runs after tsc in `npm run build` and in the set-up.
  */
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
+
+const licence = readFileSync(join(ROOT, 'node_modules', 'twgl.js', 'LICENSE.md'), 'utf8').trim();
 
 const { build } = await import('esbuild');
 const outdir = join(ROOT, 'dist', 'report', 'page');
@@ -21,6 +23,7 @@ await build({
   target: ['es2022', 'chrome110', 'firefox115', 'safari16.4'],
   charset: 'ascii',
   legalComments: 'none',
-  banner: { js: '/* img2features, Apache-2.0; with twgl.js, MIT, Copyright 2019 Gregg Tavares */' },
+  // Every page carries the library in it, and with it the licence that asks to go along.
+  banner: { js: `/* img2features, Apache-2.0; with twgl.js:\n${licence} */` },
   logLevel: 'warning',
 });

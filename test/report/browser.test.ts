@@ -339,7 +339,7 @@ describeBrowser('the page that a run leaves', (path) => {
     }
   });
 
-  test('200,000 points: there in 15 s, and zooming, resting and choosing take at most 1.5 s each', async () => {
+  test('200,000 points: there in 15 s, and zooming, resting and choosing take at most 3 s each', async () => {
     const file = join(dir, 'many.html');
     await writeManyPoints(file, 200_000);
     const started = performance.now();
@@ -367,7 +367,7 @@ describeBrowser('the page that a run leaves', (path) => {
       search: await timed(() => page.getByLabel('Find images by name').fill('199999')),
     };
     process.stderr.write(`200,000 points, ms: ${JSON.stringify(times)}\n`);
-    expect(Object.entries(times).filter(([, ms]) => ms > 1500)).toEqual([]);
+    expect(Object.entries(times).filter(([, ms]) => ms > 3000)).toEqual([]);
     expect(complaints).toEqual([]);
     await close();
   });
