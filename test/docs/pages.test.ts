@@ -1,0 +1,191 @@
+import { spawn } from 'node:child_process';
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import sharp from 'sharp';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { initModel } from '../../src/model/init-model.ts';
+import { loadScript } from '../scripts/load-script.ts';
+import { readPage } from './read-page.ts';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const BLOCK_MS = 120_000;
+
+/** Blocks that are not run, and why. */
+const NOT_RUN = {
+  'gpu.md: img2features setup --gpu':
+    'needs 3.3 GB from the internet; test/runtime has it with small stand-ins',
+};
+
+/** Runs anywhere that the tests run; the others need Python packages or a store. */
+const PAGES = ['layers.md', 'gpu.md'];
+const PYTHON_PAGES = ['classifier.md', 'search.md'];
+
+let dir: string;
+let env: NodeJS.ProcessEnv;
+
+beforeAll(async () => {
+  dir = mkdtempSync(join(tmpdir(), 'docs-pages-'));
+  await drawPart('Training', 16);
+  await drawPart('Test', 6);
+  await initModel({
+    architecture: 'vgg16',
+    seed: 1,
+    width: 1 / 16,
+    dir: join(dir, 'models/vgg16'),
+  });
+  mkdirSync(join(dir, 'bin'));
+  const command = `#!/bin/sh\nexec "${process.execPath}" "${join(ROOT, 'dist/cli.js')}" "$@"\n`;
+  writeFileSync(join(dir, 'bin/img2features'), command);
+  chmodSync(join(dir, 'bin/img2features'), 0o755);
+  symlinkSync(join(ROOT, 'node_modules'), join(dir, 'node_modules'));
+  env = { ...process.env, PATH: [join(dir, 'bin'), process.env.PATH].join(delimiter) };
+});
+
+afterAll(() => rmSync(dir, { recursive: true, force: true }));
+
+test('every page is in the list of pages, and every page of the list is there', () => {
+  const listed = [
+    ...readFileSync(join(ROOT, 'docs/README.md'), 'utf8').matchAll(/\]\((\S+\.md)\)/g),
+  ];
+  const there = readdirSync(join(ROOT, 'docs')).filter((name) => name !== 'README.md');
+  expect(listed.map(([, name]) => name).sort()).toEqual(there.sort());
+});
+
+test('links between the pages lead somewhere', () => {
+  for (const name of readdirSync(join(ROOT, 'docs'))) {
+    const page = readFileSync(join(ROOT, 'docs', name), 'utf8');
+    for (const [, link] of page.matchAll(/\]\((?!https?:)([^)#]+)[^)]*\)/g)) {
+      expect(() => readFileSync(join(ROOT, 'docs', link!)), `${name}: ${link}`).not.toThrow();
+    }
+  }
+});
+
+test.each(PAGES)('the commands of %s', { timeout: BLOCK_MS }, async (page) => {
+  const { ran, skipped } = await runPage(page);
+  expect(ran).toBeGreaterThan(0);
+  expect(skipped).toEqual(Object.keys(NOT_RUN).filter((name) => name.startsWith(page)));
+});
+
+describe('python', () => {
+  test.each(PYTHON_PAGES)('the commands of %s', { timeout: 5 * BLOCK_MS }, async (page) => {
+    const { pythonEnvironment } = await loadScript('lib/python-environment.mjs');
+    const python: string = pythonEnvironment('docs', join(ROOT, 'test/docs/requirements.txt'));
+    const { output } = await runPage(page, { python });
+    for (const [, accuracy] of output.matchAll(/"accuracy": ?([\d.]+)/g)) {
+      // Six drawn classes: guessing gives 0.17.
+      expect(Number(accuracy), output).toBeGreaterThan(0.5);
+    }
+    expect([...output.matchAll(/"accuracy"/g)]).toHaveLength(page === 'classifier.md' ? 2 : 0);
+  });
+});
+
+test('the commands of s3.md, against a real store', { timeout: 10 * BLOCK_MS }, async ({
+  skip,
+}) => {
+  const { startS3Server } = await loadScript('lib/s3-server.mjs');
+  const server = await startS3Server();
+  if (server === undefined) return skip('no S3 server can be had here');
+  try {
+    const { accessKeyId, secretAccessKey } = server.credentials;
+    const store = {
+      ENDPOINT: server.endpoint,
+      AWS_ENDPOINT_URL_S3: server.endpoint,
+      AWS_ACCESS_KEY_ID: accessKeyId,
+      AWS_SECRET_ACCESS_KEY: secretAccessKey,
+      AWS_REGION: 'us-east-1',
+      AWS_EC2_METADATA_DISABLED: 'true',
+      IMG2FEATURES_S3_PATH_STYLE: 'true',
+    };
+    await fillBuckets(server.endpoint, server.credentials);
+    const { ran } = await runPage('s3.md', { store });
+    expect(ran).toBe(3);
+    const policy = readPage('s3.md').find(({ note }) => note === 'policy');
+    expect(JSON.parse(policy!.code).Statement).toHaveLength(4);
+  } finally {
+    await server.stop();
+  }
+});
+
+/** Drawn shapes, each class in a colour of its own, so that there is something to learn. */
+async function drawPart(part: string, imagesPerClass: number) {
+  const { CLASSES, drawImage } = await loadScript('draw-images.mjs');
+  for (const [k, shape] of (CLASSES as string[]).entries()) {
+    mkdirSync(join(dir, 'dataset', part, shape), { recursive: true });
+    const tint = [(k * 97) % 256, (k * 53 + 80) % 256, (k * 151 + 160) % 256];
+    for (let n = 0; n < imagesPerClass; n++) {
+      const seed = (part.length * 100 + k) * 1000 + n;
+      const { data, width, height } = drawImage(shape, { seed, minSize: 40, maxSize: 60 });
+      for (let i = 0; i < data.length; i++) data[i] = 0.5 * data[i] + 0.5 * tint[i % 3]!;
+      await sharp(data, { raw: { width, height, channels: 3 } }).toFile(
+        join(dir, 'dataset', part, shape, `${shape}-${n}.jpg`),
+      );
+    }
+  }
+}
+
+/** Writes the page's programs and runs its commands in order; stops at the first that fails. */
+async function runPage(page: string, { python, store }: { python?: string; store?: object } = {}) {
+  const skipped: string[] = [];
+  let output = '';
+  let ran = 0;
+  const shellEnv = { ...env, ...store };
+  if (python !== undefined) shellEnv.PATH = [join(python, '..'), env.PATH].join(delimiter);
+  for (const { language, note, code } of readPage(page)) {
+    if (/\.(py|m?js)$/.test(note)) writeFileSync(join(dir, note), code);
+    if (language !== 'sh') continue;
+    if (note === 'norun') {
+      skipped.push(`${page}: ${code.split('\n')[0]}`);
+      continue;
+    }
+    const { status, text } = await shell(code, shellEnv);
+    expect(status, `${code}\n${text}`).toBe(0);
+    output += text;
+    ran++;
+  }
+  return { ran, skipped, output };
+}
+
+async function shell(code: string, shellEnv: NodeJS.ProcessEnv) {
+  const child = spawn('bash', ['-euo', 'pipefail', '-c', code], {
+    cwd: dir,
+    env: shellEnv,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let text = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on('data', (chunk) => {
+      text += chunk;
+    });
+  }
+  const status = await new Promise<number | null>((done, fail) => {
+    child.on('error', fail);
+    child.on('close', done);
+  });
+  return { status, text };
+}
+
+async function fillBuckets(
+  endpoint: string,
+  credentials: { accessKeyId: string; secretAccessKey: string },
+) {
+  const { CreateBucketCommand, PutObjectCommand, S3Client } = await import('@aws-sdk/client-s3');
+  const s3 = new S3Client({ endpoint, credentials, region: 'us-east-1', forcePathStyle: true });
+  for (const Bucket of ['images', 'tables']) await s3.send(new CreateBucketCommand({ Bucket }));
+  for (const name of readdirSync(join(dir, 'dataset/Test'), { recursive: true }).map(String)) {
+    if (!/\.\w+$/.test(name)) continue;
+    const Body = readFileSync(join(dir, 'dataset/Test', name));
+    await s3.send(new PutObjectCommand({ Bucket: 'images', Key: `dataset/${name}`, Body }));
+  }
+  s3.destroy();
+}
