@@ -1,16 +1,15 @@
 import { existsSync } from 'node:fs';
 import { cp, mkdir, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { isTempName } from '../../src/export/durable-file.ts';
 import { verifyRun } from '../../src/run/verify-run.ts';
-import { type CliResult, runCli, startCli, tableHashes, tempFolder } from '../e2e/run-cli.ts';
+import { runCli, tableHashes, tempFolder } from '../e2e/run-cli.ts';
 import { loadScript } from '../scripts/load-script.ts';
+import { momentOf, runUntil, runUntilStep } from './kill-runs.ts';
 import { isLong, seededRandom } from './long-form.ts';
 
 const { writeDataset } = await loadScript('draw-images.mjs');
-const preload = join(import.meta.dirname, 'kill-at-rename.cjs');
 
 let dir: string;
 let remove: () => Promise<void>;
@@ -86,18 +85,12 @@ describe.each([
     timeout: 3_600_000,
   }, async () => {
     const random = seededRandom(everyRename);
-    const kills = isLong ? 40 : 5;
+    const kills = isLong ? 20 : 5;
     let killed = 0;
     while (killed < kills) {
       await startOver();
       for (let times = 1 + Math.floor(random() * 4); times > 0 && killed < kills; times--) {
-        const { child, finished } = startCli(dir, ...args);
-        const ended = finished.then(() => 'ended');
-        if ((await Promise.race([ended, sleep(random() * 0.8 * calmMs)])) !== 'ended') {
-          child.kill('SIGKILL');
-          killed++;
-        }
-        await finished;
+        if (await runUntil(dir, random() * 0.8 * calmMs, args)) killed++;
       }
       await expectRecovery();
     }
@@ -111,7 +104,8 @@ describe.each([
     let whole = 0;
     for (let rename = 1; ; rename += everyRename) {
       await startOver();
-      const { status, stderr } = await killedAt(`${rename}:${rename % 4 < 2 ? 'after' : 'before'}`);
+      const at = { step: rename, moment: momentOf(rename) };
+      const { status, stderr } = await runUntilStep(dir, at, args);
       if (status !== null) {
         expect(status, stderr).toBe(1);
         break;
@@ -125,17 +119,6 @@ describe.each([
     // Only while the finished table takes the old one's place there is none.
     expect(whole).toBeGreaterThan(0);
   });
-
-  function killedAt(moment: string): Promise<CliResult> {
-    process.env.NODE_OPTIONS = `--require=${preload}`;
-    process.env.KILL_AT = moment;
-    try {
-      return startCli(dir, ...args).finished;
-    } finally {
-      delete process.env.NODE_OPTIONS;
-      delete process.env.KILL_AT;
-    }
-  }
 });
 
 async function startOver(): Promise<void> {

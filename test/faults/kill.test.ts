@@ -1,15 +1,14 @@
 import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { verifyRun } from '../../src/run/verify-run.ts';
-import { type CliResult, runCli, startCli, tableHashes, tempFolder } from '../e2e/run-cli.ts';
+import { runCli, tableHashes, tempFolder } from '../e2e/run-cli.ts';
 import { loadScript } from '../scripts/load-script.ts';
+import { momentOf, runUntil, runUntilStep } from './kill-runs.ts';
 import { isLong, seededRandom } from './long-form.ts';
 
 const { writeDataset } = await loadScript('draw-images.mjs');
-const preload = join(import.meta.dirname, 'kill-at-rename.cjs');
 
 let dir: string;
 let remove: () => Promise<void>;
@@ -30,13 +29,13 @@ const MODES = [
     mode: 'pixels',
     args: ['many', '--mode', 'pixels', '--format', 'parquet,json,csv', '--k', '3'],
     /** Kills at random moments; those at renames come on top, one for each rename. */
-    kills: isLong ? 130 : 10,
+    kills: isLong ? 70 : 10,
     everyRename: isLong ? 1 : 3,
   },
   {
     mode: 'vgg16',
     args: ['few', '--mode', 'vgg16', '--layer', 'fc2', '--k', '2', '--batch', '4'],
-    kills: isLong ? 60 : 5,
+    kills: isLong ? 30 : 5,
     everyRename: isLong ? 1 : 4,
   },
 ];
@@ -79,13 +78,7 @@ describe.each(MODES)('$mode', ({ args, kills, everyRename }) => {
     // Up to four kills for one run, so that what a kill left is killed again.
     while (killed < kills) {
       for (let times = 1 + Math.floor(random() * 4); times > 0 && killed < kills; times--) {
-        const { child, finished } = startCli(dir, ...args, '--out', 'out');
-        const ended = finished.then(() => 'ended');
-        if ((await Promise.race([ended, sleep(random() * 0.7 * calmMs)])) !== 'ended') {
-          child.kill('SIGKILL');
-          killed++;
-        }
-        await finished;
+        if (await runUntil(dir, random() * 0.7 * calmMs, [...args, '--out', 'out'])) killed++;
       }
       runs++;
       await expectRecovery();
@@ -98,7 +91,8 @@ describe.each(MODES)('$mode', ({ args, kills, everyRename }) => {
   }, async () => {
     let killed = 0;
     for (let rename = 1; ; rename += everyRename) {
-      const { status, stderr } = await killedAt(`${rename}:${rename % 4 < 2 ? 'after' : 'before'}`);
+      const at = { step: rename, moment: momentOf(rename) };
+      const { status, stderr } = await runUntilStep(dir, at, [...args, '--out', 'out']);
       if (status !== null) {
         expect(status, stderr).toBe(1);
         break;
@@ -110,15 +104,4 @@ describe.each(MODES)('$mode', ({ args, kills, everyRename }) => {
     expect(killed).toBeGreaterThanOrEqual(isLong ? 8 : 2);
     await rm(join(dir, 'out'), { recursive: true });
   });
-
-  function killedAt(moment: string): Promise<CliResult> {
-    process.env.NODE_OPTIONS = `--require=${preload}`;
-    process.env.KILL_AT = moment;
-    try {
-      return startCli(dir, ...args, '--out', 'out').finished;
-    } finally {
-      delete process.env.NODE_OPTIONS;
-      delete process.env.KILL_AT;
-    }
-  }
 });
