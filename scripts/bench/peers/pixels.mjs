@@ -15,7 +15,11 @@ export async function comparePixels({ dataset, images, repeat, without, scratch 
   const python = pythonEnvironment('bench-keras', script('requirements-keras.txt'));
   const out = (name) => join(scratch, name);
   const contestants = [
-    img2features([many, '--mode', 'pixels', '--format', 'parquet,json'], out('ours-pixels')),
+    // No report: the peers write none.
+    img2features(
+      [many, '--mode', 'pixels', '--format', 'parquet,json', '--no-report'],
+      out('ours-pixels'),
+    ),
     {
       name: 'plain',
       table: join(out('plain'), 'features.parquet'),
