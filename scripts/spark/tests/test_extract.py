@@ -7,7 +7,15 @@ import threading
 import time
 
 import pytest
-from conftest import CLI, close_kept_workers, expect_none_left, fake, img2features, processes
+from conftest import (
+    CLI,
+    close_kept_workers,
+    expect_none_left,
+    fake,
+    img2features,
+    long_form,
+    processes,
+)
 
 from img2features_spark import OptionError, extract, rejected, rows, to_ml_vectors
 
@@ -101,12 +109,14 @@ def test_empty_partitions_and_empty_folders_start_nothing(spark, files, tmp_path
     ("fault", "words"),
     [
         ("die-after=3", "was ended by SIGSEGV after"),
-        ("exit-after=3", "Expected the GPU but found it lost. Reset it."),
-        ("kill-at-end", "was ended by SIGKILL after"),
-        ("kill-before-count", "was ended by SIGKILL before it had counted its rows"),
+        pytest.param("exit-after=3", "Expected the GPU but found it lost. Reset it.", marks=long_form),
+        pytest.param("kill-at-end", "was ended by SIGKILL after", marks=long_form),
+        pytest.param(
+            "kill-before-count", "was ended by SIGKILL before it had counted its rows", marks=long_form
+        ),
         ("junk-after=3", "Expected only Arrow streams on the worker's stdout but found b'WARNING"),
         ("hang-after=3", "has not moved a byte for 2 s"),
-        ("swap", "Expected the row of"),
+        pytest.param("swap", "Expected the row of", marks=long_form),
     ],
 )
 def test_a_fault_fails_the_task_with_the_childs_last_words(spark, files, fault, words):
@@ -125,7 +135,14 @@ def test_a_worker_that_cannot_start_is_an_error_at_once(spark, files):
         extract(spark, str(files), mode="pixels", command="/no/such/command")
 
 
-@pytest.mark.parametrize("fault", ["die-after=3", "hang-after=3", "junk-after=3"])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "die-after=3",
+        pytest.param("hang-after=3", marks=long_form),
+        pytest.param("junk-after=3", marks=long_form),
+    ],
+)
 def test_a_task_is_tried_again_with_a_new_worker(spark, files, tmp_path, fault):
     once = tmp_path / "flag"
     # The first worker, which answers the question for the columns, is kept: then its fault comes about.

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from conftest import CLI, HERE, expect_none_left, fake, img2features
+from conftest import CLI, HERE, expect_none_left, fake, img2features, long_form
 
 SUBMIT = Path(sys.executable).parent / "spark-submit"
 
@@ -101,6 +101,7 @@ def test_the_reducer_is_that_of_one_machine(runs):
             np.testing.assert_allclose(mine[name], theirs[name], rtol=1e-9, atol=1e-9)
 
 
+@long_form
 def test_a_finished_run_is_not_replaced_by_accident(runs, pictures):
     _, out, _ = runs
     done = submit(pictures, "--mode", "pixels", "--out", out)
