@@ -16,7 +16,7 @@ let remove: () => Promise<void>;
 beforeAll(async () => {
   ({ dir, remove } = await tempFolder());
   const small = { minSize: 20, maxSize: 30, withBroken: true };
-  await writeDataset(join(dir, 'many'), { seed: 3, imagesPerClass: isLong ? 100 : 25, ...small });
+  await writeDataset(join(dir, 'many'), { seed: 3, imagesPerClass: isLong ? 50 : 25, ...small });
   await writeDataset(join(dir, 'few'), { seed: 4, imagesPerClass: 3, ...small });
   const init = ['model', 'init', 'vgg16', '--seed', '1', '--width', '0.0625'];
   const { status, stderr } = await runCli(dir, ...init, '--out', 'models/vgg16');
@@ -29,13 +29,13 @@ const MODES = [
     mode: 'pixels',
     args: ['many', '--mode', 'pixels', '--format', 'parquet,json,csv', '--k', '3'],
     /** Kills at random moments; those at renames come on top, one for each rename. */
-    kills: isLong ? 70 : 10,
+    kills: isLong ? 30 : 10,
     everyRename: isLong ? 1 : 3,
   },
   {
     mode: 'vgg16',
     args: ['few', '--mode', 'vgg16', '--layer', 'fc2', '--k', '2', '--batch', '4'],
-    kills: isLong ? 30 : 5,
+    kills: isLong ? 12 : 5,
     everyRename: isLong ? 1 : 4,
   },
 ];
