@@ -204,6 +204,9 @@ function explain(kind: FindingKind, { findings, points }: PageData): string {
       : `by their ${points.k} components alone`;
   const none = findings.counts[kind].findings === 0;
   const images = count(findings.counts[kind].images);
+  if (measuredIn === 'equality' && (kind === 'near_duplicate' || kind === 'outlier')) {
+    return 'Not looked for: the table keeps no components (--k 0), and its vectors are too long to fit some for this page. Copies are found by equality.';
+  }
   switch (kind) {
     case 'leak':
       if (parts.length === 0) {

@@ -91,10 +91,13 @@ export function mapSection(
     points.count < data.points.rows
       ? `${count(points.count)} of ${count(data.points.rows)} rows, spread evenly. `
       : '';
+  const layers =
+    (data.run.model as { layers?: readonly unknown[] } | undefined)?.layers?.length ?? 1;
+  const first = layers > 1 ? `Of ${layers} layers the first is shown. ` : '';
   const hint = el(
     'p',
     { class: 'note' },
-    `${shown}Distances are in units of the distance between two random images. Drag to move; scroll zooms once the map is clicked, two fingers on a phone; double-click shows all. ${data.thumbs.note}`,
+    `${first}${shown}Distances are in units of the distance between two random images. Drag to move; scroll zooms once the map is clicked, two fingers on a phone; double-click shows all. ${data.thumbs.note}`,
   );
   showCard();
   const element = el(
