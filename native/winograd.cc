@@ -35,9 +35,16 @@ struct Plan {
     rows = DivideUp(shape.height, kTile);
     columns = DivideUp(shape.width, kTile);
     tiles = shape.batch * rows * columns;
+    // Few tiles for many threads: each thread takes large blocks, but not all output channels. The
+    // input is then transformed once for each group, which costs less than reading more kernel.
+    const int64_t fewest = std::max<int64_t>(1, DivideUp(tiles, kBlockTiles));
+    const int64_t most_groups = DivideUp(shape.out, kBlockChannels);
+    groups = std::min(most_groups, DivideUp(threads, fewest));
+    group_channels = DivideUp(most_groups, groups) * kBlockChannels;
     // Each thread gets the same number of blocks, and blocks are of one size.
-    const int64_t rounds = DivideUp(tiles, threads * kBlockTiles);
-    block = DivideUp(tiles, threads * rounds);
+    const int64_t share = DivideUp(threads, groups);
+    const int64_t rounds = std::max<int64_t>(1, DivideUp(tiles, share * kBlockTiles));
+    block = std::max<int64_t>(1, DivideUp(tiles, share * rounds));
     tile_stride = RoundUp(shape.in, kLanes);
     point_stride = RoundUp(block * tile_stride, kLanes) + kSkew;
     product_stride = block * kBlockChannels + kSkew;
@@ -49,6 +56,7 @@ struct Plan {
 
   Shape shape;
   int64_t rows, columns, tiles, block;
+  int64_t groups, group_channels;     // of output channels
   int64_t tile_stride, point_stride;  // of the transformed input [kPoints, block, in]
   int64_t product_stride;             // of the products [kPoints, block, kBlockChannels]
 };
@@ -226,6 +234,8 @@ class Scratch {
 
 bool IsSupported() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
 
+bool HasWiderRegisters() { return __builtin_cpu_supports("avx512f"); }
+
 int64_t CountPanels(int64_t out) { return DivideUp(out, kPanel); }
 
 void TransformKernel(const float* kernel, int64_t in, int64_t out, float* transformed,
@@ -242,7 +252,7 @@ bool Convolve(const Shape& shape, const float* input, const float* transformed,
   const Plan plan(shape, threads.count());
   if (plan.tiles == 0) return true;
   std::atomic<bool> has_memory{true};
-  threads.Run(DivideUp(plan.tiles, plan.block), [&](int64_t task, int slot) {
+  threads.Run(DivideUp(plan.tiles, plan.block) * plan.groups, [&](int64_t task, int slot) {
     float* points = scratches[slot].Get(plan.ScratchFloats());
     if (points == nullptr) {
       has_memory = false;
@@ -250,10 +260,14 @@ bool Convolve(const Shape& shape, const float* input, const float* transformed,
     }
     float* products = points + kPoints * plan.point_stride;
     float* copy = products + kPoints * plan.product_stride;
-    const int64_t first = task * plan.block, count = std::min(plan.block, plan.tiles - first);
+    const int64_t first = task / plan.groups * plan.block;
+    const int64_t count = std::min(plan.block, plan.tiles - first);
+    int64_t channel = task % plan.groups * plan.group_channels;
+    const int64_t end = std::min(shape.out, channel + plan.group_channels);
+    if (channel >= end) return;
     TransformInput(plan, input, first, count, points, copy);
-    for (int64_t channel = 0; channel < shape.out; channel += kBlockChannels) {
-      const int64_t channels = std::min(kBlockChannels, shape.out - channel);
+    for (; channel < end; channel += kBlockChannels) {
+      const int64_t channels = std::min(kBlockChannels, end - channel);
       Multiply(plan, points, transformed, count, channel, channels, products);
       TransformOutput(plan, products, first, count, channel, channels, finish, output);
     }

@@ -22,7 +22,7 @@ export function chooseConvolution(
       { fix: 'Use --conv auto.' },
     );
   }
-  const reason = loadOperations(runtime, threads);
+  const reason = loadOperations(runtime, { threads, isAsked: conv === 'winograd' });
   if (reason === undefined) return { conv: 'winograd' };
   if (conv === 'auto') return { conv: 'direct', convReason: reason };
   throw new EngineError(`Expected Winograd's convolutions for --conv winograd but ${reason}.`, {

@@ -18,6 +18,8 @@ const SOURCES = fileURLToPath(new URL('../../native/', import.meta.url));
 interface OperationsAddon {
   /** Whether this CPU has the instructions. */
   readonly isSupported: boolean;
+  /** Whether it has AVX-512, which TensorFlow's kernels use and ours do not. */
+  readonly hasWiderRegisters: boolean;
   /** @param threads 0 = one for each processor */
   register(threads: number): void;
 }
@@ -53,12 +55,13 @@ export async function findOperations(dir: string): Promise<string | undefined> {
 
 /**
  * Makes the operations known to the library, which is loaded already.
- * @param threads 0 = one for each processor
- * @returns why they cannot be used here; undefined when they can.
+ * @param options.threads 0 = one for each processor
+ * @param options.isAsked by the user, even where they were not measured
+ * @returns why they are not used here; undefined when they can be.
  */
 export function loadOperations(
   { operationsPath: path }: TensorFlowRuntime,
-  threads: number,
+  { threads, isAsked }: { readonly threads: number; readonly isAsked: boolean },
 ): string | undefined {
   if (path === undefined) {
     return '`img2features setup` has not built the operations for them here';
@@ -66,6 +69,9 @@ export function loadOperations(
   try {
     const addon = createRequire(import.meta.url)(path) as OperationsAddon;
     if (!addon.isSupported) return 'this CPU lacks AVX2 or FMA';
+    if (addon.hasWiderRegisters && !isAsked) {
+      return 'this CPU has AVX-512, on which they were never measured (--conv winograd takes them)';
+    }
     addon.register(threads);
     return undefined;
   } catch (error) {

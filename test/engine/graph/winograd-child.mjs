@@ -10,7 +10,7 @@ import { loadOperations } from '../../../dist/runtime/operations.js';
 const shapes = JSON.parse(process.argv[2]);
 const { cpu } = await locateRuntime();
 const tf = await loadTfjsNode(cpu, { hideGpu: true });
-const reason = loadOperations(cpu, Number(process.argv[3]));
+const reason = loadOperations(cpu, { threads: Number(process.argv[3]), isAsked: true });
 if (reason !== undefined) throw new Error(reason);
 const backend = tf.backend();
 
