@@ -1,8 +1,9 @@
 import { OptionError } from '../errors.ts';
 import { openOutputForReading } from '../export/open-output.ts';
 import { EXTRACT_OPTIONS, flagName, type OptionDefinition, resolveOptions } from '../options.ts';
+import { readNamedRun } from '../run/read-run-json.ts';
 import { s3OptionsOf } from '../s3/s3-options.ts';
-import { INHERITED_OPTIONS, readFinishedRun } from './saved-reducers.ts';
+import { INHERITED_OPTIONS } from './saved-reducers.ts';
 
 /**
  * Fills what defines the features from the run that `with` names; what is given stays, and is checked
@@ -22,7 +23,8 @@ export async function inheritOptions(
     s3: s3OptionsOf(storeOptions(raw)),
     signal,
   });
-  const there = (await readFinishedRun(saved)).options as Record<string, unknown>;
+  const run = await readNamedRun(saved, '--with', { hasReducer: true });
+  const there = run.options as Record<string, unknown>;
   const merged = { ...raw };
   for (const key of INHERITED_OPTIONS) {
     const isMeant = key === 'mode' || meansSomething(key, there.mode);
@@ -31,7 +33,7 @@ export async function inheritOptions(
   return merged;
 }
 
-export const STORE_OPTIONS = Object.entries(EXTRACT_OPTIONS).flatMap(([key, { group }]) =>
+const STORE_OPTIONS = Object.entries(EXTRACT_OPTIONS).flatMap(([key, { group }]) =>
   group === 'Store' ? [key] : [],
 );
 

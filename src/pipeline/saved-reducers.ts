@@ -5,6 +5,7 @@ import type { OutputStore } from '../export/output-store.ts';
 import { readWhole } from '../export/whole-file.ts';
 import type { ExtractOptions } from '../options.ts';
 import { readReducerFile } from '../reduce/reducer-file.ts';
+import { readNamedRun } from '../run/read-run-json.ts';
 import type { RunJson } from '../run/run-json.ts';
 import type { Extractor } from './extractor.ts';
 import type { ShardSums } from './reducer-fitting.ts';
@@ -36,7 +37,7 @@ export async function openSavedReducers(
   options: ExtractOptions,
   extractor: Extractor,
 ): Promise<{ readonly sha256: string; readonly fitting: ShardSums }> {
-  const run = await readFinishedRun(saved);
+  const run = await readNamedRun(saved, '--with', { hasReducer: true });
   refuseDifferences(saved.target, run, options, extractor);
   const bytes = await readWhole(saved, 'reducer.npz');
   const sha256 = createHash('sha256').update(bytes).digest('hex');
@@ -50,18 +51,6 @@ export async function openSavedReducers(
   const byLabel = readReducerFile(bytes);
   const reducers = outputLabels(extractor.outputs).map((label) => byLabel.get(label)!);
   return { sha256, fitting: { addShard: async () => {}, finish: async () => reducers } };
-}
-
-/** run.json of a complete run. @throws RunError */
-export async function readFinishedRun(saved: OutputStore): Promise<RunJson> {
-  const names = await saved.list('');
-  if (!['_SUCCESS', 'run.json', 'reducer.npz'].every((name) => names.includes(name))) {
-    throw new RunError(
-      `Expected a finished run with a reducer for --with but found ${names.length === 0 ? 'nothing' : 'an incomplete one'} in ${saved.target}.`,
-      { fix: 'Name the --out of a run that ended with _SUCCESS and had --k above 0.' },
-    );
-  }
-  return JSON.parse((await readWhole(saved, 'run.json')).toString()) as RunJson;
 }
 
 interface SavedModel {

@@ -1,7 +1,6 @@
-import { RunError } from '../errors.ts';
 import type { RunSummary } from '../events.ts';
 import type { OutputStore } from '../export/output-store.ts';
-import { readWhole } from '../export/whole-file.ts';
+import { readOwnRun } from '../run/read-run-json.ts';
 import type { RunJson } from '../run/run-json.ts';
 import type { UpdateReport } from './update/update.ts';
 
@@ -59,13 +58,6 @@ export function summarize(
  * @throws RunError when its output is gone.
  */
 export async function readSummary(output: OutputStore, update?: UpdateReport): Promise<RunSummary> {
-  const names = await output.list('');
-  if (!names.includes('_SUCCESS') || !names.includes('run.json')) {
-    throw new RunError(
-      `Expected the finished run in ${output.target} to have its run.json and _SUCCESS but found them removed.`,
-      { fix: 'Give --overwrite to compute the table anew, or name another --out.' },
-    );
-  }
-  const run = JSON.parse((await readWhole(output, 'run.json')).toString()) as RunJson;
+  const run = await readOwnRun(output);
   return summarize(run, output.target, true, update);
 }

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { isImg2FeaturesError, RunError } from '../errors.ts';
+import { isImg2FeaturesError } from '../errors.ts';
 import type { OutputStore } from '../export/output-store.ts';
 import { readWhole } from '../export/whole-file.ts';
 import type { ExtractOptions } from '../options.ts';
@@ -14,18 +14,6 @@ import { type StoreOptions, s3OptionsOf } from '../s3/s3-options.ts';
 import { openSource } from '../source/open-source.ts';
 import type { Source, SourceEntry } from '../source/source.ts';
 import { NO_IMAGES, type SourceImages, sourceImages } from './source-images.ts';
-
-/** run.json of a complete run. @throws RunError */
-export async function readRun(store: OutputStore, option: string): Promise<RunJson> {
-  const names = await store.list('');
-  if (!['_SUCCESS', 'run.json'].every((name) => names.includes(name))) {
-    throw new RunError(
-      `Expected a finished run for ${option} but found ${names.length === 0 ? 'nothing' : 'an incomplete one'} in ${store.target}.`,
-      { fix: 'Name the --out of a run that ended with _SUCCESS.' },
-    );
-  }
-  return JSON.parse((await readWhole(store, 'run.json')).toString()) as RunJson;
-}
 
 /** The reducer of the first output; undefined with --k 0. */
 export async function readReducer(store: OutputStore, run: RunJson): Promise<Reducer | undefined> {

@@ -8,12 +8,13 @@ import { textLines } from '../export/text-lines.ts';
 import type { Parts } from '../findings/parts.ts';
 import type { ExtractOptions } from '../options.ts';
 import { workFolder } from '../pipeline/work-folder.ts';
+import { readNamedRun } from '../run/read-run-json.ts';
 import { publishRun, type RunJson } from '../run/run-json.ts';
 import { acquireRunLock } from '../run/run-lock.ts';
 import { isS3Url } from '../s3/s3-address.ts';
 import { type StoreOptions, s3OptionsOf } from '../s3/s3-options.ts';
 import { joinRuns } from './compare-runs.ts';
-import { imagesOfRun, readReducer, readRun } from './finished-run.ts';
+import { imagesOfRun, readReducer } from './finished-run.ts';
 import { makeReport } from './make-report.ts';
 import { MAX_REJECTIONS, type PageRejection } from './page-data.ts';
 import { firstOutput, tableRows } from './table-rows.ts';
@@ -48,7 +49,7 @@ export async function reportRun(options: ReportRunOptions): Promise<ReportRunRes
   const reading = await openOutputForReading(options.run, { s3, signal });
   const closing: (() => Promise<void>)[] = [async () => reading.close?.()];
   try {
-    const run = await readRun(reading, 'report');
+    const run = await readNamedRun(reading, 'report');
     const own = tableRows(reading, run);
     const images = await imagesOfRun(run, options.run, stores, signal);
     closing.push(images.close);
@@ -59,7 +60,7 @@ export async function reportRun(options: ReportRunOptions): Promise<ReportRunRes
       expectRun(target);
       const store = await openOutputForReading(target, { s3, signal });
       closing.push(async () => store.close?.());
-      const other = await readRun(store, '--compare');
+      const other = await readNamedRun(store, '--compare');
       const joined = joinRuns(options.run, run, own, {
         target,
         run: other,

@@ -4,9 +4,8 @@ import { join } from 'node:path';
 import { RunError } from '../../errors.ts';
 import { writeDurably } from '../../export/durable-file.ts';
 import type { OutputStore, WrittenFile } from '../../export/output-store.ts';
-import { readWhole } from '../../export/whole-file.ts';
 import type { FinishedState } from '../../run/finished-state.ts';
-import type { RunJson } from '../../run/run-json.ts';
+import { readOwnRun } from '../../run/read-run-json.ts';
 import { readIntact } from './stored-rows.ts';
 
 /** What an update needs of the finished run's run.json. */
@@ -32,7 +31,7 @@ export async function readBaseRun(
 ): Promise<BaseRun> {
   const path = join(updateDir, 'base.json');
   if (existsSync(path)) return JSON.parse(await readFile(path, 'utf8')) as BaseRun;
-  const run = await readRunJson(output);
+  const run = await readOwnRun(output);
   if (
     run.fingerprint !== before.identity.fingerprint ||
     run.counts.extracted !== before.rows ||
@@ -65,15 +64,4 @@ export async function keepBaseRun(
   }
   const facts = JSON.stringify(base);
   await writeDurably(join(updateDir, 'base.json'), 'the facts of the finished run', facts);
-}
-
-async function readRunJson(output: OutputStore): Promise<RunJson> {
-  const names = await output.list('');
-  if (!names.includes('_SUCCESS') || !names.includes('run.json')) {
-    throw new RunError(
-      `Expected the finished run in ${output.target} to have its run.json and _SUCCESS but found them removed.`,
-      { fix: 'Give --overwrite to compute the table anew, or name another --out.' },
-    );
-  }
-  return JSON.parse((await readWhole(output, 'run.json')).toString()) as RunJson;
 }
