@@ -2,8 +2,8 @@
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { cacheFolder } from './cache-folder.mjs';
 
 const BUILD_MS = 15 * 60_000;
 
@@ -43,11 +43,4 @@ export function pythonEnvironment(name, requirements) {
   }
   writeFileSync(isWhole, '');
   return python;
-}
-
-/** The same rule as src/runtime/cache-dir.ts; scripts run before anything is built. */
-function cacheFolder() {
-  const { IMG2FEATURES_CACHE: own, XDG_CACHE_HOME: xdg, HOME: home } = process.env;
-  if (own) return own;
-  return join(xdg?.startsWith('/') ? xdg : join(home || homedir(), '.cache'), 'img2features');
 }

@@ -13,9 +13,10 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { createServer } from 'node:net';
-import { homedir, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { cacheFolder } from './cache-folder.mjs';
 
 const GATEWAY = { module: 'github.com/versity/versitygw/cmd/versitygw', version: 'v1.8.0' };
 const MOTO = 'moto[server]==5.2.1';
@@ -182,11 +183,4 @@ async function answers(endpoint) {
     }
   }
   return false;
-}
-
-/** The same rule as src/runtime/cache-dir.ts; scripts run before anything is built. */
-function cacheFolder() {
-  const { IMG2FEATURES_CACHE: own, XDG_CACHE_HOME: xdg, HOME: home } = process.env;
-  if (own) return own;
-  return join(xdg?.startsWith('/') ? xdg : join(home || homedir(), '.cache'), 'img2features');
 }
