@@ -1,4 +1,9 @@
-import { Agent as HttpAgent, type IncomingMessage, request as requestHttp } from 'node:http';
+import {
+  type AgentOptions,
+  Agent as HttpAgent,
+  type IncomingMessage,
+  request as requestHttp,
+} from 'node:http';
 import { Agent as HttpsAgent, request as requestHttps } from 'node:https';
 import type { S3Client } from '@aws-sdk/client-s3';
 import { type Credentials, encodeKey, signGet } from './sign-get.ts';
@@ -11,6 +16,15 @@ interface Target {
   readonly host: string;
   /** What stands before the key. */
   readonly base: string;
+}
+
+export interface DirectGetOptions {
+  readonly region: string;
+  readonly bucket: string;
+  /** Requests go without a signature. */
+  readonly isAnonymous: boolean;
+  /** Of the agents, as the SDK's. */
+  readonly sockets: AgentOptions;
 }
 
 /** What the SDK's config holds at run time beyond its types. */
@@ -31,12 +45,10 @@ export class DirectGet {
   readonly #isAnonymous: boolean;
   #target: Target | 'none' | undefined;
 
-  /** @param isAnonymous requests go without a signature */
-  constructor(client: S3Client, region: string, bucket: string, isAnonymous = false) {
+  constructor(client: S3Client, { region, bucket, isAnonymous, sockets }: DirectGetOptions) {
     this.#isAnonymous = isAnonymous;
     this.#client = client;
     this.#region = region;
-    const sockets = { keepAlive: true, maxSockets: 128 };
     this.#agents = { http: new HttpAgent(sockets), https: new HttpsAgent(sockets) };
     // Directory buckets are signed with a session of their own.
     if (bucket.endsWith('--x-s3')) this.#target = 'none';

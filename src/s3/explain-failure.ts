@@ -1,5 +1,6 @@
 import { ExportError, type Img2FeaturesError, SourceError } from '../errors.ts';
 import type { Failure, FailureKind } from './classify-failure.ts';
+import { proxyAdvice } from './proxy.ts';
 
 /** What was being asked of the store, in the words of the message. */
 export interface Request {
@@ -128,7 +129,7 @@ function explainBroken(
     found: isName
       ? `that the host of ${place(store)} has no address`
       : `no answer from ${place(store)}`,
-    fix: hint,
+    fix: [hint, proxyAdvice(store.endpoint)].filter((part) => part !== undefined).join(' '),
   };
 }
 

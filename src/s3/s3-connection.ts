@@ -7,6 +7,7 @@ import { type Attempt, runAttempt } from './attempt.ts';
 import { classifyFailure, type Failure, type FailureKind } from './classify-failure.ts';
 import { DirectGet } from './direct-get.ts';
 import { explainFailure, type Request } from './explain-failure.ts';
+import { proxyOptions } from './proxy.ts';
 import { RequestLimit } from './request-limit.ts';
 import { namedEndpoint, type S3Options } from './s3-options.ts';
 
@@ -237,7 +238,8 @@ async function openClient(
   process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
   const sdk = await import('@aws-sdk/client-s3');
   const { endpoint, profile, isAnonymous = false, timeoutMs } = options;
-  const sockets = { keepAlive: true, maxSockets: 128, keepAliveMsecs: 1000 };
+  const proxy = proxyOptions(namedEndpoint(options));
+  const sockets = { keepAlive: true, maxSockets: 128, keepAliveMsecs: 1000, ...proxy };
   const config = {
     ...(endpoint !== undefined && { endpoint }),
     ...(profile !== undefined && { profile }),
@@ -259,7 +261,8 @@ async function openClient(
   };
   const found = region ?? (await regionOfChain(new sdk.S3Client(config)));
   const client = new sdk.S3Client({ ...config, region: found });
-  return { client, sdk, direct: new DirectGet(client, found, bucket, isAnonymous), region: found };
+  const direct = new DirectGet(client, { region: found, bucket, isAnonymous, sockets });
+  return { client, sdk, direct, region: found };
 }
 
 /** No credentials are looked for, and requests go as they are. */
