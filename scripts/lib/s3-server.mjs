@@ -20,7 +20,7 @@ import { cacheFolder } from './cache-folder.mjs';
 
 const GATEWAY = { module: 'github.com/versity/versitygw/cmd/versitygw', version: 'v1.8.0' };
 const MOTO = 'moto[server]==5.2.1';
-const BUILD_MS = 8 * 60_000;
+const BUILD_MS = 15 * 60_000;
 const START_MS = 30_000;
 
 /** @typedef {{ kind: 'versitygw' | 'moto', command: string }} FoundServer */
