@@ -4,7 +4,7 @@
  * another file, and one that is there is whole and the right one.
  */
 import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
@@ -24,9 +24,9 @@ interface OperationsAddon {
   register(threads: number): void;
 }
 
-/** Their instructions are x86's. */
-export function hasOperations(platform: PlatformKey): boolean {
-  return platform === 'linux-x64';
+/** Their instructions are x86's; and who packs this program into one file leaves their sources out. */
+export function hasOperations(platform: PlatformKey | undefined): boolean {
+  return platform === 'linux-x64' && existsSync(SOURCES);
 }
 
 export function operationSources(): string[] {
