@@ -112,9 +112,14 @@ describe.skipIf(found.cpu === undefined)('with TensorFlow', () => {
     const cache = process.env.IMG2FEATURES_CACHE;
     const file = join(temporaryDir(), 'file');
     writeFileSync(file, '');
+    const { TMPDIR } = process.env;
     process.env.IMG2FEATURES_CACHE = join(file, 'cache');
+    // A temporary folder would take its place.
+    process.env.TMPDIR = join(file, 'temporary');
     onTestFinished(() => {
       process.env.IMG2FEATURES_CACHE = cache;
+      if (TMPDIR === undefined) delete process.env.TMPDIR;
+      else process.env.TMPDIR = TMPDIR;
     });
     const engine = await open(folder, { device: 'cpu' });
     expect(engine.info.engine).toBe('eager');
