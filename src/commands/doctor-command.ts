@@ -2,12 +2,12 @@ import type { Argv } from 'yargs';
 import type { Check, CheckName } from '../doctor/check.ts';
 import { flag } from '../option-values.ts';
 import { EXTRACT_OPTIONS, flagName } from '../options.ts';
-import { storeOptions } from '../pipeline/inherit-options.ts';
 import { s3OptionsOf } from '../s3/s3-options.ts';
+import { STORE_KEYS, storeOptions } from '../store-options.ts';
 import { createPaint } from '../terminal/colors.ts';
 import type { CommandContext } from './command-context.ts';
 import type { ExitStatus } from './exit-status.ts';
-import { addOptions, configOption, givenOptions, STORE_KEYS } from './given-options.ts';
+import { addOptions, configOption, givenOptions } from './given-options.ts';
 
 const KEYS = ['model', 'preprocessing', 'device', ...STORE_KEYS] as const;
 

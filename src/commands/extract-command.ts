@@ -7,7 +7,7 @@ import { createReporter } from '../terminal/reporter.ts';
 import type { CommandContext } from './command-context.ts';
 import { dryRun } from './dry-run.ts';
 import type { ExitStatus } from './exit-status.ts';
-import { addOptions, configOption, givenOptions } from './given-options.ts';
+import { addOptions, configOption, givenOptions, modeOption } from './given-options.ts';
 
 /** `img2features <input> --mode … --out …`: the main job. */
 export function addExtractCommand(
@@ -86,17 +86,11 @@ async function runExtract(
 function runOptions(command: Argv) {
   return configOption(
     addOptions(
-      command
+      modeOption(command)
         .positional('input', {
           type: 'string',
           describe:
             'A folder (dataset/<class>/<image>), s3://bucket/prefix, one image, or a list of paths (.txt, .jsonl)',
-        })
-        .option('mode', {
-          type: 'string',
-          requiresArg: true,
-          group: 'Features:',
-          describe: 'pixels (10×10 RGB), vgg16, or cnn (any model folder by --model)',
         })
         .option('out', {
           type: 'string',

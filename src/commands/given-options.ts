@@ -7,7 +7,7 @@ import { EXTRACT_OPTIONS, flagName, type OptionDefinition } from '../options.ts'
 import type { CommandContext } from './command-context.ts';
 
 /** Everything that a configuration file may hold, as flags. */
-export const KNOWN_FLAGS: readonly string[] = [
+const KNOWN_FLAGS: readonly string[] = [
   'input',
   'mode',
   'out',
@@ -17,11 +17,6 @@ export const KNOWN_FLAGS: readonly string[] = [
 ];
 
 const DEFINITIONS = EXTRACT_OPTIONS as Record<string, OptionDefinition<unknown>>;
-
-/** The keys of options.ts that say how a store is reached. */
-export const STORE_KEYS = Object.keys(DEFINITIONS).filter(
-  (key) => DEFINITIONS[key]!.group === 'Store',
-);
 
 /** `--config` for a command. */
 export function configOption<T>(command: Argv<T>) {
@@ -35,7 +30,7 @@ export function configOption<T>(command: Argv<T>) {
 }
 
 /** What yargs is told of an option of options.ts; values stay text, so that options.ts alone checks them. */
-export function yargsOption(definition: OptionDefinition<unknown>): Options {
+function yargsOption(definition: OptionDefinition<unknown>): Options {
   const { default: fallback, defaultText } = definition;
   const shown = defaultText ?? (fallback === undefined ? undefined : String(fallback));
   return {
@@ -45,6 +40,16 @@ export function yargsOption(definition: OptionDefinition<unknown>): Options {
     group: `${definition.group}:`,
     ...(shown === undefined ? {} : { defaultDescription: shown }),
   };
+}
+
+/** `--mode`, which has no entry in options.ts: there it decides what the others mean. */
+export function modeOption(command: Argv) {
+  return command.option('mode', {
+    type: 'string',
+    requiresArg: true,
+    group: 'Features:',
+    describe: 'pixels (10×10 RGB), vgg16, or cnn (any model folder by --model)',
+  });
 }
 
 /** Adds options of options.ts by their keys. */

@@ -4,13 +4,13 @@ import type { FindingKind } from '../findings/finding.ts';
 import type { KindCount } from '../findings/findings-file.ts';
 import { flag } from '../option-values.ts';
 import { EXTRACT_OPTIONS, flagName } from '../options.ts';
-import { storeOptions } from '../pipeline/inherit-options.ts';
+import { STORE_KEYS, storeOptions } from '../store-options.ts';
 import { printable } from '../terminal/escape.ts';
 import { describeFindings } from '../terminal/findings.ts';
 import { formatBytes } from '../terminal/units.ts';
 import type { CommandContext } from './command-context.ts';
 import type { ExitStatus } from './exit-status.ts';
-import { addOptions, configOption, givenOptions, STORE_KEYS } from './given-options.ts';
+import { addOptions, configOption, givenOptions } from './given-options.ts';
 
 const KEYS = ['thumbnails', ...STORE_KEYS] as const;
 

@@ -1,11 +1,11 @@
 import type { Argv } from 'yargs';
 import { flagName } from '../options.ts';
-import { storeOptions } from '../pipeline/inherit-options.ts';
 import { s3OptionsOf } from '../s3/s3-options.ts';
+import { STORE_KEYS, storeOptions } from '../store-options.ts';
 import { printable } from '../terminal/escape.ts';
 import type { CommandContext } from './command-context.ts';
 import type { ExitStatus } from './exit-status.ts';
-import { addOptions, configOption, givenOptions, STORE_KEYS } from './given-options.ts';
+import { addOptions, configOption, givenOptions } from './given-options.ts';
 
 /** `img2features verify <run>`: does a finished run still hold what it says? */
 export function addVerifyCommand(

@@ -10,7 +10,7 @@ import {
 } from '../options.ts';
 import type { CommandContext } from './command-context.ts';
 import type { ExitStatus } from './exit-status.ts';
-import { addOptions, configOption, givenOptions } from './given-options.ts';
+import { addOptions, configOption, givenOptions, modeOption } from './given-options.ts';
 
 /** A worker sees rows, never a run or its table: options of those mean nothing to it. */
 const OF_RUNS: readonly string[] = ['k', 'standardize', 'with', 'limit'];
@@ -28,17 +28,7 @@ export function addWorkerCommand(
     'worker',
     'Answer Arrow streams of images on stdin with features on stdout (for Spark)',
     (command) =>
-      configOption(
-        addOptions(
-          command.option('mode', {
-            type: 'string',
-            requiresArg: true,
-            group: 'Features:',
-            describe: 'pixels (10×10 RGB), vgg16, or cnn (any model folder by --model)',
-          }) as Argv,
-          WORKER_KEYS,
-        ),
-      ).example(
+      configOption(addOptions(modeOption(command) as Argv, WORKER_KEYS)).example(
         '$0 worker --mode pixels < images.arrows > features.arrows',
         'One stream of origins',
       ),

@@ -1,8 +1,9 @@
 import { OptionError } from '../errors.ts';
 import { openOutputForReading } from '../export/open-output.ts';
-import { EXTRACT_OPTIONS, flagName, type OptionDefinition, resolveOptions } from '../options.ts';
+import { EXTRACT_OPTIONS, flagName, type OptionDefinition } from '../options.ts';
 import { readNamedRun } from '../run/read-run-json.ts';
 import { s3OptionsOf } from '../s3/s3-options.ts';
+import { storeOptions } from '../store-options.ts';
 import { INHERITED_OPTIONS } from './saved-reducers.ts';
 
 /**
@@ -31,16 +32,6 @@ export async function inheritOptions(
     if (isMeant && there[key] !== undefined) merged[flagName(key)] ??= there[key];
   }
   return merged;
-}
-
-const STORE_OPTIONS = Object.entries(EXTRACT_OPTIONS).flatMap(([key, { group }]) =>
-  group === 'Store' ? [key] : [],
-);
-
-/** How to reach a run that is only named: checked before there is a mode, which the run itself will tell. */
-export function storeOptions(raw: Readonly<Record<string, unknown>>) {
-  const given = STORE_OPTIONS.map((key) => [key, raw[flagName(key)]]);
-  return resolveOptions({ input: '.', out: '.', mode: 'pixels', ...Object.fromEntries(given) });
 }
 
 /** run.json holds the defaults of options that its mode does not take, too. */

@@ -1,0 +1,16 @@
+import { EXTRACT_OPTIONS, flagName, type OptionDefinition, resolveOptions } from './options.ts';
+
+/** The keys of options.ts that say how a store is reached. */
+export const STORE_KEYS: readonly string[] = Object.entries(
+  EXTRACT_OPTIONS as Record<string, OptionDefinition<unknown>>,
+).flatMap(([key, { group }]) => (group === 'Store' ? [key] : []));
+
+/**
+ * How to reach a run that is only named (`verify`, `report`, `--with`), where there is no mode to check options by.
+ * @param raw keys are flags ("s3-endpoint")
+ * @throws OptionError
+ */
+export function storeOptions(raw: Readonly<Record<string, unknown>>) {
+  const given = STORE_KEYS.map((key) => [key, raw[flagName(key)]]);
+  return resolveOptions({ input: '.', out: '.', mode: 'pixels', ...Object.fromEntries(given) });
+}
