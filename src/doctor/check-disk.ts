@@ -1,8 +1,9 @@
 import { constants } from 'node:fs';
-import { access, mkdir, rm, stat, statfs, writeFile } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { access, mkdir, rm, stat, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
 import { errnoOf } from '../errors.ts';
 import { cacheDir } from '../runtime/cache-dir.ts';
+import { freeSpace } from '../runtime/free-space.ts';
 import { formatBytes } from '../terminal/units.ts';
 import { type Check, type Finding, makeCheck } from './check.ts';
 
@@ -50,20 +51,8 @@ export async function checkDisk(out: string | undefined): Promise<Check> {
 }
 
 async function look(what: Place['what'], path: string): Promise<Place> {
-  const existing = await nearestFolder(path);
-  const space = await statfs(existing).catch(() => undefined);
-  return {
-    what,
-    path,
-    existing,
-    freeBytes: space === undefined ? undefined : Number(space.bavail) * Number(space.bsize),
-    refusal: await refusalOf(existing),
-  };
-}
-
-async function nearestFolder(path: string): Promise<string> {
-  const found = await stat(path).catch(() => undefined);
-  return found !== undefined || dirname(path) === path ? path : nearestFolder(dirname(path));
+  const { existing, bytes } = await freeSpace(path);
+  return { what, path, existing, freeBytes: bytes, refusal: await refusalOf(existing) };
 }
 
 /** By trying: permissions, read-only mounts and full disks all look alike to `access`. */

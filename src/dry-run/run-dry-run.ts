@@ -1,6 +1,4 @@
 /** What a run would read, take and leave, before any of it happens. Nothing is written to --out. */
-import { stat, statfs } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
 import { type FeatureColumn, featureColumns, selectColumns } from '../export/column-names.ts';
 import type { ExtractOptions } from '../options.ts';
 import { decodeOptions } from '../pipeline/describe-run.ts';
@@ -8,6 +6,7 @@ import { freezeListing } from '../pipeline/freeze-listing.ts';
 import { openPixelsExtractor } from '../pipeline/pixels-extractor.ts';
 import type { UpdateCounts } from '../pipeline/update/compare-manifests.ts';
 import { previewUpdate, wantedImages } from '../pipeline/update/preview-update.ts';
+import { freeSpace } from '../runtime/free-space.ts';
 import { isS3Url } from '../s3/s3-address.ts';
 import { s3OptionsOf } from '../s3/s3-options.ts';
 import { openSource } from '../source/open-source.ts';
@@ -83,7 +82,7 @@ export async function runDryRun(options: ExtractOptions, signal: AbortSignal): P
       columns: columns.map(({ name, length }: FeatureColumn) => ({ name, length })),
       output: expectedOutput(options.format, shape),
       stateBytes: expectedStateBytes(shape),
-      freeBytes: await freeBytes(options.out),
+      freeBytes: isS3Url(options.out) ? null : ((await freeSpace(options.out)).bytes ?? null),
       network: network?.rate ?? null,
       time: expectedTime(computed, sample.imagesPerSecond, rate) ?? null,
       update: update ?? null,
@@ -111,15 +110,4 @@ async function networkOf(
   if (options.mode === 'pixels') return undefined;
   const { describeNetwork } = await import('./describe-network.ts');
   return describeNetwork(options, signal);
-}
-
-/** Of the disk that --out is on, which need not exist yet. */
-async function freeBytes(out: string): Promise<number | null> {
-  if (isS3Url(out)) return null;
-  let folder = resolve(out);
-  while ((await stat(folder).catch(() => undefined)) === undefined && dirname(folder) !== folder) {
-    folder = dirname(folder);
-  }
-  const space = await statfs(folder).catch(() => undefined);
-  return space === undefined ? null : space.bavail * space.bsize;
 }

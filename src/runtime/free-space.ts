@@ -1,0 +1,21 @@
+import { stat, statfs } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+
+/** Room for a folder that need not exist yet. */
+export interface FreeSpace {
+  /** The folder itself, or the nearest above it that exists. */
+  readonly existing: string;
+  /** What this user may still write there; undefined where the system does not tell. */
+  readonly bytes: number | undefined;
+}
+
+export async function freeSpace(path: string): Promise<FreeSpace> {
+  const existing = await nearestExisting(resolve(path));
+  const space = await statfs(existing).catch(() => undefined);
+  return { existing, bytes: space === undefined ? undefined : space.bavail * space.bsize };
+}
+
+async function nearestExisting(path: string): Promise<string> {
+  const found = await stat(path).catch(() => undefined);
+  return found !== undefined || dirname(path) === path ? path : nearestExisting(dirname(path));
+}
