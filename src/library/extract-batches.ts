@@ -18,7 +18,7 @@ import { openSavedReducers } from '../pipeline/saved-reducers.ts';
 import { StageClock } from '../pipeline/stage-clock.ts';
 import { watchChunks } from '../pipeline/watch-chunks.ts';
 import type { Reducer } from '../reduce/reducer.ts';
-import { planShards, SHARD_ROWS } from '../run/plan-shards.ts';
+import { planRun } from '../run/plan-shards.ts';
 import { s3OptionsOf } from '../s3/s3-options.ts';
 import { openSource } from '../source/open-source.ts';
 import { type FeatureOptions, resolveFeatureOptions } from './feature-options.ts';
@@ -78,11 +78,8 @@ export async function* extractBatches(
     const { buildRecordBatch, featureSchema } = await import('../export/features-table.ts');
     const { mode, workers, imageTimeout } = resolved;
     const schema = featureSchema(featureColumns(mode, extractor.outputs, reducers[0]?.k ?? 0));
-    const { shards } = planShards({
-      count: manifest.count,
-      rowBytes: 4 * extractor.outputs.reduce((sum, { length }) => sum + length, 0),
-      maxShardRows: mode === 'pixels' ? SHARD_ROWS.pixels : SHARD_ROWS.network,
-    });
+    const lengths = extractor.outputs.map(({ length }) => length);
+    const { shards } = planRun(manifest.count, { isPixels: mode === 'pixels', lengths });
     const pixels = decodeOptions(resolved, extractor.inputSize);
     const pool = new DecodePool(pixels, workers, { imageTimeoutMs: imageTimeout * 1000 });
     closing.push(() => pool.close());

@@ -4,7 +4,7 @@ import type { OutputStore } from '../export/output-store.ts';
 import type { ExtractOptions } from '../options.ts';
 import type { RunIdentity } from '../run/fingerprint.ts';
 import type { Manifest } from '../run/manifest.ts';
-import { planShards, SHARD_ROWS } from '../run/plan-shards.ts';
+import { planRun } from '../run/plan-shards.ts';
 import type { OpenRunOptions } from '../run/run-identity.ts';
 import { RunStore } from '../run/run-store.ts';
 import type { Source } from '../source/source.ts';
@@ -50,11 +50,7 @@ export async function openRun(context: OpenRunContext): Promise<OpenedRun> {
     identity,
     manifest,
     lengths,
-    plan: planShards({
-      count: manifest.count,
-      rowBytes: 4 * lengths.reduce((sum, length) => sum + length, 0),
-      maxShardRows: options.mode === 'pixels' ? SHARD_ROWS.pixels : SHARD_ROWS.network,
-    }),
+    plan: planRun(manifest.count, { isPixels: options.mode === 'pixels', lengths }),
     overwrite: options.overwrite,
   });
 

@@ -47,6 +47,18 @@ const PART_ROWS = 8192;
 /** Shards end on a multiple of this where they can, so that batches of a power of two come out whole. */
 const ROW_STEP = 64;
 
+/** The plan of a run; everything that must give its numbers cuts alike, for no batch crosses a shard. */
+export function planRun(
+  count: number,
+  { isPixels, lengths }: { readonly isPixels: boolean; readonly lengths: readonly number[] },
+): ShardPlan {
+  return planShards({
+    count,
+    rowBytes: 4 * lengths.reduce((sum, length) => sum + length, 0),
+    maxShardRows: isPixels ? SHARD_ROWS.pixels : SHARD_ROWS.network,
+  });
+}
+
 /** Cuts `count` images into shards and parts. The same arguments give the same plan. */
 export function planShards({ count, rowBytes, maxShardRows }: PlanOptions): ShardPlan {
   const shardRows = roundDown(Math.min(maxShardRows, Math.floor(SHARD_BYTES / rowBytes)));
