@@ -14,6 +14,8 @@ export interface ModelOptions {
   readonly device?: 'auto' | 'cuda' | 'cpu' | 'wasm' | undefined;
   /** One TensorFlow graph, or layer by layer. Default: auto. */
   readonly engine?: 'auto' | 'graph' | 'eager' | undefined;
+  /** 3×3 convolutions on the CPU: Winograd's, or TensorFlow's. Default: auto. */
+  readonly conv?: 'auto' | 'winograd' | 'direct' | undefined;
   /** Arithmetic of the convolutions. Default: fp32. */
   readonly precision?: 'fp32' | 'tf32' | 'bf16' | 'fp16' | undefined;
   /** Images in a batch, 1 to 4096. Default: auto, by device. */
@@ -53,6 +55,8 @@ export interface FeatureOptions extends ModelOptions {
   readonly s3Profile?: string | undefined;
   readonly s3PathStyle?: boolean | undefined;
   readonly requesterPays?: boolean | undefined;
+  /** Read public buckets without credentials. Default: false. */
+  readonly s3Anonymous?: boolean | undefined;
   /** Seconds without a byte after which a request is tried again. Default: 15. */
   readonly s3Timeout?: number | undefined;
   /** Seconds to try one request again before it is an error. Default: 600. */
@@ -65,6 +69,7 @@ const MODEL_KEYS = [
   'preprocessing',
   'device',
   'engine',
+  'conv',
   'precision',
   'batch',
   'resize',
@@ -89,6 +94,7 @@ const FEATURE_KEYS = [
   's3Profile',
   's3PathStyle',
   'requesterPays',
+  's3Anonymous',
   's3Timeout',
   's3Patience',
 ] as const satisfies (keyof FeatureOptions)[];
