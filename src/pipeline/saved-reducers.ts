@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { EngineOutput } from '../engine/engine.ts';
 import { RunError } from '../errors.ts';
 import { outputLabels } from '../export/column-names.ts';
 import type { OutputStore } from '../export/output-store.ts';
@@ -48,9 +49,14 @@ export async function openSavedReducers(
       { fix: 'Restore the file, or run the extraction again.' },
     );
   }
+  return { sha256, fitting: fittedBefore(bytes, extractor.outputs) };
+}
+
+/** The reducers of a reducer.npz, one for each output, in place of a fit. */
+export function fittedBefore(bytes: Uint8Array, outputs: readonly EngineOutput[]): ShardSums {
   const byLabel = readReducerFile(bytes);
-  const reducers = outputLabels(extractor.outputs).map((label) => byLabel.get(label)!);
-  return { sha256, fitting: { addShard: async () => {}, finish: async () => reducers } };
+  const reducers = outputLabels(outputs).map((label) => byLabel.get(label)!);
+  return { addShard: async () => {}, finish: async () => reducers };
 }
 
 interface SavedModel {

@@ -3,16 +3,15 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { EngineOutput } from '../../engine/engine.ts';
 import { RunError } from '../../errors.ts';
-import { outputLabels } from '../../export/column-names.ts';
 import { writeDurably } from '../../export/durable-file.ts';
 import type { OutputStore, WrittenFile } from '../../export/output-store.ts';
-import { readReducerFile } from '../../reduce/reducer-file.ts';
 import type { Manifest } from '../../run/manifest.ts';
 import { PUBLISHING_FILE, promoteUpdate, UPDATE_FOLDER } from '../../run/promote-update.ts';
 import type { RunLock } from '../../run/run-lock.ts';
 import type { RunStore } from '../../run/run-store.ts';
 import { clearOutput } from '../prepare-output.ts';
 import type { ShardSums } from '../reducer-fitting.ts';
+import { fittedBefore } from '../saved-reducers.ts';
 import type { UpdateCounts } from './compare-manifests.ts';
 import type { ReusedRows } from './reuse-rows.ts';
 
@@ -76,9 +75,7 @@ export class Update {
         { fix: 'Give --refit to fit it anew.' },
       );
     }
-    const byLabel = readReducerFile(bytes);
-    const reducers = outputLabels(outputs).map((label) => byLabel.get(label)!);
-    return { addShard: async () => {}, finish: async () => reducers };
+    return fittedBefore(bytes, outputs);
   }
 
   /** The new table is whole and waits unseen: takes `_SUCCESS` away, and what the new table does not replace. */
