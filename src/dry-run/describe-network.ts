@@ -70,7 +70,9 @@ async function findRate(
   const { device } = choice;
   const { weightsSha256 } = folder.metadata;
   const key = { weightsSha256, device, precision: options.precision, layers: options.layer };
-  const recorded = await readRate(key);
+  // Rates are kept of what a run takes by itself; other engines and kernels are measured.
+  const isUsual = options.engine === 'auto' && options.conv === 'auto';
+  const recorded = isUsual ? await readRate(key) : undefined;
   if (recorded !== undefined) {
     return { device, imagesPerSecond: recorded.imagesPerSecond, from: recorded.by };
   }
@@ -85,6 +87,7 @@ async function findRate(
       device: options.device,
       precision: options.precision,
       engine: options.engine,
+      conv: options.conv,
       threads: 0,
     },
     folder,
@@ -94,10 +97,10 @@ async function findRate(
   try {
     const { imagesPerSecond } = await measureRate(engine, signal, { longestMs: 1000 });
     const measured = engine.info.device;
-    await recordRate(
-      { ...key, device: measured },
-      { imagesPerSecond, by: 'dry-run', at: new Date().toISOString() },
-    );
+    if (isUsual) {
+      const rate = { imagesPerSecond, by: 'dry-run', at: new Date().toISOString() } as const;
+      await recordRate({ ...key, device: measured }, rate);
+    }
     return { device: measured, imagesPerSecond, from: 'dry-run' };
   } finally {
     await engine.close();
