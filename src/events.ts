@@ -81,9 +81,11 @@ export interface RunTiming {
   readonly resizeMs: number;
   /** Library and model load of the engine; 0 for pixels. */
   readonly engineStartMs: number;
-  /** The network alone, on ready batches. */
+  /** On a GPU: choosing the batch and one batch of noise, after the start and before the first image. */
+  readonly engineWarmUpMs: number;
+  /** The network alone, on ready batches; summed over the engines where there are several. */
   readonly engineBusyMs: number;
-  /** Images per second of the network alone; 0 for pixels. */
+  /** Images per second of the network alone, the engines' rates added up; 0 for pixels. */
   readonly engineImagesPerSecond: number;
   /** Images per second from the first file read to the last file written, engine start left out. */
   readonly pipelineImagesPerSecond: number;

@@ -14,6 +14,7 @@ import { loadExport } from './pipeline/load-export.ts';
 import { openExtractor } from './pipeline/open-extractor.ts';
 import { type OpenedRun, openRun } from './pipeline/open-run.ts';
 import { Progress } from './pipeline/progress.ts';
+import { recordedBatch } from './pipeline/recorded-batch.ts';
 import { ReducerFitting } from './pipeline/reducer-fitting.ts';
 import { openSavedReducers } from './pipeline/saved-reducers.ts';
 import { type RunClock, StageClock } from './pipeline/stage-clock.ts';
@@ -54,7 +55,10 @@ export async function extract(
     const s3 = s3OptionsOf(options);
     const source = openSource(options.input, { originForm: options.origin, s3 });
     closing.push(async () => source.close?.());
-    const opening = openExtractor(options, hooks);
+    const opening = openExtractor(options, {
+      ...hooks,
+      recordedBatch: () => recordedBatch(options),
+    });
     const opened = opening.catch(() => undefined); // heard below; this one only closes
     closing.push(async () => (await opened)?.close());
     const listed = await clock.time('list', () => freezeListing(source, options.limit, signal));

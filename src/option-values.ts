@@ -63,6 +63,19 @@ export function someOf<const T extends readonly string[]>(...choices: T): Parser
   return Object.assign(parse, { choices, isList: true });
 }
 
+/** `all`, or different numbers from 0 on, separated by commas. */
+export function gpuNumbers(): Parser<'all' | number[]> {
+  return (value, name) => {
+    if (value === 'all') return 'all';
+    const words = Array.isArray(value) ? value.map(String) : scalar(value, name).split(',');
+    const numbers = words.map((word) => (/^\s*\d{1,4}\s*$/.test(word) ? Number(word) : -1));
+    if (numbers.length === 0 || numbers.includes(-1) || new Set(numbers).size !== numbers.length) {
+      throw expected('all, or numbers of GPUs such as 0,1', name, value);
+    }
+    return numbers;
+  };
+}
+
 export function text(what: string): Parser<string> {
   return (value, name) => {
     const given = scalar(value, name);

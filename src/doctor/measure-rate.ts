@@ -1,4 +1,5 @@
 import type { Engine } from '../engine/engine.ts';
+import { noise } from '../engine/noise.ts';
 
 export interface MeasuredRate {
   /** Of the network alone, warm-up left out. */
@@ -30,15 +31,4 @@ export async function measureRate(
     images += batch;
   }
   return { imagesPerSecond: (1000 * images) / (engine.busyMs() - before), images, batch };
-}
-
-/** The same bytes each time (a linear congruential generator): zeros could be a special case. */
-function noise(length: number): Uint8Array {
-  const bytes = new Uint8Array(length);
-  let state = 1;
-  for (let i = 0; i < length; i++) {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    bytes[i] = state >>> 24;
-  }
-  return bytes;
 }

@@ -6,8 +6,11 @@
 import { Worker } from 'node:worker_threads';
 import { EngineError, isImg2FeaturesError } from '../errors.ts';
 import { writeFrame, writeJsonFrame } from './frame-pipe.ts';
+import { HalvingRun } from './halving-run.ts';
 import { loadNetwork } from './load-network.ts';
-import type { Network } from './network.ts';
+import type { Network, NetworkResult } from './network.ts';
+import { noise } from './noise.ts';
+import { saysOutOfMemory } from './out-of-memory.ts';
 import {
   type DoneMessage,
   decodeJson,
@@ -16,6 +19,7 @@ import {
   type Frame,
   ProtocolError,
   type StartMessage,
+  type TrialMessage,
 } from './protocol.ts';
 
 const PIPE = 3;
@@ -24,6 +28,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal
 
 let network: Network | undefined;
 let bytesPerImage = 0;
+const halving = new HalvingRun();
 let queue = Promise.resolve();
 
 const reader = new Worker(new URL('./frame-reader.js', import.meta.url), { workerData: PIPE });
@@ -35,6 +40,7 @@ async function answer(frame: Frame): Promise<void> {
   try {
     if (frame.type === FRAME.start) await start(decodeJson<StartMessage>(frame.payload));
     else if (frame.type === FRAME.batch) runBatch(frame);
+    else if (frame.type === FRAME.trial) runTrial(frame);
   } catch (error) {
     writeJsonFrame(PIPE, FRAME.failed, frame.id, describeFailure(error));
   }
@@ -49,17 +55,31 @@ async function start(message: StartMessage): Promise<void> {
 }
 
 function runBatch({ id, payload }: Frame): void {
-  if (network === undefined) throw new EngineError('Expected a loaded model but found none.');
-  const result = network.run(payload, payload.length / bytesPerImage);
+  const result = halving.run(loadedNetwork(), payload, payload.length / bytesPerImage);
   for (const values of result.outputs) {
     const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
     writeFrame(PIPE, FRAME.output, id, bytes);
   }
+  writeDone(id, result);
+}
+
+function runTrial({ id, payload }: Frame): void {
+  const { images } = decodeJson<TrialMessage>(payload);
+  writeDone(id, loadedNetwork().run(noise(images * bytesPerImage), images));
+}
+
+function loadedNetwork(): Network {
+  if (network === undefined) throw new EngineError('Expected a loaded model but found none.');
+  return network;
+}
+
+function writeDone(id: number, { busyMs }: NetworkResult): void {
   const done: DoneMessage = {
-    busyMs: result.busyMs,
-    numTensors: network.numTensors(),
+    busyMs,
+    numTensors: loadedNetwork().numTensors(),
     // Linux and macOS both count kilobytes here.
     peakRssBytes: process.resourceUsage().maxRSS * 1024,
+    ...(halving.most !== undefined && { halvedTo: halving.most }),
   };
   writeJsonFrame(PIPE, FRAME.done, id, done);
 }
@@ -70,12 +90,11 @@ function describeFailure(error: unknown): FailedMessage {
     return { tag: error.tag as FailedMessage['tag'], message, fix };
   }
   const message = error instanceof Error ? error.message : String(error);
-  const isTooLarge =
-    error instanceof ProtocolError ||
-    /OOM|RESOURCE_EXHAUSTED|out of memory|allocation failed/i.test(message);
+  const isOutOfMemory = saysOutOfMemory(message);
   return {
     tag: 'engine',
     message: `Expected the network to run but found: ${message}`,
-    ...(isTooLarge && { fix: 'Use a smaller --batch.' }),
+    ...((isOutOfMemory || error instanceof ProtocolError) && { fix: 'Use a smaller --batch.' }),
+    ...(isOutOfMemory && { isOutOfMemory }),
   };
 }

@@ -12,6 +12,7 @@ import {
 } from '../errors.ts';
 import { ChildOutput } from './child-output.ts';
 import { FrameDecoder } from './frame-decoder.ts';
+import { OutOfMemory } from './out-of-memory.ts';
 import {
   decodeJson,
   encodeHeader,
@@ -222,12 +223,13 @@ function fixForDeath(signal: string | undefined): string {
   }
 }
 
-function createError({ tag, message, fix }: FailedMessage): Error {
+function createError({ tag, message, fix, isOutOfMemory }: FailedMessage): Error {
   const classes = {
     engine: EngineError,
     model: ModelError,
     option: OptionError,
     runtime: RuntimeError,
   };
-  return new classes[tag](message, fix === undefined ? {} : { fix });
+  const errorClass = isOutOfMemory ? OutOfMemory : classes[tag];
+  return new errorClass(message, fix === undefined ? {} : { fix });
 }

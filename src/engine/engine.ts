@@ -1,4 +1,5 @@
 /** The network on a device: uint8 images in, float32 feature vectors out. */
+import type { VisibleGpu } from '../runtime/visible-gpus.ts';
 
 export type Device = 'cuda' | 'cpu' | 'wasm';
 export type Pool = 'none' | 'avg' | 'max';
@@ -34,6 +35,8 @@ export interface EngineSpec {
   readonly conv?: 'auto' | ConvolutionKind;
   /** CPU threads for the network; 0 = the library's choice. */
   readonly threads: number;
+  /** On CUDA: the only GPU that the engine's process sees. Default: the first visible one. */
+  readonly gpu?: VisibleGpu | undefined;
 }
 
 export interface EngineOutput {

@@ -2,6 +2,7 @@ import { EngineError } from '../errors.ts';
 import type { ModelFolder } from '../model/model-folder.ts';
 import type { DeviceChoice } from '../runtime/choose-device.ts';
 import { findGpuDriver } from '../runtime/find-gpu-driver.ts';
+import { listVisibleGpus, type VisibleGpu } from '../runtime/visible-gpus.ts';
 import type { Device, Engine, EngineInfo, EngineKind, EngineSpec, Precision } from './engine.ts';
 import { EngineProcess } from './engine-process.ts';
 import {
@@ -16,7 +17,10 @@ import {
 import { resolveLayers } from './resolve-layers.ts';
 
 export interface OpenEngineOptions {
-  /** Gets each line that the engine process prints, but for the known chatter of its libraries. */
+  /**
+   * Gets each line that the engine process prints, but for the known chatter of its libraries, and a
+   * sentence when memory ran out and batches run in smaller parts from then on.
+   */
   readonly onLog?: (line: string) => void;
   /** Stops the engine at once; open batches are rejected with Interrupted. */
   readonly signal?: AbortSignal | undefined;
@@ -28,6 +32,17 @@ export interface ProcessEngine extends Engine {
   readonly pid: number | undefined;
   /** Tensors alive in the engine after its last batch: flat, or it leaks. */
   numTensors(): number;
+  /**
+   * Runs a batch of noise: warms up for batches of that size, or measures them. Not part of `busyMs`.
+   * @returns milliseconds that the network was busy
+   * @throws OutOfMemory where memory does not hold it; EngineError
+   */
+  trial(images: number): Promise<number>;
+  /**
+   * Most images that run at once since memory ran out; undefined while it never did. Larger batches
+   * run in parts, whose rows may differ in the last bits from those of the whole batch.
+   */
+  halvedTo(): number | undefined;
 }
 
 /**
@@ -53,12 +68,12 @@ export async function openEngine(
     const message: StartMessage = { folder, layers, choice, engine, precision, conv, threads };
     const [[frame], gpu] = await Promise.all([
       child.request(FRAME.start, encodeJson(message)),
-      choice.device === 'cuda' ? gpuName() : undefined,
+      choice.device === 'cuda' ? gpuName(spec.gpu) : undefined,
     ]);
     const ready = decodeJson<ReadyMessage>(frame.payload);
     // `auto` may have found that the GPU is of no use.
     checkPrecision(precision, ready.device, ready.engine);
-    return new ChildEngine(child, describeEngine(ready, gpu, performance.now() - started));
+    return new ChildEngine(child, describeEngine(ready, gpu, performance.now() - started), onLog);
   } catch (error) {
     await child.close();
     throw error;
@@ -69,11 +84,13 @@ class ChildEngine implements ProcessEngine {
   readonly info: EngineInfo;
   readonly #child: EngineProcess;
   readonly #imageBytes: number;
+  readonly #onLog: (line: string) => void;
   #busyMs = 0;
   #last: DoneMessage | undefined;
 
-  constructor(child: EngineProcess, info: EngineInfo) {
+  constructor(child: EngineProcess, info: EngineInfo, onLog: (line: string) => void) {
     this.#child = child;
+    this.#onLog = onLog;
     this.info = info;
     const [height, width] = info.inputSize;
     this.#imageBytes = height * width * 3;
@@ -92,6 +109,7 @@ class ChildEngine implements ProcessEngine {
     const frames = await this.#child.request(FRAME.batch, pixels);
     const done = decodeJson<DoneMessage>(frames.at(-1)!.payload);
     this.#busyMs += done.busyMs;
+    if (done.halvedTo !== this.halvedTo()) this.#onLog(halvingNote(n, done.halvedTo!));
     this.#last = done;
     return this.info.outputs.map(({ layer, length }, i) =>
       readOutput(frames[i], layer, n * length),
@@ -110,9 +128,27 @@ class ChildEngine implements ProcessEngine {
     return this.#last?.numTensors ?? 0;
   }
 
+  async trial(images: number): Promise<number> {
+    const [frame] = await this.#child.request(FRAME.trial, encodeJson({ images }));
+    const done = decodeJson<DoneMessage>(frame.payload);
+    this.#last = done;
+    return done.busyMs;
+  }
+
+  halvedTo(): number | undefined {
+    return this.#last?.halvedTo;
+  }
+
   close(): Promise<void> {
     return this.#child.close();
   }
+}
+
+function halvingNote(n: number, most: number): string {
+  return (
+    `Memory ran out in a batch of ${n} images: batches run in parts of at most ${most} from here on. ` +
+    `Rows may differ in the last bits from a run without this; --batch ${most} avoids it.`
+  );
 }
 
 function readOutput(frame: Frame, layer: string, values: number): Float32Array {
@@ -148,9 +184,10 @@ function checkPrecision(precision: Precision, device: Device, engine: 'auto' | E
 }
 
 function environmentOf(spec: EngineSpec, { device }: DeviceChoice): NodeJS.ProcessEnv {
+  const { gpu } = spec;
   // TF32 is CUDA's default from Ampere on; fp32 means what it says.
   const tf32 = device === 'cuda' && spec.precision === 'fp32' ? '0' : undefined;
-  return { ...process.env, NVIDIA_TF32_OVERRIDE: tf32 };
+  return { ...process.env, ...gpu?.env, NVIDIA_TF32_OVERRIDE: tf32 };
 }
 
 function describeEngine(
@@ -164,7 +201,8 @@ function describeEngine(
 }
 
 /** The first GPU is the one used (load-tfjs-node.ts), e.g. "NVIDIA L4, driver 550.54.15". */
-async function gpuName(): Promise<string | undefined> {
-  const { devices, version } = await findGpuDriver();
-  return version === undefined ? devices[0] : `${devices[0]}, driver ${version}`;
+async function gpuName(chosen: VisibleGpu | undefined): Promise<string | undefined> {
+  const driver = await findGpuDriver();
+  const name = (chosen ?? listVisibleGpus(driver)[0])?.name ?? driver.devices[0];
+  return driver.version === undefined ? name : `${name}, driver ${driver.version}`;
 }

@@ -9,9 +9,9 @@
  *        12  4  length of the payload in bytes, uint32 LE
  *        16  …  payload: JSON (UTF-8) or raw bytes, by type
  * ```
- * run -> engine: start, batch…, close. engine -> run: ready or failed; then for each batch, in the
+ * run -> engine: start, batch or trial…, close. engine -> run: ready or failed; then for each batch, in the
  * order they were sent, either one output frame for each requested layer and a done frame, or a
- * failed frame.
+ * failed frame. A trial is answered by a done frame alone, or a failed frame.
  */
 
 import type { ModelFolder } from '../model/model-folder.ts';
@@ -41,6 +41,8 @@ export const FRAME = {
   failed: 6,
   /** Empty: no batch follows. */
   close: 7,
+  /** JSON TrialMessage: a batch of noise, to warm up or to measure. */
+  trial: 8,
 } as const;
 
 export type FrameType = (typeof FRAME)[keyof typeof FRAME];
@@ -89,6 +91,11 @@ export interface ReadyMessage
   readonly modelMs: number;
 }
 
+export interface TrialMessage {
+  /** Images in the batch. Unlike a batch it fails where memory does not hold them all at once. */
+  readonly images: number;
+}
+
 export interface DoneMessage {
   /** Milliseconds from pixels ready to outputs read. */
   readonly busyMs: number;
@@ -96,6 +103,8 @@ export interface DoneMessage {
   readonly numTensors: number;
   /** Largest resident memory of the engine process so far, bytes. */
   readonly peakRssBytes: number;
+  /** Most images that run at once since memory ran out; absent while it never did. */
+  readonly halvedTo?: number;
 }
 
 export interface FailedMessage {
@@ -103,6 +112,8 @@ export interface FailedMessage {
   readonly tag: 'engine' | 'model' | 'option' | 'runtime';
   readonly message: string;
   readonly fix?: string;
+  /** The batch was too large for the memory. */
+  readonly isOutOfMemory?: true;
 }
 
 /** What both ends throw when bytes are no frame. */

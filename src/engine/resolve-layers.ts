@@ -9,8 +9,11 @@ export interface ResolvedLayer extends LayerRequest {
   readonly layer: string;
 }
 
+const LAST_LAYER: LayerRequest = { layer: undefined, pool: 'none' };
+
 /**
- * Gives the default layer its name (the model's last one) and checks the others.
+ * Gives the default layer its name (the model's last one) and checks the others; no request at all
+ * asks for the default layer.
  * @throws OptionError listing similar names when the model has no such layer.
  */
 export function resolveLayers(
@@ -19,7 +22,8 @@ export function resolveLayers(
 ): ResolvedLayer[] {
   const names = new Set(listLayers(folder.topology).map(({ name }) => name));
   const [last] = outputLayerNames(folder.topology);
-  return requests.map(({ layer = last, pool }) => {
+  const wanted = requests.length > 0 ? requests : [LAST_LAYER];
+  return wanted.map(({ layer = last, pool }) => {
     if (!names.has(layer)) throw unknownLayer(layer, [...names], folder.dir);
     return { layer, pool };
   });

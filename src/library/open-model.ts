@@ -80,7 +80,7 @@ export async function openModel(
   { signal = new AbortController().signal, onEvent = () => {} }: OpenModelHooks = {},
 ): Promise<Model> {
   const resolved = resolveModelOptions(dir, options);
-  const extractor = await openExtractor(resolved, { signal, onEvent });
+  const extractor = await openExtractor(resolved, { signal, onEvent, isInteractive: true });
   const pool = new DecodePool(decodeOptions(resolved, extractor.inputSize), resolved.workers, {
     imageTimeoutMs: resolved.imageTimeout * 1000,
   });

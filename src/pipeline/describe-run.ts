@@ -124,6 +124,7 @@ export async function runFacts(end: RunEnd): Promise<RunFacts> {
         engineReason: engine.engineReason ?? null,
         conv: engine.conv,
         convReason: engine.convReason ?? null,
+        ...describeEngines(end),
       },
       model: describeModelOrigin(extractor),
     }),
@@ -132,6 +133,30 @@ export async function runFacts(end: RunEnd): Promise<RunFacts> {
     findings: end.findings,
     libraries: libraryVersions(),
     files: end.files,
+  };
+}
+
+/** The engines of this attempt and their batches; shards that memory forced into smaller parts by any attempt. */
+function describeEngines({ extractor, store }: RunEnd): Record<string, Json> {
+  const report = extractor.engineReport?.();
+  if (report === undefined) return {};
+  const halved = store.plan.shards.flatMap(({ id }) => {
+    const { halvedTo } = store.shardRecord(id);
+    return halvedTo === undefined ? [] : [{ shard: id, halvedTo }];
+  });
+  return {
+    engines: report.engines.map((member) => ({ ...member })),
+    batch: extractor.batchSize,
+    batchFrom: report.batchFrom,
+    batchTrials: (report.trial?.trials ?? []).map((trial) => ({ ...trial })),
+    outOfMemory:
+      halved.length === 0
+        ? null
+        : {
+            effect:
+              'Rows of these shards ran in parts of at most halvedTo images and may differ in the last bits from those of whole batches.',
+            shards: halved,
+          },
   };
 }
 
@@ -162,7 +187,7 @@ function describeReducers({ options, extractor, reducers, files }: RunEnd): Json
 }
 
 function stageTimes({ clock, extractor, newRows }: RunEnd): Record<string, number> {
-  const busyMs = extractor.busyMs();
+  const engines = extractor.engineReport?.();
   const working = clock.ms('extract') + clock.ms('reduce') + clock.ms('export');
   const times = {
     list: clock.ms('list'),
@@ -175,8 +200,9 @@ function stageTimes({ clock, extractor, newRows }: RunEnd): Record<string, numbe
     workersDecode: clock.ms('decode'),
     workersResize: clock.ms('resize'),
     engineStart: extractor.engine?.startupMs ?? 0,
-    engineBusy: busyMs,
-    engineImagesPerSecond: busyMs > 0 ? (1000 * newRows) / busyMs : 0,
+    engineWarmUp: engines?.warmUpMs ?? 0,
+    engineBusy: engines?.busyMs ?? 0,
+    engineImagesPerSecond: engines?.imagesPerSecond ?? 0,
     pipelineImagesPerSecond: working > 0 ? (1000 * newRows) / working : 0,
   };
   return Object.fromEntries(

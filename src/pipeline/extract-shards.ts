@@ -62,7 +62,7 @@ export async function extractShards(context: ExtractShardsContext): Promise<void
     progress.advance(batch.indices.length, batch.rejections.length);
     if (batch.isLastOfShard) {
       const rows = (await reused?.complete(id, shard)) ?? shard;
-      await store.writeShard(id, rows);
+      await store.writeShard(id, rows, extractor.engineReport?.().halvedTo);
       await fitting.addShard(id, rows.indices.length, rows.outputs);
       shard = undefined;
     }

@@ -1,20 +1,35 @@
-import { openEngine } from '../engine/open-engine.ts';
+import type { EngineInfo } from '../engine/engine.ts';
+import { openEnginePool } from '../engine/engine-pool.ts';
 import { parseLayers } from '../engine/parse-layers.ts';
 import type { RunEvent } from '../events.ts';
+import type { ModelFolder } from '../model/model-folder.ts';
 import { readModelFolder } from '../model/read-model-folder.ts';
 import type { ExtractOptions } from '../options.ts';
-import { chooseDevice } from '../runtime/choose-device.ts';
 import { locateRuntime } from '../runtime/locate-runtime.ts';
+import { chooseGpus } from './choose-gpus.ts';
 import type { Extractor } from './extractor.ts';
 import { findModelFolder } from './find-model-folder.ts';
+import { prepareBatch } from './prepare-batch.ts';
 
-/** Rows in a batch, by device, where the user does not say: beyond these the rate no longer grows. */
-const AUTO_BATCH = { cuda: 64, cpu: 16, wasm: 4 } as const;
+/** Batches on their way to one engine: one that it computes, and what the pipe holds for it. */
+const IN_FLIGHT = { cuda: 3, cpu: 2, wasm: 2 } as const;
 
-/** `--mode vgg16|cnn`: a network read from a model folder, in the engine's process. */
+export interface ExtractorHooks {
+  readonly signal: AbortSignal;
+  readonly onEvent: (event: RunEvent) => void;
+  /**
+   * The batch size that the run began with, or undefined in one that begins. Only with this may
+   * `--batch auto` measure: elsewhere nothing would keep the number for the next time.
+   */
+  readonly recordedBatch?: () => Promise<number | undefined>;
+  /** Images come one by one and wait for their answer: no batch is filled up or warmed up for. */
+  readonly isInteractive?: boolean;
+}
+
+/** `--mode vgg16|cnn`: a network read from a model folder, in one engine process for each GPU. */
 export async function openNetworkExtractor(
   options: ExtractOptions,
-  hooks: { readonly signal: AbortSignal; readonly onEvent: (event: RunEvent) => void },
+  hooks: ExtractorHooks,
 ): Promise<Extractor> {
   const layers = parseLayers(options.layer, options.pool);
   const [model, found] = await Promise.all([
@@ -23,51 +38,70 @@ export async function openNetworkExtractor(
     }),
     locateRuntime(),
   ]);
-  if (!model.metadata.trained) {
-    hooks.onEvent({
-      event: 'warning',
-      message:
-        `${model.dir} holds seeded weights, not trained ones: ` +
-        'its features are for demos, tests and benchmarks only.',
-    });
-  }
-  const engine = await openEngine(
-    {
-      modelDir: model.dir,
-      layers,
-      device: options.device,
-      precision: options.precision,
-      engine: options.engine,
-      conv: options.conv,
-      threads: 0,
-    },
+  warnOfSeededWeights(model, hooks);
+  const { choice, gpus } = chooseGpus(options, found, hooks);
+  const spec = {
+    modelDir: model.dir,
+    layers,
+    device: options.device,
+    precision: options.precision,
+    engine: options.engine,
+    conv: options.conv,
+    threads: 0,
+  };
+  const pool = await openEnginePool(
+    gpus.map((gpu) => ({ ...spec, gpu })),
     model,
-    chooseDevice(options.device, found),
+    choice,
     { signal: hooks.signal, onLog: (message) => hooks.onEvent({ event: 'warning', message }) },
   );
-  const { info } = engine;
-  hooks.onEvent({ event: 'engine', ...info });
+  try {
+    const { info } = pool;
+    announceEngine(info, hooks);
+    const { batchSize, ...batch } = await prepareBatch(pool, options.batch, hooks);
+    return {
+      inputSize: info.inputSize,
+      outputs: info.outputs,
+      batchSize,
+      inFlight: pool.size * IN_FLIGHT[info.device],
+      engine: info,
+      model,
+      run: (pixels, n) => pool.run(pixels, n),
+      engineReport: () => ({
+        ...batch,
+        busyMs: pool.busyMs(),
+        imagesPerSecond: pool.imagesPerSecond(),
+        engines: pool.members(),
+        halvedTo: pool.halvedTo(),
+      }),
+      close: () => pool.close(),
+    };
+  } catch (error) {
+    await pool.close();
+    throw error;
+  }
+}
+
+function warnOfSeededWeights({ dir, metadata }: ModelFolder, { onEvent }: ExtractorHooks): void {
+  if (metadata.trained) return;
+  const message =
+    `${dir} holds seeded weights, not trained ones: ` +
+    'its features are for demos, tests and benchmarks only.';
+  onEvent({ event: 'warning', message });
+}
+
+function announceEngine(info: EngineInfo, { onEvent }: ExtractorHooks): void {
+  onEvent({ event: 'engine', ...info });
   if (info.engineReason !== undefined) {
-    hooks.onEvent({
+    onEvent({
       event: 'note',
       message: `The network runs layer by layer, not as one graph: ${info.engineReason}.`,
     });
   }
   if (info.convReason !== undefined) {
-    hooks.onEvent({
+    onEvent({
       event: 'note',
       message: `The convolutions are TensorFlow's own, not the faster Winograd ones: ${info.convReason}.`,
     });
   }
-  return {
-    inputSize: info.inputSize,
-    outputs: info.outputs,
-    batchSize: options.batch === 'auto' ? AUTO_BATCH[info.device] : options.batch,
-    inFlight: 2,
-    engine: info,
-    model,
-    run: (pixels, n) => engine.run(pixels, n),
-    busyMs: () => engine.busyMs(),
-    close: () => engine.close(),
-  };
 }

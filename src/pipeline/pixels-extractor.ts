@@ -13,7 +13,6 @@ export function openPixelsExtractor(): Extractor {
     engine: undefined,
     model: undefined,
     run: async (pixels) => [Float32Array.from(pixels)],
-    busyMs: () => 0,
     close: async () => {},
   };
 }

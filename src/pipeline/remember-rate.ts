@@ -14,7 +14,8 @@ export async function rememberRate(
   { timing, extracted, wasComplete }: RunSummary,
   device: Device,
 ): Promise<void> {
-  if (wasComplete || extracted < LEAST_IMAGES) return;
+  // What several GPUs make together is no rate of one.
+  if (wasComplete || extracted < LEAST_IMAGES || options.gpus !== undefined) return;
   const { metadata } = await readModelJson(findModelFolder(options.mode, options.model));
   if (metadata === undefined) return;
   const { weightsSha256 } = metadata;

@@ -43,6 +43,7 @@ export function summarize(
       decodeMs: stages.workersDecode!,
       resizeMs: stages.workersResize!,
       engineStartMs: stages.engineStart!,
+      engineWarmUpMs: stages.engineWarmUp ?? 0,
       engineBusyMs: stages.engineBusy!,
       engineImagesPerSecond: stages.engineImagesPerSecond!,
       pipelineImagesPerSecond: stages.pipelineImagesPerSecond!,

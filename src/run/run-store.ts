@@ -123,9 +123,10 @@ export class RunStore {
   /**
    * Makes a shard durable: rows first, then the record that commits them.
    *
+   * @param halvedTo see ShardRecord
    * @throws RunError when a position of the shard is missing, doubled or foreign
    */
-  async writeShard(id: number, content: ShardContent): Promise<ShardRecord> {
+  async writeShard(id: number, content: ShardContent, halvedTo?: number): Promise<ShardRecord> {
     expectWholeShard(this.plan.shards[id], content, this.#lengths);
     const indices = Uint32Array.from(content.indices);
     const written = await writeShardFile(this.#pathOf(id, 'bin'), `shard ${id}`, {
@@ -139,6 +140,7 @@ export class RunStore {
       rejections: content.rejections,
       bytes: written.bytes,
       sha256: written.sha256,
+      ...(halvedTo !== undefined && { halvedTo }),
     };
     await writeDurably(this.#pathOf(id, 'json'), `shard ${id}`, `${JSON.stringify(record)}\n`);
     this.#records[id] = record;

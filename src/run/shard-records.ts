@@ -14,6 +14,8 @@ export interface ShardRecord {
   readonly bytes: number;
   /** SHA-256 of the shard's file, hex. */
   readonly sha256: string;
+  /** Batches ran in parts of at most so many images, as memory ran out; absent where none did. */
+  readonly halvedTo?: number;
 }
 
 export interface FoundShards {

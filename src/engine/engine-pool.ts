@@ -1,0 +1,202 @@
+import { EngineError, isImg2FeaturesError } from '../errors.ts';
+import type { ModelFolder } from '../model/model-folder.ts';
+import type { DeviceChoice } from '../runtime/choose-device.ts';
+import type { EngineInfo, EngineSpec } from './engine.ts';
+import { type OpenEngineOptions, openEngine, type ProcessEngine } from './open-engine.ts';
+import { OutOfMemory } from './out-of-memory.ts';
+
+/** What a pool needs of each of its engines. */
+export type PooledEngine = Pick<
+  ProcessEngine,
+  'info' | 'run' | 'trial' | 'busyMs' | 'peakRssBytes' | 'halvedTo' | 'close'
+>;
+
+/** One engine of a pool and what it did; for run.json. */
+export interface PoolMember {
+  /** "GPU 1 (NVIDIA L4)"; the device's name where no GPU was chosen. */
+  readonly name: string;
+  readonly images: number;
+  readonly busyMs: number;
+}
+
+/**
+ * Starts one engine for each spec: the first alone, which makes the graph that all of them load, then
+ * the others together.
+ * @throws what `openEngine` throws; EngineError where the engines differ, as when one GPU cannot be
+ *   used. No process is left then.
+ */
+export async function openEnginePool(
+  specs: readonly EngineSpec[],
+  folder: ModelFolder,
+  choice: DeviceChoice,
+  options: OpenEngineOptions = {},
+): Promise<EnginePool> {
+  const started = performance.now();
+  const names = specs.map(({ gpu }) =>
+    gpu === undefined ? choice.device : `GPU ${gpu.number} (${gpu.name})`,
+  );
+  const open = (i: number) => {
+    const onLog = (line: string) =>
+      options.onLog?.(specs.length > 1 ? `${names[i]}: ${line}` : line);
+    return openEngine(specs[i], folder, choice, { ...options, onLog });
+  };
+  const first = await open(0).catch((error) => {
+    throw specs.length > 1 ? tellWhich(error, names[0]) : error;
+  });
+  const others = await Promise.allSettled(specs.slice(1).map((_, i) => open(i + 1)));
+  const engines = [first, ...others.flatMap((it) => (it.status === 'fulfilled' ? [it.value] : []))];
+  try {
+    for (const [i, it] of others.entries()) {
+      if (it.status === 'rejected') throw tellWhich(it.reason, names[i + 1]);
+    }
+    expectAlike(engines, names);
+  } catch (error) {
+    await Promise.all(engines.map((engine) => engine.close()));
+    throw error;
+  }
+  return new EnginePool(engines, names, performance.now() - started);
+}
+
+/**
+ * Several engines with the same network as one: each batch goes to the engine with the fewest images
+ * waiting. Which one computes it changes nothing on devices of one kind, so the features are those of
+ * one engine. A failure of any of them is the pool's.
+ */
+export class EnginePool {
+  /** Of the first engine, with the time until all of them were open. */
+  readonly info: EngineInfo;
+  readonly #engines: readonly PooledEngine[];
+  readonly #names: readonly string[];
+  /** Images on their way, and done, by engine. */
+  readonly #waiting: number[];
+  readonly #done: number[];
+  #padTo = 1;
+
+  constructor(engines: readonly PooledEngine[], names: readonly string[], startupMs?: number) {
+    const { info } = engines[0];
+    this.info = startupMs === undefined ? info : { ...info, startupMs };
+    this.#engines = engines;
+    this.#names = names;
+    this.#waiting = engines.map(() => 0);
+    this.#done = engines.map(() => 0);
+  }
+
+  get size(): number {
+    return this.#engines.length;
+  }
+
+  /**
+   * From now on smaller batches are filled up with black images to this number, whose rows are dropped:
+   * a GPU then sees one shape only, and chooses (or compiles) its kernels once.
+   */
+  padTo(images: number): void {
+    this.#padTo = images;
+  }
+
+  /** As Engine.run. */
+  async run(pixels: Uint8Array, n: number): Promise<Float32Array[]> {
+    const { length } = this.#engines;
+    let i = 0;
+    for (let j = 1; j < length; j++) if (this.#waiting[j] < this.#waiting[i]) i = j;
+    this.#waiting[i] += n;
+    try {
+      const outputs = await this.#runPadded(this.#engines[i], pixels, n);
+      this.#done[i] += n;
+      return outputs;
+    } catch (error) {
+      throw length > 1 ? tellWhich(error, this.#names[i]) : error;
+    } finally {
+      this.#waiting[i] -= n;
+    }
+  }
+
+  async #runPadded(engine: PooledEngine, pixels: Uint8Array, n: number): Promise<Float32Array[]> {
+    if (n >= this.#padTo || n === 0) return engine.run(pixels, n);
+    const padded = new Uint8Array((pixels.length / n) * this.#padTo);
+    padded.set(pixels);
+    const outputs = await engine.run(padded, this.#padTo);
+    return outputs.map((values, i) => values.subarray(0, n * this.info.outputs[i].length));
+  }
+
+  /** A batch of noise on the first engine: see ProcessEngine.trial. */
+  trial(images: number): Promise<number> {
+    return this.#engines[0].trial(images);
+  }
+
+  /**
+   * A batch of noise on every engine, so that none meets its first real batch cold.
+   * Out of memory is no failure here: the first real batch will be halved.
+   */
+  async warmUp(images: number): Promise<void> {
+    await Promise.all(
+      this.#engines.map(async (engine, i) => {
+        try {
+          await engine.trial(images);
+        } catch (error) {
+          if (error instanceof OutOfMemory) return;
+          throw this.size > 1 ? tellWhich(error, this.#names[i]) : error;
+        }
+      }),
+    );
+  }
+
+  /** Summed over the engines. */
+  busyMs(): number {
+    return this.#engines.reduce((sum, engine) => sum + engine.busyMs(), 0);
+  }
+
+  /** What the engines make together while all are busy: the sum of their own rates; 0 before a batch. */
+  imagesPerSecond(): number {
+    return this.members().reduce(
+      (sum, { images, busyMs }) => sum + (busyMs > 0 ? (1000 * images) / busyMs : 0),
+      0,
+    );
+  }
+
+  members(): PoolMember[] {
+    return this.#engines.map((engine, i) => ({
+      name: this.#names[i],
+      images: this.#done[i],
+      busyMs: engine.busyMs(),
+    }));
+  }
+
+  /** Of the largest engine process, bytes. */
+  peakRssBytes(): number {
+    return Math.max(...this.#engines.map((engine) => engine.peakRssBytes()));
+  }
+
+  /** Most images at once on the engine that ran out of memory first of all; undefined where none did. */
+  halvedTo(): number | undefined {
+    const limits = this.#engines.flatMap((engine) => engine.halvedTo() ?? []);
+    return limits.length === 0 ? undefined : Math.min(...limits);
+  }
+
+  /** Ends every engine's process. Safe to call again. */
+  async close(): Promise<void> {
+    await Promise.all(this.#engines.map((engine) => engine.close()));
+  }
+}
+
+/** Engines that differ would make the bytes depend on which of them takes a batch. */
+function expectAlike(engines: readonly PooledEngine[], names: readonly string[]): void {
+  const describe = ({ info }: PooledEngine) =>
+    `${info.library} on ${info.device} (${info.engine}, ${info.conv})`;
+  const expected = describe(engines[0]);
+  for (const [i, engine] of engines.entries()) {
+    const found = describe(engine);
+    if (found === expected) continue;
+    throw new EngineError(
+      `Expected ${expected} on ${names[i]}, as on ${names[0]}, but found ${found}.`,
+      { fix: 'Leave it out of --gpus.' },
+    );
+  }
+}
+
+/** The same error, with the engine's name before its message. */
+function tellWhich(error: unknown, name: string): unknown {
+  if (!isImg2FeaturesError(error) || !(error instanceof EngineError)) return error;
+  if (error.message.startsWith(`${name}: `)) return error;
+  const detail = { ...(error.fix !== undefined && { fix: error.fix }), cause: error };
+  return new EngineError(`${name}: ${error.message}`, detail);
+}

@@ -1,0 +1,53 @@
+import type { Network, NetworkResult } from './network.ts';
+import { saysOutOfMemory } from './out-of-memory.ts';
+
+/**
+ * Runs batches, in parts where memory does not hold a whole one: after each out-of-memory the batch
+ * runs again in parts of half as many images, and so do all batches after it.
+ *
+ * The last bits of a row can depend on how many images run with it (other kernels, other orders of
+ * summation): rows computed in parts may differ there from those of an undisturbed run.
+ */
+export class HalvingRun {
+  #most: number | undefined;
+
+  /** Most images at once since memory ran out; undefined while it never did. */
+  get most(): number | undefined {
+    return this.#most;
+  }
+
+  /** @throws what the network throws, out of memory too where one image alone is too much */
+  run(network: Network, pixels: Uint8Array, n: number): NetworkResult {
+    for (;;) {
+      const images = Math.min(n, this.#most ?? n);
+      try {
+        return images === n ? network.run(pixels, n) : runInParts(network, pixels, n, images);
+      } catch (error) {
+        const message = error instanceof Error ? error.message : String(error);
+        if (images === 1 || !saysOutOfMemory(message)) throw error;
+        this.#most = Math.ceil(images / 2);
+      }
+    }
+  }
+}
+
+function runInParts(
+  network: Network,
+  pixels: Uint8Array,
+  n: number,
+  images: number,
+): NetworkResult {
+  const imageBytes = pixels.length / n;
+  const outputs = network.outputs.map(({ length }) => new Float32Array(n * length));
+  let busyMs = 0;
+  for (let first = 0; first < n; first += images) {
+    const last = Math.min(first + images, n);
+    const part = pixels.subarray(first * imageBytes, last * imageBytes);
+    const result = network.run(part, last - first);
+    busyMs += result.busyMs;
+    for (const [i, { length }] of network.outputs.entries()) {
+      outputs[i].set(result.outputs[i], first * length);
+    }
+  }
+  return { outputs, busyMs };
+}

@@ -1,0 +1,40 @@
+import { EngineError } from '../errors.ts';
+import type { ExtractOptions } from '../options.ts';
+import { chooseDevice, type DeviceChoice } from '../runtime/choose-device.ts';
+import type { FoundRuntimes } from '../runtime/locate-runtime.ts';
+import { listVisibleGpus, pickGpus, type VisibleGpu } from '../runtime/visible-gpus.ts';
+import type { ExtractorHooks } from './network-extractor.ts';
+
+export interface ChosenGpus {
+  readonly choice: DeviceChoice;
+  /** One engine each; one `undefined` = one engine on the device's default. */
+  readonly gpus: readonly (VisibleGpu | undefined)[];
+}
+
+/**
+ * The device, and on CUDA which GPUs. `--gpus` asks for CUDA as `--device cuda` does.
+ * @throws EngineError where the device cannot be had, or a GPU asked for is not there
+ */
+export function chooseGpus(
+  { device, gpus }: Pick<ExtractOptions, 'device' | 'gpus'>,
+  found: FoundRuntimes,
+  { onEvent }: Pick<ExtractorHooks, 'onEvent'>,
+  env: NodeJS.ProcessEnv = process.env,
+): ChosenGpus {
+  if (gpus === undefined) return { choice: chooseDevice(device, found), gpus: [undefined] };
+  const { driver } = found;
+  if (!driver.present) {
+    throw new EngineError(`Expected a GPU for --gpus ${gpus} but found ${driver.detail}.`, {
+      fix: 'Leave --gpus out: --device auto then takes the CPU.',
+    });
+  }
+  const picked = pickGpus(gpus, listVisibleGpus(driver, env));
+  const choice = chooseDevice('cuda', found);
+  const names = [...new Set(picked.map(({ name }) => name))];
+  if (names.length > 1) {
+    const message = `The GPUs differ (${names.join(', ')}): the last bits of a row can depend on which of them computes it.`;
+    onEvent({ event: 'warning', message });
+  }
+  const reason = `asked for with --gpus ${gpus}: ${driver.detail}`;
+  return { choice: { ...choice, reason }, gpus: picked };
+}
