@@ -1,4 +1,5 @@
 import type { RunRows } from '../findings/run-rows.ts';
+import type { FeatureBlock } from '../reduce/feature-blocks.ts';
 import type { Reducer } from '../reduce/reducer.ts';
 
 /** Rows that a PCA for looking at is fitted on, spread over the table. */
@@ -21,6 +22,8 @@ export async function previewReducer(
   const k = Math.min(COMPONENTS, dims);
   const fitter = new ReducerFitter(dims, { k, standardize, center: true });
   const step = Math.max(1, Math.ceil(count / SAMPLE));
+  // The fitter goes over rows of long vectors again: the sample stays in memory, 20 MB at most.
+  const sample: FeatureBlock[] = [];
   let at = 0;
   for await (const { n, vectors } of rows.batches()) {
     const values: Float32Array[] = [];
@@ -31,9 +34,12 @@ export async function previewReducer(
     values.forEach((value, i) => {
       block.set(value, i * dims);
     });
-    if (values.length > 0) fitter.add({ values: block, n: values.length });
+    if (values.length > 0) sample.push({ values: block, n: values.length });
     at += n;
   }
-  const none = async function* () {};
-  return fitter.finish({ dims, count: fitter.count, blocks: none });
+  for (const block of sample) fitter.add(block);
+  const blocks = async function* () {
+    yield* sample;
+  };
+  return fitter.finish({ dims, count: fitter.count, blocks });
 }
