@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 MODES = ("pixels", "vgg16", "cnn")
 _BROADCAST_ROWS = 200_000
+_LITERAL_ROWS = 20_000
 _ready: dict[tuple[str, TaskSpec], dict[str, Any]] = {}
 
 
@@ -205,10 +206,7 @@ def _gather(spark: SparkSession, planned: list[PlannedFile], files: DataFrame | 
 
     streams = planned[-1].stream + 1 if planned else 1
     keys = partition_keys(streams)
-    places = spark.createDataFrame(
-        [(file.path, file.position, file.stream, keys[file.stream]) for file in planned],
-        "path string, position long, stream int, key int",
-    )
+    places = _place_table(spark, [(f.path, f.position, f.stream, keys[f.stream]) for f in planned])
     names = ["path", "stream"]
     if files is not None:
         small = F.broadcast(places) if len(planned) <= _BROADCAST_ROWS else places
@@ -216,6 +214,19 @@ def _gather(spark: SparkSession, planned: list[PlannedFile], files: DataFrame | 
         places = files.join(small, "path", "left")
         names = ["path", "content", "stream"]
     return places.repartition(streams, "key").sortWithinPartitions("stream", "position").select(*names)
+
+
+def _place_table(spark: SparkSession, places: list[tuple[str, int, int, int]]) -> DataFrame:
+    """`path`, `position`, `stream`, `key` as a table."""
+    from pyspark.sql import functions as F
+
+    fields = "path string, position bigint, stream int, key int"
+    if len(places) > _LITERAL_ROWS:
+        return spark.createDataFrame(places, fields)
+    # As a literal it needs no Python worker: one that has loaded a model already stays next in line.
+    names = ("path", "position", "stream", "key")
+    text = json.dumps([dict(zip(names, place)) for place in places])
+    return spark.range(0, 1, 1, 1).select(F.inline(F.from_json(F.lit(text), f"array<struct<{fields}>>")))
 
 
 def _table_schema(columns: Columns) -> StructType:

@@ -10,7 +10,7 @@ from .origins import FORMS
 from .table_files import FORMATS
 from .worker_command import PASSED_ON
 
-_FLAGS = ("tiff", "seed_compat", "s3_path_style", "requester_pays")
+_FLAGS = ("tiff", "seed_compat", "s3_path_style", "requester_pays", "s3_anonymous")
 _OWN = ("layer", "pool", "model", "batch", "device")
 
 

@@ -24,6 +24,7 @@ PASSED_ON = (
     "device",
     "engine",
     "precision",
+    "conv",
     "resize",
     "exif",
     "max_pixels",
@@ -36,6 +37,7 @@ PASSED_ON = (
     "s3_profile",
     "s3_path_style",
     "requester_pays",
+    "s3_anonymous",
     "s3_timeout",
     "s3_patience",
 )

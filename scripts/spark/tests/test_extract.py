@@ -216,7 +216,8 @@ def test_a_networks_vectors_equal_those_of_one_machine(spark, pictures, model, t
     """By shards and in their order the batches are the same: the same bits, bad images included."""
     import pyarrow.parquet as pq
 
-    common = {"layer": "fc2,block5_pool:avg", "batch": 8}
+    # Named, because auto takes what a process can have, and others may be building that right now.
+    common = {"layer": "fc2,block5_pool:avg", "batch": 8, "conv": "direct"}
     flags = [word for name, value in common.items() for word in (f"--{name}", str(value))]
     img2features(str(pictures), "--mode", "vgg16", "--model", model, *flags, "--k", "0",
                  "--out", str(tmp_path / "one"), "--quiet")  # fmt: skip
