@@ -14,15 +14,10 @@ namespace {
 
 // Tiles of a block: as many as use the kernel well, which is read once for each block; as few as
 // leave a block's points in the cache. Output channels at a time, for the same reason.
-#ifndef WINOGRAD_TUNE
 constexpr int64_t kBlockTiles = 96;
 constexpr int64_t kBlockChannels = 32;
+// Input channels at a time: a panel of them stays in the first cache.
 constexpr int64_t kBlockDepth = 256;
-#else
-}
-int64_t kBlockTiles = 96, kBlockChannels = 32, kBlockDepth = 256;
-namespace {
-#endif
 // Points lie this much further apart than they are long: powers of two share cache lines.
 constexpr int64_t kSkew = 16;
 
@@ -249,8 +244,8 @@ void TransformKernel(const float* kernel, int64_t in, int64_t out, float* transf
 bool Convolve(const Shape& shape, const float* input, const float* transformed,
               const Finish& finish, float* output, WorkerThreads& threads) {
   static std::vector<Scratch> scratches(threads.count());
+  if (shape.batch * shape.height * shape.width * shape.out == 0) return true;
   const Plan plan(shape, threads.count());
-  if (plan.tiles == 0) return true;
   std::atomic<bool> has_memory{true};
   threads.Run(DivideUp(plan.tiles, plan.block) * plan.groups, [&](int64_t task, int slot) {
     float* points = scratches[slot].Get(plan.ScratchFloats());

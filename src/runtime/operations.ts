@@ -30,16 +30,21 @@ export function hasOperations(platform: PlatformKey | undefined): boolean {
 }
 
 export function operationSources(): string[] {
-  return readdirSync(SOURCES)
+  return sourceNames()
     .filter((name) => name.endsWith('.cc'))
-    .sort()
     .map((name) => join(SOURCES, name));
+}
+
+function sourceNames(): string[] {
+  return readdirSync(SOURCES)
+    .filter((name) => /\.(cc|h)$/.test(name))
+    .sort();
 }
 
 /** Path of the file that this version makes and uses, there or not. */
 export function operationsPath(dir: string): string {
   const hash = createHash('sha256');
-  for (const name of readdirSync(SOURCES).sort()) {
+  for (const name of sourceNames()) {
     hash.update(`${name}\n`).update(readFileSync(join(SOURCES, name)));
   }
   return join(dir, `img2features_operations-${hash.digest('hex').slice(0, 16)}.node`);
