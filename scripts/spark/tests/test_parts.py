@@ -9,6 +9,7 @@ import subprocess
 import numpy as np
 import pyarrow as pa
 import pytest
+from conftest import CLI
 
 from img2features_spark import OptionError, Reducer, ReducerError, reducers_from_bytes, reducers_to_bytes
 from img2features_spark.eigenpairs import top_eigenpairs
