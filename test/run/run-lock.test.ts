@@ -73,11 +73,19 @@ test.skipIf(!existsSync(built))(
     const { acquireRunLock } = await import(${JSON.stringify(built)});
     const lock = await acquireRunLock(${JSON.stringify(path)}, 'out').catch((error) => error);
     process.stdout.write(lock.release ? 'held' : lock.tag);
-    // Long enough that every other process has tried while this one holds it.
-    if (lock.release) await new Promise((resolve) => setTimeout(resolve, 3000));
+    // Held until we say so: every other process has tried by then.
+    if (lock.release) for await (const _ of process.stdin);
     if (lock.release) await lock.release();`;
     const run = () => promisify(execFile)(process.execPath, ['--input-type=module', '-e', script]);
-    const results = await Promise.all([run(), run(), run(), run()]);
+    const runs = [run(), run(), run(), run()];
+    let ended = 0;
+    const release = () => {
+      for (const { child } of runs) child.stdin!.end();
+    };
+    for (const one of runs) void one.then(() => ++ended === 3 && release());
+    const tooLong = setTimeout(release, 20_000); // two hold it: the test fails, and leaves nothing behind
+    const results = await Promise.all(runs);
+    clearTimeout(tooLong);
     expect(results.map(({ stdout }) => stdout).sort()).toEqual(['held', 'run', 'run', 'run']);
     expect(await readdir(dir)).toEqual([]);
   },
