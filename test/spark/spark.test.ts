@@ -6,7 +6,7 @@ import { loadScript } from '../scripts/load-script.ts';
 const { SPARK_VERSIONS, sparkPython, whyNoSpark } = await loadScript('lib/spark-environments.mjs');
 
 const FOLDER = resolve('scripts/spark');
-const SUITE_MS = 15 * 60_000;
+const SUITE_MS = 30 * 60_000;
 /** Fewer than this and something was left out. */
 const LEAST_TESTS = 75;
 
