@@ -191,7 +191,7 @@ describe.skipIf(store === undefined)('s3 -> s3', () => {
     });
     const out = 's3://tables/away';
     try {
-      const first = await extract(proxy.endpoint, out, '--s3-patience', '1');
+      const first = await extract(proxy.endpoint, out, '--s3-patience', '3');
       expect(first.status, first.stderr).toBe(2);
       expect(first.stderr).toMatch(
         /Expected to read s3:\/\/images\/dataset\/\S+ but found that \S+ stopped answering \(500/,

@@ -9,6 +9,8 @@ const store = await openTestStore('images');
 afterAll(() => store?.stop());
 
 const never = new AbortController().signal;
+/** Where nothing goes wrong on purpose: moto takes its time. */
+const PATIENT = { timeoutMs: 10_000 };
 const BODY = Buffer.from(Array.from({ length: 5000 }, (_, i) => i % 251));
 
 async function listAll(source: Source): Promise<Listed[]> {
@@ -22,7 +24,7 @@ async function entries(source: Source): Promise<SourceEntry[]> {
 }
 
 function open(input: string, originForm: 'path' | 'relative' | 'url' = 'path'): Source {
-  return openS3Source(input, { originForm, s3: testOptions(store!.endpoint) });
+  return openS3Source(input, { originForm, s3: testOptions(store!.endpoint, PATIENT) });
 }
 
 describe.skipIf(store === undefined)('against a real store', () => {
@@ -161,7 +163,7 @@ describe.skipIf(store === undefined)('against a real store', () => {
     try {
       const source = openS3Source('s3://images/many', {
         originForm: 'path',
-        s3: testOptions(proxy.endpoint),
+        s3: testOptions(proxy.endpoint, PATIENT),
       });
       const found = (await entries(source)).slice(0, 400);
       await Promise.all(found.slice(0, 200).map((entry) => source.read(entry, never)));
