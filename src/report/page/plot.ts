@@ -1,6 +1,8 @@
 import type { Points } from './decode.ts';
 import { el } from './dom.ts';
 import { type DrawnPoints, openDrawer, type View } from './draw-points.ts';
+import { PADDING, paintAxes } from './plot-axes.ts';
+import { listenToPlot } from './plot-input.ts';
 import { boundsOf, type PointGrid, pointGrid } from './point-grid.ts';
 
 export interface PlotEvents {
@@ -29,10 +31,6 @@ export interface Plot {
   placeOf(point: number): { readonly x: number; readonly y: number };
   reset(): void;
 }
-
-/** Left, right, top, bottom of the axes' labels. */
-const PADDING = { left: 44, right: 12, top: 12, bottom: 26 };
-const HIT_PX = 14;
 
 /** A scatter plot with pan, zoom, hover and selection; points on one canvas, marks and axes on another. */
 export function openPlot(points: Points, drawn: DrawnPoints, events: PlotEvents): Plot {
@@ -164,7 +162,7 @@ export function openPlot(points: Points, drawn: DrawnPoints, events: PlotEvents)
     if (hovered >= 0) ring(hovered, size / 2 + 3, ink, 2);
   }
 
-  function hover(x: number, y: number, radius: number): number {
+  function pointAt(x: number, y: number, radius: number): number {
     if (!(view.scaleX > 0)) return -1;
     // Cells are in data units: the hit circle is an ellipse there, so both sides are tried and the pixel distance decides.
     const dataX = (x - view.left) / view.scaleX;
@@ -186,7 +184,12 @@ export function openPlot(points: Points, drawn: DrawnPoints, events: PlotEvents)
     ask(false);
   }
 
-  listen();
+  const reset = (): void => {
+    showAll();
+    ask();
+  };
+
+  listenToPlot(over, { pan, zoom, reset, pointAt, setHovered, select: events.onSelect });
   new ResizeObserver(() => {
     const before = width;
     [width, height] = [element.clientWidth, element.clientHeight];
@@ -233,165 +236,12 @@ export function openPlot(points: Points, drawn: DrawnPoints, events: PlotEvents)
       if (!isInside) pan(width / 2 - x, height / 2 - y);
     },
     placeOf,
-    reset() {
-      showAll();
-      ask();
-    },
+    reset,
   };
-
-  function listen(): void {
-    const pointers = new Map<number, { x: number; y: number }>();
-    let moved = 0;
-    const at = (event: PointerEvent | MouseEvent) => {
-      const box = over.getBoundingClientRect();
-      return { x: event.clientX - box.left, y: event.clientY - box.top };
-    };
-    over.addEventListener('pointerdown', (event) => {
-      over.setPointerCapture(event.pointerId);
-      pointers.set(event.pointerId, at(event));
-      moved = 0;
-    });
-    over.addEventListener('pointermove', (event) => {
-      const now = at(event);
-      const before = pointers.get(event.pointerId);
-      if (before === undefined) {
-        if (event.pointerType === 'mouse') setHovered(hover(now.x, now.y, HIT_PX), now.x, now.y);
-        return;
-      }
-      const [dx, dy] = [now.x - before.x, now.y - before.y];
-      moved += Math.hypot(dx, dy);
-      const others = [...pointers]
-        .filter(([id]) => id !== event.pointerId)
-        .map(([, place]) => place);
-      pointers.set(event.pointerId, now);
-      if (others.length > 0) {
-        const other = others[0]!;
-        const spread = Math.hypot(before.x - other.x, before.y - other.y);
-        const factor = Math.hypot(now.x - other.x, now.y - other.y) / Math.max(1, spread);
-        pan(dx / 2, dy / 2);
-        zoom(factor, (now.x + other.x) / 2, (now.y + other.y) / 2);
-      } else if (event.pointerType === 'mouse' && moved > 3) {
-        setHovered(-1, 0, 0);
-        pan(dx, dy);
-      } else if (event.pointerType !== 'mouse' && moved > 8) pan(dx, 0);
-    });
-    const release = (event: PointerEvent): void => {
-      if (!pointers.delete(event.pointerId) || event.type === 'pointercancel') return;
-      if (moved > 8 || pointers.size > 0) return;
-      const { x, y } = at(event);
-      const found = hover(x, y, event.pointerType === 'mouse' ? HIT_PX : 24);
-      events.onSelect(found);
-      if (event.pointerType !== 'mouse') setHovered(found, x, y);
-    };
-    over.addEventListener('pointerup', release);
-    over.addEventListener('pointercancel', release);
-    over.addEventListener('pointerleave', (event) => {
-      if (event.pointerType === 'mouse') setHovered(-1, 0, 0);
-    });
-    // The page scrolls on, until the map is in use.
-    over.addEventListener(
-      'wheel',
-      (event) => {
-        if (document.activeElement !== over && !event.ctrlKey && !event.metaKey) return;
-        event.preventDefault();
-        const { x, y } = at(event);
-        zoom(Math.exp(-event.deltaY * (event.deltaMode === 1 ? 0.05 : 0.0016)), x, y);
-      },
-      { passive: false },
-    );
-    over.addEventListener('dblclick', () => {
-      showAll();
-      ask();
-    });
-    over.addEventListener('keydown', (event) => {
-      const step = 40;
-      const moves: Record<string, () => void> = {
-        ArrowLeft: () => pan(step, 0),
-        ArrowRight: () => pan(-step, 0),
-        ArrowUp: () => pan(0, step),
-        ArrowDown: () => pan(0, -step),
-        '+': () => zoom(1.25, width / 2, height / 2),
-        '=': () => zoom(1.25, width / 2, height / 2),
-        '-': () => zoom(0.8, width / 2, height / 2),
-        '0': () => {
-          showAll();
-          ask();
-        },
-        Escape: () => events.onSelect(-1),
-      };
-      const move = moves[event.key];
-      if (move === undefined || event.ctrlKey || event.metaKey || event.altKey) return;
-      event.preventDefault();
-      move();
-    });
-  }
 }
 
 /** Smaller the more there are, and larger again in a closer view. */
 function pointSize(count: number, zoomed: number): number {
   const base = Math.max(2.2, 6 / Math.sqrt(Math.max(1, Math.sqrt(count / 1000))));
   return Math.min(12, base * Math.min(2, zoomed ** 0.25));
-}
-
-interface AxesFrame {
-  readonly view: View;
-  readonly width: number;
-  readonly height: number;
-  readonly ink: string;
-  readonly line: string;
-}
-
-function paintAxes(context: CanvasRenderingContext2D, frame: AxesFrame): void {
-  const { view, width, height, ink, line } = frame;
-  context.font = '11px system-ui, sans-serif';
-  context.fillStyle = ink;
-  context.strokeStyle = line;
-  context.lineWidth = 1;
-  const left = PADDING.left - 8;
-  const bottom = height - PADDING.bottom + 4;
-  context.beginPath();
-  context.moveTo(left + 0.5, 4);
-  context.lineTo(left + 0.5, bottom + 0.5);
-  context.lineTo(width - 4, bottom + 0.5);
-  context.stroke();
-  context.textAlign = 'center';
-  context.textBaseline = 'top';
-  for (const { value, text } of ticks(
-    (left - view.left) / view.scaleX,
-    (width - view.left) / view.scaleX,
-    width / 90,
-  )) {
-    const x = value * view.scaleX + view.left;
-    if (x < left + 12 || x > width - 16) continue;
-    context.fillText(text, x, bottom + 6);
-    context.fillRect(Math.round(x), bottom, 1, 4);
-  }
-  context.textAlign = 'right';
-  context.textBaseline = 'middle';
-  for (const { value, text } of ticks(
-    (bottom - view.top) / view.scaleY,
-    -view.top / view.scaleY,
-    height / 60,
-  )) {
-    const y = value * view.scaleY + view.top;
-    if (y < 12 || y > bottom - 8) continue;
-    context.fillText(text, left - 6, y);
-    context.fillRect(left - 3, Math.round(y), 4, 1);
-  }
-}
-
-function ticks(from: number, to: number, most: number): { value: number; text: string }[] {
-  const raw = (to - from) / Math.max(1, most);
-  if (!Number.isFinite(raw) || raw <= 0) return [];
-  const power = 10 ** Math.floor(Math.log10(raw));
-  const step = power * [1, 2, 5, 10].find((factor) => factor * power >= raw)!;
-  const digits = Math.max(0, -Math.floor(Math.log10(step)));
-  const found: { value: number; text: string }[] = [];
-  for (let i = Math.ceil(from / step); i * step <= to; i++) {
-    found.push({
-      value: i * step,
-      text: (i * step).toFixed(Math.min(6, digits)).replace('-', '−'),
-    });
-  }
-  return found;
 }
