@@ -1,24 +1,14 @@
 import { setMaxListeners } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
-import type * as S3Sdk from '@aws-sdk/client-s3';
 import type { GetObjectCommandInput, S3Client } from '@aws-sdk/client-s3';
 import { ExportError, SourceError } from '../errors.ts';
 import { type Attempt, runAttempt } from './attempt.ts';
 import { classifyFailure, type Failure, type FailureKind } from './classify-failure.ts';
-import { DirectGet } from './direct-get.ts';
+import type { DirectGet } from './direct-get.ts';
 import { explainFailure, type Request } from './explain-failure.ts';
-import { proxyOptions } from './proxy.ts';
+import { type OpenedClient, openClient, type Sdk } from './open-client.ts';
 import { RequestLimit } from './request-limit.ts';
-import { namedEndpoint, type S3Options } from './s3-options.ts';
-
-export type Sdk = typeof S3Sdk;
-
-interface OpenedClient {
-  readonly client: S3Client;
-  readonly sdk: Sdk;
-  readonly direct: DirectGet;
-  readonly region: string;
-}
+import { namedEndpoint, pathStyleOf, type S3Options } from './s3-options.ts';
 
 /** What the work of one attempt gets. */
 export interface Call extends Attempt {
@@ -223,64 +213,4 @@ function isFault(error: unknown): boolean {
 function waitBefore(tries: number, { retryAfter }: Failure): number {
   const most = Math.min(MAX_WAIT_MS, 100 * 2 ** Math.min(tries, 10));
   return Math.max(20 + Math.random() * most, Math.min(retryAfter ?? 0, 60) * 1000);
-}
-
-function pathStyleOf(options: S3Options): boolean {
-  return options.pathStyle ?? namedEndpoint(options) !== undefined;
-}
-
-async function openClient(
-  bucket: string,
-  options: S3Options,
-  region: string | undefined,
-): Promise<OpenedClient> {
-  // The SDK warns on Node 20 of its own future; that is ours to follow, not the user's.
-  process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
-  const sdk = await import('@aws-sdk/client-s3');
-  const { endpoint, profile, isAnonymous = false, timeoutMs } = options;
-  const proxy = proxyOptions(namedEndpoint(options));
-  const sockets = { keepAlive: true, maxSockets: 128, keepAliveMsecs: 1000, ...proxy };
-  const config = {
-    ...(endpoint !== undefined && { endpoint }),
-    ...(profile !== undefined && { profile }),
-    ...(isAnonymous && UNSIGNED),
-    forcePathStyle: pathStyleOf(options),
-    // Without one, the SDK writes its advice to the user's terminal.
-    logger: SILENT,
-    // One loop over request and body does all the retrying.
-    maxAttempts: 1,
-    requestHandler: {
-      connectionTimeout: timeoutMs,
-      httpAgent: sockets,
-      httpsAgent: sockets,
-      // A queue for sockets is what our own limit is for.
-      socketAcquisitionWarningTimeout: 2 ** 30,
-    },
-    // Bodies are checked against the ETag; where that is no MD5, the checksum is asked for.
-    responseChecksumValidation: 'WHEN_REQUIRED' as const,
-  };
-  const found = region ?? (await regionOfChain(new sdk.S3Client(config)));
-  const client = new sdk.S3Client({ ...config, region: found });
-  const direct = new DirectGet(client, { region: found, bucket, isAnonymous, sockets });
-  return { client, sdk, direct, region: found };
-}
-
-/** No credentials are looked for, and requests go as they are. */
-const UNSIGNED = {
-  credentials: { accessKeyId: '', secretAccessKey: '' },
-  signer: { sign: async <T>(request: T): Promise<T> => request },
-};
-
-const silence = () => {};
-const SILENT = { trace: silence, debug: silence, info: silence, warn: silence, error: silence };
-
-/** AWS_REGION, the profile's, or where buckets are asked for by default. */
-async function regionOfChain(client: S3Client): Promise<string> {
-  try {
-    return await client.config.region();
-  } catch {
-    return 'us-east-1';
-  } finally {
-    client.destroy();
-  }
 }
