@@ -14,8 +14,10 @@ export async function rememberRate(
   { timing, extracted, wasComplete }: RunSummary,
   device: Device,
 ): Promise<void> {
-  // What several GPUs make together is no rate of one.
-  if (wasComplete || extracted < LEAST_IMAGES || options.gpus !== undefined) return;
+  const { gpus, engine, conv } = options;
+  // Rates are kept of what a run takes by itself; what several GPUs make together is none of one.
+  if (gpus !== undefined || engine !== 'auto' || conv !== 'auto') return;
+  if (wasComplete || extracted < LEAST_IMAGES) return;
   const { metadata } = await readModelJson(findModelFolder(options.mode, options.model));
   if (metadata === undefined) return;
   const { weightsSha256 } = metadata;
