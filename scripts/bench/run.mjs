@@ -10,7 +10,7 @@ import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { writeDataset } from '../draw-images.mjs';
+import { drawnDataset } from './lib/drawn-dataset.mjs';
 import { machine } from './lib/machine.mjs';
 import { imagesOf } from './lib/many-images.mjs';
 
@@ -31,7 +31,7 @@ const { values } = parseArgs({
 });
 const scratch = mkdtempSync(join(tmpdir(), 'img2features-bench-'));
 try {
-  const dataset = values.dataset ?? (await drawn());
+  const dataset = values.dataset ?? (await drawnDataset(scratch));
   const options = {
     repeat: Number(values.repeat),
     many: values.many.split(',').filter(Boolean).map(Number),
@@ -55,14 +55,6 @@ try {
   console.log(table(report));
 } finally {
   await rm(scratch, { recursive: true, force: true });
-}
-
-/** 1,000 images of about 100 pixels where no dataset is named. */
-async function drawn() {
-  const dir = join(scratch, 'drawn');
-  const size = { minSize: 90, maxSize: 110 };
-  await writeDataset(dir, { seed: 1, imagesPerClass: 200, ...size, withBroken: false });
-  return dir;
 }
 
 function table({ machine: { cpu, cores, node, date, commit }, rows }) {

@@ -11,7 +11,7 @@ import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { writeDataset } from '../../draw-images.mjs';
+import { drawnDataset } from '../lib/drawn-dataset.mjs';
 import { machine } from '../lib/machine.mjs';
 import { comparePixels } from './pixels.mjs';
 import { peersTable } from './table.mjs';
@@ -33,7 +33,7 @@ const scratch = mkdtempSync(join(tmpdir(), 'img2features-peers-'));
 const jobs = values.only.split(',');
 try {
   const common = {
-    dataset: values.dataset ?? (await drawn()),
+    dataset: values.dataset ?? (await drawnDataset(scratch)),
     repeat: Number(values.repeat),
     without: values.without.split(','),
     scratch,
@@ -51,17 +51,4 @@ try {
   console.log(peersTable(report));
 } finally {
   await rm(scratch, { recursive: true, force: true });
-}
-
-/** 1,000 images of about 100 pixels where no dataset is named. */
-async function drawn() {
-  const dir = join(scratch, 'drawn');
-  await writeDataset(dir, {
-    seed: 1,
-    imagesPerClass: 200,
-    minSize: 90,
-    maxSize: 110,
-    withBroken: false,
-  });
-  return dir;
 }
