@@ -16,6 +16,13 @@ test('text from the command line, numbers from a file and values from a caller m
   expect(fromText).toEqual(fromValues);
 });
 
+test('GPUs come as text, as numbers, or all', () => {
+  const gpus = ['0, 2', '1', 2, [0, 1], 'all', undefined].map(
+    (value) => resolveOptions({ ...base, mode: 'vgg16', gpus: value }).gpus,
+  );
+  expect(gpus).toEqual([[0, 2], [1], [2], [0, 1], 'all', undefined]);
+});
+
 test.each([
   [{ mode: 'vgg' }, 'Expected pixels, vgg16 or cnn for --mode but received "vgg".'],
   [{ k: '-1' }, 'Expected an integer from 0 to 4096 for --k but received "-1".'],
@@ -31,6 +38,23 @@ test.each([
     'Expected a count such as 100 or a share such as 5% for --max-bad but received "120%".',
   ],
   [{ layer: 'fc1' }, 'Expected --layer only with --mode vgg16 or cnn but the mode is pixels.'],
+  [
+    { mode: 'vgg16', gpus: '0,0' },
+    'Expected all, or numbers of GPUs such as 0,1 for --gpus but received "0,0".',
+  ],
+  [
+    { mode: 'vgg16', gpus: '-1' },
+    'Expected all, or numbers of GPUs such as 0,1 for --gpus but received "-1".',
+  ],
+  [
+    { mode: 'vgg16', gpus: '0,' },
+    'Expected all, or numbers of GPUs such as 0,1 for --gpus but received "0,".',
+  ],
+  [
+    { mode: 'vgg16', gpus: 'all', device: 'cpu' },
+    'Expected --gpus only with --device cuda or auto but the device is cpu.',
+  ],
+  [{ gpus: 'all' }, 'Expected --gpus only with --mode vgg16 or cnn but the mode is pixels.'],
   [{ workers: 0 }, 'Expected an integer from 1 to 256 for --workers but received 0.'],
   [{ colour: 'red' }, 'Expected a known option but received colour.'],
   [{ out: undefined }, 'Expected a folder for the table for --out but received nothing.'],

@@ -43,9 +43,11 @@ export function formatSummary(summary: RunSummary): string {
       `resize ${formatDuration(timing.resizeMs)} (summed over threads)`,
   );
   if (timing.engineBusyMs > 0) {
+    const { engineWarmUpMs: warmUpMs } = timing;
+    const warmUp = warmUpMs > 0 ? `, warmed up in ${formatDuration(warmUpMs)}` : '';
     lines.push(
       `  network: ${formatDuration(timing.engineBusyMs)} busy, ${formatRate(timing.engineImagesPerSecond)} images/s ` +
-        `alone; started in ${formatDuration(timing.engineStartMs)}`,
+        `alone; started in ${formatDuration(timing.engineStartMs)}${warmUp}`,
     );
   }
   if (summary.findings !== undefined) {

@@ -1,0 +1,81 @@
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { openEnginePool } from '../../src/engine/engine-pool.ts';
+import type { DecodedChunk } from '../../src/image/decoded-chunk.ts';
+import type { Extractor } from '../../src/pipeline/extractor.ts';
+import { runBatches } from '../../src/pipeline/run-batches.ts';
+import { chooseDevice } from '../../src/runtime/choose-device.ts';
+import { writeTinyModel } from '../engine/tiny-model.ts';
+
+// Engines on WebAssembly take the place of engines on GPUs: none was at hand.
+
+const platform = { name: 'test', key: undefined, reason: 'a test' } as const;
+const driver = { present: false, version: undefined, devices: [], detail: 'no driver' } as const;
+const wasm = chooseDevice('wasm', { platform, driver });
+
+/** Two shards of 13 images and 8 (2×2 pixels), in chunks of 4; image 5 is bad. */
+const SHARDS = [13, 8];
+
+async function* decoded(): AsyncGenerator<DecodedChunk> {
+  let index = 0;
+  for (const { images } of chunks()) {
+    const all = Array.from({ length: images }, () => index++);
+    const indices = all.filter((image) => image !== 5);
+    const pixels = Uint8Array.from({ length: indices.length * 12 }, (_, i) => {
+      return (31 * indices[Math.floor(i / 12)]! + 7 * (i % 12)) % 256;
+    });
+    const rejections = all.includes(5) ? [{ index: 5, reason: 'truncated', message: '' }] : [];
+    yield { indices, pixels, rejections } as unknown as DecodedChunk;
+  }
+}
+
+function chunks() {
+  return SHARDS.flatMap((count, shard) =>
+    Array.from({ length: Math.ceil(count / 4) }, (_, i) => ({
+      shard,
+      images: Math.min(4, count - 4 * i),
+      isLastOfShard: 4 * (i + 1) >= count,
+    })),
+  );
+}
+
+async function featuresOf(engines: number, padTo = 1) {
+  const folder = await writeTinyModel();
+  const spec = {
+    modelDir: join(folder.dir),
+    layers: [],
+    device: 'wasm',
+    precision: 'fp32',
+    threads: 1,
+  } as const;
+  const pool = await openEnginePool(Array(engines).fill(spec), folder, wasm);
+  onTestFinished(() => pool.close());
+  pool.padTo(padTo);
+  const { inputSize, outputs } = pool.info;
+  const extractor = {
+    ...{ inputSize, outputs, batchSize: 3, inFlight: 3 * engines },
+    run: (pixels: Uint8Array, n: number) => pool.run(pixels, n),
+  } as Extractor;
+  const rows: unknown[] = [];
+  for await (const { batch, outputs } of runBatches(decoded(), chunks(), extractor)) {
+    rows.push({
+      shard: batch.shard,
+      indices: batch.indices,
+      features: outputs.map((it) => [...it]),
+    });
+  }
+  return { rows, images: pool.members().map((member) => member.images) };
+}
+
+test('three engines give the batches of one, in the same order, also filled up', async () => {
+  const one = await featuresOf(1);
+  expect(one.images).toEqual([20]);
+  expect(one.rows).toHaveLength(4 + 3);
+  const three = await featuresOf(3);
+  expect(three.rows).toEqual(one.rows);
+  expect(three.images.reduce((sum, images) => sum + images)).toBe(20);
+  expect(three.images.filter((images) => images > 0).length).toBeGreaterThan(1);
+  const filled = await featuresOf(2, 3);
+  expect(filled.rows).toEqual(one.rows);
+  expect(filled.images.reduce((sum, images) => sum + images)).toBe(20);
+});

@@ -1,0 +1,85 @@
+import { expect, test } from 'vitest';
+import type { Device, EngineInfo } from '../../src/engine/engine.ts';
+import { prepareBatch } from '../../src/pipeline/prepare-batch.ts';
+
+/** A stand-in: 100 images/s in batches of 16, 200 from 32 on. No GPU was at hand. */
+function pool(device: Device) {
+  const calls: string[] = [];
+  return {
+    calls,
+    info: { device } as EngineInfo,
+    trial: async (images: number) => {
+      calls.push(`trial ${images}`);
+      return (1000 * images) / (images < 32 ? 100 : 200);
+    },
+    warmUp: async (images: number) => void calls.push(`warm up ${images}`),
+    padTo: (images: number) => void calls.push(`pad to ${images}`),
+  };
+}
+
+const notes: string[] = [];
+const hooks = {
+  onEvent: (event: object) => notes.push((event as { message: string }).message),
+};
+const fresh = async () => undefined;
+
+test('on CUDA a run that begins measures, then warms up for that shape', async () => {
+  const cuda = pool('cuda');
+  const prepared = await prepareBatch(cuda, 'auto', { ...hooks, recordedBatch: fresh });
+  expect(prepared).toMatchObject({ batchSize: 32, batchFrom: 'trial' });
+  expect(cuda.calls).toEqual([
+    ...[16, 16, 16, 32, 32, 32, 64, 64, 64].map((images) => `trial ${images}`),
+    'pad to 32',
+    'warm up 32',
+  ]);
+  expect(notes).toEqual([
+    'Batches of 32 images, larger ones gain less than 5 % (images/s by batch: 16: 100, 32: 200, 64: 200).',
+  ]);
+});
+
+test('a run that goes on takes the batch it began with, whatever is faster now', async () => {
+  const cuda = pool('cuda');
+  const recordedBatch = async () => 128;
+  const prepared = await prepareBatch(cuda, 'auto', { ...hooks, recordedBatch });
+  expect(prepared).toMatchObject({ batchSize: 128, batchFrom: 'run', trial: undefined });
+  expect(cuda.calls).toEqual(['pad to 128', 'warm up 128']);
+});
+
+test('a number given goes before all', async () => {
+  const recordedBatch = async () => 128;
+  const prepared = await prepareBatch(pool('cuda'), 20, { ...hooks, recordedBatch });
+  expect(prepared).toMatchObject({ batchSize: 20, batchFrom: 'option' });
+});
+
+test('where nothing keeps the number, nothing is measured', async () => {
+  const cuda = pool('cuda');
+  expect(await prepareBatch(cuda, 'auto', hooks)).toMatchObject({
+    batchSize: 64,
+    batchFrom: 'device',
+  });
+  expect(cuda.calls).toEqual(['pad to 64', 'warm up 64']);
+});
+
+test('a caller who waits for single images gets no filling', async () => {
+  const cuda = pool('cuda');
+  expect((await prepareBatch(cuda, 'auto', { ...hooks, isInteractive: true })).batchSize).toBe(64);
+  expect(cuda.calls).toEqual([]);
+});
+
+test.each([
+  ['cpu', 16],
+  ['wasm', 4],
+] as const)(
+  'on %s the batch is %i, nothing is measured, filled up or warmed up',
+  async (device, n) => {
+    const it = pool(device);
+    const prepared = await prepareBatch(it, 'auto', { ...hooks, recordedBatch: fresh });
+    expect(prepared).toEqual({
+      batchSize: n,
+      batchFrom: 'device',
+      trial: undefined,
+      warmUpMs: 0,
+    });
+    expect(it.calls).toEqual([]);
+  },
+);
