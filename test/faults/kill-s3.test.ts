@@ -169,7 +169,10 @@ describe.skipIf(store === undefined).each(SCENARIOS)('s3 -> s3: $name', (scenari
     expect(status, stderr).toBe(stdout.includes('Nothing changed') ? 0 : 1);
     await expectSound();
     expect(hashes(await objects())).toEqual(hashes(calm));
-    expect(await store!.uploads('tables')).toEqual([]);
+    // A run with nothing left to do writes nothing: a dead lock waits, unseen, for the next that does.
+    const isOver = /Nothing changed|Already complete/.test(stdout);
+    const mayStay = (key: string) => isOver && key.startsWith('out/.img2features/lock/');
+    expect((await store!.uploads('tables')).filter((key) => !mayStay(key))).toEqual([]);
   }
 
   test.skipIf(kills === 0)(
