@@ -12,6 +12,8 @@ export interface ModelOptions {
   readonly preprocessing?: 'caffe' | 'tf' | 'torch' | 'none' | undefined;
   /** `auto` (default) takes CUDA, else the CPU library, else WebAssembly; a device by name, or an error. */
   readonly device?: 'auto' | 'cuda' | 'cpu' | 'wasm' | undefined;
+  /** GPUs to use at once, one process each: numbers, or all. Default: one. */
+  readonly gpus?: 'all' | readonly number[] | undefined;
   /** One TensorFlow graph, or layer by layer. Default: auto. */
   readonly engine?: 'auto' | 'graph' | 'eager' | undefined;
   /** 3×3 convolutions on the CPU: Winograd's, or TensorFlow's. Default: auto. */
@@ -68,6 +70,7 @@ const MODEL_KEYS = [
   'pool',
   'preprocessing',
   'device',
+  'gpus',
   'engine',
   'conv',
   'precision',
