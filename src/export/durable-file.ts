@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { type FileHandle, open, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { errnoOf } from '../errors.ts';
+import { isRunning } from '../is-running.ts';
 import { makeFolder } from './make-folder.ts';
 import type { OutputFile, WrittenFile } from './output-store.ts';
 import { storageError } from './storage-error.ts';
@@ -139,7 +140,7 @@ export async function removeStaleTemps(folder: string): Promise<void> {
     if (!isTempName(name) || openTemps.has(path)) continue;
     const owner = Number(name.slice(name.lastIndexOf('-') + 1));
     // In a container every run may have the same process id: then the owner is an earlier us.
-    if (owner === process.pid || !isAlive(owner)) await rm(path, { force: true });
+    if (owner === process.pid || !isRunning(owner)) await rm(path, { force: true });
   }
 }
 
@@ -156,15 +157,6 @@ export async function syncFolder(path: string): Promise<void> {
     }
   } finally {
     await handle?.close();
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return errnoOf(error) === 'EPERM';
   }
 }
 

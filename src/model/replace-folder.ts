@@ -4,6 +4,7 @@ import { mkdir, open, readdir, rename, rm, rmdir } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { errnoOf } from '../errors.ts';
+import { isRunning } from '../is-running.ts';
 
 /** Ends the name of an old folder that steps aside while the new one takes its place. */
 const RETIRED = '-old';
@@ -57,15 +58,6 @@ async function clearLeftovers(target: string, prefix: string): Promise<void> {
     const isLost = name.endsWith(RETIRED) && !existsSync(target);
     if (isLost) await rename(leftover, target);
     else await rm(leftover, { recursive: true, force: true });
-  }
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return errnoOf(error) !== 'ESRCH';
   }
 }
 

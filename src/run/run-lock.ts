@@ -5,6 +5,7 @@ import { hostname } from 'node:os';
 import { setTimeout } from 'node:timers/promises';
 import { errnoOf, RunError } from '../errors.ts';
 import { storageError } from '../export/storage-error.ts';
+import { isRunning } from '../is-running.ts';
 
 /**
  * One process for one output. The lock is a file that says who holds it; it appears whole, by link(2),
@@ -179,11 +180,7 @@ export function ownIdentity(): Omit<Holder, 'nonce'> {
 
 /** Start of a process in kernel ticks since boot, '' where the system does not say; undefined when it is dead. */
 function startOf(pid: number): string | undefined {
-  try {
-    process.kill(pid, 0);
-  } catch (error) {
-    if (errnoOf(error) !== 'EPERM') return undefined;
-  }
+  if (!isRunning(pid)) return undefined;
   // The second field, the name, may hold spaces and brackets: count from its closing bracket.
   const stat = tryRead(() => readFileSync(`/proc/${pid}/stat`, 'utf8'));
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');

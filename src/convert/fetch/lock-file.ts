@@ -2,6 +2,7 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname } from 'node:path';
 import { errnoOf, ModelError } from '../../errors.ts';
+import { isRunning } from '../../is-running.ts';
 
 /**
  * Runs `work` while `<path>.lock` says that this process does. A lock whose process is gone is taken
@@ -34,14 +35,5 @@ async function take(lock: string, path: string, mayRetry: boolean): Promise<void
       `Expected to fetch ${path} alone but found process ${pid || '?'} on ${host || '?'} doing it.`,
       { fix: `Wait for it; if there is none, remove ${lock}.`, cause: error },
     );
-  }
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return errnoOf(error) !== 'ESRCH';
   }
 }

@@ -13,6 +13,7 @@ import { hostname } from 'node:os';
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { errnoOf } from '../../errors.ts';
+import { isRunning } from '../../is-running.ts';
 
 export interface LockOptions {
   /** Called once when another setup holds the lock. */
@@ -121,13 +122,7 @@ function parseOwner(text: string): LockOwner | undefined {
 }
 
 function isGone(owner: LockOwner | undefined): boolean {
-  if (owner?.host !== thisHost()) return false;
-  try {
-    process.kill(owner.pid, 0);
-    return false;
-  } catch (error) {
-    return errnoOf(error) === 'ESRCH'; // EPERM: it lives, under another user
-  }
+  return owner?.host === thisHost() && !isRunning(owner.pid);
 }
 
 /** Of two waiters one wins the rename; if the lock changed hands meanwhile, it is put back. */
