@@ -21,7 +21,7 @@ export async function openNpyMatrix(store: OutputStore, name: string): Promise<N
   const Values = descr === '<f8' ? Float64Array : descr === '<f4' ? Float32Array : undefined;
   if (shape.length !== 2 || Values === undefined) {
     throw new RunError(
-      `Expected a matrix of floats for ${name} but found ${descr} ${shape.join('×')}`,
+      `Expected a matrix of floats for ${name} but found ${descr} ${shape.join('×')}.`,
     );
   }
   let row = 0;
@@ -56,7 +56,7 @@ class ByteReader {
     let have = this.#left.length;
     while (have < count) {
       const { value, done } = await this.#chunks.next();
-      if (done) throw new RunError(`Expected ${count - have} more bytes but found the end`);
+      if (done) throw new RunError(`Expected ${count - have} more bytes but found the end.`);
       parts.push(Buffer.from(value.buffer, value.byteOffset, value.byteLength));
       have += value.byteLength;
     }
@@ -67,6 +67,6 @@ class ByteReader {
 
   async expectEnd(name: string): Promise<void> {
     const { done } = this.#left.length > 0 ? { done: false } : await this.#chunks.next();
-    if (!done) throw new RunError(`Expected the end of ${name} after its last row but found more`);
+    if (!done) throw new RunError(`Expected the end of ${name} after its last row but found more.`);
   }
 }

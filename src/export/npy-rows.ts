@@ -18,7 +18,7 @@ export async function* npyRows(store: OutputStore, name: string): AsyncGenerator
   );
   const counts = new Set(open.map(({ matrix }) => matrix.rows));
   if (counts.size > 1) {
-    throw new RunError(`Expected as many rows in each matrix but found ${[...counts].join(', ')}`);
+    throw new RunError(`Expected as many rows in each matrix but found ${[...counts].join(', ')}.`);
   }
   const [expected] = counts;
   const origins = files.includes(NPY_INDEX) ? readOrigins(store) : undefined;
@@ -26,7 +26,7 @@ export async function* npyRows(store: OutputStore, name: string): AsyncGenerator
     const origin = await origins?.next();
     if (origins === undefined ? row === expected : origin!.done) {
       if (expected !== undefined && row !== expected) {
-        throw new RunError(`Expected ${expected} rows in ${NPY_INDEX} but found ${row}`);
+        throw new RunError(`Expected ${expected} rows in ${NPY_INDEX} but found ${row}.`);
       }
       // Past the last row each matrix must end, too.
       for (const { matrix } of open) await matrix.next();

@@ -53,7 +53,7 @@ export function decodeFitterState(bytes: Uint8Array): MomentsState {
   };
   const version = int64('version');
   if (version !== VERSION) {
-    throw new RunError(`Expected version ${VERSION} for a fitter's state but found ${version}`);
+    throw new RunError(`Expected version ${VERSION} for a fitter's state but found ${version}.`);
   }
   const origin = float64('origin', 1, (size) => size > 0);
   const dims = origin.length;
@@ -68,5 +68,5 @@ export function decodeFitterState(bytes: Uint8Array): MomentsState {
 
 function unfit(key: string, array: NpyArray | undefined): RunError {
   const found = array === undefined ? 'nothing' : `${array.dtype} [${array.shape}]`;
-  return new RunError(`Expected other values for ${key} in a fitter's state but found ${found}`);
+  return new RunError(`Expected other values for ${key} in a fitter's state but found ${found}.`);
 }

@@ -218,7 +218,7 @@ export function notFinite(
   while (Number.isFinite(values[at]!)) at++;
   const row = offset + Math.floor(at / dims);
   return new RunError(
-    `Expected finite features for row ${row} but found ${values[at]} at value ${at % dims}`,
+    `Expected finite features for row ${row} but found ${values[at]} at value ${at % dims}.`,
     { fix: 'Look at the image of that row and at the weights: the network overflowed on it.' },
   );
 }

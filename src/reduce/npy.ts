@@ -109,7 +109,7 @@ export function decodeNpy(bytes: Uint8Array, name: string): NpyArray {
   }
   const text = /^(?:<U|\|S)(\d+)$/.exec(descr);
   if (text === null) {
-    throw new RunError(`Expected plain numbers or strings for ${name} but found dtype ${descr}`);
+    throw new RunError(`Expected plain numbers or strings for ${name} but found dtype ${descr}.`);
   }
   const data = readStrings(body, values, Number(text[1]), descr.startsWith('<U'), name);
   return { dtype: 'string', shape, data: isFortran ? toC(data, shape) : data };
@@ -123,7 +123,7 @@ export function parseNpyHeader(buffer: Buffer, name: string) {
   const version = buffer[6] ?? 0;
   const fixed = version === 1 ? 10 : 12;
   if (buffer.length < fixed || !buffer.subarray(0, 6).equals(MAGIC) || version < 1 || version > 3) {
-    throw new RunError(`Expected a NumPy array for ${name} but found other bytes`);
+    throw new RunError(`Expected a NumPy array for ${name} but found other bytes.`);
   }
   const start = fixed + (version === 1 ? buffer.readUInt16LE(8) : buffer.readUInt32LE(8));
   const dict = buffer.toString('latin1', fixed, start);
@@ -132,7 +132,7 @@ export function parseNpyHeader(buffer: Buffer, name: string) {
   const shape = /'shape'\s*:\s*\(([\d\s,]*)\)/.exec(dict)?.[1];
   if (start > buffer.length || descr === undefined || order === undefined || shape === undefined) {
     throw new RunError(
-      `Expected a whole NumPy header with plain fields for ${name} but found none`,
+      `Expected a whole NumPy header with plain fields for ${name} but found none.`,
     );
   }
   const sizes = shape.split(',').flatMap((size) => (size.trim() === '' ? [] : [Number(size)]));
@@ -150,7 +150,7 @@ function readStrings(body: Buffer, n: number, width: number, isWide: boolean, na
     for (let at = 0; at < step; at += 4) {
       const point = cell.readUInt32LE(at);
       if (point > 0x10ffff)
-        throw new RunError(`Expected Unicode text for ${name} but found ${point}`);
+        throw new RunError(`Expected Unicode text for ${name} but found ${point}.`);
       text += String.fromCodePoint(point);
     }
     return text.replace(/\0+$/, '');
@@ -159,7 +159,7 @@ function readStrings(body: Buffer, n: number, width: number, isWide: boolean, na
 
 function checkLength(body: Buffer, expected: number, name: string): void {
   if (body.length === expected) return;
-  throw new RunError(`Expected ${expected} bytes of data for ${name} but found ${body.length}`);
+  throw new RunError(`Expected ${expected} bytes of data for ${name} but found ${body.length}.`);
 }
 
 /** Column-major order to row-major order. */

@@ -41,7 +41,9 @@ export function writeNpz(arrays: ReadonlyMap<string, NpyArray>): Buffer {
   }
   const listing = Buffer.concat(directory);
   if (offset + listing.length > LARGEST) {
-    throw new RunError(`Expected less than 4 GiB of arrays for one file but found ${offset} bytes`);
+    throw new RunError(
+      `Expected less than 4 GiB of arrays for one file but found ${offset} bytes.`,
+    );
   }
   const end = Buffer.alloc(END.size);
   end.writeUInt32LE(END.signature, 0);
@@ -141,5 +143,5 @@ function inflate(body: Buffer, method: number, size: number, name: string): Buff
 }
 
 function damaged(found: string, cause?: unknown): RunError {
-  return new RunError(`Expected a whole .npz file but found ${found}`, { cause });
+  return new RunError(`Expected a whole .npz file but found ${found}.`, { cause });
 }

@@ -55,7 +55,7 @@ export function readReducerFile(bytes: Uint8Array): Map<string, Reducer> {
   const arrays = readNpz(bytes);
   const names = arrays.get('outputs');
   if (names?.dtype !== 'string') {
-    throw new RunError('Expected the names of the outputs in reducer.npz but found none');
+    throw new RunError('Expected the names of the outputs in reducer.npz but found none.');
   }
   return new Map(
     names.data.map((name) => {
@@ -70,7 +70,7 @@ function readFitted(arrays: ReadonlyMap<string, NpyArray>, start: string): Fitte
     if (array?.dtype !== dtype || (shape && String(array.shape) !== String(shape))) {
       const found = array ? `${array.dtype} [${array.shape}]` : 'nothing';
       throw new RunError(
-        `Expected ${dtype} [${shape ?? ''}] for ${start}${key} in reducer.npz but found ${found}`,
+        `Expected ${dtype} [${shape ?? ''}] for ${start}${key} in reducer.npz but found ${found}.`,
       );
     }
     return array as Extract<NpyArray, { dtype: T }>;

@@ -50,7 +50,7 @@ export class ReducerFitter {
   /** @throws OptionError when k is not a whole number of at least 1. */
   constructor(dims: number, options: ReducerOptions) {
     if (!Number.isInteger(options.k) || options.k < 1) {
-      throw new OptionError(`Expected a whole number of at least 1 for k but found ${options.k}`);
+      throw new OptionError(`Expected a whole number of at least 1 for k but found ${options.k}.`);
     }
     this.dims = dims;
     this.options = options;
@@ -87,7 +87,7 @@ export class ReducerFitter {
     const isFit = isScatter || (sums === dims && dims > SCATTER_DIMS);
     if (state.origin.length !== dims || !isFit) {
       throw new RunError(
-        `Expected sums of ${dims} columns for a fitter but found ${state.origin.length} columns and ${sums} sums`,
+        `Expected sums of ${dims} columns for a fitter but found ${state.origin.length} columns and ${sums} sums.`,
       );
     }
     fitter.moments = (isScatter ? Moments : ColumnMoments).fromState(state);
@@ -101,12 +101,12 @@ export class ReducerFitter {
   merge(other: ReducerFitter): void {
     if (this.dims !== other.dims) {
       throw new RunError(
-        `Expected vectors of ${this.dims} values for a merge but found ${other.dims}`,
+        `Expected vectors of ${this.dims} values for a merge but found ${other.dims}.`,
       );
     }
     if (this.moments instanceof Moments !== other.moments instanceof Moments) {
       throw new RunError(
-        `Expected the sums of two fitters to be of one kind but found a scatter matrix and columns alone`,
+        `Expected the sums of two fitters to be of one kind but found a scatter matrix and columns alone.`,
       );
     }
     (this.moments as Moments).merge(other.moments as Moments);
@@ -122,7 +122,7 @@ export class ReducerFitter {
     const { k, standardize, center } = this.options;
     if (blocks.dims !== dims || blocks.count !== count) {
       throw new RunError(
-        `Expected ${count} rows of ${dims} values for the PCA but found ${blocks.count} of ${blocks.dims}`,
+        `Expected ${count} rows of ${dims} values for the PCA but found ${blocks.count} of ${blocks.dims}.`,
       );
     }
     const mean = moments.mean();

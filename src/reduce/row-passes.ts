@@ -151,7 +151,7 @@ export class RowPasses {
 
   private wrongCount(found: number): RunError {
     return new RunError(
-      `Expected ${this.blocks.count} rows for the PCA but found ${found} on a pass`,
+      `Expected ${this.blocks.count} rows for the PCA but found ${found} on a pass.`,
     );
   }
 

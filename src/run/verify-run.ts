@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { isImg2FeaturesError } from '../errors.ts';
 import { checkedRows } from '../export/checked-rows.ts';
 import { FolderStore } from '../export/folder-store.ts';
 import { SINK_FORMATS, type SinkFormat } from '../export/open-sinks.ts';
@@ -48,7 +49,7 @@ async function readRunJson(
     if (facts.format === 1 && Array.isArray(facts.files)) return facts;
     problems.push(`run.json: expected format 1 but found ${String(facts.format)}.`);
   } catch (error) {
-    problems.push(`run.json cannot be read: ${String(error)}.`);
+    problems.push(`run.json cannot be read: ${reasonOf(error)}.`);
   }
   return undefined;
 }
@@ -76,7 +77,7 @@ async function checkFiles(store: OutputStore, facts: RunJson, problems: string[]
         found += chunk.byteLength;
       }
     } catch (error) {
-      problems.push(`${name} cannot be read: ${String(error)}.`);
+      problems.push(`${name} cannot be read: ${reasonOf(error)}.`);
       continue;
     }
     if (found !== bytes) problems.push(`${name}: expected ${bytes} bytes but found ${found}.`);
@@ -109,7 +110,7 @@ async function readRejected(
       else rejected.add(origin);
     }
   } catch (error) {
-    problems.push(`rejected.jsonl cannot be read: ${String(error)}.`);
+    problems.push(`rejected.jsonl cannot be read: ${reasonOf(error)}.`);
   }
   if (lines !== facts.counts.rejected) {
     problems.push(`rejected.jsonl: expected ${facts.counts.rejected} lines but found ${lines}.`);
@@ -169,9 +170,14 @@ async function checkTable(
         last = origin;
       }
     } catch (error) {
-      problems.push(`${name} cannot be read as ${format}: ${String(error)}.`);
+      problems.push(`${name} cannot be read as ${format}: ${reasonOf(error)}.`);
     }
   }
   if (named > MAX_NAMED) problems.push(`${format}: ${named - MAX_NAMED} more problems with rows.`);
   return { rows, digest: hash.digest('hex') };
+}
+
+function reasonOf(error: unknown): string {
+  const said = isImg2FeaturesError(error) ? error.message : String(error);
+  return said.replace(/\.$/, '');
 }
