@@ -16,7 +16,9 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     if (interruption.signal.aborted) process.exit(128 + constants.signals[signal]);
     interruption.abort(
       new Interrupted(`Stopped by ${signal}; what is finished is kept.`, {
-        fix: 'The same command goes on where it stopped.',
+        fix: process.argv.includes('--overwrite')
+          ? 'The same command without --overwrite goes on where it stopped.'
+          : 'The same command goes on where it stopped.',
       }),
     );
     process.exitCode = INTERRUPTED_STATUS[signal];

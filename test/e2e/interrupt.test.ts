@@ -41,8 +41,9 @@ async function interrupted(
   out: string,
   signal: NodeJS.Signals,
   afterImages: number,
+  ...more: string[]
 ): Promise<CliResult> {
-  const { child, finished } = startCli(dir, ...command(out));
+  const { child, finished } = startCli(dir, ...command(out), ...more);
   let said = '';
   child.stdout?.on('data', (chunk: Buffer) => {
     said += chunk.toString();
@@ -82,3 +83,14 @@ test.each([
     expect(tableHashes(join(dir, signal))).toEqual(undisturbed);
   },
 );
+
+test('a run that was to overwrite goes on without --overwrite, and says so', async () => {
+  expect((await runCli(dir, ...command('again'), '--k', '2')).status).toBe(1);
+  const first = await interrupted('again', 'SIGTERM', 4500, '--overwrite');
+  expect(first.status).toBe(143);
+  expect(first.stdout + first.stderr).toContain('without --overwrite goes on where it stopped');
+  expect(existsSync(join(dir, 'again', '_SUCCESS'))).toBe(false);
+  const second = await runCli(dir, ...command('again'));
+  expect(resumedImages(second)).toBe(SHARD_ROWS);
+  expect(tableHashes(join(dir, 'again'))).toEqual(undisturbed);
+});
