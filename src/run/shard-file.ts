@@ -25,7 +25,7 @@ const MAGIC = Buffer.from('img2features shard 1\n');
 const ALIGNMENT = 64;
 
 /** Byte offsets of the sections and the end: [indices, output 0, …, output m-1, end]. */
-export function shardLayout(n: number, lengths: readonly number[]): number[] {
+function shardLayout(n: number, lengths: readonly number[]): number[] {
   const offsets = [ALIGNMENT];
   let end = ALIGNMENT + n * 4;
   for (const length of lengths) {

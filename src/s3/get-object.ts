@@ -193,7 +193,7 @@ function lengthOf(header: string | undefined): number | undefined {
 }
 
 /** @throws Error when the body is cut, too long or breaks; the attempt's signal ends it */
-export function readBody(
+function readBody(
   body: IncomingMessage,
   size: number | undefined,
   { signal, touch }: Pick<Attempt, 'signal' | 'touch'>,

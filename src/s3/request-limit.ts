@@ -1,5 +1,5 @@
 /** Requests in flight at most, and where an undisturbed store starts. */
-export const MAX_REQUESTS = 64;
+const MAX_REQUESTS = 64;
 
 /** Cuts within this time are one event: the requests that were in flight when the store first said "slow". */
 const CUT_INTERVAL_MS = 250;

@@ -114,7 +114,7 @@ export function decodeStreams(bytes: Uint8Array): AnsweredCells[][] {
 }
 
 /** Cuts after each end mark, message by message; throws where the bytes are anything else. */
-export function cutStreams(bytes: Uint8Array): Uint8Array[] {
+function cutStreams(bytes: Uint8Array): Uint8Array[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const streams: Uint8Array[] = [];
   let start = 0;

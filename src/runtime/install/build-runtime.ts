@@ -115,7 +115,7 @@ export async function addOperations(
 }
 
 /** A name that `removeLeftovers` knows; on the same disk, so that a rename is enough. */
-export function temporaryName(dir: string): string {
+function temporaryName(dir: string): string {
   return `${dir}.tmp-${process.pid}-${randomBytes(4).toString('hex')}`;
 }
 
