@@ -144,7 +144,7 @@ function remember(
 }
 
 function expectation(
-  { device }: EngineInfo,
+  { device, conv }: EngineInfo,
   expected: ExpectedRate | undefined,
   isBuiltIn: boolean,
 ): string[] {
@@ -154,7 +154,7 @@ function expectation(
   const range = `${formatRate(expected.least)} to ${formatRate(expected.most)}`;
   return [
     expected.isFirm
-      ? `expected: ${range} images/s on these cores (AVX2; with AVX512 more)`
+      ? `expected: ${range} images/s on these cores by TensorFlow's convolutions (AVX2; with AVX512 more)${conv === 'winograd' ? ', more by the Winograd ones in use' : ''}`
       : `expected: at most ${formatRate(expected.most)} images/s by its multiply-adds; many small layers get less`,
   ];
 }

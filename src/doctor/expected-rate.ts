@@ -11,7 +11,8 @@ export interface ExpectedRate {
 
 /**
  * Multiply-adds per second of one core with AVX2, in units of 1e9: VGG16 (15.5e9 an image) makes 4 to 6 images/s on
- * the two cores that this project is measured on.
+ * the two cores that this project is measured on, by TensorFlow's own convolutions (`--conv direct`); Winograd's need
+ * fewer, and make more images.
  */
 const GIGA_PER_CORE: readonly [least: number, most: number] = [31, 46];
 
