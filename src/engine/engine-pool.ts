@@ -59,8 +59,9 @@ export async function openEnginePool(
 
 /**
  * Several engines with the same network as one: each batch goes to the engine with the fewest images
- * waiting. Which one computes it changes nothing on devices of one kind, so the features are those of
- * one engine. A failure of any of them is the pool's.
+ * waiting. Where the devices compute alike, which one does changes nothing, and the features are those
+ * of one engine. (cuDNN's algorithms are chosen by timing in each process unless TF_DETERMINISTIC_OPS
+ * is set: docs/gpu.md.) A failure of any of them is the pool's.
  */
 export class EnginePool {
   /** Of the first engine, with the time until all of them were open. */

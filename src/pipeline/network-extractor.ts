@@ -11,7 +11,7 @@ import type { Extractor } from './extractor.ts';
 import { findModelFolder } from './find-model-folder.ts';
 import { prepareBatch } from './prepare-batch.ts';
 
-/** Batches on their way to one engine: one that it computes, and what the pipe holds for it. */
+/** Batches on their way to one engine, all of them in memory: one that it computes, and what waits for it. */
 const IN_FLIGHT = { cuda: 3, cpu: 2, wasm: 2 } as const;
 
 export interface ExtractorHooks {
