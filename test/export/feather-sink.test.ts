@@ -7,7 +7,8 @@ import { expect, test } from 'vitest';
 import { checkedRows } from '../../src/export/checked-rows.ts';
 import { featureColumns } from '../../src/export/column-names.ts';
 import { featureSchema } from '../../src/export/features-table.ts';
-import { HOSTILE_NAMES, memoryStore, sampleRows, temporaryFolder, writeParts } from './sample.ts';
+import { temporaryFolder } from '../temporary-folder.ts';
+import { HOSTILE_NAMES, memoryStore, sampleRows, writeParts } from './sample.ts';
 
 const schema = featureSchema(
   featureColumns('vgg16', [{ layer: 'fc2', pool: 'none', length: 5 }], 2),

@@ -13,7 +13,7 @@ import { join } from 'node:path';
 import { afterEach, expect, test, vi } from 'vitest';
 import { ExportError } from '../../src/errors.ts';
 import { FolderStore } from '../../src/export/folder-store.ts';
-import { temporaryFolder } from './sample.ts';
+import { temporaryFolder } from '../temporary-folder.ts';
 
 afterEach(() => void vi.restoreAllMocks());
 

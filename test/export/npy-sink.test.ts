@@ -9,7 +9,8 @@ import { buildRecordBatch, featureSchema } from '../../src/export/features-table
 import { npyFileName } from '../../src/export/npy-sink.ts';
 import { openSinks } from '../../src/export/open-sinks.ts';
 import { decodeNpy } from '../../src/reduce/npy.ts';
-import { HOSTILE_NAMES, memoryStore, sampleRows, temporaryFolder } from './sample.ts';
+import { temporaryFolder } from '../temporary-folder.ts';
+import { HOSTILE_NAMES, memoryStore, sampleRows } from './sample.ts';
 
 const schema = featureSchema(
   featureColumns('vgg16', [{ layer: 'fc2', pool: 'none', length: 5 }], 2),

@@ -8,7 +8,8 @@ import { featureColumns } from '../../src/export/column-names.ts';
 import { buildRecordBatch, featureSchema } from '../../src/export/features-table.ts';
 import { openSinks } from '../../src/export/open-sinks.ts';
 import { readParquetBatches } from '../../src/export/parquet-rows.ts';
-import { HOSTILE_NAMES, memoryStore, sampleRows, temporaryFolder, writeParts } from './sample.ts';
+import { temporaryFolder } from '../temporary-folder.ts';
+import { HOSTILE_NAMES, memoryStore, sampleRows, writeParts } from './sample.ts';
 
 const PART = 'parquet/part-00000.parquet';
 const fc2 = (length: number) => [{ layer: 'fc2', pool: 'none' as const, length }];

@@ -1,8 +1,4 @@
 import { createHash } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { onTestFinished } from 'vitest';
 import {
   buildRecordBatch,
   type FeatureRows,
@@ -10,13 +6,6 @@ import {
 } from '../../src/export/features-table.ts';
 import { openSinks, type SinkFormat } from '../../src/export/open-sinks.ts';
 import type { OutputStore, WrittenFile } from '../../src/export/output-store.ts';
-
-/** A folder that goes when the test ends. */
-export async function temporaryFolder(): Promise<string> {
-  const path = await mkdtemp(join(tmpdir(), 'img2features-test-'));
-  onTestFinished(() => rm(path, { recursive: true, force: true }));
-  return path;
-}
 
 /** A store in memory: what is in `files` is what was committed. */
 export function memoryStore(): OutputStore & { files: Map<string, Buffer>; open: Set<string> } {

@@ -23,8 +23,8 @@ import { planShards } from '../../src/run/plan-shards.ts';
 import { promoteUpdate } from '../../src/run/promote-update.ts';
 import { RunStore } from '../../src/run/run-store.ts';
 import type { SourceEntry } from '../../src/source/source.ts';
-import { temporaryFolder } from '../export/sample.ts';
 import { contentOf, entry, images, manifestOf } from '../run/sample.ts';
+import { temporaryFolder } from '../temporary-folder.ts';
 
 const never = new AbortController().signal;
 

@@ -4,7 +4,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { verifyRun } from '../../src/run/verify-run.ts';
-import { temporaryFolder } from '../export/sample.ts';
+import { temporaryFolder } from '../temporary-folder.ts';
 
 const dist = join(import.meta.dirname, '../../dist');
 const script = join(import.meta.dirname, 'kill-at-rename.mjs');

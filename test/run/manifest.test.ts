@@ -6,7 +6,8 @@ import { RunError } from '../../src/errors.ts';
 import { compareUtf8 } from '../../src/run/compare-utf8.ts';
 import { ManifestBuilder, readManifest, writeManifest } from '../../src/run/manifest.ts';
 import { describeManifestDifference } from '../../src/run/manifest-difference.ts';
-import { HOSTILE_NAMES, temporaryFolder } from '../export/sample.ts';
+import { HOSTILE_NAMES } from '../export/sample.ts';
+import { temporaryFolder } from '../temporary-folder.ts';
 import { entry, images, manifestOf } from './sample.ts';
 
 // U+FFFD (EF BF BD) comes before U+1F34E (F0 9F 8D 8E) in UTF-8, and after it in UTF-16 (D83C DF4E).

@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { RunError } from '../../src/errors.ts';
 import { acquireRunLock } from '../../src/run/run-lock.ts';
-import { temporaryFolder } from '../export/sample.ts';
+import { temporaryFolder } from '../temporary-folder.ts';
 
 const built = join(import.meta.dirname, '../../dist/run/run-lock.js');
 

@@ -6,7 +6,7 @@ import type { RunIdentity } from '../../src/run/fingerprint.ts';
 import type { Manifest } from '../../src/run/manifest.ts';
 import { planShards, type ShardPlan } from '../../src/run/plan-shards.ts';
 import { RunStore, WORK_FOLDER } from '../../src/run/run-store.ts';
-import { temporaryFolder } from '../export/sample.ts';
+import { temporaryFolder } from '../temporary-folder.ts';
 import { contentOf, entry, images, manifestOf } from './sample.ts';
 
 const LENGTHS = [3, 5];

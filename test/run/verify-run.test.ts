@@ -15,7 +15,8 @@ import { compareUtf8 } from '../../src/run/compare-utf8.ts';
 import { writeRejections } from '../../src/run/rejections.ts';
 import { buildRunJson, publishRun, type RunFacts } from '../../src/run/run-json.ts';
 import { verifyRun } from '../../src/run/verify-run.ts';
-import { HOSTILE_NAMES, sampleRows, temporaryFolder } from '../export/sample.ts';
+import { HOSTILE_NAMES, sampleRows } from '../export/sample.ts';
+import { temporaryFolder } from '../temporary-folder.ts';
 
 const COLUMNS = featureColumns('pixels', [{ layer: 'x', pool: 'none', length: 4 }], 2);
 const REJECTED = [

@@ -5,9 +5,9 @@ import { RuntimeError } from '../../src/errors.ts';
 import { downloadWheel } from '../../src/runtime/install/download-wheel.ts';
 import { findPip } from '../../src/runtime/install/find-pip.ts';
 import type { PinnedWheel } from '../../src/runtime/install/wheels.ts';
+import { temporaryFolder } from '../temporary-folder.ts';
 import { fakeBin, fakePip } from './fake-tools.ts';
 import { makeWheel } from './make-wheel.ts';
-import { temporaryFolder } from './temporary-folder.ts';
 
 const NAME = 'tiny_tensorflow-1.0-cp312-cp312-manylinux_2_27_x86_64.whl';
 

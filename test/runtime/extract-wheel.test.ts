@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { RuntimeError } from '../../src/errors.ts';
 import { extractWheel, fileSha256 } from '../../src/runtime/install/extract-wheel.ts';
+import { temporaryFolder } from '../temporary-folder.ts';
 import { makeWheel } from './make-wheel.ts';
-import { temporaryFolder } from './temporary-folder.ts';
 
 test('wanted members are unpacked, with their executable bit, and their sizes told', async () => {
   const folder = await temporaryFolder();

@@ -2,8 +2,8 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
 import { findGpuDriver } from '../../src/runtime/find-gpu-driver.ts';
+import { temporaryFolder } from '../temporary-folder.ts';
 import { fakeBin } from './fake-tools.ts';
-import { temporaryFolder } from './temporary-folder.ts';
 
 const VERSION_TEXT =
   'NVRM version: NVIDIA UNIX x86_64 Kernel Module  550.54.15  Tue Mar  5 22:23:56 UTC 2024\n';

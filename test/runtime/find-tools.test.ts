@@ -4,8 +4,8 @@ import { expect, test } from 'vitest';
 import { compileAddon, findCompiler } from '../../src/runtime/install/compile-addon.ts';
 import { findPip } from '../../src/runtime/install/find-pip.ts';
 import { runCommand } from '../../src/runtime/run-command.ts';
+import { temporaryFolder } from '../temporary-folder.ts';
 import { fakeBin, fakeCompiler, fakePip } from './fake-tools.ts';
-import { temporaryFolder } from './temporary-folder.ts';
 
 test('an empty PATH has no Python', async () => {
   const env = { PATH: await temporaryFolder() };

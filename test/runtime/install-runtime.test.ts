@@ -8,9 +8,9 @@ import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
 import { operationsPath } from '../../src/runtime/operations.ts';
 import type { RuntimeRecord } from '../../src/runtime/runtime-record.ts';
+import { temporaryFolder } from '../temporary-folder.ts';
 import { fakeBin, fakeCompiler, fakePip } from './fake-tools.ts';
 import { makeWheel } from './make-wheel.ts';
-import { temporaryFolder } from './temporary-folder.ts';
 
 const NAME = 'tensorflow-2.21.0-cpu-linux-x64';
 /** Its name depends on the sources in native/. */

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { acquireSetupLock, type LockOwner } from '../../src/runtime/install/setup-lock.ts';
-import { temporaryFolder } from './temporary-folder.ts';
+import { temporaryFolder } from '../temporary-folder.ts';
 
 const lockPath = async () => join(await temporaryFolder(), 'cache', 'setup.lock');
 
