@@ -1,4 +1,4 @@
-import type { FeatureColumn } from '../export/column-names.ts';
+import { type FeatureColumn, matrixColumns } from '../export/column-names.ts';
 import type { SinkFormat } from '../export/open-sinks.ts';
 
 /** Bytes a format will take at most. JSON-able. */
@@ -34,8 +34,7 @@ export function expectedOutput(
     length *
     (kind === 'vector' ? (isPixels ? PIXEL_TEXT_BYTES : TEXT_BYTES.vector) : TEXT_BYTES.reduced);
   const keys = sum(columns, ({ name }) => name.length + 8);
-  const reducedOutputs = new Set(numeric.filter((c) => c.kind === 'reduced').map((c) => c.output));
-  const inCsv = numeric.filter((c) => c.kind !== 'vector' || !reducedOutputs.has(c.output));
+  const inCsv = matrixColumns(numeric);
   // Lists and text have an offset for each cell; headers and footers a few kB for each file.
   const offsets = 4 * columns.length;
   const bytesOf: Readonly<Record<SinkFormat, number>> = {

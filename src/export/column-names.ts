@@ -107,3 +107,9 @@ function refuseTwins(columns: readonly FeatureColumn[]): void {
     names.add(name);
   }
 }
+
+/** Columns of the CSV matrix: of an output its reduced vector, where there is one, else the whole. */
+export function matrixColumns(columns: readonly FeatureColumn[]): FeatureColumn[] {
+  const reduced = new Set(columns.filter((c) => c.kind === 'reduced').map((c) => c.output));
+  return columns.filter((column) => column.kind !== 'vector' || !reduced.has(column.output));
+}

@@ -1,5 +1,5 @@
 import type { RecordBatch, Vector } from 'apache-arrow';
-import type { FeatureColumn } from './column-names.ts';
+import { type FeatureColumn, matrixColumns } from './column-names.ts';
 import type { OutputFile } from './output-store.ts';
 import type { Sink, SinkContext } from './sink.ts';
 import { plainBytes, TextBuffer } from './text-buffer.ts';
@@ -50,11 +50,6 @@ export async function openCsvSink({ store, schema: { columns } }: SinkContext): 
 export function csvText(text: string): string {
   const safe = /^[=+\-@\t\r\n']/.test(text) ? `'${text}` : text;
   return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
-}
-
-function matrixColumns(columns: readonly FeatureColumn[]): FeatureColumn[] {
-  const reduced = new Set(columns.filter((c) => c.kind === 'reduced').map((c) => c.output));
-  return columns.filter((column) => column.kind !== 'vector' || !reduced.has(column.output));
 }
 
 function headerCells(column: FeatureColumn): string[] {

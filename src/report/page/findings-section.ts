@@ -1,17 +1,9 @@
-import type { FindingKind } from '../../findings/finding.ts';
+import { FINDING_KINDS, type FindingKind } from '../../findings/finding.ts';
 import type { PageData, PageFinding } from '../page-data.ts';
 import { el, nameOf, visible } from './dom.ts';
 import { count, distance } from './format.ts';
 import type { Thumbs } from './thumbs.ts';
 
-const KINDS: readonly FindingKind[] = [
-  'leak',
-  'two_classes',
-  'exact_duplicate',
-  'same_features',
-  'near_duplicate',
-  'outlier',
-];
 const PAGE = 12;
 const PICTURES = 10;
 
@@ -38,7 +30,7 @@ export function findingsSection(
     id: 'findings-panel',
     tabindex: 0,
   });
-  const buttons = KINDS.map((kind) => {
+  const buttons = FINDING_KINDS.map((kind) => {
     const found = findings.counts[kind].findings;
     const button = el(
       'button',
@@ -58,7 +50,7 @@ export function findingsSection(
     next.focus();
     next.click();
   });
-  open(KINDS.find((kind) => findings.counts[kind].findings > 0) ?? 'exact_duplicate');
+  open(FINDING_KINDS.find((kind) => findings.counts[kind].findings > 0) ?? 'exact_duplicate');
   const incomplete = findings.isComplete
     ? undefined
     : el(
