@@ -71,7 +71,7 @@ export class EnginePool {
   /** Images on their way, and done, by engine. */
   readonly #waiting: number[];
   readonly #done: number[];
-  #padTo = 1;
+  #shapes: readonly number[] = [];
 
   constructor(engines: readonly PooledEngine[], names: readonly string[], startupMs?: number) {
     const { info } = engines[0];
@@ -87,11 +87,13 @@ export class EnginePool {
   }
 
   /**
-   * From now on smaller batches are filled up with black images to this number, whose rows are dropped:
-   * a GPU then sees one shape only, and chooses (or compiles) its kernels once.
+   * From now on a batch of another size is filled up with black images to the next of these sizes, and
+   * their rows are dropped: a GPU then sees few shapes, and chooses (or compiles) its kernels once for
+   * each.
+   * @param shapes images in a batch, ascending
    */
-  padTo(images: number): void {
-    this.#padTo = images;
+  padTo(shapes: readonly number[]): void {
+    this.#shapes = shapes;
   }
 
   /** As Engine.run. */
@@ -112,10 +114,11 @@ export class EnginePool {
   }
 
   async #runPadded(engine: PooledEngine, pixels: Uint8Array, n: number): Promise<Float32Array[]> {
-    if (n >= this.#padTo || n === 0) return engine.run(pixels, n);
-    const padded = new Uint8Array((pixels.length / n) * this.#padTo);
+    const shape = this.#shapes.find((images) => images >= n) ?? n;
+    if (shape === n || n === 0) return engine.run(pixels, n);
+    const padded = new Uint8Array((pixels.length / n) * shape);
     padded.set(pixels);
-    const outputs = await engine.run(padded, this.#padTo);
+    const outputs = await engine.run(padded, shape);
     return outputs.map((values, i) => values.subarray(0, n * this.info.outputs[i].length));
   }
 

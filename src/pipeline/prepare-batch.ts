@@ -1,5 +1,6 @@
-import { type ChosenBatch, chooseBatch } from '../engine/choose-batch.ts';
+import { BATCH_SIZES, type ChosenBatch, chooseBatch } from '../engine/choose-batch.ts';
 import type { EnginePool } from '../engine/engine-pool.ts';
+import { planRun, SHARD_ROWS } from '../run/plan-shards.ts';
 import type { EngineReport } from './extractor.ts';
 import type { ExtractorHooks } from './network-extractor.ts';
 
@@ -12,8 +13,9 @@ export interface PreparedBatch extends Pick<EngineReport, 'batchFrom' | 'trial' 
 
 /**
  * Says how many rows a batch has, and makes the engines ready for that shape. On CUDA `auto` measures
- * (see chooseBatch), batches of any other size are filled up, and each engine runs one batch of noise
- * before the first real one. On CPUs none of this pays: a batch costs what its images cost.
+ * (see chooseBatch) those sizes that cut a shard into whole batches. Batches have one shape there, or
+ * two where the end of a shard leaves another; what is smaller is filled up to one of them, and each engine
+ * runs a batch of noise of each before the first real one. On CPUs none of this pays: a batch costs what its images cost.
  *
  * What the run began with goes before what would be chosen now: its bytes may depend on it.
  */
@@ -22,19 +24,22 @@ export async function prepareBatch(
   asked: number | 'auto',
   { recordedBatch, isInteractive = false, onEvent }: Omit<ExtractorHooks, 'signal'>,
 ): Promise<PreparedBatch> {
-  const { device } = pool.info;
+  const { device, outputs } = pool.info;
+  const lengths = outputs.map(({ length }) => length);
+  const { end: shardRows } = planRun(SHARD_ROWS.network, { isPixels: false, lengths }).shards[0]!;
   const started = performance.now();
   const recorded = asked === 'auto' ? await recordedBatch?.() : undefined;
   let trial: ChosenBatch | undefined;
   if (asked === 'auto' && recorded === undefined && recordedBatch && device === 'cuda') {
-    trial = await chooseBatch((images) => pool.trial(images));
+    trial = await chooseBatch((images) => pool.trial(images), sizesFor(shardRows));
     onEvent({ event: 'note', message: describeTrial(trial) });
   }
   const given = asked === 'auto' ? recorded : asked;
   const batchSize = given ?? trial?.batch ?? AUTO_BATCH[device];
   if (device === 'cuda' && !isInteractive) {
-    pool.padTo(batchSize);
-    await pool.warmUp(batchSize);
+    const shapes = shapesOf(batchSize, shardRows);
+    pool.padTo(shapes);
+    for (const images of shapes) await pool.warmUp(images);
   }
   return {
     batchSize,
@@ -42,6 +47,19 @@ export async function prepareBatch(
     trial,
     warmUpMs: device === 'cuda' ? performance.now() - started : 0,
   };
+}
+
+/** A batch never crosses a shard: one that does not divide it would leave a rest to fill up in each. */
+function sizesFor(shardRows: number): readonly number[] {
+  const sizes = BATCH_SIZES.filter((batch) => shardRows % batch === 0);
+  return sizes.length > 0 ? sizes : [shardRows];
+}
+
+/** The batches of a whole shard, ascending: full ones, and the rest at its end. */
+function shapesOf(batchSize: number, shardRows: number): number[] {
+  const rest = shardRows % batchSize;
+  const full = batchSize <= shardRows ? [batchSize] : [];
+  return rest === 0 ? full : [rest, ...full];
 }
 
 function describeTrial({ batch, trials, stoppedBy }: ChosenBatch): string {

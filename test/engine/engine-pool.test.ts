@@ -84,14 +84,19 @@ test('rates add up, busy times add up, memory is the largest', async () => {
   expect(pool.peakRssBytes()).toBe(20);
 });
 
-test('smaller batches are filled up, and the rows of the filling dropped', async () => {
+test('batches of another size are filled up to the next shape, and those rows dropped', async () => {
   const engine = fake(0);
   const pool = new EnginePool([engine], ['cuda']);
-  pool.padTo(4);
-  expect(await pool.run(Uint8Array.of(7, 8), 2)).toEqual([Float32Array.of(14, 16)]);
+  pool.padTo([2, 4]);
+  expect(await pool.run(Uint8Array.of(7), 1)).toEqual([Float32Array.of(14)]);
+  expect(await pool.run(Uint8Array.of(7, 8, 9), 3)).toEqual([Float32Array.of(14, 16, 18)]);
   expect(await pool.run(Uint8Array.of(1, 2, 3, 4), 4)).toEqual([Float32Array.of(2, 4, 6, 8)]);
-  expect(engine.batches).toEqual([Uint8Array.of(7, 8, 0, 0), Uint8Array.of(1, 2, 3, 4)]);
-  expect(pool.members()).toEqual([{ name: 'cuda', images: 6, busyMs: 0 }]);
+  expect(engine.batches).toEqual([
+    Uint8Array.of(7, 0),
+    Uint8Array.of(7, 8, 9, 0),
+    Uint8Array.of(1, 2, 3, 4),
+  ]);
+  expect(pool.members()).toEqual([{ name: 'cuda', images: 8, busyMs: 0 }]);
 });
 
 test('warm-up reaches every engine, and out of memory there waits for the first batch', async () => {

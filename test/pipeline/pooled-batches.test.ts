@@ -39,7 +39,7 @@ function chunks() {
   );
 }
 
-async function featuresOf(engines: number, padTo = 1) {
+async function featuresOf(engines: number, padTo: number[] = []) {
   const folder = await writeTinyModel();
   const spec = {
     modelDir: join(folder.dir),
@@ -75,7 +75,7 @@ test('three engines give the batches of one, in the same order, also filled up',
   expect(three.rows).toEqual(one.rows);
   expect(three.images.reduce((sum, images) => sum + images)).toBe(20);
   expect(three.images.filter((images) => images > 0).length).toBeGreaterThan(1);
-  const filled = await featuresOf(2, 3);
+  const filled = await featuresOf(2, [2, 3]);
   expect(filled.rows).toEqual(one.rows);
   expect(filled.images.reduce((sum, images) => sum + images)).toBe(20);
 });

@@ -3,17 +3,17 @@ import type { Device, EngineInfo } from '../../src/engine/engine.ts';
 import { prepareBatch } from '../../src/pipeline/prepare-batch.ts';
 
 /** A stand-in: 100 images/s in batches of 16, 200 from 32 on. No GPU was at hand. */
-function pool(device: Device) {
+function pool(device: Device, length = 1000) {
   const calls: string[] = [];
   return {
     calls,
-    info: { device } as EngineInfo,
+    info: { device, outputs: [{ layer: 'a', pool: 'none', length }] } as unknown as EngineInfo,
     trial: async (images: number) => {
       calls.push(`trial ${images}`);
       return (1000 * images) / (images < 32 ? 100 : 200);
     },
     warmUp: async (images: number) => void calls.push(`warm up ${images}`),
-    padTo: (images: number) => void calls.push(`pad to ${images}`),
+    padTo: (shapes: readonly number[]) => void calls.push(`pad to ${shapes}`),
   };
 }
 
@@ -83,3 +83,30 @@ test.each([
     expect(it.calls).toEqual([]);
   },
 );
+
+test('only batches that divide a shard are tried: 100 KB a row make shards of 320 rows', async () => {
+  const cuda = pool('cuda', 25_088);
+  cuda.trial = async (images) => {
+    cuda.calls.push(`trial ${images}`);
+    return 1;
+  };
+  const prepared = await prepareBatch(cuda, 'auto', { ...hooks, recordedBatch: fresh });
+  expect(prepared.batchSize).toBe(64);
+  expect(cuda.calls).not.toContain('trial 128');
+  expect(cuda.calls.slice(-2)).toEqual(['pad to 64', 'warm up 64']);
+});
+
+test('a given batch that leaves a rest makes two shapes, one larger than a shard only one', async () => {
+  const rest = pool('cuda', 25_088);
+  await prepareBatch(rest, 256, hooks);
+  expect(rest.calls).toEqual(['pad to 64,256', 'warm up 64', 'warm up 256']);
+  const larger = pool('cuda', 25_088);
+  await prepareBatch(larger, 1000, hooks);
+  expect(larger.calls).toEqual(['pad to 320', 'warm up 320']);
+});
+
+test('rows so large that a shard is no whole batch of 16 make one batch a shard', async () => {
+  const cuda = pool('cuda', 802_816);
+  const prepared = await prepareBatch(cuda, 'auto', { ...hooks, recordedBatch: fresh });
+  expect(prepared.batchSize).toBe(10);
+});
