@@ -1,5 +1,5 @@
 /**
- * `npm run bench:peers -- [--dataset <folder>] [--images 128] [--many 30000] [--repeat 3] [--only vgg16,pixels] [--without spark,torch]
+ * `npm run bench:peers -- [--dataset <folder>] [--images 128] [--many 30000] [--repeat 3] [--only vgg16,pixels,spark] [--without spark,torch]
  *     [--model models/vgg16] [--json <file>]`
  *
  * The same images and the same (seeded) weights through img2features and its peers, in turn, in one session; the outputs are compared
@@ -14,6 +14,7 @@ import { parseArgs } from 'node:util';
 import { drawnDataset } from '../lib/drawn-dataset.mjs';
 import { machine } from '../lib/machine.mjs';
 import { comparePixels } from './pixels.mjs';
+import { compareSpark } from './spark.mjs';
 import { peersTable } from './table.mjs';
 import { compareVgg16 } from './vgg16.mjs';
 
@@ -23,7 +24,7 @@ const { values } = parseArgs({
     images: { type: 'string', default: '128' },
     many: { type: 'string', default: '30000' },
     repeat: { type: 'string', default: '3' },
-    only: { type: 'string', default: 'vgg16,pixels' },
+    only: { type: 'string', default: 'vgg16,pixels,spark' },
     without: { type: 'string', default: '' },
     model: { type: 'string', default: 'models/vgg16' },
     json: { type: 'string' },
@@ -45,6 +46,9 @@ try {
   }
   if (jobs.includes('pixels')) {
     results.push(await comparePixels({ ...common, images: Number(values.many) }));
+  }
+  if (jobs.includes('spark')) {
+    results.push(...(await compareSpark({ ...common, model: values.model })));
   }
   const report = { machine: machine(), results };
   if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(report, null, 2)}\n`);
