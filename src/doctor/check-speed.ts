@@ -83,6 +83,7 @@ async function measure(
           cores: Math.min(cpu.cores, cpu.quota ?? cpu.cores),
           instructions: cpu.instructions,
           architecture: folder.metadata.architecture,
+          conv: info.conv,
           multiplyAdds: countMultiplyAdds(await describeModel(folder)),
         });
     const name = isBuiltIn ? 'the built-in network' : (folder.metadata.architecture ?? folder.dir);
@@ -154,7 +155,7 @@ function expectation(
   const range = `${formatRate(expected.least)} to ${formatRate(expected.most)}`;
   return [
     expected.isFirm
-      ? `expected: ${range} images/s on these cores by TensorFlow's convolutions (AVX2; with AVX512 more)${conv === 'winograd' ? ', more by the Winograd ones in use' : ''}`
+      ? `expected: ${range} images/s on these cores (AVX2; with AVX512 more), ${conv === 'winograd' ? "Winograd's" : "TensorFlow's"} convolutions`
       : `expected: at most ${formatRate(expected.most)} images/s by its multiply-adds; many small layers get less`,
   ];
 }

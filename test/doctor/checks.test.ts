@@ -291,11 +291,13 @@ test('VGG16 has 15.5e9 multiply-adds; two cores with AVX2 make 4 to 6 images/s',
     instructions: ['AVX2'],
     architecture: 'vgg16',
     multiplyAdds,
+    conv: 'direct',
   } as const;
   const expected = expectedRate(machine)!;
   expect(expected.isFirm).toBe(true);
   expect(expected.least).toBeCloseTo(4, 1);
   expect(expected.most).toBeCloseTo(6, 0);
+  expect(expectedRate({ ...machine, conv: 'winograd' })!.least).toBeCloseTo(8, 0);
   expect(expectedRate({ ...machine, device: 'wasm' })).toBeUndefined();
   expect(expectedRate({ ...machine, instructions: ['AVX'] })).toBeUndefined();
   expect(expectedRate({ ...machine, architecture: 'mobilenetv2' })!.isFirm).toBe(false);
