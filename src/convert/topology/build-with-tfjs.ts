@@ -31,6 +31,8 @@ export async function buildWithTfjs(
   const tf = tensorflowJs().tfjs();
   // Else its CPU backend prints an advertisement on first use.
   tf.enableProdMode();
+  const registered = () => Object.values(tf.engine().registeredVariables);
+  const before = new Set(registered());
   try {
     const model = await tf.loadLayersModel({
       load: async () => ({ modelTopology: structuredClone(topology) }),
@@ -44,7 +46,6 @@ export async function buildWithTfjs(
       })),
     }));
     const outputShapes = model.outputs.map((output) => output.shape.slice(1));
-    model.dispose();
     return { layers, outputShapes };
   } catch (cause) {
     const reason = (cause as Error).message.split('\n')[0]!.slice(0, 300).replace(/\.$/, '');
@@ -52,5 +53,9 @@ export async function buildWithTfjs(
       fix: 'Save a part of the model without the layer named here, and convert that.',
       cause,
     });
+  } finally {
+    // A model's own dispose() leaves the weights of layers that are used twice; their names would meet those of
+    // a caller's tfjs, which shares this engine.
+    for (const variable of registered()) if (!before.has(variable)) variable.dispose();
   }
 }
