@@ -135,7 +135,7 @@ async function drawPart(part: string, imagesPerClass: number) {
     for (let n = 0; n < imagesPerClass; n++) {
       const seed = (part.length * 100 + k) * 1000 + n;
       const { data, width, height } = drawImage(shape, { seed, minSize: 40, maxSize: 60 });
-      for (let i = 0; i < data.length; i++) data[i] = 0.5 * data[i] + 0.5 * tint[i % 3]!;
+      for (let i = 0; i < data.length; i++) data[i] = 0.25 * data[i] + 0.75 * tint[i % 3]!;
       await sharp(data, { raw: { width, height, channels: 3 } }).toFile(
         join(dir, 'dataset', part, shape, `${shape}-${n}.jpg`),
       );
