@@ -316,7 +316,7 @@ export const EXTRACT_OPTIONS = {
   dryRun: define<boolean>({
     parse: flag(),
     default: false,
-    describe: 'List and count the input, compute nothing',
+    describe: 'List, count and sample the input; expect sizes and time; write nothing',
     group: 'Run',
     isFlag: true,
   }),
