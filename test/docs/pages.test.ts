@@ -29,8 +29,7 @@ const NOT_RUN = {
 
 /** What a page takes for given. */
 const BEFORE: Record<string, string> = {
-  'report.md': `rm -rf features
-    img2features dataset --mode pixels --out features
+  'report.md': `img2features dataset --mode pixels --out features
     img2features dataset/Test --mode pixels --out other-features`,
 };
 
@@ -145,21 +144,27 @@ async function drawPart(part: string, imagesPerClass: number) {
 
 /** Writes the page's programs and runs its commands in order; stops at the first that fails. */
 async function runPage(page: string, { python, store }: { python?: string; store?: object } = {}) {
+  // A folder of its own: pages use the same names.
+  const cwd = join(dir, page.replace('.md', ''));
+  mkdirSync(cwd);
+  for (const name of ['dataset', 'models', 'node_modules']) {
+    symlinkSync(join(dir, name), join(cwd, name));
+  }
   const skipped: string[] = [];
   let output = '';
   let ran = 0;
   const shellEnv = { ...env, ...store };
   if (python !== undefined) shellEnv.PATH = [join(python, '..'), env.PATH].join(delimiter);
-  const before = await shell(BEFORE[page] ?? 'true', shellEnv);
+  const before = await shell(BEFORE[page] ?? 'true', cwd, shellEnv);
   expect(before.status, before.text).toBe(0);
   for (const { language, note, code } of readPage(page)) {
-    if (/\.(py|m?js)$/.test(note)) writeFileSync(join(dir, note), code);
+    if (/\.(py|m?js)$/.test(note)) writeFileSync(join(cwd, note), code);
     if (language !== 'sh') continue;
     if (note === 'norun') {
       skipped.push(`${page}: ${code.split('\n')[0]}`);
       continue;
     }
-    const { status, text } = await shell(code, shellEnv);
+    const { status, text } = await shell(code, cwd, shellEnv);
     expect(status, `${code}\n${text}`).toBe(0);
     output += text;
     ran++;
@@ -167,9 +172,9 @@ async function runPage(page: string, { python, store }: { python?: string; store
   return { ran, skipped, output };
 }
 
-async function shell(code: string, shellEnv: NodeJS.ProcessEnv) {
+async function shell(code: string, cwd: string, shellEnv: NodeJS.ProcessEnv) {
   const child = spawn('bash', ['-euo', 'pipefail', '-c', code], {
-    cwd: dir,
+    cwd,
     env: shellEnv,
     stdio: ['ignore', 'pipe', 'pipe'],
   });
