@@ -77,7 +77,7 @@ test('of many waiters for a dead lock one at a time goes on', async () => {
   let inside = 0;
   let most = 0;
   const work = async () => {
-    const lock = await acquireSetupLock(path, { beatMs: 10, staleMs: 100 });
+    const lock = await acquireSetupLock(path, { beatMs: 20, staleMs: 2000 });
     most = Math.max(most, ++inside);
     await delay(20);
     inside--;
