@@ -11,12 +11,12 @@ export interface ExpectedRate {
 
 /**
  * Multiply-adds of a direct convolution per second of one core with AVX2, in units of 1e9, by the convolution in use: on the
- * two cores that this project is measured on VGG16 (15.5e9 an image) makes 4 to 6 images/s by TensorFlow's own, 8 to 14 by
+ * two cores that this project is measured on VGG16 (15.5e9 an image) makes 4 to 6 images/s by TensorFlow's own, 8 to 16 by
  * Winograd's, which needs fewer.
  */
 const GIGA_PER_CORE: Record<ConvolutionKind, readonly [least: number, most: number]> = {
   direct: [31, 46],
-  winograd: [62, 108],
+  winograd: [62, 124],
 };
 
 /**
