@@ -56,6 +56,11 @@ export class Interrupted extends Img2FeaturesError {
   readonly tag = 'interrupted';
 }
 
+/** Why an aborted signal stopped the work: its own reason where that is ours, else Interrupted with `message`. */
+export function interruption({ reason }: AbortSignal, message: string): Img2FeaturesError {
+  return isImg2FeaturesError(reason) ? reason : new Interrupted(message, { cause: reason });
+}
+
 export function isImg2FeaturesError(error: unknown): error is Img2FeaturesError {
   return error instanceof Img2FeaturesError;
 }

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import {
   EngineError,
   Interrupted,
-  isImg2FeaturesError,
+  interruption,
   ModelError,
   OptionError,
   RuntimeError,
@@ -21,6 +21,8 @@ import {
   type Frame,
   type FrameType,
 } from './protocol.ts';
+
+const STOPPED = 'Expected the batch to finish but the run was asked to stop.';
 
 const CHILD = fileURLToPath(new URL('../../dist/engine/child.js', import.meta.url));
 const PIPE = 3;
@@ -60,7 +62,7 @@ export class EngineProcess {
   #nextId = 0;
 
   constructor({ env, onLog, signal }: EngineProcessOptions) {
-    if (signal?.aborted) throw interruption(signal);
+    if (signal?.aborted) throw interruption(signal, STOPPED);
     // Newer Node releases warn about what tfjs-node's dependencies use.
     this.#child = spawn(process.execPath, ['--no-deprecation', CHILD], {
       env,
@@ -110,7 +112,7 @@ export class EngineProcess {
   }
 
   readonly #interrupt = (): void => {
-    this.#end(interruption(this.#signal!));
+    this.#end(interruption(this.#signal!, STOPPED));
     this.#child.kill('SIGKILL');
   };
 
@@ -197,14 +199,6 @@ export class EngineProcess {
       { fix: fixForDeath(signal ?? signalOfStatus(code)) },
     );
   }
-}
-
-/** The caller's own reason, where it is one of ours. */
-function interruption({ reason }: AbortSignal): Error {
-  if (isImg2FeaturesError(reason)) return reason;
-  return new Interrupted('Expected the batch to finish but the run was asked to stop.', {
-    cause: reason,
-  });
 }
 
 /** A shell convention that container run-times keep: 128 + the signal's number. */

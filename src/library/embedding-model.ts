@@ -1,13 +1,15 @@
 import { setMaxListeners } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import type { EngineInfo, EngineOutput } from '../engine/engine.ts';
-import { EngineError, Interrupted, isImg2FeaturesError, OptionError } from '../errors.ts';
+import { EngineError, interruption, OptionError } from '../errors.ts';
 import type { DecodePool } from '../image/decode-pool.ts';
 import type { DecodeTask } from '../image/decoded-chunk.ts';
 import type { Extractor } from '../pipeline/extractor.ts';
 import { mapOrdered } from '../pipeline/map-ordered.ts';
 import { MicroBatcher } from './micro-batcher.ts';
 import type { Embedding, ImageInput, Model } from './open-model.ts';
+
+const STOPPED = 'Expected to embed all images but was asked to stop.';
 
 /** Images that a worker takes in one go, where there are many. */
 const CHUNK_IMAGES = 16;
@@ -41,8 +43,8 @@ export class EmbeddingModel implements Model {
     const tasks = images.map(taskOf);
     // Not AbortSignal.any: on Node 20 a signal that lives long keeps every call's.
     const call = new AbortController();
-    const onAbort = () => call.abort(interruption(signal!));
-    if (signal?.aborted) throw interruption(signal);
+    const onAbort = () => call.abort(interruption(signal!, STOPPED));
+    if (signal?.aborted) throw interruption(signal, STOPPED);
     // Any number of calls and chunks may hang on one signal; that is no leak.
     setMaxListeners(0, call.signal, ...(signal === undefined ? [] : [signal]));
     signal?.addEventListener('abort', onAbort, { once: true });
@@ -135,9 +137,4 @@ function refuseInput(index: number, found: string): OptionError {
 
 function closedError(): EngineError {
   return new EngineError('Expected an open model but found that it was closed.');
-}
-
-function interruption({ reason }: AbortSignal): Error {
-  if (isImg2FeaturesError(reason)) return reason;
-  return new Interrupted('Expected to embed all images but was asked to stop.', { cause: reason });
 }

@@ -1,6 +1,6 @@
 /** The pipeline as a stream: source -> manifest -> decode -> engine -> Arrow, and nothing written. */
 import type { RecordBatch } from 'apache-arrow';
-import { Interrupted, isImg2FeaturesError, RunError } from '../errors.ts';
+import { Interrupted, interruption, RunError } from '../errors.ts';
 import type { RunEvent } from '../events.ts';
 import { featureColumns } from '../export/column-names.ts';
 import { openOutputForReading } from '../export/open-output.ts';
@@ -22,6 +22,8 @@ import { planRun } from '../run/plan-shards.ts';
 import { s3OptionsOf } from '../s3/s3-options.ts';
 import { openSource } from '../source/open-source.ts';
 import { type FeatureOptions, resolveFeatureOptions } from './feature-options.ts';
+
+const STOPPED = 'Expected to go through all images but was asked to stop.';
 
 export interface BatchesHooks {
   /** Ends the iteration with Interrupted, or with the signal's reason where that is an error of ours. */
@@ -56,8 +58,8 @@ export async function* extractBatches(
 ): AsyncGenerator<RecordBatch, BatchesSummary, undefined> {
   const { onEvent = () => {} } = hooks;
   const stop = new AbortController();
-  const onAbort = () => stop.abort(interruption(hooks.signal!));
-  if (hooks.signal?.aborted) throw interruption(hooks.signal);
+  const onAbort = () => stop.abort(interruption(hooks.signal!, STOPPED));
+  if (hooks.signal?.aborted) throw interruption(hooks.signal, STOPPED);
   hooks.signal?.addEventListener('abort', onAbort, { once: true });
   const { signal } = stop;
   const closing: (() => Promise<unknown> | undefined)[] = [];
@@ -137,11 +139,4 @@ async function openReducers(
   if (options.with === undefined) return [];
   const saved = await openOutputForReading(options.with, { s3: s3OptionsOf(options), signal });
   return (await openSavedReducers(saved, options, extractor)).fitting.finish();
-}
-
-function interruption({ reason }: AbortSignal): Error {
-  if (isImg2FeaturesError(reason)) return reason;
-  return new Interrupted('Expected to go through all images but was asked to stop.', {
-    cause: reason,
-  });
 }
