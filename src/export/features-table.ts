@@ -12,6 +12,7 @@ import {
   Utf8,
 } from 'apache-arrow';
 import { RunError } from '../errors.ts';
+import { textData } from './arrow-data.ts';
 import type { FeatureColumn } from './column-names.ts';
 
 /** The columns of a table and their Arrow types; make it once a run. */
@@ -97,16 +98,6 @@ function listData(values: Float32Array | Float64Array, n: number, length: number
     data: values,
   });
   return makeData({ type: listType(item), length: n, nullCount: 0, valueOffsets, child });
-}
-
-function textData(texts: readonly string[]): Data<Utf8> {
-  const valueOffsets = new Int32Array(texts.length + 1);
-  for (let i = 0; i < texts.length; i++) {
-    valueOffsets[i + 1] = valueOffsets[i] + Buffer.byteLength(texts[i]);
-  }
-  const data = Buffer.allocUnsafe(valueOffsets[texts.length]);
-  for (let i = 0; i < texts.length; i++) data.write(texts[i], valueOffsets[i]);
-  return makeData({ type: new Utf8(), length: texts.length, nullCount: 0, valueOffsets, data });
 }
 
 function expectLength(column: FeatureColumn, found: number, expected: number): void {

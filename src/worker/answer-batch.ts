@@ -10,6 +10,7 @@ import {
   Utf8,
 } from 'apache-arrow';
 import { EngineError } from '../errors.ts';
+import { nulls, textData } from '../export/arrow-data.ts';
 import type { FeatureColumn } from '../export/column-names.ts';
 import type { AnsweredRow } from './row-queue.ts';
 
@@ -73,39 +74,6 @@ function vectorData({ name, output, length }: FeatureColumn, rows: readonly Answ
     child,
     ...nulls(rows.length, isNull),
   });
-}
-
-function textData(texts: readonly (string | undefined)[]): Data<Utf8> {
-  const valueOffsets = new Int32Array(texts.length + 1);
-  texts.forEach((text, i) => {
-    valueOffsets[i + 1] = valueOffsets[i]! + (text === undefined ? 0 : Buffer.byteLength(text));
-  });
-  const data = Buffer.allocUnsafe(valueOffsets[texts.length]!);
-  texts.forEach((text, i) => {
-    if (text !== undefined) data.write(text, valueOffsets[i]);
-  });
-  const isNull = (i: number) => texts[i] === undefined;
-  return makeData({
-    type: new Utf8(),
-    length: texts.length,
-    valueOffsets,
-    data,
-    ...nulls(texts.length, isNull),
-  });
-}
-
-/** Arrow's validity: one bit a row, 1 where there is a value; none where there are no nulls. */
-function nulls(
-  rows: number,
-  isNull: (row: number) => boolean,
-): { nullCount: number; nullBitmap?: Uint8Array } {
-  const nullBitmap = new Uint8Array((rows + 7) >> 3);
-  let nullCount = 0;
-  for (let i = 0; i < rows; i++) {
-    if (isNull(i)) nullCount++;
-    else nullBitmap[i >> 3]! |= 1 << (i & 7);
-  }
-  return nullCount === 0 ? { nullCount } : { nullCount, nullBitmap };
 }
 
 function expectFinite(column: string, values: Float32Array, length: number, origin: string): void {
