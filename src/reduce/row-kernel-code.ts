@@ -1,4 +1,4 @@
-import { encodeModule, f64x2, i32, local, MOST_PAGES } from '../wasm/wasm-encoder.ts';
+import { type Code, encodeModule, f64x2, i32, local, MOST_PAGES } from '../wasm/wasm-encoder.ts';
 
 /** Values of a row taken in one step; rows are padded with zeros to a multiple of it. */
 export const QUAD = 4;
@@ -34,13 +34,7 @@ export function encodeProject(): Uint8Array<ArrayBuffer> {
     ...SUMS.map((sum, i) => f64x2.store(v.get('z'), 16 * i, v.get(sum))),
     ...nextRows(v),
   ]);
-  return encodeModule({
-    name: 'run',
-    params: 8,
-    locals: v.declare(8),
-    body,
-    sharedPages: MOST_PAGES,
-  });
+  return encodeOnSharedRows(v, body);
 }
 
 /** For each pair of rows: y[v] += z[row][v] (row - shift), y laid out as q above. */
@@ -66,13 +60,7 @@ export function encodeBack(): Uint8Array<ArrayBuffer> {
     ...v.repeat('n', [...step, ...advanceRows(v, 'py')]),
     ...nextRows(v),
   ]);
-  return encodeModule({
-    name: 'run',
-    params: 8,
-    locals: v.declare(8),
-    body,
-    sharedPages: MOST_PAGES,
-  });
+  return encodeOnSharedRows(v, body);
 }
 
 /** Welford's recurrence for each column, with one more row; `check` turns NaN on a value that is not finite. */
@@ -111,6 +99,17 @@ export function encodeColumns(): Uint8Array<ArrayBuffer> {
 }
 
 type Variables = ReturnType<typeof local>;
+
+/** Rows that the threads share; x, next, shift and the like are the eight parameters. */
+function encodeOnSharedRows(v: Variables, body: readonly Code[]): Uint8Array<ArrayBuffer> {
+  return encodeModule({
+    name: 'run',
+    params: 8,
+    locals: v.declare(8),
+    body,
+    sharedPages: MOST_PAGES,
+  });
+}
 
 function startRows(v: Variables, pointer: string, from: string) {
   return [
