@@ -1,43 +1,27 @@
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { ExportError } from '../../src/errors.ts';
 import { featureColumns } from '../../src/export/column-names.ts';
 import { buildRecordBatch, featureSchema } from '../../src/export/features-table.ts';
 import { FolderStore } from '../../src/export/folder-store.ts';
 import { openSinks, type SinkFormat } from '../../src/export/open-sinks.ts';
+import { smallDisk } from '../small-disk.ts';
 import { sampleRows } from './sample.ts';
 
 // A disk that is really full: a file system of 1 MiB in memory, where the tests may mount one.
 // Elsewhere folder-store.test.ts makes the system calls fail.
-const disk = mkdtempSync(join(tmpdir(), 'img2features-disk-'));
-const mounted = mount('-t', 'tmpfs', '-o', 'size=1m', 'tmpfs');
-
-function mount(...args: string[]): boolean {
-  try {
-    execFileSync('mount', [...args, disk], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-afterAll(() => {
-  if (mounted) execFileSync('umount', [disk]);
-  rmSync(disk, { recursive: true });
-});
+const disk = smallDisk('1m');
 
 const schema = featureSchema(
   featureColumns('pixels', [{ layer: 'x', pool: 'none', length: 300 }], 0),
 );
 
-test.skipIf(!mounted).each<SinkFormat>(['parquet', 'json', 'csv', 'npy', 'feather'])(
+test.skipIf(!disk.isMounted).each<SinkFormat>(['parquet', 'json', 'csv', 'npy', 'feather'])(
   'leaves nothing that looks complete when the disk fills up while writing %s',
   async (format) => {
-    const store = await FolderStore.open(join(disk, format));
+    const store = await FolderStore.open(join(disk.path, format));
     const sinks = await openSinks({ store, formats: [format], schema, metadata: {}, rows: 1e6 });
     const writing = (async () => {
       for (let part = 0; ; part++) {
@@ -51,24 +35,24 @@ test.skipIf(!mounted).each<SinkFormat>(['parquet', 'json', 'csv', 'npy', 'feathe
     expect(error).toBeInstanceOf(ExportError);
     expect(error.message).toMatch(
       new RegExp(
-        `^Expected to write ${format}/.* to ${disk}/.* but found a full disk \\(ENOSPC\\)\\.$`,
+        `^Expected to write ${format}/.* to ${disk.path}/.* but found a full disk \\(ENOSPC\\)\\.$`,
       ),
     );
-    const names = await readdir(join(disk, format, format));
+    const names = await readdir(join(disk.path, format, format));
     expect(names.filter((name) => name.startsWith('.'))).toEqual([]);
     // Whole parts from before may stay: they are what they say.
     expect(names.filter((name) => /^(features|vectors|index)/.test(name))).toEqual([]);
-    rmSync(join(disk, format), { recursive: true });
+    rmSync(join(disk.path, format), { recursive: true });
   },
 );
 
-test.skipIf(!mounted)('says that a file system is read-only', async () => {
-  const store = await FolderStore.open(join(disk, 'out'));
-  mount('-o', 'remount,ro');
+test.skipIf(!disk.isMounted)('says that a file system is read-only', async () => {
+  const store = await FolderStore.open(join(disk.path, 'out'));
+  disk.remount('ro');
   try {
     await expect(store.create('run.json')).rejects.toThrow('found a read-only file system (EROFS)');
-    await expect(FolderStore.open(join(disk, 'new'))).rejects.toThrow(ExportError);
+    await expect(FolderStore.open(join(disk.path, 'new'))).rejects.toThrow(ExportError);
   } finally {
-    mount('-o', 'remount,rw');
+    disk.remount('rw');
   }
 });

@@ -1,7 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
-import { copyFile, link, mkdir, mkdtemp } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { copyFile, link, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { verifyRun } from '../../src/run/verify-run.ts';
@@ -15,6 +14,7 @@ import {
   tempFolder,
 } from '../e2e/run-cli.ts';
 import { loadScript } from '../scripts/load-script.ts';
+import { smallDisk } from '../small-disk.ts';
 
 const { writeDataset } = await loadScript('draw-images.mjs');
 /** Links to each drawn image: several shards' worth of chunks. */
@@ -115,56 +115,41 @@ test('an empty folder in the place of the input is not taken for it', async () =
 });
 
 // Real file systems, where the tests may mount them.
-const disk = await mkdtemp(join(tmpdir(), 'img2features-tmpfs-'));
-const mounted = mount('-t', 'tmpfs', '-o', 'size=600k', 'tmpfs');
+const disk = smallDisk('600k');
 
-function mount(...args: string[]): boolean {
-  try {
-    execFileSync('mount', [...args, disk], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-afterAll(() => {
-  if (mounted) execFileSync('umount', ['-l', disk]);
-  rmSync(disk, { recursive: true });
-});
-
-describe.skipIf(!mounted)('on a small disk that is mounted for it', () => {
+describe.skipIf(!disk.isMounted)('on a small disk that is mounted for it', () => {
   test('a full disk is one clear error, and with more room the run goes on', async () => {
-    const args = command('in', join(disk, 'out'));
+    const args = command('in', join(disk.path, 'out'));
     const first = await runCli(dir, ...args);
     expect(first.status).toBe(2);
     expect(first.stderr).toMatch(/^.*Expected to write .+ but found a full disk \(ENOSPC\)\.$/m);
     expect(first.stderr).not.toMatch(/\n\s+at /);
-    expect(existsSync(join(disk, 'out', '_SUCCESS'))).toBe(false);
-    mount('-o', 'remount,size=64m');
+    expect(existsSync(join(disk.path, 'out', '_SUCCESS'))).toBe(false);
+    disk.remount('size=64m');
     const second = await runCli(dir, ...args);
     expect(second.status, second.stderr).toBe(0);
-    expect(await verifyRun(join(disk, 'out'))).toEqual([]);
-    expect(tableHashes(join(disk, 'out'))).toEqual(calm);
+    expect(await verifyRun(join(disk.path, 'out'))).toEqual([]);
+    expect(tableHashes(join(disk.path, 'out'))).toEqual(calm);
   });
 
   test('a read-only disk is one clear error before anything is computed', async () => {
-    mount('-o', 'remount,ro');
+    disk.remount('ro');
     try {
-      const { status, stderr } = await runCli(dir, ...command('in', join(disk, 'other')));
+      const { status, stderr } = await runCli(dir, ...command('in', join(disk.path, 'other')));
       expect(status).toBe(2);
       expect(stderr).toMatch(/found a read-only file system \(EROFS\)/);
       expect(stderr).not.toMatch(/\n\s+at /);
     } finally {
-      mount('-o', 'remount,rw');
+      disk.remount('rw');
     }
   });
 
   test('a disk that turns read-only during a run is one clear error, and the run goes on', async () => {
-    const args = command('in', join(disk, 'turned'));
+    const args = command('in', join(disk.path, 'turned'));
     const first = await changedAfterListing(args, () => {
-      for (let tries = 0; tries < 200; tries++) if (mount('-o', 'remount,ro')) return;
+      for (let tries = 0; tries < 200; tries++) if (disk.remount('ro')) return;
     });
-    mount('-o', 'remount,rw');
+    disk.remount('rw');
     // A file being written keeps the disk writable: then the run was whole.
     if (first.status !== 0) {
       expect(first.status).toBe(2);
@@ -172,6 +157,6 @@ describe.skipIf(!mounted)('on a small disk that is mounted for it', () => {
     }
     const second = await runCli(dir, ...args);
     expect(second.status, second.stderr).toBe(0);
-    expect(tableHashes(join(disk, 'turned'))).toEqual(calm);
+    expect(tableHashes(join(disk.path, 'turned'))).toEqual(calm);
   });
 });
