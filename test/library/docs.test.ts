@@ -16,14 +16,17 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import * as api from '../../src/index.ts';
+import { readPage } from '../docs/read-page.ts';
 import { loadScript } from '../scripts/load-script.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const PAGE = readFileSync(join(ROOT, 'docs', 'library.md'), 'utf8');
 
-/** Code blocks by the file name behind their language. */
+/** Programs by the file name behind their language. */
 const examples = new Map(
-  [...PAGE.matchAll(/^```js (\S+)\n([\s\S]*?)^```$/gm)].map(([, name, code]) => [name!, code!]),
+  readPage('library.md')
+    .filter(({ language, note }) => language === 'js' && note !== '')
+    .map(({ note, code }) => [note, code]),
 );
 
 let dir: string;

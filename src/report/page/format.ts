@@ -1,6 +1,4 @@
-export function count(value: number): string {
-  return value.toLocaleString('en-US');
-}
+export { formatCount as count, formatRate as rate } from '../../terminal/units.ts';
 
 export function percent(share: number, digits = 1): string {
   return `${(100 * share).toFixed(digits)} %`;
@@ -29,8 +27,4 @@ export function duration(ms: number): string {
 export function distance(value: number): string {
   if (value === 0) return '0';
   return value < 10 ? Number(value.toPrecision(3)).toString() : value.toFixed(1);
-}
-
-export function rate(value: number): string {
-  return value < 10 ? value.toFixed(2) : value < 100 ? value.toFixed(1) : count(Math.round(value));
 }
