@@ -1,8 +1,8 @@
 import { availableParallelism } from 'node:os';
 import { isImg2FeaturesError } from '../errors.ts';
-import { DecodePool } from '../image/decode-pool.ts';
 import type { DecodeOptions, DecodeTask } from '../image/decoded-chunk.ts';
-import { sniffFormat } from '../image/sniff-format.ts';
+import { sniffFormat } from '../image/formats/sniff-format.ts';
+import { DecodePool } from '../image/pool/decode-pool.ts';
 import type { Manifest } from '../run/manifest.ts';
 import type { Source } from '../source/source.ts';
 

@@ -2,7 +2,7 @@ import { decodeInto } from './decode-and-resize.ts';
 import { DecodeError } from './decode-error.ts';
 import type { DecodedChunk, DecodeOptions, DecodeTask, ImageRejection } from './decoded-chunk.ts';
 import { readImageFile } from './read-image-file.ts';
-import { Resizer } from './resize.ts';
+import { Resizer } from './resize/resize.ts';
 
 /** Told where the decoder is, so that a hang or a crash can be laid at one image's door. */
 export interface DecodeWatcher {

@@ -1,6 +1,6 @@
-import { decodeImage } from './decode.ts';
 import type { DecodeOptions } from './decoded-chunk.ts';
-import { Resizer } from './resize.ts';
+import { decodeImage } from './formats/decode.ts';
+import { Resizer } from './resize/resize.ts';
 
 /** When decoding and resizing began and ended: `performance.now()`, milliseconds. */
 export interface StageTimes {

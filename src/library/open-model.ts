@@ -1,7 +1,7 @@
 import type { EngineInfo, EngineOutput } from '../engine/engine.ts';
 import type { RunEvent } from '../events.ts';
 import type { RejectReason } from '../image/decode-error.ts';
-import { DecodePool } from '../image/decode-pool.ts';
+import { DecodePool } from '../image/pool/decode-pool.ts';
 import { decodeOptions } from '../pipeline/describe-run.ts';
 import { openExtractor } from '../pipeline/open-extractor.ts';
 import { EmbeddingModel } from './embedding-model.ts';

@@ -1,5 +1,5 @@
 import type { RunEvent } from '../events.ts';
-import type { DecodePool } from '../image/decode-pool.ts';
+import type { DecodePool } from '../image/pool/decode-pool.ts';
 import type { Manifest } from '../run/manifest.ts';
 import type { RunStore } from '../run/run-store.ts';
 import type { Source } from '../source/source.ts';

@@ -1,5 +1,5 @@
-import { DecodePool } from '../image/decode-pool.ts';
 import type { DecodedChunk, DecodeOptions, DecodeTask } from '../image/decoded-chunk.ts';
+import { DecodePool } from '../image/pool/decode-pool.ts';
 import { base64 } from './base64.ts';
 import type { PageThumbs } from './page-data.ts';
 import type { SourceImages } from './source-images.ts';

@@ -1,6 +1,6 @@
 import { RunError } from '../errors.ts';
-import type { DecodePool } from '../image/decode-pool.ts';
 import type { DecodedChunk, DecodeTask } from '../image/decoded-chunk.ts';
+import type { DecodePool } from '../image/pool/decode-pool.ts';
 import type { ChunkRange } from '../pipeline/chunk-ranges.ts';
 import type { Extractor } from '../pipeline/extractor.ts';
 import { runBatches } from '../pipeline/run-batches.ts';

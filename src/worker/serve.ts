@@ -2,7 +2,7 @@ import type { Readable, Writable } from 'node:stream';
 import { isImg2FeaturesError } from '../errors.ts';
 import type { RunEvent } from '../events.ts';
 import { featureColumns } from '../export/column-names.ts';
-import { DecodePool } from '../image/decode-pool.ts';
+import { DecodePool } from '../image/pool/decode-pool.ts';
 import type { ExtractOptions } from '../options.ts';
 import { packageVersion } from '../package-version.ts';
 import { decodeOptions } from '../pipeline/describe-run.ts';

@@ -6,7 +6,7 @@ import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { ChildOutput } from '../engine/child-output.ts';
 import { RunError } from '../errors.ts';
-import { readJournalNames } from '../image/decode-journal.ts';
+import { readJournalNames } from '../image/pool/decode-journal.ts';
 import type { ExtractOptions } from '../options.ts';
 import type { FromChild, ToChild } from './child-protocol.ts';
 import type { WorkerEvent } from './protocol.ts';

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import sharp from 'sharp';
 import { expect, test } from 'vitest';
-import { loadSharp, unblockTiff } from '../../src/image/load-sharp.ts';
+import { loadSharp, unblockTiff } from '../../src/image/formats/load-sharp.ts';
 
 const red = { create: { width: 2, height: 2, channels: 3, background: '#f00' } } as const;
 const text = (content: string) => Buffer.from(content, 'latin1');

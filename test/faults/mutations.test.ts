@@ -4,15 +4,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { decodeImage } from '../../src/image/decode.ts';
 import { DecodeError } from '../../src/image/decode-error.ts';
-import type { DecodePool as Pool } from '../../src/image/decode-pool.ts';
 import type { DecodeOptions } from '../../src/image/decoded-chunk.ts';
+import { decodeImage } from '../../src/image/formats/decode.ts';
+import type { DecodePool as Pool } from '../../src/image/pool/decode-pool.ts';
 import { loadScript } from '../scripts/load-script.ts';
 import { isLong, seededRandom } from './long-form.ts';
 
 const { drawImage, CLASSES } = await loadScript('draw-images.mjs');
-const built = new URL('../../dist/image/decode-pool.js', import.meta.url).href;
+const built = new URL('../../dist/image/pool/decode-pool.js', import.meta.url).href;
 const { DecodePool } = (await import(built)) as { DecodePool: typeof Pool };
 
 /** Of each format; three formats. */

@@ -4,14 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import type { DecodePool as Pool } from '../../src/image/decode-pool.ts';
 import type { DecodedChunk, DecodeOptions, DecodeTask } from '../../src/image/decoded-chunk.ts';
+import type { DecodePool as Pool } from '../../src/image/pool/decode-pool.ts';
 import { readRejections } from '../e2e/read-table.ts';
 import { runCli } from '../e2e/run-cli.ts';
 import { makeBmp } from '../image/make-images.ts';
 
 // Worker threads start from built files.
-const built = new URL('../../dist/image/decode-pool.js', import.meta.url).href;
+const built = new URL('../../dist/image/pool/decode-pool.js', import.meta.url).href;
 const { DecodePool } = (await import(built)) as { DecodePool: typeof Pool };
 
 const options: DecodeOptions = {

@@ -2,12 +2,12 @@ import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { decodeImage } from '../../src/image/decode.ts';
 import { decodeAndResize } from '../../src/image/decode-and-resize.ts';
-import { decodeWithSharp } from '../../src/image/decode-with-sharp.ts';
 import type { DecodeOptions } from '../../src/image/decoded-chunk.ts';
-import { decodeJpegDirectly, suitsDirectPath } from '../../src/image/jpeg-direct.ts';
-import { readJpegHeader } from '../../src/image/jpeg-header.ts';
+import { decodeImage } from '../../src/image/formats/decode.ts';
+import { decodeWithSharp } from '../../src/image/formats/decode-with-sharp.ts';
+import { decodeJpegDirectly, suitsDirectPath } from '../../src/image/jpeg/jpeg-direct.ts';
+import { readJpegHeader } from '../../src/image/jpeg/jpeg-header.ts';
 import { readNpz } from '../../src/reduce/npz.ts';
 import { describeReference } from '../reference.ts';
 

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { decodeImage } from '../../../dist/image/decode.js';
-import { decodeWithSharp } from '../../../dist/image/decode-with-sharp.js';
+import { decodeImage } from '../../../dist/image/formats/decode.js';
+import { decodeWithSharp } from '../../../dist/image/formats/decode-with-sharp.js';
 import { sample } from '../lib/many-images.mjs';
 import { processorMs, repeated } from '../lib/processor-time.mjs';
 import { spread } from '../lib/statistics.mjs';

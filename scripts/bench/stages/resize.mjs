@@ -1,6 +1,6 @@
-import { Resizer } from '../../../dist/image/resize.js';
-import { convolveColumns, convolveRows } from '../../../dist/image/resize-kernels.js';
-import { computeTaps } from '../../../dist/image/resize-taps.js';
+import { Resizer } from '../../../dist/image/resize/resize.js';
+import { convolveColumns, convolveRows } from '../../../dist/image/resize/resize-kernels.js';
+import { computeTaps } from '../../../dist/image/resize/resize-taps.js';
 import { processorMs, repeated } from '../lib/processor-time.mjs';
 import { spread } from '../lib/statistics.mjs';
 

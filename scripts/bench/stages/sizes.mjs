@@ -1,6 +1,6 @@
 import sharp from 'sharp';
 import { decodeInto } from '../../../dist/image/decode-and-resize.js';
-import { Resizer } from '../../../dist/image/resize.js';
+import { Resizer } from '../../../dist/image/resize/resize.js';
 import { drawImage } from '../../draw-images.mjs';
 import { spread } from '../lib/statistics.mjs';
 

@@ -1,0 +1,136 @@
+import { DecodeError } from '../decode-error.ts';
+import { applyPalette, checkSize, type PixelOptions, type RgbImage } from '../rgb-image.ts';
+import { decodeLzw } from './gif-lzw.ts';
+
+/**
+ * The first frame of a GIF as Pillow shows it.
+ *
+ * Not through libvips: it composites onto a transparent canvas and so loses the colours under
+ * transparency, which `convert('RGB')` keeps, and it shows frames whose data end early.
+ */
+export function decodeGif(bytes: Uint8Array, options: PixelOptions): RgbImage {
+  const frame = readFirstFrame(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length));
+  // Pillow lets the canvas grow around a frame that sticks out.
+  const width = Math.max(frame.canvasWidth, frame.left + frame.width);
+  const height = Math.max(frame.canvasHeight, frame.top + frame.height);
+  checkSize('GIF', frame.width, frame.height, options.maxPixels);
+  checkSize('GIF', width, height, options.maxPixels);
+  const pixels = decodeLzw(frame.data, frame.width * frame.height);
+  const indices = new Uint8Array(width * height).fill(frame.transparentIndex ?? 0);
+  const rows = frame.isInterlaced ? interlacedRows(frame.height) : undefined;
+  for (let i = 0; i < frame.height; i++) {
+    const row = pixels.subarray(i * frame.width, (i + 1) * frame.width);
+    indices.set(row, (frame.top + (rows?.[i] ?? i)) * width + frame.left);
+  }
+  return applyPalette(indices, fullPalette(frame.palette), width, height);
+}
+
+/**
+ * Where the rows of an interlaced frame go, in the order they are stored: every 8th, 8th, 4th, 2nd.
+ */
+function interlacedRows(height: number): number[] {
+  const rows: number[] = [];
+  for (const [start, step] of [
+    [0, 8],
+    [4, 8],
+    [2, 4],
+    [1, 2],
+  ]) {
+    for (let y = start; y < height; y += step) rows.push(y);
+  }
+  return rows;
+}
+
+interface GifFrame {
+  readonly canvasWidth: number;
+  readonly canvasHeight: number;
+  readonly left: number;
+  readonly top: number;
+  readonly width: number;
+  readonly height: number;
+  readonly isInterlaced: boolean;
+  readonly transparentIndex: number | undefined;
+  /** RGB entries, local before global; undefined where the file has none. */
+  readonly palette: Uint8Array | undefined;
+  /** LZW code size and data blocks with their terminator. */
+  readonly data: Uint8Array;
+}
+
+function readFirstFrame(file: Buffer): GifFrame {
+  const need = (end: number) => {
+    if (end > file.length) throw cutShort();
+    return end;
+  };
+  need(13);
+  let at = 13;
+  let palette: Uint8Array | undefined;
+  if (file[10] & 0x80) {
+    const end = need(at + (6 << (file[10] & 7)));
+    palette = file.subarray(at, end);
+    at = end;
+  }
+  let transparentIndex: number | undefined;
+  for (;;) {
+    need(at + 1);
+    const introducer = file[at];
+    if (introducer === 0x2c) break;
+    if (introducer === 0x3b) {
+      throw new DecodeError('corrupt', 'Expected a GIF with a picture but found none.');
+    }
+    if (introducer !== 0x21) {
+      throw new DecodeError('corrupt', `Expected a GIF block at byte ${at} but found other data.`);
+    }
+    // Graphic control: flags, delay (2 bytes), transparent index.
+    if (file[at + 1] === 0xf9) {
+      need(at + 7);
+      if (file[at + 2] >= 4 && file[at + 3] & 1) transparentIndex = file[at + 6];
+    }
+    at = skipBlocks(file, at + 2);
+  }
+  const descriptor = file.subarray(at + 1, need(at + 10));
+  at += 10;
+  if (descriptor[8] & 0x80) {
+    const end = need(at + (6 << (descriptor[8] & 7)));
+    palette = file.subarray(at, end);
+    at = end;
+  }
+  return {
+    canvasWidth: file.readUInt16LE(6),
+    canvasHeight: file.readUInt16LE(8),
+    left: descriptor.readUInt16LE(0),
+    top: descriptor.readUInt16LE(2),
+    width: descriptor.readUInt16LE(4),
+    height: descriptor.readUInt16LE(6),
+    isInterlaced: (descriptor[8] & 0x40) !== 0,
+    transparentIndex,
+    palette,
+    data: file.subarray(at, skipBlocks(file, need(at + 1))),
+  };
+}
+
+/** The position after a chain of data blocks and its terminator. */
+function skipBlocks(file: Buffer, start: number): number {
+  let at = start;
+  for (;;) {
+    if (at >= file.length) throw cutShort();
+    const size = file[at];
+    at += 1 + size;
+    if (size === 0) return at;
+  }
+}
+
+/**
+ * 256 entries: gray without a palette, black beyond the end of a short one, as Pillow (since 10)
+ * has it.
+ */
+function fullPalette(palette: Uint8Array | undefined): Uint8Array {
+  const full = new Uint8Array(768);
+  const isGrayRamp = palette?.every((value, i) => value === Math.trunc(i / 3)) ?? true;
+  if (palette !== undefined && !isGrayRamp) full.set(palette);
+  else for (let i = 0; i < 768; i++) full[i] = Math.trunc(i / 3);
+  return full;
+}
+
+function cutShort(): DecodeError {
+  return new DecodeError('truncated', 'Expected a complete GIF but found one that ends early.');
+}

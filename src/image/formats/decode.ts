@@ -1,0 +1,52 @@
+import { DecodeError } from '../decode-error.ts';
+import { decodeJpeg } from '../jpeg/decode-jpeg.ts';
+import type { PixelOptions, RgbImage } from '../rgb-image.ts';
+import { decodeBmp } from './decode-bmp.ts';
+import { decodeGif } from './decode-gif.ts';
+import { decodePng } from './decode-png.ts';
+import { decodeTiff } from './decode-tiff.ts';
+import { decodeWebp } from './decode-webp.ts';
+import { sniffFormat } from './sniff-format.ts';
+
+/**
+ * Turns a file's bytes into what Pillow's `Image.open(file).convert('RGB')` gives, bit for bit, or
+ * says why not.
+ *
+ * The format is read from the content. Rules: alpha is dropped, not composited; palettes are
+ * expanded; 16-bit colour keeps its high byte; CMYK is turned by Pillow's plain formula; colour
+ * profiles are ignored; of an animation the first frame is taken; EXIF orientation is ignored
+ * unless asked for. Rejected although Pillow has an answer: 16-bit gray (it clips to white),
+ * anything the codec warns of, run-length and 16-bit BMP, rare TIFF colours.
+ *
+ * @returns uint8 RGB [height, width, 3]
+ * @throws DecodeError with a RejectReason; nothing else for any bytes
+ */
+export async function decodeImage(bytes: Uint8Array, options: PixelOptions): Promise<RgbImage> {
+  if (bytes.length === 0)
+    throw new DecodeError('empty_file', 'Expected an image but found 0 bytes.');
+  const format = sniffFormat(bytes);
+  switch (format.kind) {
+    case 'jpeg':
+      return decodeJpeg(bytes, options);
+    case 'png':
+      return decodePng(bytes, options);
+    case 'webp':
+      return decodeWebp(bytes, options);
+    case 'gif':
+      return decodeGif(bytes, options);
+    case 'bmp':
+      return decodeBmp(bytes, options);
+    case 'tiff':
+      return decodeTiff(bytes, options);
+    case 'other':
+      throw new DecodeError(
+        'unsupported_format',
+        `Expected JPEG, PNG, WebP, GIF or BMP but found ${format.name}.`,
+      );
+    case 'unknown':
+      throw new DecodeError(
+        'not_an_image',
+        'Expected JPEG, PNG, WebP, GIF or BMP but found no known image signature.',
+      );
+  }
+}

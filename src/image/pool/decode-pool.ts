@@ -1,0 +1,175 @@
+import { Interrupted, isImg2FeaturesError, RunError } from '../../errors.ts';
+import type { DecodedChunk, DecodeOptions, DecodeTask } from '../decoded-chunk.ts';
+import { decodeAgain } from './decode-again.ts';
+import { journalPath, removeJournals } from './decode-journal.ts';
+import { DecodeThread } from './decode-thread.ts';
+
+/** What a pool does about images that harm it. */
+export interface PoolGuard {
+  /** Milliseconds that one image may be decoded for; then it is a rejection `timeout`. */
+  readonly imageTimeoutMs?: number;
+  /** Folder for the journals of what is in work, removed by a clean end; see DecodeJournal. */
+  readonly journalDir?: string;
+  /** Images never to be decoded (rejection `crashed`): manifest position to message. */
+  readonly setAside?: ReadonlyMap<number, string>;
+}
+
+/**
+ * Worker threads that read, decode and resize chunks of images.
+ *
+ * Results come in the order of the input, whatever thread finished first. At most `2 * workers + 1`
+ * chunks are in flight: given to a worker, in work, or finished and not yet taken; each holds its
+ * tasks' bytes or its rows. Threads start when there is work for them and do not keep the process
+ * alive while idle.
+ *
+ * @example
+ * const pool = new DecodePool(options, 2);
+ * try {
+ *   // chunk.pixels: uint8 [n, height, width, 3]
+ *   for await (const chunk of pool.decode(chunks, signal)) use(chunk.pixels);
+ * } finally {
+ *   await pool.close();
+ * }
+ */
+export class DecodePool {
+  readonly #options: DecodeOptions;
+  readonly #workers: number;
+  readonly #guard: PoolGuard;
+  readonly #threads: DecodeThread[] = [];
+  #started = 0;
+  #isClosed = false;
+
+  constructor(options: DecodeOptions, workers: number, guard: PoolGuard = {}) {
+    this.#options = options;
+    this.#workers = workers;
+    this.#guard = guard;
+  }
+
+  /** Of one row: height × width × 3. */
+  get imageBytes(): number {
+    return this.#options.width * this.#options.height * 3;
+  }
+
+  /**
+   * Decodes all chunks. A bad image is a rejection in its chunk; a failing or dying worker, an
+   * error of the input or an abort is thrown.
+   *
+   * @throws RunError naming the image when a worker dies or fails for another reason than the
+   * image's content
+   * @throws Interrupted (or the signal's reason, when that is an Img2FeaturesError) after an abort
+   */
+  async *decode(
+    chunks: AsyncIterable<readonly DecodeTask[]> | Iterable<readonly DecodeTask[]>,
+    signal: AbortSignal,
+  ): AsyncGenerator<DecodedChunk, void, undefined> {
+    const input = iterate(chunks);
+    const pending: Promise<DecodedChunk>[] = [];
+    let next: Promise<IteratorResult<readonly DecodeTask[], unknown>> | undefined;
+    let hasEnded = false;
+    try {
+      for (;;) {
+        if (!hasEnded && next === undefined && pending.length < 2 * this.#workers + 1) {
+          next = Promise.resolve(input.next());
+        }
+        if (next === undefined && pending.length === 0) return;
+        // Neither a slow source nor a slow decoder holds the other up.
+        const event = await raceAbort<PoolEvent>(signal, [
+          ...(next === undefined ? [] : [next.then((result) => ({ result }))]),
+          ...pending.slice(0, 1).map((chunk) => chunk.then((done) => ({ done }))),
+        ]);
+        if ('done' in event) {
+          void pending.shift();
+          yield event.done;
+        } else {
+          next = undefined;
+          if (event.result.done) hasEnded = true;
+          else pending.push(this.#submit(event.result.value));
+        }
+      }
+    } finally {
+      // A source that is still asked for a chunk ends by its own signal; waiting for it here could
+      // hang.
+      next?.catch(() => {});
+      const ended = Promise.resolve(input.return?.()).catch(() => {});
+      if (next === undefined) await ended;
+    }
+  }
+
+  /** Ends all threads; chunks still in work are lost. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await Promise.all(this.#threads.splice(0).map((thread) => thread.close()));
+    // Nothing died: nobody is to be suspected.
+    if (this.#guard.journalDir !== undefined) removeJournals(this.#guard.journalDir);
+  }
+
+  #submit(tasks: readonly DecodeTask[]): Promise<DecodedChunk> {
+    const chunk = decodeAgain(tasks, {
+      decode: (left) => this.#leastBusyThread().decode(left),
+      setAside: this.#guard.setAside ?? NONE,
+      imageTimeoutMs: this.#imageTimeoutMs,
+    });
+    // Its failure is thrown when its turn comes, or never if the consumer stops before.
+    chunk.catch(() => {});
+    return chunk;
+  }
+
+  get #imageTimeoutMs(): number {
+    return this.#guard.imageTimeoutMs ?? 2 ** 31;
+  }
+
+  #leastBusyThread(): DecodeThread {
+    if (this.#isClosed) throw new RunError('Expected an open decode pool but found it closed.');
+    const alive = this.#threads.filter((thread) => !thread.isDead);
+    this.#threads.splice(0, this.#threads.length, ...alive);
+    const idle = alive.find((thread) => thread.load === 0);
+    if (idle !== undefined) return idle;
+    if (alive.length < this.#workers) {
+      const { journalDir } = this.#guard;
+      const started = new DecodeThread(this.#options, {
+        imageTimeoutMs: this.#imageTimeoutMs,
+        journal: journalDir && journalPath(journalDir, this.#started++),
+      });
+      this.#threads.push(started);
+      return started;
+    }
+    return alive.reduce((best, thread) => (thread.load < best.load ? thread : best));
+  }
+}
+
+const NONE: ReadonlyMap<number, string> = new Map();
+
+type PoolEvent =
+  | { readonly result: IteratorResult<readonly DecodeTask[], unknown> }
+  | { readonly done: DecodedChunk };
+
+function iterate<T>(values: AsyncIterable<T> | Iterable<T>): AsyncIterator<T> | Iterator<T> {
+  return Symbol.asyncIterator in values
+    ? values[Symbol.asyncIterator]()
+    : values[Symbol.iterator]();
+}
+
+/**
+ * The first of the promises to settle, or the abort. The listener goes with each call: racing one
+ * long-lived promise would keep every chunk alive until the signal fires.
+ */
+async function raceAbort<T>(signal: AbortSignal, promises: readonly Promise<T>[]): Promise<T> {
+  let onAbort = () => {};
+  const aborted = new Promise<never>((_, reject) => {
+    onAbort = () => reject(abortReason(signal));
+    if (signal.aborted) onAbort();
+    else signal.addEventListener('abort', onAbort, { once: true });
+  });
+  try {
+    return await Promise.race([aborted, ...promises]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+}
+
+function abortReason(signal: AbortSignal): Error {
+  if (isImg2FeaturesError(signal.reason)) return signal.reason;
+  return new Interrupted('Expected to decode all images but was asked to stop.', {
+    cause: signal.reason,
+  });
+}

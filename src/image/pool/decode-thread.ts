@@ -1,0 +1,172 @@
+import { Worker } from 'node:worker_threads';
+import { RunError } from '../../errors.ts';
+import type { DecodedChunk, DecodeOptions, DecodeTask } from '../decoded-chunk.ts';
+import { processGate } from '../formats/once-per-process.ts';
+import { SLOT, type WorkerReply, type WorkerRequest, type WorkerStart } from './worker-protocol.ts';
+
+/** The image at `position` of the chunk took too long; the thread was ended and nothing is decoded. */
+export class ImageTimedOut extends Error {
+  readonly position: number;
+
+  constructor(position: number) {
+    super('The time for one image is over.');
+    this.position = position;
+  }
+}
+
+/** The thread was ended because of an image in a chunk before this one. */
+export class ThreadReplaced extends Error {}
+
+export interface ThreadOptions {
+  /** Milliseconds that one image may be decoded for. */
+  readonly imageTimeoutMs: number;
+  /** See DecodeJournal. */
+  readonly journal: string | undefined;
+}
+
+interface Job {
+  readonly tasks: readonly DecodeTask[];
+  readonly resolve: (chunk: DecodedChunk) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/**
+ * Looks at a worker within the time for one image. Looks are counted, not the clock's time: a process
+ * that was stopped for a while (Ctrl-Z) misses looks, and no image is blamed for that.
+ */
+const LOOKS = 8;
+
+/** One worker thread and the chunks given to it, from the main thread's side. */
+export class DecodeThread {
+  readonly #worker: Worker;
+  readonly #current = new Int32Array(new SharedArrayBuffer(4 * Object.keys(SLOT).length));
+  /** In the order they were given, which is the order the worker takes them. */
+  readonly #jobs = new Map<number, Job>();
+  readonly #watch: NodeJS.Timeout;
+  #nextId = 0;
+  #isDead = false;
+  #isClosing = false;
+  #lastTurn = 0;
+  #looksAtTurn = 0;
+
+  constructor(options: DecodeOptions, { imageTimeoutMs, journal }: ThreadOptions) {
+    const workerData: WorkerStart = { options, current: this.#current, journal, processGate };
+    this.#worker = new Worker(new URL('./worker.js', import.meta.url), { workerData });
+    this.#worker.on('message', (reply: WorkerReply) => this.#settle(reply));
+    this.#worker.on('error', (error) => this.#bury(error.message, error));
+    this.#worker.on('exit', (code) => this.#bury(`exit code ${code}`));
+    this.#worker.unref();
+    this.#watch = setInterval(() => this.#look(), Math.min(imageTimeoutMs / LOOKS, 2 ** 30));
+    this.#watch.unref();
+  }
+
+  /** How many chunks it has not given back. */
+  get load(): number {
+    return this.#jobs.size;
+  }
+
+  get isDead(): boolean {
+    return this.#isDead;
+  }
+
+  /**
+   * Decodes one chunk after those given before. Rejects with ImageTimedOut or ThreadReplaced, after
+   * which another thread may take what is left, and with a RunError when the thread dies.
+   */
+  decode(tasks: readonly DecodeTask[]): Promise<DecodedChunk> {
+    return new Promise((resolve, reject) => {
+      const id = this.#nextId++;
+      this.#jobs.set(id, { tasks, resolve, reject });
+      // Work keeps the process alive, an idle thread does not.
+      this.#worker.ref();
+      const { owned, buffers } = takeBytes(tasks);
+      this.#worker.postMessage({ id, tasks: owned } satisfies WorkerRequest, buffers);
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#isClosing = true;
+    clearInterval(this.#watch);
+    await this.#worker.terminate();
+  }
+
+  #settle(reply: WorkerReply): void {
+    const job = this.#jobs.get(reply.id);
+    if (job === undefined) return;
+    this.#jobs.delete(reply.id);
+    // While it is being ended it must be waited for.
+    if (this.#jobs.size === 0 && !this.#isClosing) this.#worker.unref();
+    if ('chunk' in reply) job.resolve(reply.chunk);
+    else job.reject(failure(job.tasks, reply.position, reply.failure));
+  }
+
+  #look(): void {
+    const turn = Atomics.load(this.#current, SLOT.turns);
+    const isDecoding = turn % 2 !== 0;
+    this.#looksAtTurn = isDecoding && turn === this.#lastTurn ? this.#looksAtTurn + 1 : 0;
+    this.#lastTurn = turn;
+    if (this.#looksAtTurn >= LOOKS) this.#replace();
+  }
+
+  #replace(): void {
+    const slow = Atomics.load(this.#current, SLOT.job);
+    const position = Atomics.load(this.#current, SLOT.position);
+    this.#isDead = true;
+    clearInterval(this.#watch);
+    for (const [id, { reject }] of this.#jobs) {
+      reject(id === slow ? new ImageTimedOut(position) : new ThreadReplaced());
+    }
+    this.#jobs.clear();
+    // Not waited for: a native decoder is only left when it comes back.
+    void this.#worker.terminate();
+  }
+
+  #bury(cause: string, error?: unknown): void {
+    this.#isDead = true;
+    clearInterval(this.#watch);
+    // Only the first chunk was in work; the others waited behind it.
+    let position = Math.max(0, Atomics.load(this.#current, SLOT.position));
+    for (const job of this.#jobs.values()) {
+      job.reject(failure(job.tasks, position, cause, error));
+      position = 0;
+    }
+    this.#jobs.clear();
+  }
+}
+
+function failure(
+  tasks: readonly DecodeTask[],
+  position: number,
+  said: string,
+  cause?: unknown,
+): RunError {
+  return new RunError(
+    `Expected a decode worker to go on but found it ended (${said}) at ${nameOf(tasks[position])}, ` +
+      `image ${position + 1} of ${tasks.length} in its chunk.`,
+    { fix: 'Run again to go on; if it ends there again, take that image away.', cause },
+  );
+}
+
+function nameOf(task: DecodeTask | undefined): string {
+  return task === undefined ? 'no image' : (task.name ?? task.path ?? `image ${task.index}`);
+}
+
+/**
+ * The tasks' bytes as buffers that can be transferred: a view that shares its buffer with others
+ * (Node's pooled Buffers do) is copied, or the transfer would take the others' bytes away.
+ */
+function takeBytes(tasks: readonly DecodeTask[]): {
+  owned: readonly DecodeTask[];
+  buffers: ArrayBuffer[];
+} {
+  const buffers: ArrayBuffer[] = [];
+  const owned = tasks.map(({ readAgain: _, ...task }) => {
+    if (task.bytes === undefined) return task;
+    const { buffer, byteLength } = task.bytes;
+    const isWhole = buffer instanceof ArrayBuffer && buffer.byteLength === byteLength;
+    const bytes = isWhole && !buffers.includes(buffer) ? task.bytes : new Uint8Array(task.bytes);
+    buffers.push(bytes.buffer as ArrayBuffer);
+    return { ...task, bytes };
+  });
+  return { owned, buffers };
+}

@@ -1,0 +1,22 @@
+import { decodeAndResize } from '../decode-and-resize.ts';
+import { DecodeError } from '../decode-error.ts';
+import { loadSharp } from '../formats/load-sharp.ts';
+import { readImageFile } from '../read-image-file.ts';
+import type { TrialReply, TrialRequest } from './try-alone.ts';
+
+// The entry of a process that decodes suspects, one after the other, and may die of one. Its results
+// are thrown away: all that counts is whether it is still there.
+await loadSharp();
+process.on('message', async ({ task, options }: TrialRequest) => {
+  try {
+    await decodeAndResize(task.bytes ?? readImageFile(task.path!, options.maxPixels), options);
+  } catch (error) {
+    if (!(error instanceof DecodeError)) throw error;
+  }
+  say('done');
+});
+say('ready');
+
+function say(reply: TrialReply): void {
+  process.send?.(reply);
+}

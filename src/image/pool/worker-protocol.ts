@@ -1,0 +1,35 @@
+import type { DecodedChunk, DecodeOptions, DecodeTask } from '../decoded-chunk.ts';
+
+/** What a decode worker is started with. */
+export interface WorkerStart {
+  readonly options: DecodeOptions;
+  /** Shared, see SLOT: where the worker is. It outlives the worker's death. */
+  readonly current: Int32Array;
+  /** File that names the images in work, for the case that the whole process dies. */
+  readonly journal: string | undefined;
+  /** See `once-per-process.ts`, which reads it. */
+  readonly processGate: Int32Array;
+}
+
+/** What each int32 of `current` holds. */
+export const SLOT = {
+  /** Id of the chunk in work. */
+  job: 0,
+  /** Position of the task in its chunk. */
+  position: 1,
+  /** Goes up when an image's decoding begins and when it ends: odd in between. */
+  turns: 2,
+} as const;
+
+/** To the worker: one chunk. */
+export interface WorkerRequest {
+  readonly id: number;
+  readonly tasks: readonly DecodeTask[];
+}
+
+/**
+ * From the worker: its result, or an error that is no image's fault and where in the chunk it came.
+ */
+export type WorkerReply =
+  | { readonly id: number; readonly chunk: DecodedChunk }
+  | { readonly id: number; readonly failure: string; readonly position: number };

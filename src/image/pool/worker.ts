@@ -1,0 +1,37 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import { ChunkDecoder } from '../chunk-decoder.ts';
+import { DecodeJournal } from './decode-journal.ts';
+import { SLOT, type WorkerReply, type WorkerRequest, type WorkerStart } from './worker-protocol.ts';
+
+// The entry of a decode worker thread. Chunks are worked on one at a time, in the order they came.
+const port = parentPort;
+if (port === null) throw new Error('Expected to run as a worker thread.');
+const { options, current, journal: journalPath } = workerData as WorkerStart;
+const decoder = new ChunkDecoder(options);
+const journal = new DecodeJournal(journalPath);
+const watcher = {
+  starts: () => void Atomics.add(current, SLOT.position, 1),
+  decodes: () => void Atomics.add(current, SLOT.turns, 1),
+  ends: () => void Atomics.add(current, SLOT.turns, 1),
+};
+let queue = Promise.resolve();
+
+port.on('message', ({ id, tasks }: WorkerRequest) => {
+  queue = queue.then(async () => {
+    Atomics.store(current, SLOT.job, id);
+    Atomics.store(current, SLOT.position, -1);
+    journal.begin(tasks);
+    try {
+      const chunk = await decoder.decode(tasks, watcher);
+      reply({ id, chunk }, [chunk.pixels.buffer as ArrayBuffer]);
+    } catch (error) {
+      const failure = error instanceof Error ? error.message : String(error);
+      reply({ id, failure, position: Atomics.load(current, SLOT.position) });
+    }
+    journal.end();
+  });
+});
+
+function reply(message: WorkerReply, transfer: ArrayBuffer[] = []): void {
+  port?.postMessage(message, transfer);
+}
