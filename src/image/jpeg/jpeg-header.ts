@@ -30,6 +30,10 @@ export interface JpegHeader {
  */
 const MAX_SCANS = 100;
 
+const JFIF = Buffer.from('JFIF\0');
+const EXIF = Buffer.from('Exif\0');
+const ADOBE = Buffer.from('Adobe');
+
 /**
  * Reads the markers up to the end of the image. libjpeg makes up what is missing and libvips does
  * not always tell, so this is what makes sure that the file has its end. Throws DecodeError
@@ -55,22 +59,25 @@ export function readJpegHeader(bytes: Uint8Array): JpegHeader {
       );
     }
     const length = (bytes[at + 2] << 8) | bytes[at + 3];
-    const segment = bytes.subarray(at + 4, at + 2 + length);
-    if (length < 2 || segment.length !== length - 2) throw cutShort();
+    // Positions, not views of the segments: making those would take longer than reading them.
+    const start = at + 4;
+    const end = at + 2 + length;
+    if (length < 2 || end > bytes.length) throw cutShort();
     if (marker === 0xda) {
       if (frame === undefined) {
         throw new DecodeError('corrupt', 'Expected a JPEG frame header but found none.');
       }
+      const scanComponents = start < end ? bytes[start] : 0;
       const scans = countScans(bytes, at);
-      return { ...frame, scanComponents: segment[0] ?? 0, scans, hasJfif, hasExif, adobeTransform };
+      return { ...frame, scanComponents, scans, hasJfif, hasExif, adobeTransform };
     }
-    if (isFrame(marker)) frame ??= readFrame(marker, segment);
-    else if (marker === 0xe0 && startsWith(segment, 'JFIF\0')) hasJfif = true;
-    else if (marker === 0xe1 && startsWith(segment, 'Exif\0')) hasExif = true;
-    else if (marker === 0xee && segment.length >= 12 && startsWith(segment, 'Adobe')) {
-      adobeTransform = segment[11];
+    if (isFrame(marker)) frame ??= readFrame(marker, bytes, start, end);
+    else if (marker === 0xe0 && holds(bytes, start, end, JFIF)) hasJfif = true;
+    else if (marker === 0xe1 && holds(bytes, start, end, EXIF)) hasExif = true;
+    else if (marker === 0xee && end - start >= 12 && holds(bytes, start, end, ADOBE)) {
+      adobeTransform = bytes[start + 11];
     }
-    at += 2 + length;
+    at = end;
   }
 }
 
@@ -110,30 +117,32 @@ function isFrame(marker: number): boolean {
   return marker >= 0xc0 && marker <= 0xcf && marker !== 0xc4 && marker !== 0xc8 && marker !== 0xcc;
 }
 
-function readFrame(marker: number, segment: Uint8Array) {
-  const count = segment[5] ?? 0;
-  if (segment.length < 6 + count * 3) {
+function readFrame(marker: number, bytes: Uint8Array, start: number, end: number) {
+  const count = end - start >= 6 ? bytes[start + 5] : 0;
+  if (end - start < 6 + count * 3) {
     throw new DecodeError(
       'corrupt',
       'Expected a complete JPEG frame header but found a short one.',
     );
   }
   const components: JpegHeader['components'][number][] = [];
-  for (let at = 6; at < 6 + count * 3; at += 3) {
-    const factors = segment[at + 1];
-    components.push({ id: segment[at], horizontal: factors >> 4, vertical: factors & 15 });
+  for (let at = start + 6; at < start + 6 + count * 3; at += 3) {
+    const factors = bytes[at + 1];
+    components.push({ id: bytes[at], horizontal: factors >> 4, vertical: factors & 15 });
   }
   return {
     frame: marker,
-    precision: segment[0],
-    height: (segment[1] << 8) | segment[2],
-    width: (segment[3] << 8) | segment[4],
+    precision: bytes[start],
+    height: (bytes[start + 1] << 8) | bytes[start + 2],
+    width: (bytes[start + 3] << 8) | bytes[start + 4],
     components,
   };
 }
 
-function startsWith(segment: Uint8Array, text: string): boolean {
-  for (let i = 0; i < text.length; i++) if (segment[i] !== text.charCodeAt(i)) return false;
+/** Whether the segment [start, end) begins with a name. */
+function holds(bytes: Uint8Array, start: number, end: number, name: Uint8Array): boolean {
+  if (end - start < name.length) return false;
+  for (let i = 0; i < name.length; i++) if (bytes[start + i] !== name[i]) return false;
   return true;
 }
 
