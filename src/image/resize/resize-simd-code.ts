@@ -13,8 +13,9 @@ export const COLUMN_STEP_BYTES = 8;
 export const HEAD_BYTES = 8;
 
 const HALF = 1 << (PRECISION_BITS - 1);
-const ROWS = ['source', 'rowBytes', 'rows', 'table', 'width', 'out'];
-const COLUMNS = ['source', 'rowBytes', 'table', 'height', 'strips', 'out'];
+const ROWS = ['source', 'rowBytes', 'rowPairs', 'table', 'width', 'out', 'outBytes'];
+const COLUMNS = ['source', 'rowBytes', 'table', 'height', 'strips', 'out', 'outBytes'];
+const ROW_PAIR = [0, 1];
 
 // A zero byte, in the second operand of a shuffle.
 const Z = 16;
@@ -25,65 +26,78 @@ const SECOND_PAIR = FIRST_PAIR.map((byte) => (byte === Z ? Z : byte + 6));
 const INTERLEAVED = Array.from({ length: 16 }, (_, i) => (i % 2 === 0 ? i / 2 : 16 + (i - 1) / 2));
 
 /**
- * Horizontal pass: rows of RGB pixels to `width` pixels each, written one after the other. For each output
- * pixel the sums of its channels run in three lanes; four taps a step. Reads up to 16 bytes and
- * writes one byte beyond what it is for.
+ * Horizontal pass: pairs of rows of RGB pixels to `width` pixels each, in rows of `outBytes`. For each output
+ * pixel the sums of its channels run in three lanes; four taps a step, whose weights serve both rows. Reads up
+ * to 16 bytes and writes one byte beyond what it is for; an odd last row has the one behind it as its partner.
  */
 export function encodeRows(): Uint8Array<ArrayBuffer> {
+  const sums = ROW_PAIR.flatMap((row) => [`high${row}`, `low${row}`]);
   const v = local(
-    [...ROWS, 'entry', 'at', 'x', 'steps'],
-    ['zero', 'pixels', 'first', 'second', 'high', 'low'],
+    [...ROWS, 'entry', 'at0', 'at1', 'to0', 'to1', 'x', 'steps'],
+    [
+      'zero',
+      'pixels',
+      'weights',
+      ...ROW_PAIR.flatMap((row) => [`first${row}`, `second${row}`]),
+      ...sums,
+    ],
   );
   const step = [
-    v.set('pixels', v128.load(v.get('at'))),
-    v.set('first', v128.shuffle(v.get('pixels'), v.get('zero'), FIRST_PAIR)),
-    v.set('second', v128.shuffle(v.get('pixels'), v.get('zero'), SECOND_PAIR)),
-    ...addDots(v, 'first', ['high', 'low'], 0),
-    ...addDots(v, 'second', ['high', 'low'], 8),
-    v.advance('at', i32.constant(3 * ROW_STEP_TAPS)),
+    ...ROW_PAIR.flatMap((row) => [
+      v.set('pixels', v128.load(v.get(`at${row}`))),
+      v.set(`first${row}`, v128.shuffle(v.get('pixels'), v.get('zero'), FIRST_PAIR)),
+      v.set(`second${row}`, v128.shuffle(v.get('pixels'), v.get('zero'), SECOND_PAIR)),
+      v.advance(`at${row}`, i32.constant(3 * ROW_STEP_TAPS)),
+    ]),
+    ...addDots(v, ['first0', 'first1'], 0),
+    ...addDots(v, ['second0', 'second1'], 8),
     v.advance('entry', i32.constant(ROW_STEP_BYTES)),
   ];
   const pixel = [
-    v.set('at', i32.add(v.get('source'), i32.load(v.get('entry'), 0))),
+    v.set('at0', i32.add(v.get('source'), i32.load(v.get('entry'), 0))),
+    v.set('at1', i32.add(v.get('at0'), v.get('rowBytes'))),
     v.set('steps', i32.load(v.get('entry'), 4)),
     v.advance('entry', i32.constant(HEAD_BYTES)),
-    v.set('high', v.get('zero')),
-    v.set('low', i32x4.splat(HALF)),
+    ...startSums(v, sums),
     ...v.repeat('steps', step),
-    v.set('high', shifted(v, 'high', 'low')),
-    v.set('high', i32x4.narrow(v.get('high'), v.get('high'))),
-    v128.storeQuarter(v.get('out'), i16x8.narrow(v.get('high'), v.get('high'))),
-    v.advance('out', i32.constant(3)),
+    ...ROW_PAIR.flatMap((row) => [
+      v.set(`high${row}`, shifted(v, `high${row}`, `low${row}`)),
+      v.set(`high${row}`, i32x4.narrow(v.get(`high${row}`), v.get(`high${row}`))),
+      v128.storeQuarter(v.get(`to${row}`), i16x8.narrow(v.get(`high${row}`), v.get(`high${row}`))),
+      v.advance(`to${row}`, i32.constant(3)),
+    ]),
   ];
   const body = [
     v.set('zero', v128.zero),
-    ...v.repeat('rows', [
+    ...v.repeat('rowPairs', [
       v.set('entry', v.get('table')),
       v.set('x', v.get('width')),
+      v.set('to0', v.get('out')),
+      v.set('to1', i32.add(v.get('out'), v.get('outBytes'))),
       ...v.repeat('x', pixel),
-      v.advance('source', v.get('rowBytes')),
+      v.set('source', i32.add(i32.add(v.get('source'), v.get('rowBytes')), v.get('rowBytes'))),
+      v.set('out', i32.add(i32.add(v.get('out'), v.get('outBytes')), v.get('outBytes'))),
     ]),
   ];
   return encodeModule({ name: 'run', params: ROWS.length, locals: v.declare(ROWS.length), body });
 }
 
 /**
- * Vertical pass: `height` rows of `rowBytes`, in strips of eight bytes. The last strip of a row reaches into
- * what follows, which the next row writes over.
+ * Vertical pass: rows of `rowBytes` to `height` rows of `outBytes`, in strips of eight bytes. The last strip of a
+ * row reaches into what follows, which the next row writes over.
  */
 export function encodeColumns(): Uint8Array<ArrayBuffer> {
   const sums = ['high0', 'low0', 'high1', 'low1'];
   const v = local(
     [...COLUMNS, 'entry', 'start', 'column', 'at', 'to', 'n', 'steps', 'count'],
-    ['bytes', 'first', 'second', ...sums],
+    ['bytes', 'weights', 'first', 'second', ...sums],
   );
   const below = i32.add(v.get('at'), v.get('rowBytes'));
   const step = [
     v.set('bytes', v128.shuffle(v128.loadHalf(v.get('at')), v128.loadHalf(below), INTERLEAVED)),
     v.set('first', i16x8.extendLow(v.get('bytes'))),
     v.set('second', i16x8.extendHigh(v.get('bytes'))),
-    ...addDots(v, 'first', ['high0', 'low0'], 0),
-    ...addDots(v, 'second', ['high1', 'low1'], 0),
+    ...addDots(v, ['first', 'second'], 0),
     v.set('at', i32.add(below, v.get('rowBytes'))),
     v.advance('entry', i32.constant(COLUMN_STEP_BYTES)),
   ];
@@ -91,7 +105,7 @@ export function encodeColumns(): Uint8Array<ArrayBuffer> {
     v.set('at', v.get('column')),
     v.set('entry', i32.add(v.get('table'), i32.constant(HEAD_BYTES))),
     v.set('steps', v.get('count')),
-    ...sums.map((sum) => v.set(sum, sum.startsWith('high') ? v128.zero : i32x4.splat(HALF))),
+    ...startSums(v, sums),
     ...v.repeat('steps', step),
     v.set('high0', shifted(v, 'high0', 'low0')),
     v.set('high1', shifted(v, 'high1', 'low1')),
@@ -107,7 +121,7 @@ export function encodeColumns(): Uint8Array<ArrayBuffer> {
     v.set('n', v.get('strips')),
     ...v.repeat('n', strip),
     v.set('table', v.get('entry')),
-    v.advance('out', v.get('rowBytes')),
+    v.advance('out', v.get('outBytes')),
   ]);
   const params = COLUMNS.length;
   return encodeModule({ name: 'run', params, locals: v.declare(params), body });
@@ -115,12 +129,23 @@ export function encodeColumns(): Uint8Array<ArrayBuffer> {
 
 type Variables = ReturnType<typeof local>;
 
-/** Adds a pair of taps, in the two parts of their weights, at `entry + offset` of the table. */
-function addDots(v: Variables, pair: string, sums: readonly string[], offset: number) {
-  return sums.map((sum, part) => {
-    const weights = i32x4.loadSplat(v.get('entry'), offset + 4 * part);
-    return v.set(sum, i32x4.add(v.get(sum), i32x4.dot(v.get(pair), weights)));
-  });
+/** Sums begin with one half, so that they are rounded when they are cut. */
+function startSums(v: Variables, sums: readonly string[]) {
+  return sums.map((sum) => v.set(sum, sum.startsWith('high') ? v128.zero : i32x4.splat(HALF)));
+}
+
+/**
+ * Adds a pair of taps, in the two parts of their weights at `entry + offset` of the table, of the n-th vector
+ * to the n-th sums.
+ */
+function addDots(v: Variables, pairs: readonly string[], offset: number) {
+  return ['high', 'low'].flatMap((part, i) => [
+    v.set('weights', i32x4.loadSplat(v.get('entry'), offset + 4 * i)),
+    ...pairs.map((pair, n) => {
+      const dot = i32x4.dot(v.get(pair), v.get('weights'));
+      return v.set(`${part}${n}`, i32x4.add(v.get(`${part}${n}`), dot));
+    }),
+  ]);
 }
 
 /** The whole sum as a number of the size of a byte, before it is clipped. */

@@ -25,8 +25,14 @@ export interface SimdTable {
   readonly size: number;
 }
 
-/** @param unit bytes from one input position to the next: 3 in a row, a row's bytes in a column. */
-export function encodeTable(taps: ResizeTaps, pass: 'rows' | 'columns', unit: number): SimdTable {
+/** @param outWidth pixels of a row between the passes */
+export function encodeTable(
+  taps: ResizeTaps,
+  pass: 'rows' | 'columns',
+  outWidth: number,
+): SimdTable {
+  // Bytes from one input position to the next: a pixel in a row, a row in a column.
+  const unit = pass === 'rows' ? 3 : betweenRowBytes(outWidth);
   const { starts, counts, weights, width } = taps;
   const [stepTaps, stepBytes] =
     pass === 'rows' ? [ROW_STEP_TAPS, ROW_STEP_BYTES] : [COLUMN_STEP_TAPS, COLUMN_STEP_BYTES];
@@ -102,25 +108,27 @@ export class SimdResize {
   ): boolean {
     const rowBytes = width * 3;
     const outRowBytes = rows.size * 3;
-    const betweenBytes = outRowBytes * height;
+    const betweenRow = betweenRowBytes(rows.size);
+    const betweenBytes = betweenRow * height;
     if (rowBytes > STRIP_BYTES || betweenBytes > MOST_BETWEEN_BYTES) return false;
     const outBytes = outRowBytes * columns.size;
     const stripRows = Math.min(height, Math.floor(STRIP_BYTES / rowBytes));
     // rows' table | columns' table | strip | between | result
     const columnsAt = align(rows.bytes.length);
     const stripAt = columnsAt + align(columns.bytes.length);
-    const betweenAt = stripAt + align(stripRows * rowBytes);
-    // An odd last tap reads one row more, of weight zero.
-    const resultAt = betweenAt + align(betweenBytes + outRowBytes);
+    // One row more: the partner of an odd last one, and what an odd last tap reads, with weight zero.
+    const betweenAt = stripAt + align((stripRows + 1) * rowBytes);
+    const resultAt = betweenAt + align(betweenBytes + betweenRow);
     if (!this.ensure(resultAt + align(outBytes))) return false;
     this.place(rows, columns, columnsAt);
     for (let first = 0; first < height; first += stripRows) {
       const count = Math.min(stripRows, height - first);
       this.bytes.set(source.subarray(first * rowBytes, (first + count) * rowBytes), stripAt);
-      this.rows(stripAt, rowBytes, count, 0, rows.size, betweenAt + first * outRowBytes);
+      const to = betweenAt + first * betweenRow;
+      this.rows(stripAt, rowBytes, (count + 1) >> 1, 0, rows.size, to, betweenRow);
     }
     const strips = Math.ceil(outRowBytes / 8);
-    this.columns(betweenAt, outRowBytes, columnsAt, columns.size, strips, resultAt);
+    this.columns(betweenAt, betweenRow, columnsAt, columns.size, strips, resultAt, outRowBytes);
     out.set(this.bytes.subarray(resultAt, resultAt + outBytes), offset);
     return true;
   }
@@ -144,6 +152,11 @@ export class SimdResize {
     this.loadedRows = rows;
     this.loadedColumns = columns;
   }
+}
+
+/** Rows lie apart by the byte that the code writes beyond each: two are written side by side. */
+function betweenRowBytes(outWidth: number): number {
+  return outWidth * 3 + 1;
 }
 
 function align(bytes: number): number {

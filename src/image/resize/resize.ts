@@ -90,10 +90,10 @@ export class Resizer {
     if (this.#simd === undefined) return false;
     const outWidth = this.#width;
     const rows = cached(this.#tables, `rows ${width}`, () =>
-      encodeTable(this.#tapsFor(width, outWidth, filter), 'rows', 3),
+      encodeTable(this.#tapsFor(width, outWidth, filter), 'rows', outWidth),
     );
     const columns = cached(this.#tables, `columns ${height}`, () =>
-      encodeTable(this.#tapsFor(height, this.#height, filter), 'columns', outWidth * 3),
+      encodeTable(this.#tapsFor(height, this.#height, filter), 'columns', outWidth),
     );
     return this.#simd.resize(source, width, height, rows, columns, out, offset);
   }

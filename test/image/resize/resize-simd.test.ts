@@ -21,6 +21,8 @@ const sizes = [
   [2, 3, 5, 7],
   [3, 2, 1, 1],
   [5000, 2, 3, 9],
+  // Several strips of the source, each of 69 rows.
+  [5000, 200, 3, 9],
   [7, 4000, 10, 10],
   [4, 5, 17, 3],
 ] as const;
@@ -37,8 +39,8 @@ for (const filter of ['bicubic', 'bilinear'] as const) {
       convolveRows(source, width, height, rows, between, 0, outWidth);
       convolveColumns(between, outWidth * 3, columns, expected, 1, outHeight);
       const out = new Uint8Array(expected.length);
-      const rowTable = encodeTable(rows, 'rows', 3);
-      const columnTable = encodeTable(columns, 'columns', outWidth * 3);
+      const rowTable = encodeTable(rows, 'rows', outWidth);
+      const columnTable = encodeTable(columns, 'columns', outWidth);
       expect(simd.resize(source, width, height, rowTable, columnTable, out, 1)).toBe(true);
       // toEqual takes seconds for so many bytes.
       expect(Buffer.compare(out, expected), `${width} x ${height}`).toBe(0);
@@ -48,8 +50,8 @@ for (const filter of ['bicubic', 'bilinear'] as const) {
 
 test('an image larger than the memory allows is left alone', () => {
   const simd = SimdResize.create()!;
-  const table = encodeTable(computeTaps(400_000, 2, 'bicubic'), 'rows', 3);
-  const columns = encodeTable(computeTaps(1, 2, 'bicubic'), 'columns', 6);
+  const table = encodeTable(computeTaps(400_000, 2, 'bicubic'), 'rows', 2);
+  const columns = encodeTable(computeTaps(1, 2, 'bicubic'), 'columns', 2);
   const out = new Uint8Array(12);
   expect(simd.resize(new Uint8Array(1_200_000), 400_000, 1, table, columns, out, 0)).toBe(false);
   expect(out).toEqual(new Uint8Array(12));
