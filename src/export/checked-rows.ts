@@ -14,7 +14,8 @@ const READERS: Record<
   SinkFormat,
   (store: OutputStore, name: string) => Promise<AsyncIterable<CheckedRow>>
 > = {
-  parquet: async (store, name) => (await import('./parquet-rows.ts')).parquetRows(store, name),
+  parquet: async (store, name) =>
+    (await import('./parquet/parquet-rows.ts')).parquetRows(store, name),
   json: async (store, name) => (await import('./json-rows.ts')).jsonRows(store, name),
   csv: async (store, name) => (await import('./csv-rows.ts')).csvRows(store, name),
   npy: async (store, name) => (await import('./npy-rows.ts')).npyRows(store, name),

@@ -86,7 +86,7 @@ async function* arrowBatches(
   format: 'parquet' | 'feather',
   places: Places,
 ): AsyncGenerator<RowBatch> {
-  const { readParquetBatches } = await import('../export/parquet-rows.ts');
+  const { readParquetBatches } = await import('../export/parquet/parquet-rows.ts');
   const { readFeatherBatches } = await import('../export/feather-rows.ts');
   const read = format === 'parquet' ? readParquetBatches : readFeatherBatches;
   for await (const batch of read(store, name)) {

@@ -6,7 +6,7 @@ import { buildRecordBatch, featureSchema } from '../../../dist/export/features-t
 import { jsonRows } from '../../../dist/export/json-rows.js';
 import { openOutput } from '../../../dist/export/open-output.js';
 import { openSinks } from '../../../dist/export/open-sinks.js';
-import { parquetRows } from '../../../dist/export/parquet-rows.js';
+import { parquetRows } from '../../../dist/export/parquet/parquet-rows.js';
 import { clockSeconds, processorMs, repeated } from '../lib/processor-time.mjs';
 import { spread } from '../lib/statistics.mjs';
 

@@ -84,7 +84,7 @@ async function* openArrow(
   if (format === 'feather') {
     yield* (await import('apache-arrow')).tableFromIPC(bytes).batches;
   } else {
-    const { readParquetBatches } = await import('../../export/parquet-rows.ts');
+    const { readParquetBatches } = await import('../../export/parquet/parquet-rows.ts');
     yield* readParquetBatches({ read: () => inPieces(bytes) }, name);
   }
 }

@@ -3,13 +3,13 @@ import { writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { ExportError } from '../../src/errors.ts';
-import { featureColumns } from '../../src/export/column-names.ts';
-import { buildRecordBatch, featureSchema } from '../../src/export/features-table.ts';
-import { openSinks } from '../../src/export/open-sinks.ts';
-import { readParquetBatches } from '../../src/export/parquet-rows.ts';
-import { temporaryFolder } from '../temporary-folder.ts';
-import { HOSTILE_NAMES, memoryStore, sampleRows, writeParts } from './sample.ts';
+import { ExportError } from '../../../src/errors.ts';
+import { featureColumns } from '../../../src/export/column-names.ts';
+import { buildRecordBatch, featureSchema } from '../../../src/export/features-table.ts';
+import { openSinks } from '../../../src/export/open-sinks.ts';
+import { readParquetBatches } from '../../../src/export/parquet/parquet-rows.ts';
+import { temporaryFolder } from '../../temporary-folder.ts';
+import { HOSTILE_NAMES, memoryStore, sampleRows, writeParts } from '../sample.ts';
 
 const PART = 'parquet/part-00000.parquet';
 const fc2 = (length: number) => [{ layer: 'fc2', pool: 'none' as const, length }];
@@ -161,23 +161,6 @@ test('carries the provenance and standard three-level lists in its footer', asyn
     'target',
     'vectors.list.element',
   ]);
-});
-
-test('does not grow in memory with the number of parts', { timeout: 30_000 }, async () => {
-  const schema = featureSchema(featureColumns('vgg16', fc2(1000), 0));
-  const sinks = await openSinks({ store: sinkhole(), formats: ['parquet'], schema, metadata: {} });
-  const { wasmMemory } = await import('parquet-wasm');
-  // 12 MB a part: more than one slice goes to WebAssembly.
-  const rows = sampleRows(3000, 1000, 0);
-  const sizes: number[] = [];
-  for (let part = 0; part < 6; part++) {
-    await sinks.beginPart(part);
-    await sinks.write(buildRecordBatch(schema, rows));
-    await sinks.endPart();
-    sizes.push(wasmMemory().buffer.byteLength);
-  }
-  expect(sizes[5]).toBe(sizes[2]);
-  expect(sizes[5]).toBeLessThan(100e6);
 });
 
 test('ends in the error of the store, without hanging, when the disk is full', async () => {

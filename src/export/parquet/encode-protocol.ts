@@ -1,0 +1,25 @@
+/** What the encoding thread is told of a file. */
+export interface ParquetLayout {
+  /** Columns of text: readers skip row groups by their least and greatest value. */
+  readonly textColumns: readonly string[];
+  readonly rowGroupRows: number;
+  /** The file's metadata: text by key. */
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+/** To the thread, one file after the other: begin, batch …, end. */
+export type EncodeRequest =
+  | { readonly kind: 'begin'; readonly layout: ParquetLayout }
+  /** An Arrow IPC stream of one record batch. */
+  | { readonly kind: 'batch'; readonly ipc: Uint8Array }
+  | { readonly kind: 'end' };
+
+/** From the thread. */
+export type EncodeReply =
+  /** The next bytes of the file. */
+  | { readonly kind: 'bytes'; readonly bytes: Uint8Array }
+  /** A batch is encoded, or waits in the library for its row group to be whole. */
+  | { readonly kind: 'taken' }
+  /** All bytes of the file were sent; what the library's memory has grown to. */
+  | { readonly kind: 'ended'; readonly memoryBytes: number }
+  | { readonly kind: 'failed'; readonly message: string };

@@ -1,0 +1,116 @@
+import { Worker } from 'node:worker_threads';
+import { ExportError } from '../../errors.ts';
+import type { EncodeReply, EncodeRequest, ParquetLayout } from './encode-protocol.ts';
+
+/** Batches given to the thread and not yet taken; what they cost in memory is the caller's choice of size. */
+const IN_FLIGHT = 2;
+
+/** Takes the next bytes of a file; resolves when they may be forgotten. */
+export type WriteBytes = (bytes: Uint8Array) => Promise<void>;
+
+/**
+ * parquet-wasm in a thread of its own, so that other formats are written meanwhile. One file after the other; a
+ * failure, of the thread or of who writes its bytes, is thrown by the next call.
+ */
+export class ParquetEncoder {
+  /** What the library's memory had grown to at the end of the last file. */
+  memoryBytes = 0;
+  readonly #worker: Worker;
+  #write: WriteBytes | undefined;
+  #written: Promise<void> = Promise.resolve();
+  #inFlight = 0;
+  #hasEnded = false;
+  #failure: Error | undefined;
+  /** Called when something has changed that a caller may wait for. */
+  #wake: () => void = () => {};
+
+  constructor() {
+    this.#worker = new Worker(threadUrl());
+    this.#worker.on('message', (reply: EncodeReply) => this.#hear(reply));
+    this.#worker.on('error', ({ message }) => this.#fail(encodeError(message)));
+    this.#worker.on('exit', () => this.#fail(encodeError('the encoding thread stopped')));
+    this.#worker.unref();
+  }
+
+  begin(layout: ParquetLayout, write: WriteBytes): void {
+    this.#write = write;
+    this.#hasEnded = false;
+    // Work keeps the process alive, an idle thread does not.
+    this.#worker.ref();
+    this.#post({ kind: 'begin', layout });
+  }
+
+  /** @param ipc an Arrow IPC stream of one record batch, which goes to the thread: not to be used afterwards */
+  async add(ipc: Uint8Array<ArrayBuffer>): Promise<void> {
+    await this.#until(() => this.#inFlight < IN_FLIGHT);
+    this.#inFlight++;
+    const isOwn = ipc.byteLength === ipc.buffer.byteLength;
+    this.#post({ kind: 'batch', ipc }, isOwn ? [ipc.buffer] : []);
+    await this.#written;
+  }
+
+  /** Resolves when the last byte was written. */
+  async end(): Promise<void> {
+    this.#post({ kind: 'end' });
+    await this.#until(() => this.#hasEnded);
+    await this.#written;
+    this.#worker.unref();
+  }
+
+  async close(): Promise<void> {
+    this.#failure ??= encodeError('that it was stopped');
+    await this.#worker.terminate();
+  }
+
+  #post(request: EncodeRequest, transfer: ArrayBuffer[] = []): void {
+    this.#worker.postMessage(request, transfer);
+  }
+
+  #hear(reply: EncodeReply): void {
+    if (reply.kind === 'bytes') {
+      this.#append(reply.bytes);
+    } else if (reply.kind === 'taken') {
+      this.#inFlight--;
+    } else if (reply.kind === 'ended') {
+      this.#hasEnded = true;
+      this.memoryBytes = reply.memoryBytes;
+    } else {
+      this.#fail(encodeError(reply.message));
+    }
+    this.#wake();
+  }
+
+  #append(bytes: Uint8Array): void {
+    this.#written = this.#written.then(() => this.#write!(bytes));
+    this.#written.catch((error: Error) => this.#fail(error));
+  }
+
+  #fail(error: Error): void {
+    this.#failure ??= error;
+    this.#wake();
+  }
+
+  async #until(isSo: () => boolean): Promise<void> {
+    for (;;) {
+      if (this.#failure) throw this.#failure;
+      if (isSo()) return;
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+  }
+}
+
+function encodeError(found: string): ExportError {
+  return new ExportError(`Expected to encode Parquet but found: ${found}.`);
+}
+
+/** Threads start from built JavaScript. */
+function threadUrl(): URL {
+  const here = import.meta.url;
+  return here.endsWith('.ts')
+    ? new URL(
+        here.replace(/\/src\/export\/parquet\/[^/]*$/, '/dist/export/parquet/encode-thread.js'),
+      )
+    : new URL('./encode-thread.js', here);
+}

@@ -1,0 +1,85 @@
+import { type RecordBatch, Table, tableToIPC } from 'apache-arrow';
+import type { FeatureColumn } from '../column-names.ts';
+import { emptyBatch } from '../features-table.ts';
+import type { OutputFile, WrittenFile } from '../output-store.ts';
+import { METADATA_KEY, partName, type Sink, type SinkContext } from '../sink.ts';
+import type { ParquetLayout } from './encode-protocol.ts';
+import { ParquetEncoder } from './parquet-encoder.ts';
+
+/** Values handed to the encoder at once: what its memory grows by, whatever a part holds. */
+const SLICE_BYTES = 8 << 20;
+/** Values in one row group; the library keeps that many encoded bytes until the group is whole. */
+const ROW_GROUP_BYTES = 32 << 20;
+
+let ready: ParquetEncoder | undefined;
+
+/** Starts the encoder of the next sink: its library takes 0.1 s to compile, in a thread of its own. */
+export function prepareEncoder(): void {
+  ready ??= new ParquetEncoder();
+}
+
+/**
+ * Parquet: apache-arrow hands batches to parquet-wasm. Lists are standard three-level LISTs.
+ *
+ * The bytes hold no time, so that they depend on rows and metadata alone. For the same reason the
+ * metadata is one entry, `img2features`, a JSON object: the library writes several in random order.
+ */
+export function openParquetSink({ store, schema, metadata }: SinkContext): Sink {
+  const rowBytes = bytesOfRow(schema.columns);
+  const layout: ParquetLayout = {
+    textColumns: schema.columns.flatMap(({ name, kind }) =>
+      kind === 'origin' || kind === 'target' ? [name] : [],
+    ),
+    rowGroupRows: Math.max(1, Math.floor(ROW_GROUP_BYTES / rowBytes)),
+    metadata: {
+      [METADATA_KEY]: JSON.stringify(Object.fromEntries(Object.entries(metadata).sort())),
+    },
+  };
+  prepareEncoder();
+  const encoder = ready!;
+  ready = undefined;
+  const files: WrittenFile[] = [];
+  let file: OutputFile | undefined;
+  let isEmpty = true;
+
+  const add = async (rows: RecordBatch) => {
+    isEmpty = false;
+    await encoder.add(tableToIPC(new Table([rows]), 'stream') as Uint8Array<ArrayBuffer>);
+  };
+
+  return {
+    async beginPart(index) {
+      const begun = await store.create(partName('parquet', index));
+      file = begun;
+      isEmpty = true;
+      encoder.begin(layout, (bytes) => begun.write(bytes));
+    },
+    async write(batch) {
+      const rows = Math.max(1, Math.floor(SLICE_BYTES / rowBytes));
+      for (let from = 0; from < batch.numRows; from += rows) {
+        await add(batch.slice(from, Math.min(batch.numRows, from + rows)));
+      }
+    },
+    async endPart() {
+      // The library cannot make a file of no batches.
+      if (isEmpty) await add(emptyBatch(schema));
+      await encoder.end();
+      files.push(await file!.commit());
+      file = undefined;
+    },
+    async finish() {
+      await encoder.close();
+      return files;
+    },
+    async abort() {
+      await encoder.close();
+      await file?.abort();
+      file = undefined;
+    },
+  };
+}
+
+function bytesOfRow(columns: readonly FeatureColumn[]): number {
+  const bytes = { origin: 64, target: 16, vector: 4, reduced: 8 };
+  return columns.reduce((sum, { kind, length }) => sum + bytes[kind] * length, 0);
+}
