@@ -1,7 +1,6 @@
 /** THE LOOP: source -> manifest -> decode -> engine -> shards -> reducers -> table. */
 import type { RunEvent, RunSummary } from './events.ts';
 import { featureColumns, selectColumns } from './export/column-names.ts';
-import { type OpenOutputOptions, openOutput, openOutputForReading } from './export/open-output.ts';
 import { DecodePool } from './image/pool/decode-pool.ts';
 import type { ExtractOptions } from './options.ts';
 import { announce } from './pipeline/announce.ts';
@@ -27,6 +26,7 @@ import { buildRunJson, publishRun } from './run/run-json.ts';
 import type { RunStore } from './run/run-store.ts';
 import { s3OptionsOf } from './s3/s3-options.ts';
 import { openSource } from './source/open-source.ts';
+import { type OpenOutputOptions, openOutput, openOutputForReading } from './storage/open-output.ts';
 
 export interface ExtractHooks {
   /** Stops the run cleanly; what is committed can be gone on with. */

@@ -26,8 +26,8 @@ export function addVerifyCommand(
         .example('$0 verify s3://bucket/features --json', 'In a store, for a program')
         .epilogue('Exit status: 0 sound, 2 not.'),
     async (args) => {
-      const { verifyRun } = await import('../run/verify-run.ts');
-      const { openOutputForReading } = await import('../export/open-output.ts');
+      const { verifyRun } = await import('../pipeline/verify-run.ts');
+      const { openOutputForReading } = await import('../storage/open-output.ts');
       const given = givenOptions(args, env, STORE_KEYS.map(flagName));
       const s3 = s3OptionsOf(storeOptions(given));
       const store = await openOutputForReading(args.run, { s3, signal });

@@ -1,5 +1,5 @@
+import type { OutputStore } from '../storage/output-store.ts';
 import type { SinkFormat } from './open-sinks.ts';
-import type { OutputStore } from './output-store.ts';
 
 /** What can be said of a row whatever the format it was read back from. */
 export interface CheckedRow {

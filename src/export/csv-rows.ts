@@ -1,6 +1,6 @@
+import type { OutputStore } from '../storage/output-store.ts';
+import { textLines } from '../storage/text-lines.ts';
 import type { CheckedRow } from './checked-rows.ts';
-import type { OutputStore } from './output-store.ts';
-import { textLines } from './text-lines.ts';
 
 /** Reads `features.csv` back, undoing the apostrophe of `csvText`. */
 export async function* csvRows(store: OutputStore, name: string): AsyncGenerator<CheckedRow> {

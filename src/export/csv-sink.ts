@@ -1,6 +1,6 @@
 import type { RecordBatch, Vector } from 'apache-arrow';
+import type { OutputFile } from '../storage/output-store.ts';
 import { type FeatureColumn, matrixColumns } from './column-names.ts';
-import type { OutputFile } from './output-store.ts';
 import type { Sink, SinkContext } from './sink.ts';
 import { plainBytes, TextBuffer } from './text-buffer.ts';
 

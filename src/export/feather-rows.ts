@@ -1,8 +1,8 @@
 import { type RecordBatch, tableFromIPC } from 'apache-arrow';
+import type { OutputStore } from '../storage/output-store.ts';
+import { readWhole } from '../storage/whole-file.ts';
 import { checkedBatchRows } from './checked-batch-rows.ts';
 import type { CheckedRow } from './checked-rows.ts';
-import type { OutputStore } from './output-store.ts';
-import { readWhole } from './whole-file.ts';
 
 /** Reads the record batches of one Arrow IPC file of a run; the file is held in memory whole. */
 export async function* readFeatherBatches(

@@ -1,6 +1,6 @@
 import { RecordBatchFileWriter, Schema } from 'apache-arrow';
+import type { OutputFile, WrittenFile } from '../storage/output-store.ts';
 import { emptyBatch, type FeatureSchema } from './features-table.ts';
-import type { OutputFile, WrittenFile } from './output-store.ts';
 import { METADATA_KEY, partName, type Sink, type SinkContext } from './sink.ts';
 
 /**

@@ -1,6 +1,6 @@
 import type { RecordBatch, Vector } from 'apache-arrow';
+import type { OutputFile, WrittenFile } from '../storage/output-store.ts';
 import type { FeatureColumn } from './column-names.ts';
-import type { OutputFile, WrittenFile } from './output-store.ts';
 import { partName, type Sink, type SinkContext } from './sink.ts';
 import { plainBytes, TextBuffer } from './text-buffer.ts';
 

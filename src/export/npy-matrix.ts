@@ -1,6 +1,6 @@
 import { RunError } from '../errors.ts';
 import { parseNpyHeader } from '../reduce/npy.ts';
-import type { OutputStore } from './output-store.ts';
+import type { OutputStore } from '../storage/output-store.ts';
 
 /** One matrix of a run, read row by row. */
 export interface NpyMatrix {

@@ -1,9 +1,9 @@
 import { RunError } from '../errors.ts';
+import type { OutputStore } from '../storage/output-store.ts';
+import { textLines } from '../storage/text-lines.ts';
 import type { CheckedRow } from './checked-rows.ts';
 import { openNpyMatrix } from './npy-matrix.ts';
 import { NPY_INDEX } from './npy-sink.ts';
-import type { OutputStore } from './output-store.ts';
-import { textLines } from './text-lines.ts';
 
 /**
  * Reads the NumPy files of a run back, side by side. The rows are those of all files together, so only the first

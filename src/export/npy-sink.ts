@@ -1,8 +1,8 @@
 import type { RecordBatch, Vector } from 'apache-arrow';
 import { RunError } from '../errors.ts';
 import { npyHeader } from '../reduce/npy.ts';
+import type { OutputFile, WrittenFile } from '../storage/output-store.ts';
 import type { FeatureColumn } from './column-names.ts';
-import type { OutputFile, WrittenFile } from './output-store.ts';
 import type { Sink, SinkContext } from './sink.ts';
 import { TextBuffer } from './text-buffer.ts';
 

@@ -1,6 +1,6 @@
 import type { RecordBatch } from 'apache-arrow';
+import type { OutputStore, WrittenFile } from '../storage/output-store.ts';
 import type { FeatureSchema } from './features-table.ts';
-import type { OutputStore, WrittenFile } from './output-store.ts';
 import type { Sink, SinkContext } from './sink.ts';
 
 /** A new format is one file with an `open…Sink` and one line here; each is loaded on use. */

@@ -1,6 +1,6 @@
 import type { RecordBatch } from 'apache-arrow';
+import type { OutputStore, WrittenFile } from '../storage/output-store.ts';
 import type { FeatureSchema } from './features-table.ts';
-import type { OutputStore, WrittenFile } from './output-store.ts';
 
 /** One format being written. Calls come in the order beginPart, write…, endPart, …, finish. */
 export interface Sink {

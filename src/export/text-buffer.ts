@@ -1,4 +1,4 @@
-import type { OutputFile } from './output-store.ts';
+import type { OutputFile } from '../storage/output-store.ts';
 import { FLOAT32_MAX_CHARS, writeFloat32 } from './write-float32.ts';
 
 const FLUSH_BYTES = 1 << 20;

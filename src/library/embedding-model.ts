@@ -4,8 +4,8 @@ import type { EngineInfo, EngineOutput } from '../engine/engine.ts';
 import { EngineError, interruption, OptionError } from '../errors.ts';
 import type { DecodeTask } from '../image/decoded-chunk.ts';
 import type { DecodePool } from '../image/pool/decode-pool.ts';
+import { mapOrdered } from '../map-ordered.ts';
 import type { Extractor } from '../pipeline/extractor.ts';
-import { mapOrdered } from '../pipeline/map-ordered.ts';
 import { MicroBatcher } from './micro-batcher.ts';
 import type { Embedding, ImageInput, Model } from './open-model.ts';
 

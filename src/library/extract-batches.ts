@@ -3,7 +3,6 @@ import type { RecordBatch } from 'apache-arrow';
 import { Interrupted, interruption, RunError } from '../errors.ts';
 import type { RunEvent } from '../events.ts';
 import { featureColumns } from '../export/column-names.ts';
-import { openOutputForReading } from '../export/open-output.ts';
 import { DecodePool } from '../image/pool/decode-pool.ts';
 import type { ExtractOptions } from '../options.ts';
 import { announce } from '../pipeline/announce.ts';
@@ -21,6 +20,7 @@ import type { Reducer } from '../reduce/reducer.ts';
 import { planRun } from '../run/plan-shards.ts';
 import { s3OptionsOf } from '../s3/s3-options.ts';
 import { openSource } from '../source/open-source.ts';
+import { openOutputForReading } from '../storage/open-output.ts';
 import { type FeatureOptions, resolveFeatureOptions } from './feature-options.ts';
 
 const STOPPED = 'Expected to go through all images but was asked to stop.';

@@ -5,7 +5,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
 import { ExportError } from '../errors.ts';
-import { storageError } from '../export/storage-error.ts';
+import { storageError } from '../storage/storage-error.ts';
 import type { ArchiveEntry } from './archive-entry.ts';
 import { END_OF_ARCHIVE, paddingOf, tarHeader } from './tar-format.ts';
 

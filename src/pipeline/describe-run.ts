@@ -1,5 +1,4 @@
 import { outputLabels } from '../export/column-names.ts';
-import type { WrittenFile } from '../export/output-store.ts';
 import type { DecodeOptions } from '../image/decoded-chunk.ts';
 import type { ExtractOptions } from '../options.ts';
 import { packageVersion } from '../package-version.ts';
@@ -10,6 +9,7 @@ import type { Manifest } from '../run/manifest.ts';
 import type { Rejection } from '../run/rejections.ts';
 import type { RunFacts } from '../run/run-json.ts';
 import type { RunStore } from '../run/run-store.ts';
+import type { WrittenFile } from '../storage/output-store.ts';
 import type { Extractor } from './extractor.ts';
 import { libraryVersions } from './library-versions.ts';
 import type { RunClock } from './stage-clock.ts';

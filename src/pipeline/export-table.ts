@@ -1,10 +1,10 @@
 import type { FeatureColumn } from '../export/column-names.ts';
 import { buildRecordBatch, featureSchema } from '../export/features-table.ts';
 import { openSinks, type SinkFormat } from '../export/open-sinks.ts';
-import type { OutputStore, WrittenFile } from '../export/output-store.ts';
 import type { Reducer } from '../reduce/reducer.ts';
 import type { Manifest } from '../run/manifest.ts';
 import type { RunStore } from '../run/run-store.ts';
+import type { OutputStore, WrittenFile } from '../storage/output-store.ts';
 
 export interface ExportTableOptions {
   readonly manifest: Manifest;

@@ -1,8 +1,8 @@
 import { OptionError } from '../errors.ts';
-import { openOutputForReading } from '../export/open-output.ts';
 import { EXTRACT_OPTIONS, flagName, type OptionDefinition } from '../options.ts';
 import { readNamedRun } from '../run/read-run-json.ts';
 import { s3OptionsOf } from '../s3/s3-options.ts';
+import { openOutputForReading } from '../storage/open-output.ts';
 import { storeOptions } from '../store-options.ts';
 import { INHERITED_OPTIONS } from './saved-reducers.ts';
 

@@ -1,6 +1,5 @@
 import type { RunEvent, RunSummary } from '../events.ts';
 import type { FeatureColumn } from '../export/column-names.ts';
-import type { OutputStore } from '../export/output-store.ts';
 import type { ExtractOptions } from '../options.ts';
 import type { RunIdentity } from '../run/fingerprint.ts';
 import type { Manifest } from '../run/manifest.ts';
@@ -8,6 +7,7 @@ import { planRun } from '../run/plan-shards.ts';
 import type { OpenRunOptions } from '../run/run-identity.ts';
 import { RunStore } from '../run/run-store.ts';
 import type { Source } from '../source/source.ts';
+import type { OutputStore } from '../storage/output-store.ts';
 import { clearOutput, refuseForeignTable } from './prepare-output.ts';
 import { readSummary } from './summarize.ts';
 import { openUpdate } from './update/open-update.ts';

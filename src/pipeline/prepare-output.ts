@@ -1,5 +1,5 @@
 import { OptionError } from '../errors.ts';
-import type { OutputStore } from '../export/output-store.ts';
+import type { OutputStore } from '../storage/output-store.ts';
 
 /** Every name that a run can publish; nothing else in the output is ever touched. */
 const TOP_FILES = ['run.json', 'rejected.jsonl', 'reducer.npz', 'report.html', 'findings.jsonl'];

@@ -1,6 +1,6 @@
 import type { DecodedChunk } from '../image/decoded-chunk.ts';
+import { mapOrdered } from '../map-ordered.ts';
 import type { Extractor } from './extractor.ts';
-import { mapOrdered } from './map-ordered.ts';
 import { type ImageBatch, packBatches } from './pack-batches.ts';
 
 /** A batch of images and its features. */

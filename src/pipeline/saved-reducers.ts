@@ -2,12 +2,12 @@ import { createHash } from 'node:crypto';
 import type { EngineOutput } from '../engine/engine.ts';
 import { RunError } from '../errors.ts';
 import { outputLabels } from '../export/column-names.ts';
-import type { OutputStore } from '../export/output-store.ts';
-import { readWhole } from '../export/whole-file.ts';
 import type { ExtractOptions } from '../options.ts';
 import { readReducerFile } from '../reduce/reducer-file.ts';
 import { readNamedRun } from '../run/read-run-json.ts';
 import type { RunJson } from '../run/run-json.ts';
+import type { OutputStore } from '../storage/output-store.ts';
+import { readWhole } from '../storage/whole-file.ts';
 import type { Extractor } from './extractor.ts';
 import type { ShardSums } from './reducer-fitting.ts';
 

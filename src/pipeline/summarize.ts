@@ -1,7 +1,7 @@
 import type { RunSummary } from '../events.ts';
-import type { OutputStore } from '../export/output-store.ts';
 import { readOwnRun } from '../run/read-run-json.ts';
 import type { RunJson } from '../run/run-json.ts';
+import type { OutputStore } from '../storage/output-store.ts';
 import type { UpdateReport } from './update/update.ts';
 
 interface ReducerJson {

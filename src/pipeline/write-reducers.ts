@@ -1,9 +1,9 @@
 import type { EngineOutput } from '../engine/engine.ts';
 import { outputLabels } from '../export/column-names.ts';
-import type { OutputStore, WrittenFile } from '../export/output-store.ts';
-import { writeWhole } from '../export/whole-file.ts';
 import type { Reducer } from '../reduce/reducer.ts';
 import { writeReducerFile } from '../reduce/reducer-file.ts';
+import type { OutputStore, WrittenFile } from '../storage/output-store.ts';
+import { writeWhole } from '../storage/whole-file.ts';
 
 /** Writes reducer.npz, the fitted scaler and PCA of each output; nothing with k = 0. */
 export async function writeReducers(

@@ -2,8 +2,6 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isImg2FeaturesError } from '../errors.ts';
-import type { OutputStore } from '../export/output-store.ts';
-import { readWhole } from '../export/whole-file.ts';
 import type { ExtractOptions } from '../options.ts';
 import { workFolder } from '../pipeline/work-folder.ts';
 import type { Reducer } from '../reduce/reducer.ts';
@@ -13,6 +11,8 @@ import type { RunJson } from '../run/run-json.ts';
 import { type StoreOptions, s3OptionsOf } from '../s3/s3-options.ts';
 import { openSource } from '../source/open-source.ts';
 import type { Source, SourceEntry } from '../source/source.ts';
+import type { OutputStore } from '../storage/output-store.ts';
+import { readWhole } from '../storage/whole-file.ts';
 import { NO_IMAGES, type SourceImages, sourceImages } from './source-images.ts';
 
 /** The reducer of the first output; undefined with --k 0. */

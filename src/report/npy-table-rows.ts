@@ -1,7 +1,7 @@
 import { openNpyMatrix } from '../export/npy-matrix.ts';
 import { NPY_INDEX, npyFileName } from '../export/npy-sink.ts';
-import type { OutputStore } from '../export/output-store.ts';
-import { textLines } from '../export/text-lines.ts';
+import type { OutputStore } from '../storage/output-store.ts';
+import { textLines } from '../storage/text-lines.ts';
 
 /** The rows of a table in NumPy's format: its index and two of its matrices, side by side. */
 export async function* npyTableRows(

@@ -1,10 +1,10 @@
 import { errnoOf, Interrupted, isImg2FeaturesError } from '../errors.ts';
 import type { RunEvent } from '../events.ts';
-import type { OutputFile, OutputStore, WrittenFile } from '../export/output-store.ts';
 import { type RunEnd, runFacts } from '../pipeline/describe-run.ts';
 import type { Json } from '../run/canonical-json.ts';
 import { buildRunJson } from '../run/run-json.ts';
 import type { Source } from '../source/source.ts';
+import type { OutputFile, OutputStore, WrittenFile } from '../storage/output-store.ts';
 import { makeReport, type Report } from './make-report.ts';
 import { sourceImages } from './source-images.ts';
 import { storeRows } from './store-rows.ts';

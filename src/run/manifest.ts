@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { RunError } from '../errors.ts';
-import { DurableFile } from '../export/durable-file.ts';
-import { textLines } from '../export/text-lines.ts';
 import type { Listed, ListingRejection, SourceEntry } from '../source/source.ts';
+import { DurableFile } from '../storage/durable-file.ts';
+import { textLines } from '../storage/text-lines.ts';
 import { compareUtf8 } from './compare-utf8.ts';
 import { EntryTable } from './entry-table.ts';
 

@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
 import { readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { syncFolder } from '../export/durable-file.ts';
-import { storageError } from '../export/storage-error.ts';
+import { syncFolder } from '../storage/durable-file.ts';
+import { storageError } from '../storage/storage-error.ts';
 
 /** An update's own state lies in this folder of the work folder, laid out like a run's. */
 export const UPDATE_FOLDER = 'update';

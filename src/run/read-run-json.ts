@@ -1,6 +1,6 @@
 import { RunError } from '../errors.ts';
-import type { OutputStore } from '../export/output-store.ts';
-import { readWhole } from '../export/whole-file.ts';
+import type { OutputStore } from '../storage/output-store.ts';
+import { readWhole } from '../storage/whole-file.ts';
 import type { RunJson } from './run-json.ts';
 
 /**

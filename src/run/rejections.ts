@@ -1,5 +1,5 @@
-import type { OutputStore, WrittenFile } from '../export/output-store.ts';
 import type { ListingRejection } from '../source/source.ts';
+import type { OutputStore, WrittenFile } from '../storage/output-store.ts';
 import { compareUtf8 } from './compare-utf8.ts';
 
 /** One image without a row; what a listing and a decoder say is brought to this form. */

@@ -1,8 +1,8 @@
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errnoOf, RunError } from '../errors.ts';
-import { writeDurably } from '../export/durable-file.ts';
-import { storageError } from '../export/storage-error.ts';
+import { writeDurably } from '../storage/durable-file.ts';
+import { storageError } from '../storage/storage-error.ts';
 import { describeDifference, fingerprint, type RunIdentity } from './fingerprint.ts';
 import { type Manifest, readManifest, writeManifest } from './manifest.ts';
 import { describeManifestDifference } from './manifest-difference.ts';

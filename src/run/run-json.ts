@@ -1,7 +1,7 @@
 import { arch, cpus, platform, release } from 'node:os';
 import { RunError } from '../errors.ts';
-import type { OutputStore, WrittenFile } from '../export/output-store.ts';
-import { writeWhole } from '../export/whole-file.ts';
+import type { OutputStore, WrittenFile } from '../storage/output-store.ts';
+import { writeWhole } from '../storage/whole-file.ts';
 import type { Json } from './canonical-json.ts';
 import type { Rejection } from './rejections.ts';
 

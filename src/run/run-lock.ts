@@ -1,11 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { readFileSync, readlinkSync } from 'node:fs';
 import { link, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
-import { hostname } from 'node:os';
 import { setTimeout } from 'node:timers/promises';
 import { errnoOf, RunError } from '../errors.ts';
-import { storageError } from '../export/storage-error.ts';
-import { isRunning } from '../is-running.ts';
+import { type Holder, livesHere, ownIdentity } from '../storage/lock-holder.ts';
+import { storageError } from '../storage/storage-error.ts';
 
 /**
  * One process for one output. The lock is a file that says who holds it; it appears whole, by link(2),
@@ -14,16 +12,6 @@ import { isRunning } from '../is-running.ts';
  */
 export interface RunLock {
   release(): Promise<void>;
-}
-
-export interface Holder {
-  readonly pid: number;
-  /** Host name and, on Linux, process namespace: a pid means something only there. */
-  readonly host: string;
-  readonly boot: string;
-  /** When the process started, as the kernel counts; tells a reused pid from the holder. */
-  readonly started: string;
-  readonly nonce: string;
 }
 
 const HEARTBEAT_MS = 30_000;
@@ -133,13 +121,6 @@ async function isHeld(path: string, holder: Holder): Promise<boolean> {
   return livesHere(holder) ?? isFresh(path);
 }
 
-/** Whether a process of this machine is alive; undefined for one of another machine. */
-export function livesHere(holder: Omit<Holder, 'nonce'>): boolean | undefined {
-  const own = ownIdentity();
-  if (holder.host !== own.host) return undefined;
-  return holder.boot === own.boot && startOf(holder.pid) === holder.started;
-}
-
 /** Another machine's lock: its age by the file system's own clock, which both machines share. */
 async function isFresh(path: string): Promise<boolean> {
   const probe = `${path}.${randomUUID()}`;
@@ -166,32 +147,4 @@ function refusal(path: string, target: string, holder: Holder): RunError {
         : `Wait for it or stop it. If it is dead, wait ten minutes or remove ${path}.`,
     },
   );
-}
-
-/** Who this process is, so that another can tell whether it still lives. */
-export function ownIdentity(): Omit<Holder, 'nonce'> {
-  return {
-    pid: process.pid,
-    host: [hostname(), tryRead(() => readlinkSync('/proc/self/ns/pid'))].join(' ').trim(),
-    boot: tryRead(() => readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()),
-    started: startOf(process.pid) ?? '',
-  };
-}
-
-/** Start of a process in kernel ticks since boot, '' where the system does not say; undefined when it is dead. */
-function startOf(pid: number): string | undefined {
-  if (!isRunning(pid)) return undefined;
-  // The second field, the name, may hold spaces and brackets: count from its closing bracket.
-  const stat = tryRead(() => readFileSync(`/proc/${pid}/stat`, 'utf8'));
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  // A zombie holds nothing any more.
-  return fields[0] === 'Z' ? undefined : (fields[19] ?? '');
-}
-
-function tryRead(read: () => string): string {
-  try {
-    return read();
-  } catch {
-    return '';
-  }
 }

@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import { type FileHandle, open, readFile } from 'node:fs/promises';
 import { endianness } from 'node:os';
 import { RunError } from '../errors.ts';
-import { DurableFile } from '../export/durable-file.ts';
-import type { WrittenFile } from '../export/output-store.ts';
+import { DurableFile } from '../storage/durable-file.ts';
+import type { WrittenFile } from '../storage/output-store.ts';
 
 /**
  * The rows of one shard as they lie in memory, so that reading is one read and a few views:

@@ -3,7 +3,7 @@ import { basename, dirname, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { errnoOf, SourceError } from '../errors.ts';
 import { readImageFile } from '../image/read-image-file.ts';
-import { mapOrdered } from '../pipeline/map-ordered.ts';
+import { mapOrdered } from '../map-ordered.ts';
 import { isS3Url } from '../s3/s3-address.ts';
 import { NamedObjects } from './named-objects.ts';
 import type { OriginForm } from './origin.ts';

@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from '
 import { cp, mkdir, rename, rm, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { verifyRun } from '../../src/run/verify-run.ts';
+import { verifyRun } from '../../src/pipeline/verify-run.ts';
 import { loadScript } from '../scripts/load-script.ts';
 import {
   type Row,

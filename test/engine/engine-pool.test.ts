@@ -4,8 +4,8 @@ import { EnginePool, openEnginePool, type PooledEngine } from '../../src/engine/
 import { openEngine } from '../../src/engine/open-engine.ts';
 import { OutOfMemory } from '../../src/engine/out-of-memory.ts';
 import { EngineError, Interrupted } from '../../src/errors.ts';
+import { mapOrdered } from '../../src/map-ordered.ts';
 import { initModel } from '../../src/model/init-model.ts';
-import { mapOrdered } from '../../src/pipeline/map-ordered.ts';
 import { chooseDevice } from '../../src/runtime/choose-device.ts';
 import { rejection } from './caught.ts';
 import { devices, found, isAlive, until } from './open-engines.ts';

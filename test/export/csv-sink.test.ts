@@ -3,7 +3,7 @@ import { featureColumns } from '../../src/export/column-names.ts';
 import { csvRecords } from '../../src/export/csv-rows.ts';
 import { csvText } from '../../src/export/csv-sink.ts';
 import { featureSchema } from '../../src/export/features-table.ts';
-import { textLines } from '../../src/export/text-lines.ts';
+import { textLines } from '../../src/storage/text-lines.ts';
 import { HOSTILE_NAMES, memoryStore, sampleRows, writeParts } from './sample.ts';
 
 const FILE = 'csv/features.csv';

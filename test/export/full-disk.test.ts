@@ -5,8 +5,8 @@ import { expect, test } from 'vitest';
 import { ExportError } from '../../src/errors.ts';
 import { featureColumns } from '../../src/export/column-names.ts';
 import { buildRecordBatch, featureSchema } from '../../src/export/features-table.ts';
-import { FolderStore } from '../../src/export/folder-store.ts';
 import { openSinks, type SinkFormat } from '../../src/export/open-sinks.ts';
+import { FolderStore } from '../../src/storage/folder-store.ts';
 import { smallDisk } from '../small-disk.ts';
 import { sampleRows } from './sample.ts';
 

@@ -5,7 +5,7 @@ import {
   type FeatureSchema,
 } from '../../src/export/features-table.ts';
 import { openSinks, type SinkFormat } from '../../src/export/open-sinks.ts';
-import type { OutputStore, WrittenFile } from '../../src/export/output-store.ts';
+import type { OutputStore, WrittenFile } from '../../src/storage/output-store.ts';
 
 /** A store in memory: what is in `files` is what was committed. */
 export function memoryStore(): OutputStore & { files: Map<string, Buffer>; open: Set<string> } {

@@ -3,7 +3,7 @@ import { existsSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:
 import { copyFile, link, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { verifyRun } from '../../src/run/verify-run.ts';
+import { verifyRun } from '../../src/pipeline/verify-run.ts';
 import { readParquetRows, readRejections } from '../e2e/read-table.ts';
 import {
   type CliResult,

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { csvRows } from '../../src/export/csv-rows.ts';
-import { FolderStore } from '../../src/export/folder-store.ts';
+import { FolderStore } from '../../src/storage/folder-store.ts';
 import { type Row, readParquetRows, readRejections, readRunJson } from '../e2e/read-table.ts';
 import { type CliResult, listFiles, runCli, startCli, tempFolder } from '../e2e/run-cli.ts';
 import { loadScript } from '../scripts/load-script.ts';

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { link, mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { verifyRun } from '../../src/run/verify-run.ts';
+import { verifyRun } from '../../src/pipeline/verify-run.ts';
 import { listFiles, runCli, tableHashes, tempFolder } from '../e2e/run-cli.ts';
 import { loadScript } from '../scripts/load-script.ts';
 import { momentOf, runUntil, runUntilStep } from './kill-runs.ts';

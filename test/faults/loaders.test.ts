@@ -75,7 +75,7 @@ test('a libvips that is open for more than it should be is refused', () => {
   const script = `
     const sharp = (await import('sharp')).default;
     sharp.block = () => {};
-    const { loadSharp } = await import('./dist/image/load-sharp.js');
+    const { loadSharp } = await import('./dist/image/formats/load-sharp.js');
     console.log(await loadSharp().catch((error) => error.message));
   `;
   const said = execFileSync(process.execPath, ['--input-type=module', '-e', script]);

@@ -4,8 +4,6 @@ import { mkdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { featureColumns } from '../../src/export/column-names.ts';
-import { FolderStore } from '../../src/export/folder-store.ts';
-import { writeWhole } from '../../src/export/whole-file.ts';
 import type { RejectReason } from '../../src/image/decode-error.ts';
 import { chunkRanges } from '../../src/pipeline/chunk-ranges.ts';
 import {
@@ -23,6 +21,8 @@ import { planShards } from '../../src/run/plan-shards.ts';
 import { promoteUpdate } from '../../src/run/promote-update.ts';
 import { RunStore } from '../../src/run/run-store.ts';
 import type { SourceEntry } from '../../src/source/source.ts';
+import { FolderStore } from '../../src/storage/folder-store.ts';
+import { writeWhole } from '../../src/storage/whole-file.ts';
 import { contentOf, entry, images, manifestOf } from '../run/sample.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
 

@@ -22,7 +22,7 @@ const { RunStore, WORK_FOLDER } = await load('run/run-store.js');
 const { buildRunJson, publishRun } = await load('run/run-json.js');
 const { writeRejections } = await load('run/rejections.js');
 const { clearOutput } = await load('pipeline/prepare-output.js');
-const { FolderStore } = await load('export/folder-store.js');
+const { FolderStore } = await load('storage/folder-store.js');
 
 const builder = new ManifestBuilder();
 for (let i = 0; i < 100; i++) {

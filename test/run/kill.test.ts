@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { verifyRun } from '../../src/run/verify-run.ts';
+import { verifyRun } from '../../src/pipeline/verify-run.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
 
 const dist = join(import.meta.dirname, '../../dist');

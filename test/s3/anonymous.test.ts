@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { openOutput } from '../../src/export/open-output.ts';
 import { openS3Source } from '../../src/source/s3-source.ts';
+import { openOutput } from '../../src/storage/open-output.ts';
 import { listXml, startScriptedStore } from './scripted-store.ts';
 import { testOptions } from './store.ts';
 

@@ -2,10 +2,10 @@ import { writeFileSync } from 'node:fs';
 import type { IncomingHttpHeaders } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { ExportError, type Img2FeaturesError, SourceError } from '../../src/errors.ts';
-import { S3Store } from '../../src/export/s3-store.ts';
 import type { S3Options } from '../../src/s3/s3-options.ts';
 import { openS3Source } from '../../src/source/s3-source.ts';
 import type { SourceEntry } from '../../src/source/source.ts';
+import { S3Store } from '../../src/storage/s3-store.ts';
 import { type Answer, errorXml, listXml, startScriptedStore } from './scripted-store.ts';
 import { openTestStore, testOptions } from './store.ts';
 

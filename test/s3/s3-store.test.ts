@@ -3,9 +3,9 @@ import { hostname } from 'node:os';
 import { CreateMultipartUploadCommand } from '@aws-sdk/client-s3';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
 import type { RunError } from '../../src/errors.ts';
-import { S3Store } from '../../src/export/s3-store.ts';
-import { ownIdentity } from '../../src/run/run-lock.ts';
 import type { S3Options } from '../../src/s3/s3-options.ts';
+import { ownIdentity } from '../../src/storage/lock-holder.ts';
+import { S3Store } from '../../src/storage/s3-store.ts';
 import { type Fault, startFaultProxy } from './fault-proxy.ts';
 import { openTestStore, testOptions } from './store.ts';
 

@@ -4,9 +4,9 @@ import { featureColumns } from '../../../dist/export/column-names.js';
 import { csvRows } from '../../../dist/export/csv-rows.js';
 import { buildRecordBatch, featureSchema } from '../../../dist/export/features-table.js';
 import { jsonRows } from '../../../dist/export/json-rows.js';
-import { openOutput } from '../../../dist/export/open-output.js';
 import { openSinks } from '../../../dist/export/open-sinks.js';
 import { parquetRows } from '../../../dist/export/parquet/parquet-rows.js';
+import { openOutput } from '../../../dist/storage/open-output.js';
 import { clockSeconds, processorMs, repeated } from '../lib/processor-time.mjs';
 import { spread } from '../lib/statistics.mjs';
 

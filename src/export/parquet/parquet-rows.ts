@@ -1,8 +1,8 @@
 import { type RecordBatch, tableFromIPC } from 'apache-arrow';
 import { readParquet } from 'parquet-wasm';
+import type { OutputStore } from '../../storage/output-store.ts';
 import { checkedBatchRows } from '../checked-batch-rows.ts';
 import type { CheckedRow } from '../checked-rows.ts';
-import type { OutputStore } from '../output-store.ts';
 
 /** Rows that leave WebAssembly at once. */
 const BATCH_ROWS = 1024;

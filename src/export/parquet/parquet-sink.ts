@@ -1,7 +1,7 @@
 import { type RecordBatch, Table, tableToIPC } from 'apache-arrow';
+import type { OutputFile, WrittenFile } from '../../storage/output-store.ts';
 import type { FeatureColumn } from '../column-names.ts';
 import { emptyBatch } from '../features-table.ts';
-import type { OutputFile, WrittenFile } from '../output-store.ts';
 import { METADATA_KEY, partName, type Sink, type SinkContext } from '../sink.ts';
 import type { ParquetLayout } from './encode-protocol.ts';
 import { ParquetEncoder } from './parquet-encoder.ts';

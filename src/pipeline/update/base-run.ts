@@ -2,10 +2,10 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RunError } from '../../errors.ts';
-import { writeDurably } from '../../export/durable-file.ts';
-import type { OutputStore, WrittenFile } from '../../export/output-store.ts';
 import type { FinishedState } from '../../run/finished-state.ts';
 import { readOwnRun } from '../../run/read-run-json.ts';
+import { writeDurably } from '../../storage/durable-file.ts';
+import type { OutputStore, WrittenFile } from '../../storage/output-store.ts';
 import { readIntact } from './stored-rows.ts';
 
 /** What an update needs of the finished run's run.json. */

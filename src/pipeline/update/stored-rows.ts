@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import type { RecordBatch } from 'apache-arrow';
 import { RunError } from '../../errors.ts';
 import type { FeatureColumn } from '../../export/column-names.ts';
-import type { OutputStore, WrittenFile } from '../../export/output-store.ts';
-import { textLines } from '../../export/text-lines.ts';
+import type { OutputStore, WrittenFile } from '../../storage/output-store.ts';
+import { textLines } from '../../storage/text-lines.ts';
 
 /** Neighbouring rows of a finished table. */
 export interface StoredBatch {

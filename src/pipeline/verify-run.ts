@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
 import { isImg2FeaturesError } from '../errors.ts';
 import { checkedRows } from '../export/checked-rows.ts';
-import { FolderStore } from '../export/folder-store.ts';
 import { SINK_FORMATS, type SinkFormat } from '../export/open-sinks.ts';
-import type { OutputStore } from '../export/output-store.ts';
-import { textLines } from '../export/text-lines.ts';
-import { compareUtf8 } from './compare-utf8.ts';
-import type { RunJson } from './run-json.ts';
+import { compareUtf8 } from '../run/compare-utf8.ts';
+import type { RunJson } from '../run/run-json.ts';
+import { FolderStore } from '../storage/folder-store.ts';
+import type { OutputStore } from '../storage/output-store.ts';
+import { textLines } from '../storage/text-lines.ts';
 
 /** Problems named one by one of each kind; the rest are counted, as a table may hold millions. */
 const MAX_NAMED = 5;

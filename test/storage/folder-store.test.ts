@@ -12,7 +12,7 @@ import {
 import { join } from 'node:path';
 import { afterEach, expect, test, vi } from 'vitest';
 import { ExportError } from '../../src/errors.ts';
-import { FolderStore } from '../../src/export/folder-store.ts';
+import { FolderStore } from '../../src/storage/folder-store.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
 
 afterEach(() => void vi.restoreAllMocks());

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { mapOrdered } from '../../src/pipeline/map-ordered.ts';
+import { mapOrdered } from '../src/map-ordered.ts';
 
 async function* count(n: number): AsyncGenerator<number> {
   for (let i = 0; i < n; i++) yield i;

@@ -9,12 +9,12 @@ import {
   type FeatureRows,
   featureSchema,
 } from '../../src/export/features-table.ts';
-import { FolderStore } from '../../src/export/folder-store.ts';
 import { openSinks, SINK_FORMATS } from '../../src/export/open-sinks.ts';
+import { verifyRun } from '../../src/pipeline/verify-run.ts';
 import { compareUtf8 } from '../../src/run/compare-utf8.ts';
 import { writeRejections } from '../../src/run/rejections.ts';
 import { buildRunJson, publishRun, type RunFacts } from '../../src/run/run-json.ts';
-import { verifyRun } from '../../src/run/verify-run.ts';
+import { FolderStore } from '../../src/storage/folder-store.ts';
 import { HOSTILE_NAMES, sampleRows } from '../export/sample.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
 

@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ExportError, RunError } from '../errors.ts';
-import { type Holder, livesHere, ownIdentity } from '../run/run-lock.ts';
 import {
   abortUpload,
   type ListedUpload,
@@ -9,6 +8,7 @@ import {
   MultipartUpload,
 } from '../s3/multipart-upload.ts';
 import type { S3Connection } from '../s3/s3-connection.ts';
+import { type Holder, livesHere, ownIdentity } from './lock-holder.ts';
 
 const LOCK_FOLDER = '.img2features/lock/';
 /** The lock is renewed this often … */
