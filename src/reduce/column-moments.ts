@@ -1,4 +1,4 @@
-import { createColumnKernel } from './column-kernel.ts';
+import { createColumnKernel } from './kernels/column-kernel.ts';
 import { type MomentsState, notFinite } from './moments.ts';
 
 /**

@@ -2,7 +2,7 @@ import {
   type SymmetricOperator,
   type TopEigenpairsOptions,
   topEigenpairs,
-} from './top-eigenpairs.ts';
+} from './eigen/top-eigenpairs.ts';
 
 export interface FitComponentsOptions extends TopEigenpairsOptions {
   readonly k: number;

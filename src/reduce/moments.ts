@@ -1,6 +1,6 @@
 import { RunError } from '../errors.ts';
+import { TILE } from './kernels/tile-kernel.ts';
 import { ScatterMatrix } from './scatter-matrix.ts';
-import { TILE } from './tile-kernel.ts';
 
 /** Rows gathered before they are folded into the sums; part of the result's definition. */
 const PANEL_ROWS = 256;

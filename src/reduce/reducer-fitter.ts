@@ -4,10 +4,10 @@ import type { FeatureBlock, FeatureBlocks } from './feature-blocks.ts';
 import { type FitComponentsOptions, fitComponents } from './fit-components.ts';
 import { decodeFitterState, encodeFitterState } from './fitter-state.ts';
 import { Moments } from './moments.ts';
-import { passOperator } from './pass-operator.ts';
+import { passOperator } from './passes/pass-operator.ts';
+import { isResident } from './passes/row-passes.ts';
 import type { Scaling } from './projector.ts';
 import { inverses, Reducer } from './reducer.ts';
-import { isResident } from './row-passes.ts';
 import { scatterOperator } from './scatter-operator.ts';
 
 export interface ReducerOptions {

@@ -1,5 +1,5 @@
-import { createKernel } from './create-kernel.ts';
-import { padToTile, TILE, type TileKernel } from './tile-kernel.ts';
+import { createKernel } from './kernels/create-kernel.ts';
+import { padToTile, TILE, type TileKernel } from './kernels/tile-kernel.ts';
 
 /** Tiles of one strip: their columns of a panel (260 KB) stay in a second-level cache. */
 const STRIP_TILES = 32;

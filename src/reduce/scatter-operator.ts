@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
+import type { SymmetricOperator } from './eigen/top-eigenpairs.ts';
 import type { Moments } from './moments.ts';
-import type { SymmetricOperator } from './top-eigenpairs.ts';
 
 /**
  * The covariance of scaled rows as an operator on the scatter matrix of the raw ones:

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { Moments } from '../../src/reduce/moments.ts';
-import { passOperator } from '../../src/reduce/pass-operator.ts';
+import { passOperator } from '../../src/reduce/passes/pass-operator.ts';
 import { scatterOperator } from '../../src/reduce/scatter-operator.ts';
 import { blocksOf, randomRows, worst } from './feature-rows.ts';
 

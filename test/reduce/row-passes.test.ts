@@ -1,13 +1,13 @@
 import { expect, test } from 'vitest';
-import { createColumnKernel } from '../../src/reduce/column-kernel.ts';
-import { passOperator } from '../../src/reduce/pass-operator.ts';
-import { plainBack, plainProject } from '../../src/reduce/plain-row-kernel.ts';
-import { bufferOf, createSharedMemory, RowKernel } from '../../src/reduce/row-kernel.ts';
-import { PASS_LIMITS, type RowPasses as Passes } from '../../src/reduce/row-passes.ts';
+import { createColumnKernel } from '../../src/reduce/kernels/column-kernel.ts';
+import { plainBack, plainProject } from '../../src/reduce/kernels/plain-row-kernel.ts';
+import { bufferOf, createSharedMemory, RowKernel } from '../../src/reduce/kernels/row-kernel.ts';
+import { passOperator } from '../../src/reduce/passes/pass-operator.ts';
+import { PASS_LIMITS, type RowPasses as Passes } from '../../src/reduce/passes/row-passes.ts';
 import { blocksOf, randomRows, worst } from './feature-rows.ts';
 
 // Threads start from what is built.
-const built = new URL('../../dist/reduce/row-passes.js', import.meta.url).href;
+const built = new URL('../../dist/reduce/passes/row-passes.js', import.meta.url).href;
 const { RowPasses } = (await import(built)) as { RowPasses: typeof Passes };
 
 test('two rows and a vector by hand', async () => {

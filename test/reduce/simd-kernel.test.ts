@@ -1,7 +1,7 @@
 import { expect, test, vi } from 'vitest';
-import { createKernel } from '../../src/reduce/create-kernel.ts';
-import { createPlainKernel } from '../../src/reduce/plain-kernel.ts';
-import { createSimdKernel } from '../../src/reduce/simd-kernel.ts';
+import { createKernel } from '../../src/reduce/kernels/create-kernel.ts';
+import { createPlainKernel } from '../../src/reduce/kernels/plain-kernel.ts';
+import { createSimdKernel } from '../../src/reduce/kernels/simd-kernel.ts';
 import { randomRows } from './feature-rows.ts';
 
 for (const [name, create] of [

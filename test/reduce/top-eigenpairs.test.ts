@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { type SymmetricOperator, topEigenpairs } from '../../src/reduce/top-eigenpairs.ts';
+import { type SymmetricOperator, topEigenpairs } from '../../src/reduce/eigen/top-eigenpairs.ts';
 import { randomRows, worst } from './feature-rows.ts';
 
 const limits = { capacity: 40, maxApplies: 1000, isCostly: false };

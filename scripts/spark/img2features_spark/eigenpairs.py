@@ -31,7 +31,7 @@ class Eigenpairs:
 def top_eigenpairs(
     apply: Operator, dims: int, k: int, *, capacity: int, most_applies: int, is_costly: bool
 ) -> Eigenpairs:
-    """The k largest eigenvalues and their vectors, k <= dims; src/reduce/top-eigenpairs.ts in NumPy.
+    """The k largest eigenvalues and their vectors, k <= dims; src/reduce/eigen/top-eigenpairs.ts in NumPy.
 
     Block Lanczos with full orthogonalisation and thick restart (Wu and Simon, SIAM J. Matrix Anal. Appl. 22,
     2000): at most `capacity` vectors are held, at least three blocks; `is_costly` says that a product costs

@@ -5,8 +5,8 @@ import {
   RowKernel,
   SCRATCH_DOUBLES,
   type SharedMemory,
-} from './row-kernel.ts';
-import { LANES } from './row-kernel-code.ts';
+} from '../kernels/row-kernel.ts';
+import { LANES } from '../kernels/row-kernel-code.ts';
 
 /** Parts of the rows in memory that threads take one by one; each has sums of its own, added in order. */
 export const SLICES = 16;

@@ -1,4 +1,4 @@
-import { type Code, encodeModule, f64x2, i32, local, MOST_PAGES } from '../wasm/wasm-encoder.ts';
+import { type Code, encodeModule, f64x2, i32, local, MOST_PAGES } from '../../wasm/wasm-encoder.ts';
 
 /** Values of a row taken in one step; rows are padded with zeros to a multiple of it. */
 export const QUAD = 4;

@@ -1,4 +1,4 @@
-import { encodeModule, f64x2, i32, local } from '../wasm/wasm-encoder.ts';
+import { encodeModule, f64x2, i32, local } from '../../wasm/wasm-encoder.ts';
 import { TILE, type TileKernel } from './tile-kernel.ts';
 
 const PAGE_BYTES = 64 * 1024;

@@ -1,8 +1,10 @@
 import { availableParallelism } from 'node:os';
 import { setImmediate } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
-import { RunError } from '../errors.ts';
-import type { FeatureBlocks } from './feature-blocks.ts';
+import { RunError } from '../../errors.ts';
+import type { FeatureBlocks } from '../feature-blocks.ts';
+import { bufferOf, PANEL_ROWS, placeOf } from '../kernels/row-kernel.ts';
+import { LANES } from '../kernels/row-kernel-code.ts';
 import {
   controlOf,
   createPassShare,
@@ -13,8 +15,6 @@ import {
   SliceTaker,
   TURN,
 } from './pass-share.ts';
-import { bufferOf, PANEL_ROWS, placeOf } from './row-kernel.ts';
-import { LANES } from './row-kernel-code.ts';
 
 /** How much memory and how many threads passes take; bytes of rows. */
 export interface PassLimits {

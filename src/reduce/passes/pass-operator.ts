@@ -1,7 +1,7 @@
-import type { FeatureBlocks } from './feature-blocks.ts';
-import type { Scaling } from './projector.ts';
+import type { SymmetricOperator } from '../eigen/top-eigenpairs.ts';
+import type { FeatureBlocks } from '../feature-blocks.ts';
+import type { Scaling } from '../projector.ts';
 import { PASS_LIMITS, RowPasses } from './row-passes.ts';
-import type { SymmetricOperator } from './top-eigenpairs.ts';
 
 /** Holds threads and the rows' memory until it is closed. */
 export interface PassOperator extends SymmetricOperator {
