@@ -99,10 +99,13 @@ function tensorFlow() {
       const { locateRuntime } = await importBuilt('locate-runtime.js');
       const { platform, cpu, gpu, installedGpuPackage } = await locateRuntime();
       if ([cpu, gpu, installedGpuPackage].every((runtime) => runtime === undefined)) return false;
-      // The library of an earlier version lacks this one's operations: one compiler call.
+      // The library of an earlier version lacks this one's operations and kernels: one compiler call each.
       const { hasOperations } = await importBuilt('operations.js');
-      const isComplete = cpu === undefined || cpu.operationsPath !== undefined;
-      return isComplete || !hasOperations(platform.key) || missingTools(process.env).length > 0;
+      const { findKernels, kernelSources } = await importBuilt('kernels.js');
+      const lacksOperations =
+        cpu !== undefined && cpu.operationsPath === undefined && hasOperations(platform.key);
+      const lacksKernels = kernelSources() !== undefined && findKernels() === undefined;
+      return (!lacksOperations && !lacksKernels) || missingTools(process.env).length > 0;
     },
     run: async () => {
       const missing = missingTools(process.env);

@@ -1,9 +1,17 @@
 import { loadavg } from 'node:os';
+import { whyNoKernels } from '../runtime/kernels.ts';
 import { type Check, type Finding, makeCheck } from './check.ts';
 import type { Cpu } from './read-cpu.ts';
 
-/** The processor: cores, instructions that the kernels use, and who else is using it. */
-export function checkCpu(cpu: Cpu, load: number = loadavg()[0] ?? 0): Check {
+/**
+ * The processor: cores, instructions that the kernels use, and who else is using it.
+ * @param withoutKernels why a PCA runs on WebAssembly's kernels; null when it does not
+ */
+export function checkCpu(
+  cpu: Cpu,
+  load: number = loadavg()[0] ?? 0,
+  withoutKernels: string | null = whyNoKernels() ?? null,
+): Check {
   const { model, cores, quota, instructions } = cpu;
   const findings: Finding[] = [];
   if (quota !== undefined && quota < cores) {
@@ -32,7 +40,12 @@ export function checkCpu(cpu: Cpu, load: number = loadavg()[0] ?? 0): Check {
       : instructions.join(' ') || 'no vector instructions';
   return makeCheck('cpu', {
     summary: `${model}, ${cores} ${cores === 1 ? 'core' : 'cores'}`,
-    details: [`instructions: ${known}`],
+    details: [
+      `instructions: ${known}`,
+      withoutKernels === null
+        ? 'PCA by AVX2 kernels'
+        : `PCA by WebAssembly's kernels, at half the speed and to the same bits: ${withoutKernels}`,
+    ],
     findings,
     facts: {
       model,
@@ -43,6 +56,7 @@ export function checkCpu(cpu: Cpu, load: number = loadavg()[0] ?? 0): Check {
       avx2: instructions?.includes('AVX2') ?? null,
       avx512: instructions?.includes('AVX512F') ?? null,
       amx: instructions?.includes('AMX_TILE') ?? null,
+      kernels: withoutKernels === null ? 'avx2' : 'wasm',
     },
   });
 }

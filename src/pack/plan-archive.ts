@@ -5,6 +5,7 @@ import { ExportError, ModelError } from '../errors.ts';
 import type { ModelFolder } from '../model/model-folder.ts';
 import { readModelFolder } from '../model/read-model-folder.ts';
 import { runtimesDir } from '../runtime/cache-dir.ts';
+import { findKernels } from '../runtime/kernels.ts';
 import { locateRuntime } from '../runtime/locate-runtime.ts';
 import { tensorflowJs } from '../runtime/tensorflow-js.ts';
 import type { TensorFlowRuntime } from '../runtime/tensorflow-runtime.ts';
@@ -38,6 +39,7 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
  *     node/bin/node             this very Node
  *     lib/…                     the package and the packages it needs, as they lie here
  *     lib/…/models/<name>       the model, where `--mode vgg16` and `--model models/<name>` find it
+ *     cache/kernels/…           the kernels of the PCA, where they are built
  *     cache/runtime/…           the TensorFlow runtime
  *
  * @throws ModelError, ExportError
@@ -63,6 +65,7 @@ export async function planArchive(contents: PackContents): Promise<ArchivePlan> 
     ...packages.flatMap((dir) => folderEntries(dir, place(dir), isNeededOfPackage)),
     ...(contents.node ? [{ ...fileEntry(process.execPath, NODE_PATH), isExecutable: true }] : []),
     ...(model === undefined ? [] : modelEntries(model, `${place(root)}/models`)),
+    ...kernelEntries(),
     ...(runtime === undefined ? [] : runtimeEntries(runtime)),
   ];
   entries.sort((a, b) => Buffer.compare(Buffer.from(a.path), Buffer.from(b.path)));
@@ -125,6 +128,11 @@ async function findRuntime(wantsGpu: boolean): Promise<TensorFlowRuntime | undef
   throw new ExportError(`Expected the CUDA runtime in ${runtimesDir()} but found none.`, {
     fix: 'Run `img2features setup --gpu` first.',
   });
+}
+
+function kernelEntries(): ArchiveEntry[] {
+  const path = findKernels();
+  return path === undefined ? [] : [fileEntry(path, `cache/kernels/${basename(path)}`)];
 }
 
 function runtimeEntries({ dir }: TensorFlowRuntime): ArchiveEntry[] {

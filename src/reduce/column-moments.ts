@@ -25,11 +25,8 @@ export class ColumnMoments {
   add(values: Float32Array | Float64Array, n: number): void {
     const { dims, kernel } = this;
     if (this.count === 0 && n > 0) kernel.origin.set(values.subarray(0, dims));
-    for (let i = 0; i < n; i++) {
-      const row = values.subarray(i * dims, (i + 1) * dims);
-      if (!kernel.add(row, 1 / (this.count + 1))) throw notFinite(values, dims, i, this.count - i);
-      this.count++;
-    }
+    if (!kernel.add(values, n, this.count)) throw notFinite(values, dims, 0, this.count);
+    this.count += n;
   }
 
   /** Adds the rows that `other` has seen, as if they came after these. */

@@ -3,16 +3,12 @@
  * The file's name says which sources it was made from: another version of this program makes
  * another file, and one that is there is whole and the right one.
  */
-import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { nativeSources } from './native-sources.ts';
 import type { PlatformKey } from './runtime-platform.ts';
 import type { TensorFlowRuntime } from './tensorflow-runtime.ts';
-
-const SOURCES = fileURLToPath(new URL('../../native/', import.meta.url));
 
 /** What native/addon.cc exports. */
 interface OperationsAddon {
@@ -26,28 +22,16 @@ interface OperationsAddon {
 
 /** Their instructions are x86's; and who packs this program into one file leaves their sources out. */
 export function hasOperations(platform: PlatformKey | undefined): boolean {
-  return platform === 'linux-x64' && existsSync(SOURCES);
+  return platform === 'linux-x64' && nativeSources('.') !== undefined;
 }
 
-export function operationSources(): string[] {
-  return sourceNames()
-    .filter((name) => name.endsWith('.cc'))
-    .map((name) => join(SOURCES, name));
-}
-
-function sourceNames(): string[] {
-  return readdirSync(SOURCES)
-    .filter((name) => /\.(cc|h)$/.test(name))
-    .sort();
+export function operationSources(): readonly string[] {
+  return nativeSources('.')?.files ?? [];
 }
 
 /** Path of the file that this version makes and uses, there or not. */
 export function operationsPath(dir: string): string {
-  const hash = createHash('sha256');
-  for (const name of sourceNames()) {
-    hash.update(`${name}\n`).update(readFileSync(join(SOURCES, name)));
-  }
-  return join(dir, `img2features_operations-${hash.digest('hex').slice(0, 16)}.node`);
+  return join(dir, `img2features_operations-${nativeSources('.')?.hash}.node`);
 }
 
 export async function findOperations(dir: string): Promise<string | undefined> {

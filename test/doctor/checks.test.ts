@@ -89,6 +89,17 @@ test('CPU: fewer cores than seen, a busy machine and a lack of AVX2 are told', (
   }
 });
 
+test('CPU: the kernels of the PCA in use are told, with the reason', () => {
+  const cpu = { model: 'X', cores: 8, quota: undefined, instructions: ['AVX2'] };
+  const fast = checkCpu(cpu, 0, null);
+  expect(fast.details[1]).toBe('PCA by AVX2 kernels');
+  const slow = checkCpu(cpu, 0, 'this CPU lacks AVX2');
+  expect(slow.details[1]).toBe(
+    "PCA by WebAssembly's kernels, at half the speed and to the same bits: this CPU lacks AVX2",
+  );
+  expect([fast.facts.kernels, slow.facts.kernels]).toEqual(['avx2', 'wasm']);
+});
+
 test('memory below what VGG16 takes is a warning with a way out', () => {
   const little = checkMemory({ totalBytes: 2e9, availableBytes: 1e9, limitBytes: 1.2e9 });
   expect(little.status).toBe('warning');

@@ -1,9 +1,10 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { findKernels } from '../../src/runtime/kernels.ts';
 import { readParquetRows } from '../e2e/read-table.ts';
 import { listFiles, runCli, startCli, tempFolder } from '../e2e/run-cli.ts';
 import { isLong } from '../faults/long-form.ts';
@@ -14,6 +15,7 @@ import { until } from '../worker/worker-process.ts';
 const { writeDataset } = await loadScript('draw-images.mjs');
 const locate = new URL('../../dist/runtime/locate-runtime.js', import.meta.url).href;
 const { cpu: runtime } = await (await import(locate)).locateRuntime();
+const kernels = findKernels();
 
 let dir: string;
 let remove: () => Promise<void>;
@@ -93,6 +95,10 @@ test('what only building or typing needs stays behind, licences do not', () => {
   }
   expect(names).toContain('lib/LICENSE');
   expect(names).toContain('lib/node_modules/sharp/LICENSE');
+});
+
+test.skipIf(kernels === undefined)('the kernels of the PCA travel along', () => {
+  expect(listFiles(unpacked)).toContain(`cache/kernels/${basename(kernels!)}`);
 });
 
 test('pixels without an environment equal those of this installation', async () => {

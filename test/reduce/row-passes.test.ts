@@ -1,9 +1,20 @@
 import { expect, test } from 'vitest';
-import { createColumnKernel } from '../../src/reduce/kernels/column-kernel.ts';
+import {
+  createColumnKernel,
+  createNativeColumnKernel,
+  createSimdColumnKernel,
+} from '../../src/reduce/kernels/column-kernel.ts';
+import {
+  createPack,
+  createPlainPack,
+  createSimdPack,
+} from '../../src/reduce/kernels/panel-kernel.ts';
 import { plainBack, plainProject } from '../../src/reduce/kernels/plain-row-kernel.ts';
-import { bufferOf, createSharedMemory, RowKernel } from '../../src/reduce/kernels/row-kernel.ts';
+import { createNativeRowKernel, PanelRowKernel } from '../../src/reduce/kernels/row-kernel.ts';
+import { bufferOf, createSharedMemory } from '../../src/reduce/kernels/shared-memory.ts';
 import { passOperator } from '../../src/reduce/passes/pass-operator.ts';
 import { PASS_LIMITS, type RowPasses as Passes } from '../../src/reduce/passes/row-passes.ts';
+import { nativeKernels } from '../../src/runtime/kernels.ts';
 import { blocksOf, randomRows, worst } from './feature-rows.ts';
 
 // Threads start from what is built.
@@ -70,42 +81,117 @@ test('rows beyond those announced are refused', async () => {
   );
 });
 
-test('vectors and plain code give the same bits, odd numbers of rows included', () => {
-  const [rows, quads] = [7, 5];
-  const places = { shift: 4096, vectors: 8192, sums: 12288, rows: 16384 };
-  const memories = [createSharedMemory(65536), createSharedMemory(65536)];
-  const doubles = memories.map((memory) => new Float64Array(bufferOf(memory)));
-  for (const memory of doubles) {
-    memory.set(
-      randomRows(1, 512, 1).map((value) => value * 3),
-      places.shift / 8,
-    );
-    memory.set(randomRows(1, quads * 16, 2), places.vectors / 8);
+const native = nativeKernels();
+
+test.each([1, 2, 3, 4, 7, 33, 70])(
+  'the addon, WebAssembly and plain code give the same bits of %i rows',
+  (rows) => {
+    const [quads, groups] = [5, 2];
+    const places = { shift: 4096, vectors: 8192, sums: 16384, rows: 32768 };
+    const create = () => {
+      const memory = createSharedMemory(65536);
+      const doubles = new Float64Array(bufferOf(memory));
+      const shift = randomRows(1, quads * 4, 1).map((value) => value * 3);
+      doubles.set(shift, places.shift / 8);
+      doubles.set(randomRows(groups, quads * 16, 2), places.vectors / 8);
+      const floats = new Float32Array(bufferOf(memory), places.rows);
+      floats.set(randomRows(rows + 1, quads * 4, 3));
+      const sums = () => doubles.slice(places.sums / 8, places.sums / 8 + groups * quads * 16);
+      return { memory, sums };
+    };
+    const simd = create();
+    new PanelRowKernel(simd.memory, 0).add(places, rows, quads, groups);
+    expect(simd.sums().every((value) => value !== 0)).toBe(true);
+    if (native) {
+      const fast = create();
+      createNativeRowKernel(fast.memory, native).add(places, rows, quads, groups);
+      expect(fast.sums()).toEqual(simd.sums());
+    }
+    // The same by the plain code, row pairs one after the other.
+    const plain = create();
+    const buffer = bufferOf(plain.memory);
+    const doubles = new Float64Array(buffer);
+    const step = quads * 16;
+    for (let row = 0; row < rows; row += 2) {
+      for (let group = 0; group < groups; group++) {
+        const at = places.rows + row * step;
+        const operand = (start: number) => start + group * quads * 128;
+        doubles.fill(0, 0, 16);
+        plainProject(buffer)(at, at + step, 0, operand(places.vectors), places.shift, 0, 1, quads);
+        if (row + 1 === rows) doubles.fill(0, 8, 16);
+        plainBack(buffer)(at, at + step, 0, operand(places.sums), places.shift, 0, 1, quads);
+      }
+    }
+    expect(plain.sums()).toEqual(simd.sums());
+  },
+);
+
+test.each([1, 4, 11, 37])('%i columns are summed to the same bits by each form', (dims) => {
+  const values = randomRows(21, dims, 1);
+  const kernels = [createSimdColumnKernel(dims), createSimdColumnKernel(dims)];
+  if (native) kernels.push(createNativeColumnKernel(dims, native));
+  kernels.forEach((kernel, i) => {
+    kernel.origin.set(values.subarray(0, dims));
+    // The second form is that of float64 rows, in plain JavaScript.
+    const rows = i === 1 ? Float64Array.from(values) : values;
+    expect(kernel.add(rows.subarray(0, 9 * dims), 9, 0)).toBe(true);
+    expect(kernel.add(rows.subarray(9 * dims), 12, 9)).toBe(true);
+  });
+  for (const kernel of kernels.slice(1)) {
+    expect([kernel.means, kernel.squares]).toEqual([kernels[0]!.means, kernels[0]!.squares]);
   }
-  for (const memory of memories) {
-    new Float32Array(bufferOf(memory), places.rows).set(randomRows(rows + 1, quads * 4, 3));
-  }
-  new RowKernel(memories[0]!, 0).add(places, rows, quads, 1);
-  // The same by the plain code, row pairs one after the other.
-  const buffer = bufferOf(memories[1]!);
-  const [project, back] = [plainProject(buffer), plainBack(buffer)];
-  const step = quads * 16;
-  project(places.rows, places.rows + step, 2 * step, places.vectors, places.shift, 0, 4, quads);
-  doubles[1]!.fill(0, rows * 8, rows * 8 + 8);
-  back(places.rows, places.rows + step, 2 * step, places.sums, places.shift, 0, 4, quads);
-  const sums = doubles.map((memory) => memory.slice(places.sums / 8, places.sums / 8 + quads * 16));
-  expect(sums[0]!.some((value) => value !== 0)).toBe(true);
-  expect(sums[0]).toEqual(sums[1]);
 });
 
-test('columns are summed to the same bits from float32 and from float64 rows', () => {
-  const [fast, plain] = [createColumnKernel(11), createColumnKernel(11)];
-  const values = randomRows(9, 11, 1);
-  for (let i = 0; i < 9; i++) {
-    const row = values.subarray(i * 11, (i + 1) * 11);
-    expect(fast.add(row, 1 / (i + 1))).toBe(true);
-    expect(plain.add(Float64Array.from(row), 1 / (i + 1))).toBe(true);
+test('each form notices a value that is not finite, in any column', () => {
+  const creates = [createSimdColumnKernel, createColumnKernel];
+  for (const create of creates) {
+    for (const bad of [0, 17, 22]) {
+      const rows = randomRows(10, 23, 1);
+      rows[9 * 23 + bad] = bad === 17 ? Number.NaN : Number.NEGATIVE_INFINITY;
+      expect(create(23).add(rows, 10, 0)).toBe(false);
+    }
   }
-  expect([fast.means, fast.squares]).toEqual([plain.means, plain.squares]);
-  expect(fast.add(new Float32Array(11).fill(Number.POSITIVE_INFINITY), 0.1)).toBe(false);
+});
+
+test('columns are laid out in panels to the same bits by each form', () => {
+  const [rows, dims] = [5, 12];
+  const packed = [createPack, createSimdPack, createPlainPack].map((create) => {
+    const memory = createSharedMemory(65536);
+    new Float32Array(bufferOf(memory)).set(randomRows(rows, dims, 1));
+    const doubles = new Float64Array(bufferOf(memory));
+    doubles.set(randomRows(1, dims, 2), 100);
+    create(memory)(4, dims, rows, 104, 2, 200, 24);
+    return doubles.slice(200, 250);
+  });
+  const [values, shift] = [randomRows(rows, dims, 1), randomRows(1, dims, 2)];
+  expect(packed[2]![0]).toBe(values[4]! - shift[4]!);
+  // Second group, third row, its last value.
+  expect(packed[2]![24 + 2 * 4 + 3]).toBe(values[2 * dims + 11]! - shift[11]!);
+  expect(packed[0]).toEqual(packed[2]);
+  expect(packed[1]).toEqual(packed[2]);
+});
+
+test.each([5, 130, 300])('the scatter matrix of %i columns gives what passes do', async (dims) => {
+  const values = randomRows(700, dims, 1);
+  const shift = Float64Array.from(randomRows(1, dims, 2));
+  const vectors = Float64Array.from(randomRows(5, dims, 3));
+  const results: Float64Array[] = [];
+  const one = Number.POSITIVE_INFINITY;
+  for (const [threadBytes, residentBytes] of [
+    [one, 1e9],
+    [0, 1e9],
+    [one, 1000],
+  ] as const) {
+    const limits = { threadBytes, residentBytes, windowBytes: 300 * dims * 4 };
+    const passes = new RowPasses(blocksOf(values, dims, 70), shift, 5, limits);
+    const expected = await passes.apply(vectors);
+    await passes.formMatrix();
+    results.push(await passes.apply(vectors));
+    expect(worst(results.at(-1)!, expected)).toBeLessThan(
+      1e-13 * Math.max(...expected.map(Math.abs)),
+    );
+    await passes.close();
+  }
+  // Threads change no bit; windows are part of the sums' definition.
+  expect(results[1]).toEqual(results[0]);
 });

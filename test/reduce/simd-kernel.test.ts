@@ -1,11 +1,13 @@
 import { expect, test, vi } from 'vitest';
-import { createKernel } from '../../src/reduce/kernels/create-kernel.ts';
+import { createKernel, createNativeKernel } from '../../src/reduce/kernels/create-kernel.ts';
 import { createPlainKernel } from '../../src/reduce/kernels/plain-kernel.ts';
-import { createSimdKernel } from '../../src/reduce/kernels/simd-kernel.ts';
+import { createSharedMemory } from '../../src/reduce/kernels/shared-memory.ts';
+import { createSharedSimdKernel, createSimdKernel } from '../../src/reduce/kernels/simd-kernel.ts';
+import * as kernels from '../../src/runtime/kernels.ts';
 import { randomRows } from './feature-rows.ts';
 
 for (const [name, create] of [
-  ['plain', createPlainKernel],
+  ['plain', (doubles: number) => createPlainKernel(new Float64Array(doubles))],
   ['SIMD', createSimdKernel],
 ] as const) {
   test(`the ${name} kernel adds outer products worked out by hand`, () => {
@@ -24,17 +26,23 @@ for (const [name, create] of [
   });
 }
 
-test('both kernels give the same bits', () => {
-  const plain = createPlainKernel(5000);
-  const simd = createSimdKernel(5000);
+test('all kernels give the same bits', () => {
+  const forms = [
+    createPlainKernel(new Float64Array(5000)),
+    createSimdKernel(5000),
+    createSharedSimdKernel(createSharedMemory(5000 * 8)),
+  ];
+  const native = kernels.nativeKernels();
+  if (native) forms.push(createNativeKernel(new Float64Array(5000), native));
   const values = Float64Array.from(randomRows(1, 5000, 1), (value, i) => value * 10 ** (i % 7));
-  plain.memory.set(values);
-  simd.memory.set(values);
-  for (const depth of [1, 2, 57]) {
-    plain.multiply(3, 12, 801, 4, 240, 6, depth, 4000, 31);
-    simd.multiply(3, 12, 801, 4, 240, 6, depth, 4000, 31);
-  }
-  expect(simd.memory).toEqual(plain.memory);
+  const results = forms.map(({ memory, multiply }) => {
+    memory.set(values);
+    for (const groups of [6, 5, 1]) {
+      for (const depth of [1, 2, 57]) multiply(3, 12, 801, 4, 240, groups, depth, 4000, 31);
+    }
+    return memory.slice(0, 5000);
+  });
+  for (const result of results) expect(result).toEqual(results[0]);
 });
 
 test('the plain kernel takes over where the memory of the SIMD one is not to be had', () => {

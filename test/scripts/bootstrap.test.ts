@@ -33,10 +33,15 @@ const CLONE: Record<string, string> = {
       return { platform: {}, cpu: existsSync('tensorflow') ? {} : undefined };
     }`,
   'prebuilt/runtime/operations.js': 'export function hasOperations() { return false; }',
+  'prebuilt/runtime/kernels.js': `
+    import { existsSync } from 'node:fs';
+    export function kernelSources() { return {}; }
+    export function findKernels() { return existsSync('kernels') ? 'kernels' : undefined; }`,
   'prebuilt/cli.js': `
     import { writeFileSync } from 'node:fs';
     if (process.env.BREAK === 'setup') { console.error('Expected a network but found none.'); process.exit(2); }
-    writeFileSync('tensorflow', '');`,
+    writeFileSync('tensorflow', '');
+    writeFileSync('kernels', '');`,
   'tools/python3': '#!/bin/sh\n',
   'tools/c++': '#!/bin/sh\n',
 };
@@ -97,6 +102,12 @@ test('a changed lock file installs and builds again', async () => {
   setUp();
   await writeFile(join(root, 'package-lock.json'), '{ "lockfileVersion": 3 }');
   expect(setUp().lines).toEqual(['done in time', 'done in time', 'already there']);
+});
+
+test('the kernels of another version are built beside TensorFlow', async () => {
+  setUp();
+  await rm(join(root, 'kernels'));
+  expect(setUp().lines).toEqual(['already there', 'already there', 'done in time']);
 });
 
 test('a failed npm ci ends the set-up, shows what npm said and is tried again', () => {

@@ -1,6 +1,7 @@
+import { type NativeKernels, nativeKernels } from '../../runtime/kernels.ts';
 import { encodeColumns, QUAD } from './row-kernel-code.ts';
 
-/** Sums of columns, [dims] each, and the step that adds a row. */
+/** Sums of columns, [dims] each, and the step that adds rows. */
 export interface ColumnKernel {
   /** What rows are taken relative to. */
   readonly origin: Float64Array;
@@ -8,19 +9,41 @@ export interface ColumnKernel {
   /** Sums of squared deviations. */
   readonly squares: Float64Array;
   /**
-   * One row by Welford's recurrence.
-   * @param share 1 / (number of rows with this one)
+   * Rows by Welford's recurrence, one after the other.
+   * @param rows [n, dims]
+   * @param count rows in the sums so far
    * @returns false when a value is not finite; the sums are spoiled then.
    */
-  add(row: Float32Array | Float64Array, share: number): boolean;
+  add(rows: Float32Array | Float64Array, n: number, count: number): boolean;
 }
 
 type Run = (...places: number[]) => void;
 
 let module: WebAssembly.Module | undefined;
 
-/** In WebAssembly for float32 rows where there are vectors, else in JavaScript: the same bits. */
+/** For float32 rows by the addon, else in WebAssembly where there are vectors, else in JavaScript: the same bits. */
 export function createColumnKernel(dims: number): ColumnKernel {
+  const native = nativeKernels();
+  return native ? createNativeColumnKernel(dims, native) : createSimdColumnKernel(dims);
+}
+
+export function createNativeColumnKernel(dims: number, native: NativeKernels): ColumnKernel {
+  const [origin, means, squares] = [0, 1, 2].map(() => new Float64Array(dims)) as [
+    Float64Array,
+    Float64Array,
+    Float64Array,
+  ];
+  const sums = { origin, means, squares };
+  return {
+    ...sums,
+    add(rows, n, count) {
+      if (!(rows instanceof Float32Array)) return addPlainly(sums, rows, n, count);
+      return native.addColumns(rows, origin, means, squares, n, dims, count);
+    },
+  };
+}
+
+export function createSimdColumnKernel(dims: number): ColumnKernel {
   const quads = Math.ceil(dims / QUAD);
   const padded = quads * QUAD;
   // share (twice) | check (twice) | origin | means | squares | row
@@ -35,27 +58,41 @@ export function createColumnKernel(dims: number): ColumnKernel {
   const places = [0, 1, 2].map((i) => 8 * (columnsAt + i * padded));
   return {
     ...sums,
-    add(row, share) {
-      if (run === undefined || !(row instanceof Float32Array)) return addPlainly(sums, row, share);
-      floats.set(row);
-      shares.fill(share);
-      run(8 * rowAt, places[0]!, places[1]!, places[2]!, 0, 16, quads);
-      return check[0] === 0 && check[1] === 0;
+    add(rows, n, count) {
+      if (run === undefined || !(rows instanceof Float32Array)) {
+        return addPlainly(sums, rows, n, count);
+      }
+      for (let i = 0; i < n; i++) {
+        floats.set(rows.subarray(i * dims, (i + 1) * dims));
+        shares.fill(1 / (count + i + 1));
+        run(8 * rowAt, places[0]!, places[1]!, places[2]!, 0, 16, quads);
+        if (check[0] !== 0 || check[1] !== 0) return false;
+      }
+      return true;
     },
   };
 }
 
 type Sums = Pick<ColumnKernel, 'origin' | 'means' | 'squares'>;
 
-function addPlainly({ origin, means, squares }: Sums, row: ArrayLike<number>, share: number) {
+function addPlainly(
+  { origin, means, squares }: Sums,
+  rows: ArrayLike<number>,
+  n: number,
+  count: number,
+): boolean {
+  const dims = origin.length;
   let check = 0;
-  for (let j = 0; j < origin.length; j++) {
-    const value = row[j]! - origin[j]!;
-    const delta = value - means[j]!;
-    const mean = means[j]! + delta * share;
-    check += value - value;
-    squares[j]! += delta * (value - mean);
-    means[j] = mean;
+  for (let i = 0; i < n; i++) {
+    const share = 1 / (count + i + 1);
+    for (let j = 0; j < dims; j++) {
+      const value = rows[i * dims + j]! - origin[j]!;
+      const delta = value - means[j]!;
+      const mean = means[j]! + delta * share;
+      check += value - value;
+      squares[j]! += delta * (value - mean);
+      means[j] = mean;
+    }
   }
   return check === 0;
 }

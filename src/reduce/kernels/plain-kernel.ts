@@ -1,8 +1,7 @@
 import { TILE, type TileKernel } from './tile-kernel.ts';
 
-/** The kernel in plain JavaScript, on a zeroed memory of so many doubles: what the fast one must equal. */
-export function createPlainKernel(doubles: number): TileKernel {
-  const memory = new Float64Array(doubles);
+/** The kernel in plain JavaScript: what the fast ones must equal. */
+export function createPlainKernel(memory: Float64Array): TileKernel {
   return {
     memory,
     multiply(a, aStep, b, bStep, bGroupStep, groups, depth, c, cStep) {

@@ -1,5 +1,7 @@
+import { type NativeKernels, nativeKernels } from '../../runtime/kernels.ts';
 import { plainBack, plainProject, type RowRun } from './plain-row-kernel.ts';
 import { encodeBack, encodeProject, LANES, QUAD } from './row-kernel-code.ts';
+import { bufferOf, type SharedMemory } from './shared-memory.ts';
 
 /** Rows taken in one go: the piece of them in work stays in a second-level cache between the two products. */
 export const PANEL_ROWS = 32;
@@ -7,24 +9,6 @@ export const PANEL_ROWS = 32;
 const CHUNK_QUADS = 256;
 /** Memory for the products of a panel's rows with four vectors, in doubles. */
 export const SCRATCH_DOUBLES = PANEL_ROWS * LANES * 2;
-
-/** Memory that threads share, where the kernel's code can reach it. */
-export type SharedMemory = WebAssembly.Memory | SharedArrayBuffer;
-
-/** Zeroed; without WebAssembly's memory (its guard pages want 10 GB of address space) a plain one. */
-export function createSharedMemory(bytes: number): SharedMemory {
-  const pages = Math.ceil(bytes / 65536);
-  try {
-    // The plain code takes over where there are no vectors, and works on either.
-    return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
-  } catch {
-    return new SharedArrayBuffer(bytes);
-  }
-}
-
-export function bufferOf(memory: SharedMemory): SharedArrayBuffer {
-  return (memory instanceof SharedArrayBuffer ? memory : memory.buffer) as SharedArrayBuffer;
-}
 
 /** Doubles that a row takes at most: rows are padded to whole quads. */
 export function quadsOf(dims: number): number {
@@ -52,13 +36,36 @@ export interface RowOperands {
  * Adds up X^T (X Q) over rows, X = float32 rows less a shift, Q = vectors; all else in float64. The sums
  * depend on the rows and their order only.
  */
-export class RowKernel {
+export interface RowKernel {
+  /** @param groups groups of four vectors. */
+  add(operands: RowOperands, n: number, quads: number, groups: number): void;
+}
+
+/** @param scratch bytes where the thread's own SCRATCH_DOUBLES lie. */
+export function createRowKernel(memory: SharedMemory, scratch: number): RowKernel {
+  const native = nativeKernels();
+  return native ? createNativeRowKernel(memory, native) : new PanelRowKernel(memory, scratch);
+}
+
+/** By the addon: the same bits. */
+export function createNativeRowKernel(memory: SharedMemory, native: NativeKernels): RowKernel {
+  const floats = new Float32Array(bufferOf(memory));
+  const doubles = new Float64Array(bufferOf(memory));
+  return {
+    add({ rows, shift, vectors, sums }, n, quads, groups) {
+      native.addRows(floats, doubles, rows / 4, shift / 8, vectors / 8, sums / 8, n, quads, groups);
+    },
+  };
+}
+
+/** In WebAssembly or plain JavaScript, a panel of rows at a time. */
+export class PanelRowKernel implements RowKernel {
   private readonly scratch: number;
   private readonly doubles: Float64Array;
   private readonly project: RowRun;
   private readonly back: RowRun;
 
-  /** @param scratch bytes where the thread's own SCRATCH_DOUBLES lie. */
+  /** @param scratch as for `createRowKernel`. */
   constructor(memory: SharedMemory, scratch: number) {
     this.scratch = scratch;
     this.doubles = new Float64Array(bufferOf(memory), scratch, SCRATCH_DOUBLES);
@@ -67,7 +74,6 @@ export class RowKernel {
     this.back = back;
   }
 
-  /** @param groups groups of four vectors. */
   add({ rows, shift, vectors, sums }: RowOperands, n: number, quads: number, groups: number): void {
     for (let first = 0; first < n; first += PANEL_ROWS) {
       const count = Math.min(PANEL_ROWS, n - first);

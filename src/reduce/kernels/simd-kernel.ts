@@ -1,4 +1,5 @@
-import { encodeModule, f64x2, i32, local } from '../../wasm/wasm-encoder.ts';
+import { encodeModule, f64x2, i32, local, MOST_PAGES } from '../../wasm/wasm-encoder.ts';
+import { bufferOf, type SharedMemory } from './shared-memory.ts';
 import { TILE, type TileKernel } from './tile-kernel.ts';
 
 const PAGE_BYTES = 64 * 1024;
@@ -7,20 +8,36 @@ const PARAMS = ['a', 'aStep', 'b', 'bStep', 'bGroupStep', 'groups', 'depth', 'c'
 
 type Multiply = (...offsets: number[]) => void;
 
-let compiled: WebAssembly.Module | undefined;
+let own: WebAssembly.Module | undefined;
+let shared: WebAssembly.Module | undefined;
 
 /**
  * The kernel in WebAssembly, two doubles at a time, on a zeroed memory of so many doubles. Same bits as
  * the plain one: there is no fused multiply-add in this instruction set.
  */
 export function createSimdKernel(doubles: number): TileKernel {
-  compiled ??= new WebAssembly.Module(encodeMultiply());
+  own ??= new WebAssembly.Module(encodeMultiply());
   const pages = Math.ceil((doubles * DOUBLE_BYTES) / PAGE_BYTES);
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
-  const instance = new WebAssembly.Instance(compiled, { env: { memory } });
+  return kernelOf(own, memory, new Float64Array(memory.buffer, 0, doubles));
+}
+
+/** The same on memory that threads share. @throws TypeError where that is none of WebAssembly's. */
+export function createSharedSimdKernel(memory: SharedMemory): TileKernel {
+  shared ??= new WebAssembly.Module(encodeMultiply(MOST_PAGES));
+  const doubles = new Float64Array(bufferOf(memory));
+  return kernelOf(shared, memory as WebAssembly.Memory, doubles);
+}
+
+function kernelOf(
+  module: WebAssembly.Module,
+  memory: WebAssembly.Memory,
+  doubles: Float64Array,
+): TileKernel {
+  const instance = new WebAssembly.Instance(module, { env: { memory } });
   const run = instance.exports.multiply as Multiply;
   return {
-    memory: new Float64Array(memory.buffer, 0, doubles),
+    memory: doubles,
     multiply(a, aStep, b, bStep, bGroupStep, groups, depth, c, cStep) {
       run(a * 8, aStep * 8, b * 8, bStep * 8, bGroupStep * 8, groups, depth, c * 8, cStep * 8);
     },
@@ -36,7 +53,7 @@ export function createSimdKernel(doubles: number): TileKernel {
  * } while (--groups)
  * Eight sums of two doubles, two of B and one of A: 11 of the 16 registers of x86-64.
  */
-function encodeMultiply(): Uint8Array<ArrayBuffer> {
+function encodeMultiply(sharedPages?: number): Uint8Array<ArrayBuffer> {
   const v = local([...PARAMS, 'pa', 'pb', 'n', 'pc'], ['b0', 'b1', 'value', ...sumNames()]);
   const rows = Array.from({ length: TILE }, (_, r) => r);
   const step = [
@@ -75,6 +92,7 @@ function encodeMultiply(): Uint8Array<ArrayBuffer> {
     params: PARAMS.length,
     locals: v.declare(PARAMS.length),
     body,
+    ...(sharedPages !== undefined && { sharedPages }),
   });
 }
 

@@ -1,21 +1,25 @@
-import {
-  bufferOf,
-  createSharedMemory,
-  quadsOf,
-  RowKernel,
-  SCRATCH_DOUBLES,
-  type SharedMemory,
-} from '../kernels/row-kernel.ts';
+import { createSharedKernel } from '../kernels/create-kernel.ts';
+import { quadsOf, SCRATCH_DOUBLES } from '../kernels/row-kernel.ts';
 import { LANES } from '../kernels/row-kernel-code.ts';
+import { bufferOf, createSharedMemory, type SharedMemory } from '../kernels/shared-memory.ts';
+import type { SymmetricMatrix } from '../symmetric-product.ts';
 
 /** Parts of the rows in memory that threads take one by one; each has sums of its own, added in order. */
 export const SLICES = 16;
 /** More would find too little to do. */
 export const MOST_THREADS = SLICES;
+/** The widest rows for which a scatter matrix has room: one of 134 MB. */
+export const MOST_MATRIX_DIMS = 4096;
+
+/** Columns of a strip: a block of the scatter matrix joins two of them, and is what a thread takes. */
+export const STRIP = 128;
+/** Rows of the strips' panels: both (512 KB) are nearly fit a second-level cache. */
+export const STRIP_ROWS = 256;
 
 /** What the threads of a fit share: one memory, and where in it things lie (bytes). */
 export interface PassShare {
   readonly memory: SharedMemory;
+  readonly dims: number;
   readonly quads: number;
   /** Groups of four vectors at most. */
   readonly groups: number;
@@ -24,83 +28,99 @@ export interface PassShare {
   readonly vectors: number;
   readonly sums: number;
   readonly rows: number;
+  /**
+   * Then, for up to MOST_MATRIX_DIMS, panels and a block for each thread, and the scatter matrix, float64
+   * [4 quads, 4 quads]. They take no memory before they are written.
+   */
+  readonly panels: number;
+  readonly matrix: number;
+  readonly hasMatrix: boolean;
 }
 
 /** The int32 at the start of the memory. */
 export const SLOT = {
-  /** The next slice to take: turn * TURN + slice. A thread that is late finds another turn and takes nothing. */
+  /** The next task to take: turn * TURN + task. A thread that is late finds another turn and takes nothing. */
   ticket: 0,
   /** Goes up with each turn, negative at the end: what idle threads wait on. */
   turn: 1,
-  /** Groups of vectors in this turn. */
-  groups: 2,
-  /** Rows of this turn, and of a slice. */
-  rows: 3,
-  sliceRows: 4,
-  /** Slices done in this turn: what the coordinator waits on. */
-  done: 5,
-  /** For each slice the turn in which it was done. */
-  slices: 6,
+  /** What this turn does, see `JOB`, and in how many tasks. */
+  job: 2,
+  tasks: 3,
+  /** Rows of this turn. */
+  rows: 4,
+  /** Of a product: rows of a slice; of it and of images: groups of vectors. */
+  sliceRows: 5,
+  groups: 6,
+  /** Tasks done in this turn: what the coordinator waits on. */
+  done: 7,
+  /** For each task the turn in which it was done. */
+  tasksDone: 8,
 } as const;
 
-export const TURN = 64;
+export const JOB = {
+  /** X^T (X Q), a slice of the rows a task. */
+  product: 0,
+  /** X^T X, a block of the matrix a task. */
+  scatter: 1,
+  /** (X^T X) Q, some columns of the matrix a task. */
+  image: 2,
+} as const;
+
+export const TURN = 1024;
+/** Columns that a task takes of images: they are read row by row. */
+const IMAGE_COLUMNS = 256;
+const MOST_TASKS = blockCount(MOST_MATRIX_DIMS / 4);
 const CONTROL_BYTES = 4096;
+const PANEL_DOUBLES = 2 * STRIP * STRIP_ROWS + STRIP * STRIP;
+
+/** Blocks of the scatter matrix on and above its diagonal. */
+export function blockCount(quads: number): number {
+  const strips = Math.ceil((quads * 4) / STRIP);
+  return (strips * (strips + 1)) / 2;
+}
+
+/** Tasks of a turn that makes images. */
+export function imageTasks(quads: number): number {
+  return Math.ceil((quads * 4) / IMAGE_COLUMNS);
+}
+
+/** The columns of an image's task: from the first to before the second. */
+export function imageColumns(task: number, quads: number): readonly [number, number] {
+  return [task * IMAGE_COLUMNS, Math.min(quads * 4, (task + 1) * IMAGE_COLUMNS)];
+}
 
 /** @param b vectors at most, @param rows rows at a time. */
 export function createPassShare(dims: number, b: number, rows: number): PassShare {
   const quads = quadsOf(dims);
   const groups = Math.ceil(b / LANES);
+  const hasMatrix = dims <= MOST_MATRIX_DIMS;
   const shift = CONTROL_BYTES + MOST_THREADS * SCRATCH_DOUBLES * 8;
   const vectors = shift + quads * 32;
   const sums = vectors + groups * quads * 128;
   const rowsAt = sums + SLICES * groups * quads * 128;
   // One row beyond: the partner of an odd last one.
-  const memory = createSharedMemory(rowsAt + (rows + 1) * quads * 16);
-  return { memory, quads, groups, shift, vectors, sums, rows: rowsAt };
+  const panels = rowsAt + (rows + 1) * quads * 16;
+  const matrix = panels + MOST_THREADS * PANEL_DOUBLES * 8;
+  const memory = createSharedMemory(hasMatrix ? matrix + (4 * quads) ** 2 * 8 : panels);
+  const places = { shift, vectors, sums, rows: rowsAt, panels, matrix };
+  return { memory, dims, quads, groups, ...places, hasMatrix };
+}
+
+/** The scatter matrix as a kernel finds it; its products have their vectors and images where those of passes are. */
+export function matrixOf({ memory, matrix, dims, quads }: PassShare): SymmetricMatrix {
+  return { kernel: createSharedKernel(memory), start: matrix / 8, dims, padded: 4 * quads };
 }
 
 export function controlOf({ memory }: PassShare): Int32Array {
-  return new Int32Array(bufferOf(memory), 0, SLOT.slices + SLICES);
+  return new Int32Array(bufferOf(memory), 0, SLOT.tasksDone + MOST_TASKS);
 }
 
-/** Takes slices of a turn until none is left. */
-export class SliceTaker {
-  private readonly share: PassShare;
-  private readonly control: Int32Array;
-  private readonly kernel: RowKernel;
+/** Where a thread has its SCRATCH_DOUBLES, in bytes. */
+export function scratchOf(thread: number): number {
+  return CONTROL_BYTES + thread * SCRATCH_DOUBLES * 8;
+}
 
-  constructor(share: PassShare, thread: number) {
-    this.share = share;
-    this.control = controlOf(share);
-    this.kernel = new RowKernel(share.memory, CONTROL_BYTES + thread * SCRATCH_DOUBLES * 8);
-  }
-
-  /** @returns false when there was nothing left to take. */
-  takeOne(turn: number): boolean {
-    const { control } = this;
-    const ticket = Atomics.load(control, SLOT.ticket);
-    const slice = ticket % TURN;
-    if (Math.floor(ticket / TURN) !== turn || slice >= SLICES) return false;
-    if (Atomics.compareExchange(control, SLOT.ticket, ticket, ticket + 1) === ticket) {
-      this.run(slice, turn);
-    }
-    return true;
-  }
-
-  /** Sums one slice; the same bits in whatever thread. */
-  run(slice: number, turn: number): void {
-    const { share, control } = this;
-    const { quads } = share;
-    const sliceRows = control[SLOT.sliceRows]!;
-    const first = slice * sliceRows;
-    const n = Math.max(0, Math.min(sliceRows, control[SLOT.rows]! - first));
-    const sumBytes = share.groups * quads * 128;
-    const sums = share.sums + slice * sumBytes;
-    new Float64Array(bufferOf(share.memory), sums, sumBytes / 8).fill(0);
-    const operands = { ...share, rows: share.rows + first * quads * 16, sums };
-    this.kernel.add(operands, n, quads, control[SLOT.groups]!);
-    Atomics.store(control, SLOT.slices + slice, turn);
-    Atomics.add(control, SLOT.done, 1);
-    Atomics.notify(control, SLOT.done);
-  }
+/** Where a thread has two panels [STRIP / 4][STRIP_ROWS][4] and a block [STRIP, STRIP], in bytes. */
+export function panelsOf({ panels }: PassShare, thread: number): number {
+  return panels + thread * PANEL_DOUBLES * 8;
 }

@@ -1,20 +1,27 @@
 import { availableParallelism } from 'node:os';
-import { setImmediate } from 'node:timers/promises';
-import { Worker } from 'node:worker_threads';
 import { RunError } from '../../errors.ts';
 import type { FeatureBlocks } from '../feature-blocks.ts';
-import { bufferOf, PANEL_ROWS, placeOf } from '../kernels/row-kernel.ts';
+import { PANEL_ROWS, placeOf } from '../kernels/row-kernel.ts';
 import { LANES } from '../kernels/row-kernel-code.ts';
+import { bufferOf } from '../kernels/shared-memory.ts';
 import {
-  controlOf,
+  fourVectors,
+  loadFour,
+  mirrorUpper,
+  type SymmetricMatrix,
+  storeFour,
+} from '../symmetric-product.ts';
+import {
+  blockCount,
   createPassShare,
+  imageTasks,
+  JOB,
   MOST_THREADS,
+  matrixOf,
   type PassShare,
   SLICES,
-  SLOT,
-  SliceTaker,
-  TURN,
 } from './pass-share.ts';
+import { PassThreads } from './pass-threads.ts';
 
 /** How much memory and how many threads passes take; bytes of rows. */
 export interface PassLimits {
@@ -32,8 +39,6 @@ export const PASS_LIMITS: PassLimits = {
   threadBytes: 8 * 2 ** 20,
 };
 
-const POLL_MS = 20;
-
 /** Whether all rows can stay in memory, so that a pass over them costs no reading. */
 export function isResident({ count, dims }: FeatureBlocks, limits = PASS_LIMITS): boolean {
   return count * dims * 4 <= limits.residentBytes;
@@ -42,19 +47,16 @@ export function isResident({ count, dims }: FeatureBlocks, limits = PASS_LIMITS)
 /**
  * X^T (X Q) over all rows X less a shift, by several threads. Rows are cut into slices whose borders
  * depend on their number and length alone, and the slices' sums are added in order: so neither the
- * number of threads nor timing changes a bit.
+ * number of threads nor timing changes a bit. After `formMatrix` products come from X^T X, and read no rows.
  */
 export class RowPasses {
   private readonly blocks: FeatureBlocks;
   private readonly share: PassShare;
-  private readonly control: Int32Array;
   private readonly doubles: Float64Array;
-  private readonly taker: SliceTaker;
-  private readonly threads: Worker[];
+  private readonly threads: PassThreads;
   private readonly windowRows: number;
   private isFilled = false;
-  private turn = 0;
-  private living = 0;
+  private matrix: SymmetricMatrix | undefined;
 
   /** @param width vectors at most in one pass. */
   constructor(blocks: FeatureBlocks, shift: Float64Array, width: number, limits = PASS_LIMITS) {
@@ -65,14 +67,17 @@ export class RowPasses {
       : Math.floor(limits.windowBytes / (4 * dims));
     this.windowRows = Math.max(1, fitting);
     this.share = createPassShare(dims, width, this.windowRows);
-    this.control = controlOf(this.share);
     const buffer = bufferOf(this.share.memory);
     this.doubles = new Float64Array(buffer, 0, this.share.rows / 8);
     this.doubles.set(shift, this.share.shift / 8);
-    this.taker = new SliceTaker(this.share, 0);
     const most =
       4 * count * dims < limits.threadBytes ? 1 : Math.min(MOST_THREADS, availableParallelism());
-    this.threads = Array.from({ length: most - 1 }, (_, i) => this.startThread(i + 1));
+    this.threads = new PassThreads(this.share, most);
+  }
+
+  /** Whether there is room for X^T X. */
+  get canFormMatrix(): boolean {
+    return this.share.hasMatrix;
   }
 
   /**
@@ -81,26 +86,53 @@ export class RowPasses {
    */
   async apply(vectors: Float64Array): Promise<Float64Array> {
     const total = new Float64Array(vectors.length);
-    this.loadVectors(vectors);
+    if (this.matrix) await this.makeImages(this.matrix, vectors, total);
+    else {
+      this.loadVectors(vectors);
+      await this.eachWindow((rows) => this.addProducts(rows, total));
+    }
+    return total;
+  }
+
+  /** Sums X^T X by one pass over the rows; only where `canFormMatrix`. */
+  async formMatrix(): Promise<void> {
+    const tasks = blockCount(this.share.quads);
+    await this.eachWindow((rows) => this.threads.run({ job: JOB.scatter, tasks, rows }));
+    this.matrix = matrixOf(this.share);
+    mirrorUpper(this.matrix);
+  }
+
+  async close(): Promise<void> {
+    await this.threads.close();
+  }
+
+  private async makeImages(matrix: SymmetricMatrix, vectors: Float64Array, images: Float64Array) {
+    const { share } = this;
+    const groups = Math.ceil(vectors.length / matrix.dims / LANES);
+    const step = fourVectors(matrix.padded);
+    for (let group = 0; group < groups; group++) {
+      loadFour(matrix, share.vectors / 8 + group * step, vectors, group * LANES);
+    }
+    await this.threads.run({ job: JOB.image, tasks: imageTasks(share.quads), rows: 0, groups });
+    for (let group = 0; group < groups; group++) {
+      storeFour(matrix, share.sums / 8 + group * step, images, group * LANES);
+    }
+  }
+
+  /** Calls for all rows, a window of them in memory at a time. */
+  private async eachWindow(visit: (rows: number) => Promise<void>): Promise<void> {
     let rows = 0;
     if (this.isFilled) {
       rows = this.blocks.count;
-      await this.addWindow(rows, total);
+      await visit(rows);
     } else {
       for await (const filled of this.windows()) {
         rows += filled;
-        await this.addWindow(filled, total);
+        await visit(filled);
       }
     }
     if (rows !== this.blocks.count) throw this.wrongCount(rows);
     this.isFilled = rows <= this.windowRows;
-    return total;
-  }
-
-  async close(): Promise<void> {
-    Atomics.store(this.control, SLOT.turn, -1);
-    Atomics.notify(this.control, SLOT.turn);
-    await Promise.all(this.threads.map((thread) => thread.terminate()));
   }
 
   private loadVectors(vectors: Float64Array): void {
@@ -155,21 +187,13 @@ export class RowPasses {
     );
   }
 
-  private async addWindow(rows: number, total: Float64Array): Promise<void> {
-    const { control, doubles, share } = this;
+  private async addProducts(rows: number, total: Float64Array): Promise<void> {
+    const { doubles, share } = this;
     const { dims } = this.blocks;
     const b = total.length / dims;
-    const turn = ++this.turn;
-    control[SLOT.groups] = Math.ceil(b / LANES);
-    control[SLOT.rows] = rows;
-    control[SLOT.sliceRows] = Math.ceil(rows / SLICES / PANEL_ROWS) * PANEL_ROWS;
-    Atomics.store(control, SLOT.done, 0);
-    Atomics.store(control, SLOT.ticket, turn * TURN);
-    Atomics.store(control, SLOT.turn, turn);
-    Atomics.notify(control, SLOT.turn);
-    // The event loop gets its turn between slices: a signal, a progress bar.
-    while (this.taker.takeOne(turn)) await setImmediate();
-    await this.waitForOthers(turn);
+    const groups = Math.ceil(b / LANES);
+    const sliceRows = Math.ceil(rows / SLICES / PANEL_ROWS) * PANEL_ROWS;
+    await this.threads.run({ job: JOB.product, tasks: SLICES, rows, sliceRows, groups });
     for (let slice = 0; slice < SLICES; slice++) {
       const at = share.sums / 8 + slice * share.groups * share.quads * 16;
       for (let v = 0; v < b; v++) {
@@ -178,34 +202,5 @@ export class RowPasses {
         }
       }
     }
-  }
-
-  /** At most a slice is still in work in each thread. What a thread that died held is done here. */
-  private async waitForOthers(turn: number): Promise<void> {
-    const { control } = this;
-    for (;;) {
-      const done = Atomics.load(control, SLOT.done);
-      if (done >= SLICES) return;
-      if (this.living === 0) {
-        for (let slice = 0; slice < SLICES; slice++) {
-          if (Atomics.load(control, SLOT.slices + slice) !== turn) this.taker.run(slice, turn);
-        }
-        return;
-      }
-      Atomics.wait(control, SLOT.done, done, POLL_MS);
-      await setImmediate();
-    }
-  }
-
-  private startThread(number: number): Worker {
-    const thread = new Worker(new URL('./pass-worker.js', import.meta.url), {
-      workerData: { share: this.share, thread: number },
-    });
-    this.living++;
-    thread.unref();
-    // A thread that cannot be had or that dies leaves its work to the others.
-    thread.on('error', () => {});
-    thread.on('exit', () => this.living--);
-    return thread;
   }
 }
