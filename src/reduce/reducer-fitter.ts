@@ -157,7 +157,6 @@ export class ReducerFitter {
 const SCATTER_LIMITS = {
   capacity: SCATTER_CAPACITY,
   maxApplies: MOST_PRODUCTS,
-  isCostly: false,
 };
 
 async function fitByPasses(
@@ -172,7 +171,6 @@ async function fitByPasses(
       ...options,
       capacity: Math.min(PASS_CAPACITY, Math.floor(PASS_BYTES / (8 * blocks.dims))),
       maxApplies: isCheap ? MOST_RESIDENT_PASSES : MOST_PASSES,
-      isCostly: true,
       angle: PASS_ANGLE,
       ...(isCheap && { width: Math.ceil(options.k / 12) * RESIDENT_WIDTH }),
     });

@@ -6,15 +6,17 @@ export interface SymmetricOperator {
   readonly dims: number;
   /** @param block [b, dims], one vector a row. @returns their images, [b, dims], the caller's to change. */
   apply(block: Float64Array, b: number): Float64Array | Promise<Float64Array>;
+  /** Whether a product costs more than solving the small problem: then each may be the last one. */
+  readonly isCostly?: boolean;
+  /** Told while products are costly: about how many more will be asked for. Infinity: not to be seen yet. */
+  foresee?(more: number): Promise<void>;
 }
 
 export interface TopEigenpairsOptions {
-  /** Vectors that may be held at once, at least three blocks; more mean fewer products. */
+  /** Vectors that may be held at once, at least three blocks, while products are costly: more mean fewer of them. */
   readonly capacity: number;
   /** Products with a block after which the best found so far is returned. */
   readonly maxApplies: number;
-  /** Whether a product costs more than solving the small problem: then each may be the last one. */
-  readonly isCostly: boolean;
   /**
    * Vectors in a block. Few make the fewest vectors in all, many the fewest products.
    * @default k + 2, to a multiple of 4
@@ -51,6 +53,10 @@ const SAME = 1e-9;
 /** Up to so many vectors the small problem costs nothing beside a product; beyond, it is solved less often. */
 const SMALL = 80;
 const GROWTH = 1.1;
+/** Where products are cheap, so many vectors at most: more would cost more than the products that they save. */
+const CHEAP_CAPACITY = 60;
+/** The share of the vectors beyond k that a restart keeps. */
+const KEPT_SHARE = 3 / 8;
 /** Below this residual, so many checks in a row without progress mean that only rounding is left. */
 const NEARLY = 1e-12;
 const STALLED = 3;
@@ -67,15 +73,16 @@ const STALLED = 3;
 export async function topEigenpairs(
   operator: SymmetricOperator,
   k: number,
-  { capacity, maxApplies, isCostly, width: block, angle, signal }: TopEigenpairsOptions,
+  { capacity, maxApplies, width: block, angle, signal }: TopEigenpairsOptions,
 ): Promise<Eigenpairs> {
   const { dims } = operator;
   const wide = Math.min(dims, Math.ceil((k + SPARE) / 4) * 4);
   const width = Math.min(wide, block ?? wide);
   const room = Math.min(dims, Math.max(capacity, 3 * wide));
+  const cheapRoom = Math.min(room, Math.max(CHEAP_CAPACITY, 3 * wide));
   const basis = new Basis(dims, room);
   const small = new SmallProblem(room);
-  const isDone = convergence(k, angle ?? ANGLE);
+  const remaining = convergence(k, angle ?? ANGLE);
   const random = seededValues();
   let beyond = random(dims * width); // [b, dims]: what the next vectors are made of
   let b = width;
@@ -100,48 +107,59 @@ export async function topEigenpairs(
       small.setRows(first, products, b, basis.size);
       basis.remove(beyond, products, b);
     }
-    const isFull = room < dims && basis.size + b > room;
+    const most = operator.isCostly ? room : cheapRoom;
+    const isFull = most < dims && basis.size + b > most;
     const isLast = added === 0 || applies === maxApplies;
-    if (!isFull && !isLast && (!isCostly || basis.size < nextCheck)) continue;
+    if (!isFull && !isLast && (!operator.isCostly || basis.size < nextCheck)) continue;
     nextCheck = basis.size < SMALL ? 0 : basis.size * GROWTH;
     const pairs = small.solve(basis.size);
     const found = Math.min(k, basis.size);
     // A basis that nothing can be added to holds whole eigenvectors.
     const residuals = added === 0 ? new Float64Array(found) : pairs.residuals(beyond, b, found);
-    if (isLast || isDone(pairs.values, residuals)) {
+    const more = remaining(pairs.values, residuals, applies);
+    if (isLast || more === 0) {
       if (isLast || mostAlike(pairs.values, k) < started) {
         return finish(basis, pairs, residuals, k, applies);
       }
       beyond = random(dims * width);
       b = width;
       started += width;
+    } else if (operator.isCostly) {
+      await operator.foresee?.(more);
     }
     if (isFull) {
-      const kept = k + (width >> 1);
+      const kept = k + Math.floor((most - k) * KEPT_SHARE);
       basis.replace(pairs.mixes(kept), kept);
       small.setDiagonal(pairs.values, kept);
     }
   }
 }
 
-/** Decides after each step whether the first k pairs are as good as they need to be, or can get. */
+/**
+ * Tells after each step how many more it will take for the first k pairs to be as good as they need to be, or can
+ * get: 0 when they are; else what the mean rate so far foretells, Infinity before there is one.
+ */
 function convergence(
   k: number,
   angle: number,
-): (values: Float64Array, residuals: Float64Array) => boolean {
+): (values: Float64Array, residuals: Float64Array, applies: number) => number {
   let best = Number.POSITIVE_INFINITY;
   let stalled = 0;
-  return (values, residuals) => {
-    if (values.length <= k) return false;
+  let first: { readonly worst: number; readonly applies: number } | undefined;
+  return (values, residuals, applies) => {
+    if (values.length <= k) return Number.POSITIVE_INFINITY;
     let worst = 0;
     residuals.forEach((residual, i) => {
       const gap = Math.min((values[i - 1] ?? Infinity) - values[i]!, values[i]! - values[i + 1]!);
       worst = Math.max(worst, residual / Math.max(angle * gap, PRECISION * values[0]!));
     });
-    if (worst <= 1) return true;
+    if (worst <= 1) return 0;
     stalled = worst < best / 2 ? 0 : stalled + 1;
     best = Math.min(best, worst);
-    return stalled >= STALLED && Math.max(...residuals) <= NEARLY * values[0]!;
+    if (stalled >= STALLED && Math.max(...residuals) <= NEARLY * values[0]!) return 0;
+    first ??= { worst, applies };
+    const progress = Math.log(first.worst / best);
+    return progress > 0 ? ((applies - first.applies) * Math.log(best)) / progress : Infinity;
   };
 }
 
