@@ -56,10 +56,13 @@ function npmPackages() {
 function build() {
   const stamp = join(ROOT, 'dist', '.sources');
   const bundle = join('scripts', 'bundle-tensorflow.mjs');
+  const library = join('scripts', 'bundle-libjpeg.mjs');
   const page = join('scripts', 'build-page.mjs');
   const sources = [
     'src',
     bundle,
+    library,
+    join('scripts', 'licenses'),
     page,
     'tsconfig.json',
     'tsconfig.build.json',
@@ -76,6 +79,7 @@ function build() {
         ['tsc', tsc, '-p', 'tsconfig.build.json'],
         ['The clean-up', join('scripts', 'remove-orphans.mjs')],
         ['esbuild', bundle],
+        ['The copy of libjpeg-turbo', library],
         ['esbuild', page],
       ];
       for (const [name, ...args] of parts) {
@@ -99,13 +103,12 @@ function tensorFlow() {
       const { locateRuntime } = await importBuilt('locate-runtime.js');
       const { platform, cpu, gpu, installedGpuPackage } = await locateRuntime();
       if ([cpu, gpu, installedGpuPackage].every((runtime) => runtime === undefined)) return false;
-      // The library of an earlier version lacks this one's operations and kernels: one compiler call each.
+      // The library of an earlier version lacks this one's operations and addons: one compiler call each.
       const { hasOperations } = await importBuilt('operations.js');
-      const { findKernels, kernelSources } = await importBuilt('kernels.js');
+      const { lacksAddons } = await importBuilt('addons.js');
       const lacksOperations =
         cpu !== undefined && cpu.operationsPath === undefined && hasOperations(platform.key);
-      const lacksKernels = kernelSources() !== undefined && findKernels() === undefined;
-      return (!lacksOperations && !lacksKernels) || missingTools(process.env).length > 0;
+      return (!lacksOperations && !lacksAddons()) || missingTools(process.env).length > 0;
     },
     run: async () => {
       const missing = missingTools(process.env);

@@ -1,5 +1,5 @@
 import { findGpuDriver } from '../runtime/find-gpu-driver.ts';
-import { installKernels } from '../runtime/install/install-kernels.ts';
+import { installAddons } from '../runtime/install/install-addons.ts';
 import { installRuntime } from '../runtime/install/install-runtime.ts';
 import type { OnStep } from '../runtime/install/setup-step.ts';
 import type { ProbeResult } from '../runtime/probe-runtime.ts';
@@ -25,19 +25,18 @@ export interface SetupResult {
 }
 
 /**
- * `img2features setup [--gpu]`: puts the kernels of the PCA and the TensorFlow runtime into the cache folder.
+ * `img2features setup [--gpu]`: puts our own addons and the TensorFlow runtime into the cache folder.
  * @throws RuntimeError with one line and a fix
  */
 export async function runSetup(options: SetupOptions, onStep?: OnStep): Promise<SetupResult> {
   const started = performance.now();
-  const withoutKernels = await installKernels({ ...options, onStep });
+  const withoutAddons = await installAddons({ ...options, onStep });
   const { runtime, probe, withoutOperations } = await installRuntime({ ...options, onStep });
   const notices = [
     options.gpu ? await gpuNotice(runtime, probe) : undefined,
     withoutOperations &&
       `Networks run slower than they could on the CPU, by TensorFlow's own convolutions: ${withoutOperations}`,
-    withoutKernels &&
-      `The PCA runs slower than it could, by WebAssembly's kernels: ${withoutKernels}`,
+    ...withoutAddons,
   ].filter((notice) => notice !== undefined);
   return {
     runtime,

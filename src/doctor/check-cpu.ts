@@ -1,16 +1,20 @@
 import { loadavg } from 'node:os';
+import { whyNoNativeJpeg } from '../image/jpeg/native-jpeg.ts';
 import { whyNoKernels } from '../runtime/kernels.ts';
 import { type Check, type Finding, makeCheck } from './check.ts';
 import type { Cpu } from './read-cpu.ts';
 
-/**
- * The processor: cores, instructions that the kernels use, and who else is using it.
- * @param withoutKernels why a PCA runs on WebAssembly's kernels; null when it does not
- */
+/** Why WebAssembly does what an addon of ours could; null where it does not. */
+export interface WithoutAddons {
+  readonly kernels: string | null;
+  readonly jpeg: string | null;
+}
+
+/** The processor: cores, instructions that the kernels use, and who else is using it. */
 export function checkCpu(
   cpu: Cpu,
   load: number = loadavg()[0] ?? 0,
-  withoutKernels: string | null = whyNoKernels() ?? null,
+  without: WithoutAddons = { kernels: whyNoKernels() ?? null, jpeg: whyNoNativeJpeg() ?? null },
 ): Check {
   const { model, cores, quota, instructions } = cpu;
   const findings: Finding[] = [];
@@ -42,9 +46,12 @@ export function checkCpu(
     summary: `${model}, ${cores} ${cores === 1 ? 'core' : 'cores'}`,
     details: [
       `instructions: ${known}`,
-      withoutKernels === null
+      without.kernels === null
         ? 'PCA by AVX2 kernels'
-        : `PCA by WebAssembly's kernels, at half the speed and to the same bits: ${withoutKernels}`,
+        : `PCA by WebAssembly's kernels, at half the speed and to the same bits: ${without.kernels}`,
+      without.jpeg === null
+        ? 'JPEG by libjpeg-turbo for this processor'
+        : `JPEG by libjpeg-turbo in WebAssembly, at a third of the speed and to the same bits: ${without.jpeg}`,
     ],
     findings,
     facts: {
@@ -56,7 +63,8 @@ export function checkCpu(
       avx2: instructions?.includes('AVX2') ?? null,
       avx512: instructions?.includes('AVX512F') ?? null,
       amx: instructions?.includes('AMX_TILE') ?? null,
-      kernels: withoutKernels === null ? 'avx2' : 'wasm',
+      kernels: without.kernels === null ? 'avx2' : 'wasm',
+      jpeg: without.jpeg === null ? 'native' : 'wasm',
     },
   });
 }

@@ -1,5 +1,5 @@
 import type { DecodeOptions } from './decoded-chunk.ts';
-import { decodeImage } from './formats/decode.ts';
+import { withImage } from './formats/decode.ts';
 import { Resizer } from './resize/resize.ts';
 
 /** When decoding and resizing began and ended: `performance.now()`, milliseconds. */
@@ -39,11 +39,12 @@ export async function decodeInto(
   offset: number,
 ): Promise<StageTimes> {
   const start = performance.now();
-  const { data, width, height } = await decodeImage(bytes, options);
-  const decoded = performance.now();
-  resizer.resize(data, width, height, out, offset);
-  if (options.channels === 'bgr') swapRedAndBlue(out, offset, offset + resizer.outputBytes);
-  return { decodeMs: decoded - start, resizeMs: performance.now() - decoded };
+  return withImage(bytes, options, ({ data, width, height }) => {
+    const decoded = performance.now();
+    resizer.resize(data, width, height, out, offset);
+    if (options.channels === 'bgr') swapRedAndBlue(out, offset, offset + resizer.outputBytes);
+    return { decodeMs: decoded - start, resizeMs: performance.now() - decoded };
+  });
 }
 
 /**

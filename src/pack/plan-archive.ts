@@ -4,8 +4,8 @@ import { fileURLToPath } from 'node:url';
 import { ExportError, ModelError } from '../errors.ts';
 import type { ModelFolder } from '../model/model-folder.ts';
 import { readModelFolder } from '../model/read-model-folder.ts';
+import { ADDON_NAMES, findAddon } from '../runtime/addons.ts';
 import { runtimesDir } from '../runtime/cache-dir.ts';
-import { findKernels } from '../runtime/kernels.ts';
 import { locateRuntime } from '../runtime/locate-runtime.ts';
 import { tensorflowJs } from '../runtime/tensorflow-js.ts';
 import type { TensorFlowRuntime } from '../runtime/tensorflow-runtime.ts';
@@ -39,7 +39,7 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
  *     node/bin/node             this very Node
  *     lib/…                     the package and the packages it needs, as they lie here
  *     lib/…/models/<name>       the model, where `--mode vgg16` and `--model models/<name>` find it
- *     cache/kernels/…           the kernels of the PCA, where they are built
+ *     cache/addons/…            our own addons, where they are built
  *     cache/runtime/…           the TensorFlow runtime
  *
  * @throws ModelError, ExportError
@@ -65,7 +65,7 @@ export async function planArchive(contents: PackContents): Promise<ArchivePlan> 
     ...packages.flatMap((dir) => folderEntries(dir, place(dir), isNeededOfPackage)),
     ...(contents.node ? [{ ...fileEntry(process.execPath, NODE_PATH), isExecutable: true }] : []),
     ...(model === undefined ? [] : modelEntries(model, `${place(root)}/models`)),
-    ...kernelEntries(),
+    ...addonEntries(),
     ...(runtime === undefined ? [] : runtimeEntries(runtime)),
   ];
   entries.sort((a, b) => Buffer.compare(Buffer.from(a.path), Buffer.from(b.path)));
@@ -130,9 +130,10 @@ async function findRuntime(wantsGpu: boolean): Promise<TensorFlowRuntime | undef
   });
 }
 
-function kernelEntries(): ArchiveEntry[] {
-  const path = findKernels();
-  return path === undefined ? [] : [fileEntry(path, `cache/kernels/${basename(path)}`)];
+function addonEntries(): ArchiveEntry[] {
+  return ADDON_NAMES.flatMap((name) => findAddon(name) ?? []).map((path) =>
+    fileEntry(path, `cache/addons/${basename(path)}`),
+  );
 }
 
 function runtimeEntries({ dir }: TensorFlowRuntime): ArchiveEntry[] {

@@ -1,12 +1,5 @@
-/**
- * The kernels of the PCA as an addon (native/reduce), compiled at set-up into the cache folder. They need no
- * TensorFlow. The file's name says which sources it was made from, as with operations.ts.
- */
-import { existsSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { join } from 'node:path';
-import { cacheDir } from './cache-dir.ts';
-import { type NativeSources, nativeSources } from './native-sources.ts';
+/** The kernels of the PCA as an addon (native/reduce). */
+import { type LoadedAddon, loadAddon } from './addons.ts';
 
 /** What native/reduce/addon.cc exports; places and steps count elements of the arrays given. */
 export interface NativeKernels {
@@ -61,57 +54,21 @@ export interface NativeKernels {
   ): boolean;
 }
 
-/** What the addon is made of, where this machine can have it: its instructions are x86's. */
-export function kernelSources(): NativeSources | undefined {
-  const isPossible = process.platform === 'linux' && process.arch === 'x64';
-  return isPossible ? nativeSources('reduce') : undefined;
-}
-
-/** The folder in the cache with the addons of this and of other versions. */
-export function kernelsDir(env: NodeJS.ProcessEnv = process.env): string {
-  return join(cacheDir(env), 'kernels');
-}
-
-/** Path of the addon that this version makes and uses, there or not. */
-export function kernelsPath({ hash }: NativeSources): string {
-  return join(kernelsDir(), `img2features_kernels-${hash}.node`);
-}
-
-/** Path of the addon, where it is built. */
-export function findKernels(): string | undefined {
-  const sources = kernelSources();
-  const path = sources && kernelsPath(sources);
-  return path !== undefined && existsSync(path) ? path : undefined;
-}
-
-interface Loaded {
-  readonly kernels?: NativeKernels;
-  /** Why there are none. */
-  readonly why?: string;
-}
-
-let loaded: Loaded | undefined;
+let loaded: LoadedAddon<NativeKernels> | undefined;
 
 /** The addon, loaded on first use in each thread; undefined where it is not to be had. */
 export function nativeKernels(): NativeKernels | undefined {
-  loaded ??= load();
-  return loaded.kernels;
+  return load().addon;
 }
 
 /** Why WebAssembly's kernels are used; undefined when the addon is. */
 export function whyNoKernels(): string | undefined {
-  loaded ??= load();
-  return loaded.why;
+  return load().why;
 }
 
-function load(): Loaded {
-  if (kernelSources() === undefined) return { why: 'they are for x86-64 on Linux' };
-  const path = findKernels();
-  if (path === undefined) return { why: '`img2features setup` has not built them here' };
-  try {
-    const kernels = createRequire(import.meta.url)(path) as NativeKernels;
-    return kernels.isSupported ? { kernels } : { why: 'this CPU lacks AVX2' };
-  } catch (error) {
-    return { why: String(error instanceof Error ? error.message : error).split('\n', 1)[0]! };
-  }
+function load(): LoadedAddon<NativeKernels> {
+  loaded ??= loadAddon<NativeKernels>('kernels', ({ isSupported }) =>
+    isSupported ? undefined : 'this CPU lacks AVX2',
+  );
+  return loaded;
 }

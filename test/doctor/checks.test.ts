@@ -89,15 +89,20 @@ test('CPU: fewer cores than seen, a busy machine and a lack of AVX2 are told', (
   }
 });
 
-test('CPU: the kernels of the PCA in use are told, with the reason', () => {
+test('CPU: what is used for PCA and JPEG is told, with the reason', () => {
   const cpu = { model: 'X', cores: 8, quota: undefined, instructions: ['AVX2'] };
-  const fast = checkCpu(cpu, 0, null);
-  expect(fast.details[1]).toBe('PCA by AVX2 kernels');
-  const slow = checkCpu(cpu, 0, 'this CPU lacks AVX2');
-  expect(slow.details[1]).toBe(
+  const fast = checkCpu(cpu, 0, { kernels: null, jpeg: null });
+  expect(fast.details.slice(1)).toEqual([
+    'PCA by AVX2 kernels',
+    'JPEG by libjpeg-turbo for this processor',
+  ]);
+  const slow = checkCpu(cpu, 0, { kernels: 'this CPU lacks AVX2', jpeg: 'no setup' });
+  expect(slow.details.slice(1)).toEqual([
     "PCA by WebAssembly's kernels, at half the speed and to the same bits: this CPU lacks AVX2",
-  );
+    'JPEG by libjpeg-turbo in WebAssembly, at a third of the speed and to the same bits: no setup',
+  ]);
   expect([fast.facts.kernels, slow.facts.kernels]).toEqual(['avx2', 'wasm']);
+  expect([fast.facts.jpeg, slow.facts.jpeg]).toEqual(['native', 'wasm']);
 });
 
 test('memory below what VGG16 takes is a warning with a way out', () => {

@@ -4,7 +4,7 @@ import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from
 import { basename, join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { findKernels } from '../../src/runtime/kernels.ts';
+import { ADDON_NAMES, findAddon } from '../../src/runtime/addons.ts';
 import { readParquetRows } from '../e2e/read-table.ts';
 import { listFiles, runCli, startCli, tempFolder } from '../e2e/run-cli.ts';
 import { isLong } from '../faults/long-form.ts';
@@ -15,7 +15,7 @@ import { until } from '../worker/worker-process.ts';
 const { writeDataset } = await loadScript('draw-images.mjs');
 const locate = new URL('../../dist/runtime/locate-runtime.js', import.meta.url).href;
 const { cpu: runtime } = await (await import(locate)).locateRuntime();
-const kernels = findKernels();
+const addons = ADDON_NAMES.flatMap((name) => findAddon(name) ?? []);
 
 let dir: string;
 let remove: () => Promise<void>;
@@ -97,8 +97,11 @@ test('what only building or typing needs stays behind, licences do not', () => {
   expect(names).toContain('lib/node_modules/sharp/LICENSE');
 });
 
-test.skipIf(kernels === undefined)('the kernels of the PCA travel along', () => {
-  expect(listFiles(unpacked)).toContain(`cache/kernels/${basename(kernels!)}`);
+test.skipIf(addons.length === 0)('our own addons travel along, with the library for JPEG', () => {
+  const files = listFiles(unpacked);
+  for (const addon of addons) expect(files).toContain(`cache/addons/${basename(addon)}`);
+  const library = `/libjpeg-turbo/${process.platform}-${process.arch}/libturbojpeg.so.0`;
+  expect(files.filter((name) => name.endsWith(library))).toHaveLength(1);
 });
 
 test('pixels without an environment equal those of this installation', async () => {

@@ -46,6 +46,10 @@ test('the tarball holds what a user needs and nothing else', () => {
     'dist/vendor/tensorflow/tensorflow.cjs',
     'dist/vendor/tensorflow/LICENSES.txt',
     'dist/vendor/tensorflow/binding/tfjs_backend.cc',
+    'dist/vendor/libjpeg-turbo/LICENSES.txt',
+    'dist/vendor/libjpeg-turbo/linux-x64/libturbojpeg.so.0',
+    'native/jpeg/addon.cc',
+    'native/reduce/addon.cc',
   ]) {
     expect(paths).toContain(needed);
   }

@@ -16,6 +16,7 @@ const CLONE: Record<string, string> = {
   'package-lock.json': '{}',
   'src/cli.ts': '// version 1',
   'scripts/bundle-tensorflow.mjs': '',
+  'scripts/bundle-libjpeg.mjs': '',
   'scripts/build-page.mjs': '',
   'npm.js': `
     import { mkdirSync, writeFileSync } from 'node:fs';
@@ -33,15 +34,14 @@ const CLONE: Record<string, string> = {
       return { platform: {}, cpu: existsSync('tensorflow') ? {} : undefined };
     }`,
   'prebuilt/runtime/operations.js': 'export function hasOperations() { return false; }',
-  'prebuilt/runtime/kernels.js': `
+  'prebuilt/runtime/addons.js': `
     import { existsSync } from 'node:fs';
-    export function kernelSources() { return {}; }
-    export function findKernels() { return existsSync('kernels') ? 'kernels' : undefined; }`,
+    export function lacksAddons() { return !existsSync('addons'); }`,
   'prebuilt/cli.js': `
     import { writeFileSync } from 'node:fs';
     if (process.env.BREAK === 'setup') { console.error('Expected a network but found none.'); process.exit(2); }
     writeFileSync('tensorflow', '');
-    writeFileSync('kernels', '');`,
+    writeFileSync('addons', '');`,
   'tools/python3': '#!/bin/sh\n',
   'tools/c++': '#!/bin/sh\n',
 };
@@ -104,9 +104,9 @@ test('a changed lock file installs and builds again', async () => {
   expect(setUp().lines).toEqual(['done in time', 'done in time', 'already there']);
 });
 
-test('the kernels of another version are built beside TensorFlow', async () => {
+test('the addons of another version are built beside TensorFlow', async () => {
   setUp();
-  await rm(join(root, 'kernels'));
+  await rm(join(root, 'addons'));
   expect(setUp().lines).toEqual(['already there', 'already there', 'done in time']);
 });
 

@@ -21,23 +21,35 @@ import { sniffFormat } from './sniff-format.ts';
  * @returns uint8 RGB [height, width, 3]
  * @throws DecodeError with a RejectReason; nothing else for any bytes
  */
-export async function decodeImage(bytes: Uint8Array, options: PixelOptions): Promise<RgbImage> {
+export function decodeImage(bytes: Uint8Array, options: PixelOptions): Promise<RgbImage> {
+  return withImage(bytes, options, ({ data, ...size }) => ({ data: data.slice(), ...size }));
+}
+
+/**
+ * The same without a copy: `use` is called once, and what it gives is given back. The pixels may lie in a
+ * decoder's own memory: they are valid until `use` returns.
+ */
+export async function withImage<T>(
+  bytes: Uint8Array,
+  options: PixelOptions,
+  use: (image: RgbImage) => T,
+): Promise<T> {
   if (bytes.length === 0)
     throw new DecodeError('empty_file', 'Expected an image but found 0 bytes.');
   const format = sniffFormat(bytes);
   switch (format.kind) {
     case 'jpeg':
-      return decodeJpeg(bytes, options);
+      return decodeJpeg(bytes, options, use);
     case 'png':
-      return decodePng(bytes, options);
+      return use(await decodePng(bytes, options));
     case 'webp':
-      return decodeWebp(bytes, options);
+      return use(await decodeWebp(bytes, options));
     case 'gif':
-      return decodeGif(bytes, options);
+      return use(await decodeGif(bytes, options));
     case 'bmp':
-      return decodeBmp(bytes, options);
+      return use(await decodeBmp(bytes, options));
     case 'tiff':
-      return decodeTiff(bytes, options);
+      return use(await decodeTiff(bytes, options));
     case 'other':
       throw new DecodeError(
         'unsupported_format',

@@ -1,11 +1,19 @@
 import { DecodeError } from '../decode-error.ts';
 import { decodeRaw, decodeWithSharp, type RawPixels } from '../formats/decode-with-sharp.ts';
 import { checkSize, type PixelOptions, type RgbImage } from '../rgb-image.ts';
-import { decodeJpegDirectly, suitsDirectPath } from './jpeg-direct.ts';
+import { directDecoder } from './direct-decoder.ts';
 import { readJpegHeader } from './jpeg-header.ts';
+import { suitsDirectPath } from './suits-direct-path.ts';
 
-/** JPEG with 8 bits a sample and one, three or four components, as Pillow takes it. */
-export async function decodeJpeg(bytes: Uint8Array, options: PixelOptions): Promise<RgbImage> {
+/**
+ * JPEG with 8 bits a sample and one, three or four components, as Pillow takes it.
+ * @param use called once; the pixels are valid until it returns
+ */
+export async function decodeJpeg<T>(
+  bytes: Uint8Array,
+  options: PixelOptions,
+  use: (image: RgbImage) => T,
+): Promise<T> {
   const header = readJpegHeader(bytes);
   checkSize('JPEG', header.width, header.height, options.maxPixels);
   if (header.precision !== 8) {
@@ -22,16 +30,18 @@ export async function decodeJpeg(bytes: Uint8Array, options: PixelOptions): Prom
     );
   }
   if (suitsDirectPath(header, options)) {
-    const image = await decodeJpegDirectly(bytes, header);
-    if (image !== undefined) return image;
+    const decoder = await directDecoder();
+    const { width, height } = header;
+    const data = width * height > decoder.maxPixels ? undefined : decoder.decode(bytes, header);
+    if (data !== undefined) return use({ data, width, height });
   }
   const request = {
     format: 'JPEG',
     maxPixels: options.maxPixels,
     autoOrient: options.exif === 'apply',
   } as const;
-  if (channels !== 4) return decodeWithSharp(bytes, request);
-  return cmykToRgb(await decodeRaw(bytes, { ...request, cmyk: true }));
+  if (channels !== 4) return use(await decodeWithSharp(bytes, request));
+  return use(cmykToRgb(await decodeRaw(bytes, { ...request, cmyk: true })));
 }
 
 /**

@@ -1,0 +1,98 @@
+/**
+ * Addons of our own that need no TensorFlow (native/reduce, native/jpeg), compiled at set-up into the cache folder.
+ * Without them WebAssembly does the same, to the same bits. A file's name says which sources it was made from, as
+ * with operations.ts.
+ */
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { cacheDir } from './cache-dir.ts';
+import { type NativeSources, nativeSources } from './native-sources.ts';
+
+export interface AddonPlan {
+  /** Its folder in native/. */
+  readonly folder: 'reduce' | 'jpeg';
+  /** For messages: "the kernels of the PCA". */
+  readonly what: string;
+  /** `process.platform` and `process.arch`, joined. */
+  readonly platforms: readonly string[];
+  /** What the compiler is told besides the sources. */
+  readonly compilerArgs: readonly string[];
+}
+
+export const ADDONS = {
+  kernels: {
+    folder: 'reduce',
+    what: 'the kernels of the PCA',
+    // Their instructions are x86's.
+    platforms: ['linux-x64'],
+    // Their bits are WebAssembly's, which has no fused multiply-add.
+    compilerArgs: ['-ffp-contract=off', '-shared'],
+  },
+  jpeg: {
+    folder: 'jpeg',
+    what: 'the JPEG decoder',
+    // Those that scripts/bundle-libjpeg.mjs has a library for.
+    platforms: ['linux-x64', 'linux-arm64'],
+    compilerArgs: ['-shared', '-ldl'],
+  },
+} as const satisfies Record<string, AddonPlan>;
+
+export type AddonName = keyof typeof ADDONS;
+export const ADDON_NAMES = Object.keys(ADDONS) as AddonName[];
+
+export const PLATFORM = `${process.platform}-${process.arch}`;
+
+/** What the addon is made of, where this machine can have it. */
+export function addonSources(name: AddonName): NativeSources | undefined {
+  const { folder, platforms }: AddonPlan = ADDONS[name];
+  return platforms.includes(PLATFORM) ? nativeSources(folder) : undefined;
+}
+
+/** The folder in the cache with the addons of this and of other versions. */
+export function addonsDir(env: NodeJS.ProcessEnv = process.env): string {
+  return join(cacheDir(env), 'addons');
+}
+
+/** Path of the addon that this version makes and uses, there or not. */
+export function addonPath(name: AddonName, { hash }: NativeSources): string {
+  return join(addonsDir(), `img2features_${name}-${hash}.node`);
+}
+
+/** Path of the addon, where it is built. */
+export function findAddon(name: AddonName): string | undefined {
+  const sources = addonSources(name);
+  const path = sources && addonPath(name, sources);
+  return path !== undefined && existsSync(path) ? path : undefined;
+}
+
+/** Whether `setup` has something to compile here. */
+export function lacksAddons(): boolean {
+  return ADDON_NAMES.some(
+    (name) => addonSources(name) !== undefined && findAddon(name) === undefined,
+  );
+}
+
+export interface LoadedAddon<T> {
+  readonly addon?: T;
+  /** Why there is none. */
+  readonly why?: string;
+}
+
+/** @param check says what else is missing, of an addon that was loaded */
+export function loadAddon<T>(
+  name: AddonName,
+  check: (addon: T) => string | undefined,
+): LoadedAddon<T> {
+  const { platforms }: AddonPlan = ADDONS[name];
+  if (addonSources(name) === undefined) return { why: `it is for ${platforms.join(' and ')} only` };
+  const path = findAddon(name);
+  if (path === undefined) return { why: '`img2features setup` has not built it here' };
+  try {
+    const addon = createRequire(import.meta.url)(path) as T;
+    const why = check(addon);
+    return why === undefined ? { addon } : { why };
+  } catch (error) {
+    return { why: String(error instanceof Error ? error.message : error).split('\n', 1)[0]! };
+  }
+}
