@@ -1,4 +1,4 @@
-// The Node side: { open(path), decode(jpeg, rgb, width, height) }, for each thread with a decoder of its own.
+// The Node side: { open(path), decode(jpeg, rgb, width, height) }; nothing is kept from file to file.
 #include <node_api.h>
 
 #include <cstdint>
@@ -10,11 +10,7 @@ namespace {
 
 struct Decoder {
   TurboJpegApi api;
-  TurboJpegApi::Handle handle = nullptr;
-
-  ~Decoder() {
-    if (handle != nullptr) api.destroy(handle);
-  }
+  bool is_open = false;
 };
 
 struct Bytes {
@@ -50,15 +46,25 @@ napi_value Open(napi_env env, napi_callback_info info) {
   napi_get_value_string_utf8(env, argument, &path[0], length + 1, &length);
   Decoder* decoder = DecoderOf(env);
   const char* error = decoder->api.Open(path.c_str());
-  if (error == nullptr) {
-    decoder->handle = decoder->api.init(TurboJpegApi::kDecompress);
-    // One scan, as the caller has found: a file that says otherwise by now is refused.
-    const bool is_ready = decoder->handle != nullptr &&
-                          decoder->api.set(decoder->handle, TurboJpegApi::kScanLimit, 1) == 0;
-    if (!is_ready) error = "no decoder could be made";
-  }
+  decoder->is_open = error == nullptr;
   if (error != nullptr) napi_throw_error(env, nullptr, error);
   return nullptr;
+}
+
+// Whether `rgb`, with room for so many pixels, was filled from a file of just that size.
+bool Decompress(const TurboJpegApi& api, const Bytes& jpeg, unsigned char* rgb, int width, int height) {
+  // A handle keeps the tables of the file before: one without its own would be decoded by those.
+  const TurboJpegApi::Handle handle = api.init(TurboJpegApi::kDecompress);
+  if (handle == nullptr) return false;
+  // Rows follow one another (pitch 0) and no file of more pixels is decoded: so whatever size a file
+  // claims, nothing is written beyond the buffer. One scan, as the caller has found.
+  const bool is_decoded = api.set(handle, TurboJpegApi::kMaxPixels, width * height) == 0 &&
+                          api.set(handle, TurboJpegApi::kScanLimit, 1) == 0 &&
+                          api.decompress8(handle, jpeg.data, jpeg.length, rgb, 0, TurboJpegApi::kRgb) == 0 &&
+                          api.get(handle, TurboJpegApi::kWidth) == width &&
+                          api.get(handle, TurboJpegApi::kHeight) == height;
+  api.destroy(handle);
+  return is_decoded;
 }
 
 // decode(jpeg: Uint8Array, rgb: Uint8Array, width: number, height: number): boolean. Fills
@@ -72,17 +78,11 @@ napi_value Decode(napi_env env, napi_callback_info info) {
   const Bytes rgb = BytesOf(env, arguments[1]);
   napi_get_value_int32(env, arguments[2], &width);
   napi_get_value_int32(env, arguments[3], &height);
-  const auto& [api, handle] = *DecoderOf(env);
+  const Decoder& decoder = *DecoderOf(env);
   const int64_t pixels = static_cast<int64_t>(width) * height;
-  // Rows follow one another (pitch 0) and no file of more pixels is decoded: so whatever size a file
-  // claims, nothing is written beyond the buffer.
-  const bool is_decoded =
-      handle != nullptr && jpeg.data != nullptr && pixels > 0 && pixels <= INT32_MAX &&
-      3 * pixels <= static_cast<int64_t>(rgb.length) &&
-      api.set(handle, TurboJpegApi::kMaxPixels, static_cast<int>(pixels)) == 0 &&
-      api.decompress8(handle, jpeg.data, jpeg.length, rgb.data, 0, TurboJpegApi::kRgb) == 0 &&
-      api.get(handle, TurboJpegApi::kWidth) == width &&
-      api.get(handle, TurboJpegApi::kHeight) == height;
+  const bool is_decoded = decoder.is_open && jpeg.data != nullptr && pixels > 0 && pixels <= INT32_MAX &&
+                          3 * pixels <= static_cast<int64_t>(rgb.length) &&
+                          Decompress(decoder.api, jpeg, rgb.data, width, height);
   napi_value result;
   napi_get_boolean(env, is_decoded, &result);
   return result;

@@ -17,6 +17,18 @@ function hollow(jpeg: Buffer): Buffer {
   return Buffer.concat([jpeg.subarray(0, jpeg.length - 150), Buffer.of(0xff, 0xd9)]);
 }
 
+/** Less all segments of one kind before the scan. */
+function withoutSegments(jpeg: Buffer, marker: number): Buffer {
+  const kept = [jpeg.subarray(0, 2)];
+  let at = 2;
+  while (jpeg[at + 1] !== 0xda) {
+    const end = at + 2 + jpeg.readUInt16BE(at + 2);
+    if (jpeg[at + 1] !== marker) kept.push(jpeg.subarray(at, end));
+    at = end;
+  }
+  return Buffer.concat([...kept, jpeg.subarray(at)]);
+}
+
 const native = openNativeJpeg();
 if (native === undefined) process.stderr.write(`No native JPEG decoder: ${whyNoNativeJpeg()}.\n`);
 
@@ -77,6 +89,15 @@ describe.each([
       expect(await decode(jpeg, { width, height })).toBeUndefined();
     }
     expect(await decode(jpeg, { width: 40, height: 30 })).toEqual(whole);
+  });
+
+  test('a file without tables of its own is not decoded by those of the file before', async () => {
+    const jpeg = await image(40, 30).jpeg().toBuffer();
+    const size = { width: 40, height: 30 };
+    for (const marker of [0xc4, 0xdb]) {
+      expect(await decode(jpeg, size)).toHaveLength(40 * 30 * 3);
+      expect(await decode(withoutSegments(jpeg, marker), size)).toBeUndefined();
+    }
   });
 
   test('damaged files in a row leave the decoder sound and the memory as it was', async () => {
