@@ -169,7 +169,7 @@ async function fitByPasses(
   try {
     return await fitComponents(operator, {
       ...options,
-      capacity: Math.min(PASS_CAPACITY, Math.floor(PASS_BYTES / (8 * blocks.dims))),
+      capacity: Math.min(PASS_CAPACITY, Math.floor(PASS_BYTES / (16 * blocks.dims))),
       maxApplies: isCheap ? MOST_RESIDENT_PASSES : MOST_PASSES,
       angle: PASS_ANGLE,
       ...(isCheap && { width: Math.ceil(options.k / 12) * RESIDENT_WIDTH }),

@@ -1,20 +1,44 @@
-/** Orthonormal vectors that grow by blocks: float64 [capacity, dims], one vector a row. */
+import { createKernel } from '../kernels/create-kernel.ts';
+import { padToTile, TILE, type TileKernel } from '../kernels/tile-kernel.ts';
+
+/**
+ * Orthonormal vectors that grow by blocks, float64. The kernel's memory holds them twice, as its two products want
+ * them: by rows [capacity, padded], and [capacity / 4][padded][4]; then four vectors [padded][4] or as many
+ * shares, and [4, padded] or [4, capacity] results.
+ */
 export class Basis {
   readonly dims: number;
   readonly capacity: number;
   /** Vectors so far. */
   size = 0;
-  private vectors: Float64Array;
+  private readonly kernel: TileKernel;
+  private readonly padded: number;
+  /** Of a row of results of inner products. */
+  private readonly width: number;
+  private readonly tilesAt: number;
+  private readonly fourAt: number;
+  private readonly resultsAt: number;
 
   constructor(dims: number, capacity: number) {
     this.dims = dims;
     this.capacity = capacity;
-    this.vectors = new Float64Array(dims * capacity);
+    this.padded = padToTile(dims);
+    this.width = padToTile(capacity);
+    const longest = TILE * Math.max(this.padded, this.width);
+    this.tilesAt = capacity * this.padded;
+    this.fourAt = this.tilesAt + this.width * this.padded;
+    this.resultsAt = this.fourAt + longest;
+    this.kernel = createKernel(this.resultsAt + longest);
   }
 
-  /** A view of the vectors from `first` to before `end`, [end - first, dims]. */
+  /** A copy of the vectors from `first` to before `end`, [end - first, dims]. */
   rows(first: number, end: number): Float64Array {
-    return this.vectors.subarray(first * this.dims, end * this.dims);
+    const { dims, padded } = this;
+    const out = new Float64Array((end - first) * dims);
+    for (let v = first; v < end; v++) {
+      out.set(this.kernel.memory.subarray(v * padded, v * padded + dims), (v - first) * dims);
+    }
+    return out;
   }
 
   /**
@@ -37,26 +61,27 @@ export class Basis {
         if (length > longer / 2) break;
       }
       if (length <= floor) continue;
-      const at = this.size * dims;
-      for (let i = 0; i < dims; i++) this.vectors[at + i] = vector[i]! / length;
-      this.size++;
+      for (let i = 0; i < dims; i++) vector[i]! /= length;
+      this.put(this.size++, vector);
     }
     return this.size - before;
   }
 
   /** Inner products of a block [b, dims] with each vector, [b, size]. */
   project(block: Float64Array, b: number): Float64Array {
-    const { dims, size, vectors } = this;
+    const { dims, size, padded, width, tilesAt, fourAt, resultsAt, kernel } = this;
+    const { memory } = kernel;
     const products = new Float64Array(b * size);
-    for (let v = 0; v < b; v++) {
-      const row = block.subarray(v * dims, (v + 1) * dims);
-      let j = 0;
-      for (; j + 4 <= size; j += 4) project4(vectors, j * dims, row, products, v * size + j);
-      for (; j < size; j++) {
-        const at = j * dims;
-        let sum = 0;
-        for (let i = 0; i < dims; i++) sum += vectors[at + i]! * row[i]!;
-        products[v * size + j] = sum;
+    const groups = Math.ceil(size / TILE);
+    if (groups === 0) return products;
+    for (let first = 0; first < b; first += TILE) {
+      this.loadFour(block, dims, first, b);
+      memory.fill(0, resultsAt, resultsAt + TILE * width);
+      const groupStep = padded * TILE;
+      kernel.multiply(fourAt, TILE, tilesAt, TILE, groupStep, groups, dims, resultsAt, width);
+      for (let v = first; v < Math.min(b, first + TILE); v++) {
+        const at = resultsAt + (v - first) * width;
+        products.set(memory.subarray(at, at + size), v * size);
       }
     }
     return products;
@@ -64,90 +89,65 @@ export class Basis {
 
   /** Takes from each row of a block [b, dims] the vectors times `shares` [b, size]. */
   remove(block: Float64Array, shares: Float64Array, b: number): void {
-    for (let v = 0; v < b; v++) {
-      const row = block.subarray(v * this.dims, (v + 1) * this.dims);
-      const own = shares.subarray(v * this.size, (v + 1) * this.size);
-      subtractCombination(this.vectors, own, row);
-    }
+    this.addCombination(
+      block,
+      shares.map((share) => -share),
+      b,
+    );
   }
 
   /** The vectors mixed by `mixes` [b, size] into [b, dims]. */
   combine(mixes: Float64Array, b: number): Float64Array {
     const out = new Float64Array(b * this.dims);
-    this.remove(out, mixes, b);
-    return out.map((value) => -value);
+    this.addCombination(out, mixes, b);
+    return out;
   }
 
   /** Puts `b` orthonormal mixes of the vectors in their place. */
   replace(mixes: Float64Array, b: number): void {
-    this.vectors.set(this.combine(mixes, b));
+    const { dims } = this;
+    const mixed = this.combine(mixes, b);
+    for (let v = 0; v < b; v++) this.put(v, mixed.subarray(v * dims, (v + 1) * dims));
     this.size = b;
   }
-}
 
-/** Takes from `row` [dims] the sum of shares[j] times the j-th row of `vectors`. */
-export function subtractCombination(
-  vectors: Float64Array,
-  shares: Float64Array,
-  row: Float64Array,
-): void {
-  const dims = row.length;
-  const size = shares.length;
-  let j = 0;
-  for (; j + 4 <= size; j += 4) subtract4(vectors, j * dims, shares, j, row);
-  for (; j < size; j++) {
-    const share = shares[j]!;
-    for (let i = 0; i < dims; i++) row[i]! -= share * vectors[j * dims + i]!;
+  private addCombination(block: Float64Array, shares: Float64Array, b: number): void {
+    const { dims, size, padded, fourAt, resultsAt, kernel } = this;
+    const { memory } = kernel;
+    if (size === 0) return;
+    for (let first = 0; first < b; first += TILE) {
+      const end = Math.min(b, first + TILE);
+      this.loadFour(shares, size, first, b);
+      for (let v = first; v < end; v++) {
+        const at = resultsAt + (v - first) * padded;
+        memory.set(block.subarray(v * dims, (v + 1) * dims), at);
+      }
+      const groups = padded / TILE;
+      kernel.multiply(fourAt, TILE, 0, padded, TILE, groups, size, resultsAt, padded);
+      for (let v = first; v < end; v++) {
+        const at = resultsAt + (v - first) * padded;
+        block.set(memory.subarray(at, at + dims), v * dims);
+      }
+    }
   }
-}
 
-/** Four inner products that share the loads of `row`. */
-function project4(
-  vectors: Float64Array,
-  at: number,
-  row: Float64Array,
-  out: Float64Array,
-  to: number,
-): void {
-  const dims = row.length;
-  const [at1, at2, at3] = [at + dims, at + 2 * dims, at + 3 * dims];
-  let s0 = 0;
-  let s1 = 0;
-  let s2 = 0;
-  let s3 = 0;
-  for (let i = 0; i < dims; i++) {
-    const value = row[i]!;
-    s0 += vectors[at + i]! * value;
-    s1 += vectors[at1 + i]! * value;
-    s2 += vectors[at2 + i]! * value;
-    s3 += vectors[at3 + i]! * value;
+  /** Lays out up to four rows of a block [b, length] from `first` on as [length][4]. */
+  private loadFour(block: Float64Array, length: number, first: number, b: number): void {
+    const { kernel, fourAt } = this;
+    const { memory } = kernel;
+    for (let v = 0; v < TILE; v++) {
+      const from = (first + v) * length;
+      const isThere = first + v < b;
+      for (let i = 0; i < length; i++)
+        memory[fourAt + i * TILE + v] = isThere ? block[from + i]! : 0;
+    }
   }
-  out[to] = s0;
-  out[to + 1] = s1;
-  out[to + 2] = s2;
-  out[to + 3] = s3;
-}
 
-/** Takes four multiples from `row` with one load and one store of it. */
-function subtract4(
-  vectors: Float64Array,
-  at: number,
-  shares: Float64Array,
-  j: number,
-  row: Float64Array,
-): void {
-  const dims = row.length;
-  const [at1, at2, at3] = [at + dims, at + 2 * dims, at + 3 * dims];
-  const h0 = shares[j]!;
-  const h1 = shares[j + 1]!;
-  const h2 = shares[j + 2]!;
-  const h3 = shares[j + 3]!;
-  for (let i = 0; i < dims; i++) {
-    row[i]! -=
-      h0 * vectors[at + i]! +
-      h1 * vectors[at1 + i]! +
-      h2 * vectors[at2 + i]! +
-      h3 * vectors[at3 + i]!;
+  private put(v: number, vector: Float64Array): void {
+    const { padded, tilesAt, kernel } = this;
+    kernel.memory.set(vector, v * padded);
+    const at = tilesAt + (v >> 2) * padded * TILE + (v & 3);
+    for (let i = 0; i < vector.length; i++) kernel.memory[at + i * TILE] = vector[i]!;
   }
 }
 

@@ -1,5 +1,5 @@
 import { PCA } from 'ml-pca';
-import { norm, subtractCombination } from './basis.ts';
+import { norm } from './basis.ts';
 
 /** T = V^T A V for a growing basis V: a symmetric matrix small enough for ml-pca to solve whole. */
 export class SmallProblem {
@@ -71,7 +71,10 @@ export class SmallPairs {
     const dims = beyond.length / b;
     return Float64Array.from({ length: k }, (_, i) => {
       const residual = new Float64Array(dims);
-      subtractCombination(beyond, this.all.subarray((i + 1) * size - b, (i + 1) * size), residual);
+      for (let v = 0; v < b; v++) {
+        const share = this.all[(i + 1) * size - b + v]!;
+        for (let j = 0; j < dims; j++) residual[j]! += share * beyond[v * dims + j]!;
+      }
       return norm(residual);
     });
   }
