@@ -13,8 +13,10 @@ export const MOST_MATRIX_DIMS = 4096;
 
 /** Columns of a strip: a block of the scatter matrix joins two of them, and is what a thread takes. */
 export const STRIP = 128;
-/** Rows of the strips' panels: both (512 KB) are nearly fit a second-level cache. */
+/** Rows of a panel: a strip of it (256 KB) stays near while tiles of another one are multiplied with it. */
 export const STRIP_ROWS = 256;
+/** Rows are laid out in panels some at a time: so many bytes stay in the last cache for all blocks. */
+const CHUNK_BYTES = 16 * 2 ** 20;
 
 /** What the threads of a fit share: one memory, and where in it things lie (bytes). */
 export interface PassShare {
@@ -29,10 +31,11 @@ export interface PassShare {
   readonly sums: number;
   readonly rows: number;
   /**
-   * Then, for up to MOST_MATRIX_DIMS, panels and a block for each thread, and the scatter matrix, float64
-   * [4 quads, 4 quads]. They take no memory before they are written.
+   * Then, for up to MOST_MATRIX_DIMS, float64 panels [quads][STRIP_ROWS][4] of the rows in work, a block
+   * [STRIP, STRIP] for each thread, and the scatter matrix [4 quads, 4 quads]. They take no memory before they are written.
    */
   readonly panels: number;
+  readonly blocks: number;
   readonly matrix: number;
   readonly hasMatrix: boolean;
 }
@@ -51,19 +54,23 @@ export const SLOT = {
   /** Of a product: rows of a slice; of it and of images: groups of vectors. */
   sliceRows: 5,
   groups: 6,
+  /** Of panels: the first of their rows. */
+  firstRow: 7,
   /** Tasks done in this turn: what the coordinator waits on. */
-  done: 7,
+  done: 8,
   /** For each task the turn in which it was done. */
-  tasksDone: 8,
+  tasksDone: 9,
 } as const;
 
 export const JOB = {
   /** X^T (X Q), a slice of the rows a task. */
   product: 0,
-  /** X^T X, a block of the matrix a task. */
-  scatter: 1,
+  /** Rows to panels, a strip of columns a task. */
+  pack: 1,
+  /** X^T X of the rows in the panels, a block of the matrix a task. */
+  scatter: 2,
   /** (X^T X) Q, some columns of the matrix a task. */
-  image: 2,
+  image: 3,
 } as const;
 
 export const TURN = 1024;
@@ -71,11 +78,19 @@ export const TURN = 1024;
 const IMAGE_COLUMNS = 256;
 const MOST_TASKS = blockCount(MOST_MATRIX_DIMS / 4);
 const CONTROL_BYTES = 4096;
-const PANEL_DOUBLES = 2 * STRIP * STRIP_ROWS + STRIP * STRIP;
+
+/** Rows that are in panels at a time. */
+export function chunkRows(quads: number): number {
+  return STRIP_ROWS * Math.max(1, Math.floor(CHUNK_BYTES / (32 * quads * STRIP_ROWS)));
+}
+
+export function stripCount(quads: number): number {
+  return Math.ceil((quads * 4) / STRIP);
+}
 
 /** Blocks of the scatter matrix on and above its diagonal. */
 export function blockCount(quads: number): number {
-  const strips = Math.ceil((quads * 4) / STRIP);
+  const strips = stripCount(quads);
   return (strips * (strips + 1)) / 2;
 }
 
@@ -100,9 +115,10 @@ export function createPassShare(dims: number, b: number, rows: number): PassShar
   const rowsAt = sums + SLICES * groups * quads * 128;
   // One row beyond: the partner of an odd last one.
   const panels = rowsAt + (rows + 1) * quads * 16;
-  const matrix = panels + MOST_THREADS * PANEL_DOUBLES * 8;
+  const blocks = panels + chunkRows(quads) * quads * 32;
+  const matrix = blocks + MOST_THREADS * STRIP * STRIP * 8;
   const memory = createSharedMemory(hasMatrix ? matrix + (4 * quads) ** 2 * 8 : panels);
-  const places = { shift, vectors, sums, rows: rowsAt, panels, matrix };
+  const places = { shift, vectors, sums, rows: rowsAt, panels, blocks, matrix };
   return { memory, dims, quads, groups, ...places, hasMatrix };
 }
 
@@ -120,7 +136,7 @@ export function scratchOf(thread: number): number {
   return CONTROL_BYTES + thread * SCRATCH_DOUBLES * 8;
 }
 
-/** Where a thread has two panels [STRIP / 4][STRIP_ROWS][4] and a block [STRIP, STRIP], in bytes. */
-export function panelsOf({ panels }: PassShare, thread: number): number {
-  return panels + thread * PANEL_DOUBLES * 8;
+/** Where a thread has a block of sums [STRIP, STRIP], in bytes. */
+export function blockOf({ blocks }: PassShare, thread: number): number {
+  return blocks + thread * STRIP * STRIP * 8;
 }

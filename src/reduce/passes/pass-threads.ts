@@ -7,7 +7,7 @@ const POLL_MS = 20;
 
 /** What a turn does; `SLOT` says what each means. */
 export type Turn = Record<'job' | 'tasks' | 'rows', number> &
-  Partial<Record<'groups' | 'sliceRows', number>>;
+  Partial<Record<'groups' | 'sliceRows' | 'firstRow', number>>;
 
 /** The threads of a fit, this one among them, which do a turn's tasks together. */
 export class PassThreads {

@@ -13,6 +13,7 @@ import {
 } from '../symmetric-product.ts';
 import {
   blockCount,
+  chunkRows,
   createPassShare,
   imageTasks,
   JOB,
@@ -20,6 +21,7 @@ import {
   matrixOf,
   type PassShare,
   SLICES,
+  stripCount,
 } from './pass-share.ts';
 import { PassThreads } from './pass-threads.ts';
 
@@ -96,14 +98,24 @@ export class RowPasses {
 
   /** Sums X^T X by one pass over the rows; only where `canFormMatrix`. */
   async formMatrix(): Promise<void> {
-    const tasks = blockCount(this.share.quads);
-    await this.eachWindow((rows) => this.threads.run({ job: JOB.scatter, tasks, rows }));
+    await this.eachWindow((rows) => this.addScatter(rows));
     this.matrix = matrixOf(this.share);
     mirrorUpper(this.matrix);
   }
 
   async close(): Promise<void> {
     await this.threads.close();
+  }
+
+  private async addScatter(all: number): Promise<void> {
+    const { threads } = this;
+    const { quads } = this.share;
+    const most = chunkRows(quads);
+    for (let firstRow = 0; firstRow < all; firstRow += most) {
+      const rows = Math.min(most, all - firstRow);
+      await threads.run({ job: JOB.pack, tasks: stripCount(quads), rows, firstRow });
+      await threads.run({ job: JOB.scatter, tasks: blockCount(quads), rows });
+    }
   }
 
   private async makeImages(matrix: SymmetricMatrix, vectors: Float64Array, images: Float64Array) {

@@ -1,62 +1,81 @@
 import { createPack, type Pack } from '../kernels/panel-kernel.ts';
 import { TILE, type TileKernel } from '../kernels/tile-kernel.ts';
-import { type PassShare, panelsOf, STRIP, STRIP_ROWS } from './pass-share.ts';
+import { blockOf, type PassShare, STRIP, STRIP_ROWS, stripCount } from './pass-share.ts';
+
+const GROUP_DOUBLES = STRIP_ROWS * TILE;
 
 /**
- * Adds X^T X over the rows in memory, X = rows less the shift, to the scatter matrix's upper triangle, block by
+ * Adds X^T X over rows in memory, X = rows less the shift, to the scatter matrix's upper triangle, block by
  * block. Each block's sum depends on the rows and their order only.
  */
 export class ScatterBlocks {
   private readonly share: PassShare;
   private readonly kernel: TileKernel;
-  private readonly pack: Pack;
-  /** Doubles: two panels, then a block. */
-  private readonly panels: readonly [number, number];
+  private readonly packColumns: Pack;
+  /** Where this thread's sums lie, in doubles. */
   private readonly sums: number;
 
   constructor(share: PassShare, kernel: TileKernel, thread: number) {
     this.share = share;
     this.kernel = kernel;
-    this.pack = createPack(share.memory);
-    const at = panelsOf(share, thread) / 8;
-    this.panels = [at, at + STRIP * STRIP_ROWS];
-    this.sums = at + 2 * STRIP * STRIP_ROWS;
+    this.packColumns = createPack(share.memory);
+    this.sums = blockOf(share, thread) / 8;
   }
 
-  /** @param rows number of rows in memory. */
-  add(block: number, rows: number): void {
-    const [top, left] = cornerOf(block, 4 * this.share.quads);
+  /** Lays out a strip of `count` rows from `firstRow` on in the panels. */
+  pack(strip: number, firstRow: number, count: number): void {
+    const { quads, rows, shift } = this.share;
+    const column = strip * STRIP;
+    for (let done = 0; done < count; done += STRIP_ROWS) {
+      const at = rows / 4 + (firstRow + done) * quads * 4 + column;
+      const taken = Math.min(STRIP_ROWS, count - done);
+      const to = this.panelAt(done, column);
+      this.packColumns(
+        at,
+        quads * 4,
+        taken,
+        shift / 8 + column,
+        this.groupsOf(column),
+        to,
+        GROUP_DOUBLES,
+      );
+    }
+  }
+
+  /** @param count rows in the panels. */
+  add(block: number, count: number): void {
+    const [top, left] = cornerOf(block, this.share.quads);
     this.kernel.memory.fill(0, this.sums, this.sums + STRIP * STRIP);
-    for (let first = 0; first < rows; first += STRIP_ROWS) {
-      this.addRows(top, left, first, Math.min(STRIP_ROWS, rows - first));
+    for (let done = 0; done < count; done += STRIP_ROWS) {
+      this.addPanel(top, left, done, Math.min(STRIP_ROWS, count - done));
     }
     this.addToMatrix(top, left);
   }
 
-  private addRows(top: number, left: number, first: number, count: number): void {
-    const { kernel, sums, panels } = this;
-    const isDiagonal = top === left;
-    const [a, other] = panels;
-    const b = isDiagonal ? a : other;
-    const tall = this.fillPanel(a, top, first, count);
-    const wide = isDiagonal ? tall : this.fillPanel(b, left, first, count);
-    const groupStep = STRIP_ROWS * TILE;
+  private addPanel(top: number, left: number, first: number, count: number): void {
+    const { kernel, sums } = this;
+    const [a, b] = [this.panelAt(first, top), this.panelAt(first, left)];
+    const [tall, wide] = [this.groupsOf(top), this.groupsOf(left)];
     for (let i = 0; i < tall; i++) {
-      // Tiles below the diagonal come from those above.
-      const j = isDiagonal ? i : 0;
+      // On the diagonal, tiles below it mirror those above.
+      const j = top === left ? i : 0;
       const c = sums + (i * STRIP + j) * TILE;
-      const [from, to] = [a + i * groupStep, b + j * groupStep];
-      kernel.multiply(from, TILE, to, TILE, groupStep, wide - j, count, c, STRIP);
+      const [from, to] = [a + i * GROUP_DOUBLES, b + j * GROUP_DOUBLES];
+      kernel.multiply(from, TILE, to, TILE, GROUP_DOUBLES, wide - j, count, c, STRIP);
     }
   }
 
-  /** @returns the groups of four columns that the strip has. */
-  private fillPanel(panel: number, column: number, first: number, count: number): number {
-    const { quads, rows, shift } = this.share;
-    const groups = Math.min(STRIP, 4 * quads - column) / TILE;
-    const at = rows / 4 + first * quads * 4 + column;
-    this.pack(at, quads * 4, count, shift / 8 + column, groups, panel, STRIP_ROWS * TILE);
-    return groups;
+  /** Where the panel of a row has a column, in doubles. */
+  private panelAt(row: number, column: number): number {
+    const { panels, quads } = this.share;
+    return (
+      panels / 8 + (row / STRIP_ROWS) * quads * GROUP_DOUBLES + (column / TILE) * GROUP_DOUBLES
+    );
+  }
+
+  /** Groups of four columns in the strip that begins there. */
+  private groupsOf(column: number): number {
+    return Math.min(STRIP, 4 * this.share.quads - column) / TILE;
   }
 
   /** Last and in one go: what can fail has not touched the matrix. */
@@ -76,8 +95,8 @@ export class ScatterBlocks {
 }
 
 /** First row and first column of a block, counted along the strips above the diagonal. */
-function cornerOf(block: number, padded: number): readonly [number, number] {
-  const strips = Math.ceil(padded / STRIP);
+function cornerOf(block: number, quads: number): readonly [number, number] {
+  const strips = stripCount(quads);
   let top = 0;
   let rest = block;
   for (; rest >= strips - top; top++) rest -= strips - top;

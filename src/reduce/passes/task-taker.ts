@@ -43,10 +43,12 @@ export class TaskTaker {
 
   /** Does one task; the same bits in whatever thread. */
   run(task: number, turn: number): void {
-    const { control } = this;
+    const { control, blocks } = this;
+    const rows = control[SLOT.rows]!;
     if (control[SLOT.job] === JOB.product) this.sumSlice(task);
-    else if (control[SLOT.job] === JOB.image) this.makeImages(task);
-    else this.blocks.add(task, control[SLOT.rows]!);
+    else if (control[SLOT.job] === JOB.pack) blocks.pack(task, control[SLOT.firstRow]!, rows);
+    else if (control[SLOT.job] === JOB.scatter) blocks.add(task, rows);
+    else this.makeImages(task);
     Atomics.store(control, SLOT.tasksDone + task, turn);
     Atomics.add(control, SLOT.done, 1);
     Atomics.notify(control, SLOT.done);
