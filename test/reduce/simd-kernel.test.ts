@@ -1,9 +1,9 @@
 import { expect, test, vi } from 'vitest';
-import { createKernel, createNativeKernel } from '../../src/reduce/kernels/create-kernel.ts';
+import { createNativeKernel } from '../../src/reduce/kernels/create-kernel.ts';
 import { createPlainKernel } from '../../src/reduce/kernels/plain-kernel.ts';
 import { createSharedMemory } from '../../src/reduce/kernels/shared-memory.ts';
 import { createSharedSimdKernel, createSimdKernel } from '../../src/reduce/kernels/simd-kernel.ts';
-import * as kernels from '../../src/runtime/kernels.ts';
+import { nativeKernels } from '../../src/runtime/kernels.ts';
 import { randomRows } from './feature-rows.ts';
 
 for (const [name, create] of [
@@ -32,7 +32,7 @@ test('all kernels give the same bits', () => {
     createSimdKernel(5000),
     createSharedSimdKernel(createSharedMemory(5000 * 8)),
   ];
-  const native = kernels.nativeKernels();
+  const native = nativeKernels();
   if (native) forms.push(createNativeKernel(new Float64Array(5000), native));
   const values = Float64Array.from(randomRows(1, 5000, 1), (value, i) => value * 10 ** (i % 7));
   const results = forms.map(({ memory, multiply }) => {
@@ -45,12 +45,18 @@ test('all kernels give the same bits', () => {
   for (const result of results) expect(result).toEqual(results[0]);
 });
 
-test('the plain kernel takes over where the memory of the SIMD one is not to be had', () => {
+test('the plain kernel takes over where neither the addon nor the memory of the SIMD one is to be had', async () => {
+  vi.stubEnv('IMG2FEATURES_CACHE', '/nowhere');
+  vi.resetModules();
+  const { createKernel } = await import('../../src/reduce/kernels/create-kernel.ts');
+  const { whyNoKernels } = await import('../../src/runtime/kernels.ts');
+  expect(whyNoKernels()).not.toBe(undefined);
   const memory = vi.spyOn(WebAssembly, 'Memory').mockImplementation(() => {
     throw new RangeError('could not allocate memory');
   });
   const kernel = createKernel(24);
   memory.mockRestore();
+  vi.unstubAllEnvs();
   kernel.memory.set([1, 2, 3, 4, 5, 6, 7, 8]);
   kernel.multiply(0, 4, 4, 4, 4, 1, 1, 8, 4);
   expect([...kernel.memory.subarray(8)]).toEqual(

@@ -177,6 +177,36 @@ test('the limit of products ends a hard case with its residual', async () => {
   expect(pairs.residual).toBeLessThan(4e-3);
 });
 
+test('a costly operator is told how many more products are to come, and may turn cheap', async () => {
+  const values = Array.from({ length: 300 }, (_, i) => 0.9 ** i);
+  const { operator, vector } = known(values);
+  const foreseen: number[] = [];
+  const foresee = async (more: number) => void foreseen.push(more);
+  const steady = await topEigenpairs({ ...operator, isCostly: true, foresee }, 3, {
+    ...limits,
+    width: 4,
+  });
+  expect(foreseen[0]).toBe(Number.POSITIVE_INFINITY);
+  // Convergence is superlinear: half way it comes sooner than the mean rate says, by less than a factor of three.
+  const half = foreseen.length >> 1;
+  const left = steady.applies - (half + 1);
+  expect(foreseen[half]! / left).toBeGreaterThan(0.8);
+  expect(foreseen[half]! / left).toBeLessThan(3);
+  let isCostly = true;
+  const turning: SymmetricOperator = {
+    ...operator,
+    get isCostly() {
+      return isCostly;
+    },
+    foresee: async () => {
+      isCostly = false;
+    },
+  };
+  const turned = await topEigenpairs(turning, 3, { ...limits, width: 4 });
+  expect(worst(turned.values, values.slice(0, 3))).toBeLessThan(1e-13);
+  expect(sine(turned.vectors.subarray(600), vector(2))).toBeLessThan(1e-9);
+});
+
 test('two runs give the same bits', async () => {
   const { operator } = known(Array.from({ length: 80 }, (_, i) => 1 / (i + 1)));
   const [first, second] = [
