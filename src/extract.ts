@@ -2,7 +2,7 @@
 import type { RunEvent, RunSummary } from './events.ts';
 import { featureColumns, selectColumns } from './export/column-names.ts';
 import { DecodePool } from './image/pool/decode-pool.ts';
-import type { ExtractOptions } from './options.ts';
+import type { ExtractOptions } from './options/extract-options.ts';
 import { announce } from './pipeline/announce.ts';
 import { decodeOptions, provenance, runFacts, runIdentity } from './pipeline/describe-run.ts';
 import { extractShards } from './pipeline/extract-shards.ts';

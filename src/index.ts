@@ -41,7 +41,8 @@ export {
 export { type InitOptions, initModel } from './model/init-model.ts';
 export type { ModelFolder, ModelMetadata, Preprocessing } from './model/model-folder.ts';
 export { readModelFolder } from './model/read-model-folder.ts';
-export { type ExtractOptions, type Mode, type RawOptions, resolveOptions } from './options.ts';
+export type { ExtractOptions, Mode } from './options/extract-options.ts';
+export { type RawOptions, resolveOptions } from './options/resolve-options.ts';
 export type { UpdateCounts } from './pipeline/update/compare-manifests.ts';
 export type { UpdateReport } from './pipeline/update/update.ts';
 export { verifyRun } from './pipeline/verify-run.ts';

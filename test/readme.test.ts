@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { optionsTable } from '../src/options-table.ts';
+import { optionsTable } from '../src/options/options-table.ts';
 
 // When this fails: npm run build && node scripts/update-readme.mjs
 test('the table of options in the README is the one that the program knows', () => {

@@ -1,5 +1,5 @@
 import { isArchitectureName } from '../model/architectures/architecture.ts';
-import { EXTRACT_OPTIONS, MODES, type OptionDefinition } from '../options.ts';
+import { EXTRACT_OPTIONS, MODES, type OptionDefinition } from '../options/extract-options.ts';
 import type { CommandShape } from './command-shapes.ts';
 
 /** One word that a shell may put in, and a few words about it. */
@@ -88,7 +88,7 @@ function flagsOf({ options }: CommandShape, typed: string, before: readonly stri
 
 const DEFINITIONS = EXTRACT_OPTIONS as Record<string, OptionDefinition<unknown>>;
 
-/** Flags that options.ts does not define. */
+/** Flags that are no options of a run. */
 const OTHER_VALUES: Readonly<Record<string, readonly string[]>> = {
   mode: MODES,
   log: ['text', 'json'],

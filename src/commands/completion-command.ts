@@ -1,6 +1,6 @@
 import { basename } from 'node:path';
 import type { Argv } from 'yargs';
-import { oneOf } from '../option-values.ts';
+import { oneOf } from '../options/option-values.ts';
 import type { CommandContext } from './command-context.ts';
 import type { ExitStatus } from './exit-status.ts';
 

@@ -1,9 +1,9 @@
 import type { Argv } from 'yargs';
 import type { Check, CheckName } from '../doctor/check.ts';
-import { flag } from '../option-values.ts';
-import { EXTRACT_OPTIONS, flagName } from '../options.ts';
+import { EXTRACT_OPTIONS, flagName } from '../options/extract-options.ts';
+import { flag } from '../options/option-values.ts';
+import { STORE_KEYS, storeOptions } from '../options/store-options.ts';
 import { s3OptionsOf } from '../s3/s3-options.ts';
-import { STORE_KEYS, storeOptions } from '../store-options.ts';
 import { createPaint } from '../terminal/colors.ts';
 import type { CommandContext } from './command-context.ts';
 import type { ExitStatus } from './exit-status.ts';

@@ -1,6 +1,6 @@
 import { formatDryRun } from '../dry-run/format-dry-run.ts';
 import { runDryRun } from '../dry-run/run-dry-run.ts';
-import type { ExtractOptions } from '../options.ts';
+import type { ExtractOptions } from '../options/extract-options.ts';
 import type { CommandContext } from './command-context.ts';
 import type { ExitStatus } from './exit-status.ts';
 

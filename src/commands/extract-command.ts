@@ -1,8 +1,9 @@
 import type { Argv } from 'yargs';
 import type { Device } from '../engine/engine.ts';
 import { OptionError } from '../errors.ts';
-import { flag, oneOf } from '../option-values.ts';
-import { EXTRACT_OPTIONS, flagName, resolveOptions } from '../options.ts';
+import { EXTRACT_OPTIONS, flagName } from '../options/extract-options.ts';
+import { flag, oneOf } from '../options/option-values.ts';
+import { resolveOptions } from '../options/resolve-options.ts';
 import { createReporter } from '../terminal/reporter.ts';
 import type { CommandContext } from './command-context.ts';
 import { dryRun } from './dry-run.ts';
@@ -82,7 +83,7 @@ async function runExtract(
   }
 }
 
-/** Every option of a run, as options.ts defines them. */
+/** Every option of a run, as options/extract-options.ts defines them. */
 function runOptions(command: Argv) {
   return configOption(
     addOptions(

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import type { Argv, Options } from 'yargs';
 import { closestNames } from '../closest-names.ts';
 import { errnoOf, OptionError } from '../errors.ts';
-import { EXTRACT_OPTIONS, flagName, type OptionDefinition } from '../options.ts';
+import { EXTRACT_OPTIONS, flagName, type OptionDefinition } from '../options/extract-options.ts';
 import type { CommandContext } from './command-context.ts';
 
 /** Everything that a configuration file may hold, as flags. */

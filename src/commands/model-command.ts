@@ -1,6 +1,6 @@
 import type { Argv } from 'yargs';
 import { OptionError } from '../errors.ts';
-import { integer, oneOf, positiveNumber } from '../option-values.ts';
+import { integer, oneOf, positiveNumber } from '../options/option-values.ts';
 import { createByteProgress } from '../terminal/byte-progress.ts';
 import type { CommandContext } from './command-context.ts';
 import type { ExitStatus } from './exit-status.ts';

@@ -1,5 +1,5 @@
 import type { Argv } from 'yargs';
-import { oneOf } from '../option-values.ts';
+import { oneOf } from '../options/option-values.ts';
 import { printable } from '../terminal/escape.ts';
 import { formatDuration } from '../terminal/units.ts';
 import type { CommandContext } from './command-context.ts';

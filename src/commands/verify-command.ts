@@ -1,7 +1,7 @@
 import type { Argv } from 'yargs';
-import { flagName } from '../options.ts';
+import { flagName } from '../options/extract-options.ts';
+import { STORE_KEYS, storeOptions } from '../options/store-options.ts';
 import { s3OptionsOf } from '../s3/s3-options.ts';
-import { STORE_KEYS, storeOptions } from '../store-options.ts';
 import { printable } from '../terminal/escape.ts';
 import type { CommandContext } from './command-context.ts';
 import type { ExitStatus } from './exit-status.ts';

@@ -6,8 +6,8 @@ import {
   type ExtractOptions,
   flagName,
   type OptionDefinition,
-  resolveOptions,
-} from '../options.ts';
+} from '../options/extract-options.ts';
+import { resolveOptions } from '../options/resolve-options.ts';
 import type { CommandContext } from './command-context.ts';
 import type { ExitStatus } from './exit-status.ts';
 import { addOptions, configOption, givenOptions, modeOption } from './given-options.ts';

@@ -9,7 +9,7 @@ import { isImg2FeaturesError } from '../errors.ts';
 import { describeModel } from '../model/describe-model.ts';
 import type { ModelFolder } from '../model/model-folder.ts';
 import { readModelFolder } from '../model/read-model-folder.ts';
-import type { ExtractOptions } from '../options.ts';
+import type { ExtractOptions } from '../options/extract-options.ts';
 import { findModelFolder } from '../pipeline/find-model-folder.ts';
 import { readRate, recordRate } from '../pipeline/recorded-rates.ts';
 import { chooseDevice } from '../runtime/choose-device.ts';

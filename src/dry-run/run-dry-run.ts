@@ -1,6 +1,6 @@
 /** What a run would read, take and leave, before any of it happens. Nothing is written to --out. */
 import { type FeatureColumn, featureColumns, selectColumns } from '../export/column-names.ts';
-import type { ExtractOptions } from '../options.ts';
+import type { ExtractOptions } from '../options/extract-options.ts';
 import { decodeOptions } from '../pipeline/describe-run.ts';
 import { freezeListing } from '../pipeline/freeze-listing.ts';
 import { openPixelsExtractor } from '../pipeline/pixels-extractor.ts';

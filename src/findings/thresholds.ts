@@ -1,4 +1,4 @@
-import type { Mode } from '../options.ts';
+import type { Mode } from '../options/extract-options.ts';
 
 /**
  * Near duplicates: feature distance as a share of the typical distance between two images of the run

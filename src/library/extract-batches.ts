@@ -4,7 +4,7 @@ import { Interrupted, interruption, RunError } from '../errors.ts';
 import type { RunEvent } from '../events.ts';
 import { featureColumns } from '../export/column-names.ts';
 import { DecodePool } from '../image/pool/decode-pool.ts';
-import type { ExtractOptions } from '../options.ts';
+import type { ExtractOptions } from '../options/extract-options.ts';
 import { announce } from '../pipeline/announce.ts';
 import { decodeEntries } from '../pipeline/decode-entries.ts';
 import { decodeOptions } from '../pipeline/describe-run.ts';

@@ -1,5 +1,6 @@
 import { OptionError } from '../errors.ts';
-import { type ExtractOptions, flagName, type Mode, resolveOptions } from '../options.ts';
+import { type ExtractOptions, flagName, type Mode } from '../options/extract-options.ts';
+import { resolveOptions } from '../options/resolve-options.ts';
 import { inheritOptions } from '../pipeline/inherit-options.ts';
 
 /** How images become vectors. What is left out has the default of the command's option of that name. */

@@ -1,5 +1,5 @@
 import { EngineError } from '../errors.ts';
-import type { ExtractOptions } from '../options.ts';
+import type { ExtractOptions } from '../options/extract-options.ts';
 import { chooseDevice, type DeviceChoice } from '../runtime/choose-device.ts';
 import type { FoundRuntimes } from '../runtime/locate-runtime.ts';
 import { listVisibleGpus, pickGpus, type VisibleGpu } from '../runtime/visible-gpus.ts';

@@ -1,6 +1,6 @@
 import { outputLabels } from '../export/column-names.ts';
 import type { DecodeOptions } from '../image/decoded-chunk.ts';
-import type { ExtractOptions } from '../options.ts';
+import type { ExtractOptions } from '../options/extract-options.ts';
 import { packageVersion } from '../package-version.ts';
 import type { Reducer } from '../reduce/reducer.ts';
 import type { Json } from '../run/canonical-json.ts';

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { isAbsolute, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Mode } from '../options.ts';
+import type { Mode } from '../options/extract-options.ts';
 
 /**
  * The folder named by `--model`, or `models/<mode>` without one: of the working folder, else of this package's own

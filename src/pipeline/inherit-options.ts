@@ -1,9 +1,9 @@
 import { OptionError } from '../errors.ts';
-import { EXTRACT_OPTIONS, flagName, type OptionDefinition } from '../options.ts';
+import { EXTRACT_OPTIONS, flagName, type OptionDefinition } from '../options/extract-options.ts';
+import { storeOptions } from '../options/store-options.ts';
 import { readNamedRun } from '../run/read-run-json.ts';
 import { s3OptionsOf } from '../s3/s3-options.ts';
 import { openOutputForReading } from '../storage/open-output.ts';
-import { storeOptions } from '../store-options.ts';
 import { INHERITED_OPTIONS } from './saved-reducers.ts';
 
 /**

@@ -4,7 +4,7 @@ import { parseLayers } from '../engine/parse-layers.ts';
 import type { RunEvent } from '../events.ts';
 import type { ModelFolder } from '../model/model-folder.ts';
 import { readModelFolder } from '../model/read-model-folder.ts';
-import type { ExtractOptions } from '../options.ts';
+import type { ExtractOptions } from '../options/extract-options.ts';
 import { locateRuntime } from '../runtime/locate-runtime.ts';
 import { chooseGpus } from './choose-gpus.ts';
 import type { Extractor } from './extractor.ts';

@@ -1,4 +1,4 @@
-import type { ExtractOptions } from '../options.ts';
+import type { ExtractOptions } from '../options/extract-options.ts';
 import type { Extractor } from './extractor.ts';
 import type { ExtractorHooks } from './network-extractor.ts';
 import { openPixelsExtractor } from './pixels-extractor.ts';

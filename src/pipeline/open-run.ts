@@ -1,6 +1,6 @@
 import type { RunEvent, RunSummary } from '../events.ts';
 import type { FeatureColumn } from '../export/column-names.ts';
-import type { ExtractOptions } from '../options.ts';
+import type { ExtractOptions } from '../options/extract-options.ts';
 import type { RunIdentity } from '../run/fingerprint.ts';
 import type { Manifest } from '../run/manifest.ts';
 import { planRun } from '../run/plan-shards.ts';

@@ -1,6 +1,6 @@
 import { RunError } from '../errors.ts';
 import type { RunEvent } from '../events.ts';
-import type { BadLimit } from '../option-values.ts';
+import type { BadLimit } from '../options/option-values.ts';
 import { RateEstimate } from './rate-estimate.ts';
 
 /** Counts images of a run, tells how far it is, and stops it when too many are bad. */

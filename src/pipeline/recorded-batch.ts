@@ -1,4 +1,4 @@
-import type { ExtractOptions } from '../options.ts';
+import type { ExtractOptions } from '../options/extract-options.ts';
 import { readRunIdentity } from '../run/run-identity.ts';
 import { workFolder } from './work-folder.ts';
 

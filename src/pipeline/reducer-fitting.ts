@@ -1,5 +1,5 @@
 import type { EngineOutput } from '../engine/engine.ts';
-import type { ExtractOptions } from '../options.ts';
+import type { ExtractOptions } from '../options/extract-options.ts';
 import type { Reducer } from '../reduce/reducer.ts';
 import { ReducerFitter } from '../reduce/reducer-fitter.ts';
 import type { RunStore } from '../run/run-store.ts';

@@ -1,7 +1,7 @@
 import type { Device } from '../engine/engine.ts';
 import type { RunSummary } from '../events.ts';
 import { readModelJson } from '../model/read-model-folder.ts';
-import type { ExtractOptions } from '../options.ts';
+import type { ExtractOptions } from '../options/extract-options.ts';
 import { findModelFolder } from './find-model-folder.ts';
 import { recordRate } from './recorded-rates.ts';
 

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { EngineOutput } from '../engine/engine.ts';
 import { RunError } from '../errors.ts';
 import { outputLabels } from '../export/column-names.ts';
-import type { ExtractOptions } from '../options.ts';
+import type { ExtractOptions } from '../options/extract-options.ts';
 import { readReducerFile } from '../reduce/reducer-file.ts';
 import { readNamedRun } from '../run/read-run-json.ts';
 import type { RunJson } from '../run/run-json.ts';

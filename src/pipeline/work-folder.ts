@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { join, resolve } from 'node:path';
 import type { RunEvent } from '../events.ts';
-import type { ExtractOptions } from '../options.ts';
+import type { ExtractOptions } from '../options/extract-options.ts';
 import { WORK_FOLDER } from '../run/run-store.ts';
 import { cacheDir } from '../runtime/cache-dir.ts';
 import { isS3Url, parseS3Url } from '../s3/s3-address.ts';

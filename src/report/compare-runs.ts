@@ -1,7 +1,7 @@
 import { OptionError } from '../errors.ts';
 import type { Parts } from '../findings/parts.ts';
 import type { RunRows } from '../findings/run-rows.ts';
-import type { ExtractOptions } from '../options.ts';
+import type { ExtractOptions } from '../options/extract-options.ts';
 import type { RunJson } from '../run/run-json.ts';
 import { firstOutput } from './table-rows.ts';
 

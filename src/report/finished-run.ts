@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isImg2FeaturesError } from '../errors.ts';
-import type { ExtractOptions } from '../options.ts';
+import type { ExtractOptions } from '../options/extract-options.ts';
 import { workFolder } from '../pipeline/work-folder.ts';
 import type { Reducer } from '../reduce/reducer.ts';
 import { readReducerFile } from '../reduce/reducer-file.ts';

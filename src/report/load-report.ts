@@ -1,4 +1,4 @@
-import type { ExtractOptions } from '../options.ts';
+import type { ExtractOptions } from '../options/extract-options.ts';
 import type { WriteReportContext, WrittenReport } from './write-report.ts';
 
 /** Loads what writes the report when it is due, and only where it is wanted. */

@@ -7,7 +7,7 @@ import { countFindings, findingsLines, summarizeFindings } from '../findings/fin
 import { type Parts, partsByFolder } from '../findings/parts.ts';
 import type { RunRows } from '../findings/run-rows.ts';
 import { NEAR } from '../findings/thresholds.ts';
-import type { ExtractOptions } from '../options.ts';
+import type { ExtractOptions } from '../options/extract-options.ts';
 import type { Reducer } from '../reduce/reducer.ts';
 import type { Json } from '../run/canonical-json.ts';
 import type { RunJson } from '../run/run-json.ts';

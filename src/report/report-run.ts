@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { OptionError } from '../errors.ts';
 import type { Parts } from '../findings/parts.ts';
-import type { ExtractOptions } from '../options.ts';
+import type { ExtractOptions } from '../options/extract-options.ts';
 import { workFolder } from '../pipeline/work-folder.ts';
 import { readNamedRun } from '../run/read-run-json.ts';
 import { publishRun, type RunJson } from '../run/run-json.ts';

@@ -2,7 +2,7 @@ import { RunError } from '../errors.ts';
 import { type FeatureOutput, featureColumns, selectColumns } from '../export/column-names.ts';
 import { csvRecords } from '../export/csv-rows.ts';
 import type { RowBatch, RunRows } from '../findings/run-rows.ts';
-import type { ExtractOptions, Mode } from '../options.ts';
+import type { ExtractOptions, Mode } from '../options/extract-options.ts';
 import type { RunJson } from '../run/run-json.ts';
 import type { OutputStore } from '../storage/output-store.ts';
 import { textLines } from '../storage/text-lines.ts';

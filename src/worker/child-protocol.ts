@@ -1,4 +1,4 @@
-import type { ExtractOptions } from '../options.ts';
+import type { ExtractOptions } from '../options/extract-options.ts';
 import type { WorkerEvent } from './protocol.ts';
 
 /** File descriptor of the answer in the serving process; its 1 and 2 are what libraries print. */

@@ -3,7 +3,7 @@ import { isImg2FeaturesError } from '../errors.ts';
 import type { RunEvent } from '../events.ts';
 import { featureColumns } from '../export/column-names.ts';
 import { DecodePool } from '../image/pool/decode-pool.ts';
-import type { ExtractOptions } from '../options.ts';
+import type { ExtractOptions } from '../options/extract-options.ts';
 import { packageVersion } from '../package-version.ts';
 import { decodeOptions } from '../pipeline/describe-run.ts';
 import type { Extractor } from '../pipeline/extractor.ts';

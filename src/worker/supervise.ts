@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { ChildOutput } from '../engine/child-output.ts';
 import { RunError } from '../errors.ts';
 import { readJournalNames } from '../image/pool/decode-journal.ts';
-import type { ExtractOptions } from '../options.ts';
+import type { ExtractOptions } from '../options/extract-options.ts';
 import type { FromChild, ToChild } from './child-protocol.ts';
 import type { WorkerEvent } from './protocol.ts';
 import { errorEvent } from './worker-errors.ts';

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { commandShapes } from '../../src/commands/command-shapes.ts';
 import { complete } from '../../src/commands/complete.ts';
 import { createCli, defineCommands } from '../../src/commands/create-cli.ts';
-import { EXTRACT_OPTIONS, flagName } from '../../src/options.ts';
+import { EXTRACT_OPTIONS, flagName } from '../../src/options/extract-options.ts';
 import { recordingContext } from './recording-context.ts';
 
 const shapes = commandShapes((cli) => defineCommands(cli, recordingContext().context, () => {}));

@@ -5,7 +5,7 @@ import { OptionError, RunError } from '../../errors.ts';
 import type { RunEvent } from '../../events.ts';
 import type { FeatureColumn } from '../../export/column-names.ts';
 import { DecodeError } from '../../image/decode-error.ts';
-import type { ExtractOptions } from '../../options.ts';
+import type { ExtractOptions } from '../../options/extract-options.ts';
 import { describeDifference } from '../../run/fingerprint.ts';
 import { type FinishedState, readFinishedState } from '../../run/finished-state.ts';
 import { type Manifest, readManifest } from '../../run/manifest.ts';

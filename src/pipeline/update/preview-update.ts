@@ -1,4 +1,4 @@
-import type { ExtractOptions } from '../../options.ts';
+import type { ExtractOptions } from '../../options/extract-options.ts';
 import { readFinishedState } from '../../run/finished-state.ts';
 import type { Manifest } from '../../run/manifest.ts';
 import { workFolder } from '../work-folder.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { resolveOptions } from '../src/options.ts';
+import { resolveOptions } from '../../src/options/resolve-options.ts';
 
 const base = { input: 'dataset', mode: 'pixels', out: 'out' };
 

@@ -1,4 +1,4 @@
-import { OptionError } from './errors.ts';
+import { OptionError } from '../errors.ts';
 
 /**
  * Parsers from what a command line, a configuration file, an environment variable or a caller gives

@@ -1,4 +1,4 @@
-import { EXTRACT_OPTIONS, flagName, type OptionDefinition } from './options.ts';
+import { EXTRACT_OPTIONS, flagName, type OptionDefinition } from './extract-options.ts';
 
 /** The options of `extract` as a Markdown table; the README holds it, and a test holds the two together. */
 export function optionsTable(): string {

@@ -1,6 +1,7 @@
-import { EXTRACT_OPTIONS, flagName, type OptionDefinition, resolveOptions } from './options.ts';
+import { EXTRACT_OPTIONS, flagName, type OptionDefinition } from './extract-options.ts';
+import { resolveOptions } from './resolve-options.ts';
 
-/** The keys of options.ts that say how a store is reached. */
+/** The options that say how a store is reached. */
 export const STORE_KEYS: readonly string[] = Object.entries(
   EXTRACT_OPTIONS as Record<string, OptionDefinition<unknown>>,
 ).flatMap(([key, { group }]) => (group === 'Store' ? [key] : []));

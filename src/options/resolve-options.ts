@@ -1,0 +1,84 @@
+import { OptionError } from '../errors.ts';
+import {
+  EXTRACT_OPTIONS,
+  type ExtractOptions,
+  flagName,
+  MODES,
+  type OptionDefinition,
+} from './extract-options.ts';
+import { oneOf, text } from './option-values.ts';
+
+/** What a caller may give: values of any source, not yet checked. */
+export type RawOptions = Readonly<Record<string, unknown>>;
+
+/**
+ * Checks every value and fills in the defaults.
+ * @throws OptionError naming the option, what was expected and what was given.
+ */
+export function resolveOptions(raw: RawOptions): ExtractOptions {
+  const mode = oneOf(...MODES)(required(raw, 'mode', 'pixels, vgg16 or cnn'), 'mode');
+  const input = text('a folder, an image or a list')(required(raw, 'input', 'an input'), 'input');
+  const out = text('a folder')(required(raw, 'out', 'a folder for the table'), 'out');
+  const known = new Set(['mode', 'input', 'out', ...Object.keys(EXTRACT_OPTIONS)]);
+  for (const key of Object.keys(raw)) {
+    if (!known.has(key)) throw new OptionError(`Expected a known option but received ${key}.`);
+  }
+  const resolved: Record<string, unknown> = { input, mode, out };
+  for (const [key, definition] of Object.entries(EXTRACT_OPTIONS) as [
+    string,
+    OptionDefinition<unknown>,
+  ][]) {
+    const given = raw[key];
+    if (given === undefined) {
+      const { default: fallback } = definition;
+      resolved[key] = typeof fallback === 'function' ? fallback(mode) : fallback;
+      continue;
+    }
+    if (definition.modes !== undefined && !definition.modes.includes(mode)) {
+      throw new OptionError(
+        `Expected --${flagName(key)} only with --mode ${definition.modes.join(' or ')} but the mode is ${mode}.`,
+      );
+    }
+    resolved[key] = definition.parse(given, flagName(key));
+  }
+  return Object.freeze(checkTogether(resolved as ExtractOptions, raw));
+}
+
+/** Rules between options. */
+function checkTogether(options: ExtractOptions, raw: RawOptions): ExtractOptions {
+  if (options.mode === 'cnn' && options.model === undefined) {
+    throw new OptionError('Expected --model with --mode cnn but received none.', {
+      fix: 'Name the model folder: --model models/resnet50.',
+    });
+  }
+  if (options.gpus !== undefined && (options.device === 'cpu' || options.device === 'wasm')) {
+    throw new OptionError(
+      `Expected --gpus only with --device cuda or auto but the device is ${options.device}.`,
+      { fix: 'Leave one of the two out.' },
+    );
+  }
+  if (options.update && options.overwrite) {
+    throw new OptionError('Expected --update or --overwrite but received both.', {
+      fix: '--update keeps the rows of unchanged images, --overwrite computes all of them anew.',
+    });
+  }
+  if (options.refit && !options.update) {
+    throw new OptionError('Expected --refit only with --update but received it alone.', {
+      fix: 'A run without --update fits scaler and PCA in any case.',
+    });
+  }
+  if (options.refit && options.with !== undefined) {
+    throw new OptionError('Expected --with or --refit but received both.', {
+      fix: 'transform keeps the scaler and PCA of the run that --with names: leave --refit out.',
+    });
+  }
+  // Spark's image source writes origins as URLs, and so did the notebook.
+  return options.seedCompat && raw.origin === undefined ? { ...options, origin: 'url' } : options;
+}
+
+function required(raw: RawOptions, name: string, what: string): unknown {
+  if (raw[name] === undefined) {
+    throw new OptionError(`Expected ${what} for --${name} but received nothing.`);
+  }
+  return raw[name];
+}
