@@ -12,7 +12,7 @@ export type EngineKind = 'graph' | 'eager';
 
 /**
  * How 3×3 convolutions are computed in float32 on a CPU: by Winograd's F(4×4, 3×3), with a quarter of
- * the multiplications (native/winograd.h), or as TensorFlow does it. The last digits differ.
+ * the multiplications (native/winograd/winograd.h), or as TensorFlow does it. The last digits differ.
  */
 export type ConvolutionKind = 'winograd' | 'direct';
 

@@ -14,7 +14,7 @@ export interface NativeSources {
 }
 
 /** @returns undefined where whoever packed this program into one file left the sources out. */
-export function nativeSources(folder: '.' | 'reduce' | 'jpeg'): NativeSources | undefined {
+export function nativeSources(folder: 'winograd' | 'reduce' | 'jpeg'): NativeSources | undefined {
   const dir = join(NATIVE, folder);
   if (!existsSync(dir)) return undefined;
   const names = readdirSync(dir)

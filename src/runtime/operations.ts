@@ -10,7 +10,7 @@ import { nativeSources } from './native-sources.ts';
 import type { PlatformKey } from './runtime-platform.ts';
 import type { TensorFlowRuntime } from './tensorflow-runtime.ts';
 
-/** What native/addon.cc exports. */
+/** What native/winograd/addon.cc exports. */
 interface OperationsAddon {
   /** Whether this CPU has the instructions. */
   readonly isSupported: boolean;
@@ -22,16 +22,16 @@ interface OperationsAddon {
 
 /** Their instructions are x86's; and who packs this program into one file leaves their sources out. */
 export function hasOperations(platform: PlatformKey | undefined): boolean {
-  return platform === 'linux-x64' && nativeSources('.') !== undefined;
+  return platform === 'linux-x64' && nativeSources('winograd') !== undefined;
 }
 
 export function operationSources(): readonly string[] {
-  return nativeSources('.')?.files ?? [];
+  return nativeSources('winograd')?.files ?? [];
 }
 
 /** Path of the file that this version makes and uses, there or not. */
 export function operationsPath(dir: string): string {
-  return join(dir, `img2features_operations-${nativeSources('.')?.hash}.node`);
+  return join(dir, `img2features_operations-${nativeSources('winograd')?.hash}.node`);
 }
 
 export async function findOperations(dir: string): Promise<string | undefined> {
