@@ -2,6 +2,7 @@
 import type { RunEvent, RunSummary } from './events.ts';
 import { featureColumns, selectColumns } from './export/column-names.ts';
 import { DecodePool } from './image/pool/decode-pool.ts';
+import { ReadyThreads } from './image/pool/ready-threads.ts';
 import type { ExtractOptions } from './options/extract-options.ts';
 import { announce } from './pipeline/announce.ts';
 import { decodeOptions, provenance, runFacts, runIdentity } from './pipeline/describe-run.ts';
@@ -50,8 +51,11 @@ export async function extract(
   const startedAt = new Date();
   const clock: RunClock = new StageClock();
   const closing: (() => Promise<void>)[] = [];
+  const imageTimeoutMs = options.imageTimeout * 1000;
   try {
-    // What to read, and the network to read it with, which starts while the names are listed.
+    // What to read, and the threads and the network to read it with, which start while the names are listed.
+    const ready = new ReadyThreads(options.workers, imageTimeoutMs);
+    closing.push(() => ready.close());
     const s3 = s3OptionsOf(options);
     const source = openSource(options.input, { originForm: options.origin, s3 });
     closing.push(async () => source.close?.());
@@ -88,13 +92,13 @@ export async function extract(
     const done = countDone(run, onEvent);
     const progress = new Progress({ ...done, maxBad: options.maxBad, onEvent });
     const pixelOptions = decodeOptions(options, extractor.inputSize);
-    const guard = { imageTimeoutMs: options.imageTimeout * 1000, journalDir: run.dir };
+    const guard = { imageTimeoutMs, journalDir: run.dir, ready };
     const setAside = await findCrashers(run.dir, {
       source,
       manifest,
       store,
       options: pixelOptions,
-      imageTimeoutMs: guard.imageTimeoutMs,
+      imageTimeoutMs,
       signal,
       onEvent,
     });

@@ -3,6 +3,7 @@ import type { DecodedChunk, DecodeOptions, DecodeTask } from '../decoded-chunk.t
 import { decodeAgain } from './decode-again.ts';
 import { journalPath, removeJournals } from './decode-journal.ts';
 import { DecodeThread } from './decode-thread.ts';
+import type { ReadyThreads } from './ready-threads.ts';
 
 /** What a pool does about images that harm it. */
 export interface PoolGuard {
@@ -10,6 +11,8 @@ export interface PoolGuard {
   readonly imageTimeoutMs?: number;
   /** Folder for the journals of what is in work, removed by a clean end; see DecodeJournal. */
   readonly journalDir?: string;
+  /** Threads that were started ahead. */
+  readonly ready?: ReadyThreads;
   /** Images never to be decoded (rejection `crashed`): manifest position to message. */
   readonly setAside?: ReadonlyMap<number, string>;
 }
@@ -126,12 +129,12 @@ export class DecodePool {
     if (idle !== undefined) return idle;
     if (alive.length < this.#workers) {
       const { journalDir } = this.#guard;
-      const started = new DecodeThread(this.#options, {
-        imageTimeoutMs: this.#imageTimeoutMs,
+      const started = this.#guard.ready?.take() ?? new DecodeThread(this.#imageTimeoutMs);
+      this.#threads.push(started);
+      return started.enlist({
+        options: this.#options,
         journal: journalDir && journalPath(journalDir, this.#started++),
       });
-      this.#threads.push(started);
-      return started;
     }
     return alive.reduce((best, thread) => (thread.load < best.load ? thread : best));
   }

@@ -1,8 +1,14 @@
 import { Worker } from 'node:worker_threads';
 import { RunError } from '../../errors.ts';
-import type { DecodedChunk, DecodeOptions, DecodeTask } from '../decoded-chunk.ts';
+import type { DecodedChunk, DecodeTask } from '../decoded-chunk.ts';
 import { processGate } from '../formats/once-per-process.ts';
-import { SLOT, type WorkerReply, type WorkerRequest, type WorkerStart } from './worker-protocol.ts';
+import {
+  SLOT,
+  type WorkerOrders,
+  type WorkerReply,
+  type WorkerRequest,
+  type WorkerStart,
+} from './worker-protocol.ts';
 
 /** The image at `position` of the chunk took too long; the thread was ended and nothing is decoded. */
 export class ImageTimedOut extends Error {
@@ -16,13 +22,6 @@ export class ImageTimedOut extends Error {
 
 /** The thread was ended because of an image in a chunk before this one. */
 export class ThreadReplaced extends Error {}
-
-export interface ThreadOptions {
-  /** Milliseconds that one image may be decoded for. */
-  readonly imageTimeoutMs: number;
-  /** See DecodeJournal. */
-  readonly journal: string | undefined;
-}
 
 interface Job {
   readonly tasks: readonly DecodeTask[];
@@ -42,6 +41,8 @@ export class DecodeThread {
   readonly #current = new Int32Array(new SharedArrayBuffer(4 * Object.keys(SLOT).length));
   /** In the order they were given, which is the order the worker takes them. */
   readonly #jobs = new Map<number, Job>();
+  /** Set with the first chunk. */
+  #orders: WorkerOrders | undefined;
   readonly #watch: NodeJS.Timeout;
   #nextId = 0;
   #isDead = false;
@@ -49,8 +50,9 @@ export class DecodeThread {
   #lastTurn = 0;
   #looksAtTurn = 0;
 
-  constructor(options: DecodeOptions, { imageTimeoutMs, journal }: ThreadOptions) {
-    const workerData: WorkerStart = { options, current: this.#current, journal, processGate };
+  /** @param imageTimeoutMs milliseconds that one image may be decoded for */
+  constructor(imageTimeoutMs: number) {
+    const workerData: WorkerStart = { current: this.#current, processGate };
     this.#worker = new Worker(new URL('./worker.js', import.meta.url), { workerData });
     this.#worker.on('message', (reply: WorkerReply) => this.#settle(reply));
     this.#worker.on('error', (error) => this.#bury(error.message, error));
@@ -58,6 +60,12 @@ export class DecodeThread {
     this.#worker.unref();
     this.#watch = setInterval(() => this.#look(), Math.min(imageTimeoutMs / LOOKS, 2 ** 30));
     this.#watch.unref();
+  }
+
+  /** What it is to do with the chunks; before the first one. */
+  enlist(orders: WorkerOrders): this {
+    this.#orders = orders;
+    return this;
   }
 
   /** How many chunks it has not given back. */
@@ -74,13 +82,15 @@ export class DecodeThread {
    * which another thread may take what is left, and with a RunError when the thread dies.
    */
   decode(tasks: readonly DecodeTask[]): Promise<DecodedChunk> {
+    const orders = this.#orders!;
     return new Promise((resolve, reject) => {
       const id = this.#nextId++;
       this.#jobs.set(id, { tasks, resolve, reject });
       // Work keeps the process alive, an idle thread does not.
       this.#worker.ref();
       const { owned, buffers } = takeBytes(tasks);
-      this.#worker.postMessage({ id, tasks: owned } satisfies WorkerRequest, buffers);
+      const request: WorkerRequest = { id, tasks: owned, ...orders };
+      this.#worker.postMessage(request, buffers);
     });
   }
 

@@ -1,12 +1,9 @@
 import type { DecodedChunk, DecodeOptions, DecodeTask } from '../decoded-chunk.ts';
 
-/** What a decode worker is started with. */
+/** What a decode worker is started with; what to decode comes with the chunks. */
 export interface WorkerStart {
-  readonly options: DecodeOptions;
   /** Shared, see SLOT: where the worker is. It outlives the worker's death. */
   readonly current: Int32Array;
-  /** File that names the images in work, for the case that the whole process dies. */
-  readonly journal: string | undefined;
   /** See `once-per-process.ts`, which reads it. */
   readonly processGate: Int32Array;
 }
@@ -22,9 +19,16 @@ export const SLOT = {
 } as const;
 
 /** To the worker: one chunk. */
-export interface WorkerRequest {
+export interface WorkerRequest extends WorkerOrders {
   readonly id: number;
   readonly tasks: readonly DecodeTask[];
+}
+
+/** The same with every chunk of a pool. */
+export interface WorkerOrders {
+  readonly options: DecodeOptions;
+  /** File that names the images in work, for the case that the whole process dies. */
+  readonly journal: string | undefined;
 }
 
 /**

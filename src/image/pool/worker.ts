@@ -6,9 +6,9 @@ import { SLOT, type WorkerReply, type WorkerRequest, type WorkerStart } from './
 // The entry of a decode worker thread. Chunks are worked on one at a time, in the order they came.
 const port = parentPort;
 if (port === null) throw new Error('Expected to run as a worker thread.');
-const { options, current, journal: journalPath } = workerData as WorkerStart;
-const decoder = new ChunkDecoder(options);
-const journal = new DecodeJournal(journalPath);
+const { current } = workerData as WorkerStart;
+let decoder: ChunkDecoder | undefined;
+let journal: DecodeJournal | undefined;
 const watcher = {
   starts: () => void Atomics.add(current, SLOT.position, 1),
   decodes: () => void Atomics.add(current, SLOT.turns, 1),
@@ -16,10 +16,12 @@ const watcher = {
 };
 let queue = Promise.resolve();
 
-port.on('message', ({ id, tasks }: WorkerRequest) => {
+port.on('message', ({ id, tasks, options, journal: path }: WorkerRequest) => {
   queue = queue.then(async () => {
     Atomics.store(current, SLOT.job, id);
     Atomics.store(current, SLOT.position, -1);
+    decoder ??= new ChunkDecoder(options);
+    journal ??= new DecodeJournal(path);
     journal.begin(tasks);
     try {
       const chunk = await decoder.decode(tasks, watcher);
