@@ -21,8 +21,8 @@ export interface ReducerOptions {
 
 /**
  * Up to here `add` keeps a scatter matrix (8 dims^2 bytes) and `finish` reads no rows; above it only
- * columns' moments, and `finish` goes over all rows again, some 10 to 20 times: for few components that
- * takes far fewer products, and nothing of it slows the run.
+ * columns' moments, and `finish` goes over all rows again, some 10 to 20 times, or sums the matrix where many more
+ * are foreseen: for few components that takes far fewer products, and nothing of it slows the run.
  */
 export const SCATTER_DIMS = 512;
 /** The largest scatter matrix that is taken from others: 134 MB. */
@@ -171,6 +171,7 @@ async function fitByPasses(
       ...options,
       capacity: Math.min(PASS_CAPACITY, Math.floor(PASS_BYTES / (16 * blocks.dims))),
       maxApplies: isCheap ? MOST_RESIDENT_PASSES : MOST_PASSES,
+      maxCheapApplies: MOST_PRODUCTS,
       angle: PASS_ANGLE,
       ...(isCheap && { width: Math.ceil(options.k / 12) * RESIDENT_WIDTH }),
     });

@@ -18,6 +18,11 @@ export interface TopEigenpairsOptions {
   /** Products with a block after which the best found so far is returned. */
   readonly maxApplies: number;
   /**
+   * The same once an operator has turned cheap.
+   * @default maxApplies
+   */
+  readonly maxCheapApplies?: number;
+  /**
    * Vectors in a block. Few make the fewest vectors in all, many the fewest products.
    * @default k + 2, to a multiple of 4
    */
@@ -73,7 +78,14 @@ const STALLED = 3;
 export async function topEigenpairs(
   operator: SymmetricOperator,
   k: number,
-  { capacity, maxApplies, width: block, angle, signal }: TopEigenpairsOptions,
+  {
+    capacity,
+    maxApplies,
+    maxCheapApplies = maxApplies,
+    width: block,
+    angle,
+    signal,
+  }: TopEigenpairsOptions,
 ): Promise<Eigenpairs> {
   const { dims } = operator;
   const wide = Math.min(dims, Math.ceil((k + SPARE) / 4) * 4);
@@ -109,7 +121,8 @@ export async function topEigenpairs(
     }
     const most = operator.isCostly ? room : cheapRoom;
     const isFull = most < dims && basis.size + b > most;
-    const isLast = added === 0 || applies === maxApplies;
+    const mostApplies = operator.isCostly ? maxApplies : maxCheapApplies;
+    const isLast = added === 0 || applies >= mostApplies;
     if (!isFull && !isLast && (!operator.isCostly || basis.size < nextCheck)) continue;
     nextCheck = basis.size < SMALL ? 0 : basis.size * GROWTH;
     const pairs = small.solve(basis.size);
