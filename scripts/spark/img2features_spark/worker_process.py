@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-import collections
 import contextlib
 import ctypes
 import fcntl
-import json
 import os
 import queue
 import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 
 from .arrow_pipe import Clock, PipeReader, PipeWriter
 from .errors import WorkerError
+from .sent_rows import SentQueue, SentStream, send_streams
+from .worker_events import WorkerEvents
 
 PROTOCOL = 1
 _PIPE_BYTES = 1 << 20
-_LAST_LINES = 20
 _EXIT_SECONDS = 5.0
 _F_SETPIPE_SZ = 1031
 _PR_SET_PDEATHSIG = 1
@@ -43,15 +41,6 @@ class WorkerSpec:
     start_timeout: float = 600.0
 
 
-@dataclass
-class _Stream:
-    """What was sent of one stream and has not come back yet."""
-
-    pending: collections.deque[pa.Array] = field(default_factory=collections.deque)
-    sent: int = 0
-    is_whole: bool = False
-
-
 class WorkerProcess:
     """A running worker.
 
@@ -63,9 +52,6 @@ class WorkerProcess:
         self.spec = spec
         self.ready: dict[str, Any] = {}
         self._clock = Clock(spec.timeout)
-        self._tail: collections.deque[str] = collections.deque(maxlen=_LAST_LINES)
-        self._said_error: dict[str, Any] | None = None
-        self._events: queue.Queue[dict[str, Any] | None] = queue.Queue()
         try:
             self._process = subprocess.Popen(
                 list(spec.argv),
@@ -76,7 +62,7 @@ class WorkerProcess:
                 bufsize=0,
                 # A group of its own: what the command starts in turn is ended with it.
                 start_new_session=True,
-                preexec_fn=_die_with_parent if _prctl else None,
+                preexec_fn=die_with_parent,
             )
         except OSError as error:
             raise WorkerError(
@@ -90,8 +76,7 @@ class WorkerProcess:
                 fcntl.fcntl(pipe.fileno(), _F_SETPIPE_SZ, _PIPE_BYTES)
         self._reader = PipeReader(self._process.stdout.fileno(), self._clock)
         self._writer = PipeWriter(self._process.stdin.fileno(), self._clock)
-        self._listener = threading.Thread(target=self._listen, name="img2features-stderr", daemon=True)
-        self._listener.start()
+        self._events = WorkerEvents(self._process.stderr)
         try:
             self.ready = self._expect("ready", spec.start_timeout)
             if self.ready.get("protocol") != PROTOCOL:
@@ -117,9 +102,10 @@ class WorkerProcess:
         Each batch has `origin` (string) and perhaps `content` (binary). A second thread writes, so that
         full pipes never stop both sides. After an error the process is gone.
         """
-        sent: queue.Queue[_Stream | BaseException | None] = queue.Queue()
+        sent: SentQueue = queue.Queue()
         self._clock.wait_upstream(True)
-        thread = threading.Thread(target=self._send, args=(streams, sent), daemon=True)
+        arguments = (streams, self._writer, self._clock, sent)
+        thread = threading.Thread(target=send_streams, args=arguments, daemon=True)
         thread.start()
         try:
             while True:
@@ -148,44 +134,12 @@ class WorkerProcess:
         with contextlib.suppress(OSError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
-        self._listener.join(_EXIT_SECONDS)
+        self._events.join(_EXIT_SECONDS)
         for pipe in (self._process.stdin, self._process.stdout):
             with contextlib.suppress(OSError):
                 pipe.close()  # type: ignore[union-attr]
 
-    def _send(
-        self,
-        streams: Iterable[Iterable[pa.RecordBatch]],
-        sent: queue.Queue[_Stream | BaseException | None],
-    ) -> None:
-        try:
-            for batches in streams:
-                stream = _Stream()
-                sink: pa.ipc.RecordBatchStreamWriter | None = None
-                for batch in batches:
-                    self._clock.wait_upstream(False)
-                    if sink is None:
-                        sink = pa.ipc.new_stream(self._writer, batch.schema)
-                        sent.put(stream)
-                    stream.pending.append(batch.column(batch.schema.get_field_index("origin")))
-                    stream.sent += batch.num_rows
-                    sink.write_batch(batch)
-                    self._clock.wait_upstream(True)
-                if sink is not None:
-                    self._clock.wait_upstream(False)
-                    stream.is_whole = True
-                    sink.close()
-            sent.put(None)
-        except OSError as error:
-            # A child that is gone: the reader finds out why.
-            sent.put(error)
-        except BaseException as error:
-            sent.put(error)
-            self._clock.fail(error)
-        finally:
-            self._clock.wait_upstream(False)
-
-    def _receive(self, stream: _Stream, sent: queue.Queue[Any]) -> Iterator[pa.RecordBatch]:
+    def _receive(self, stream: SentStream, sent: SentQueue) -> Iterator[pa.RecordBatch]:
         schema: pa.Schema | None = None
         received = 0
         while True:
@@ -195,14 +149,14 @@ class WorkerProcess:
                 raise self._failure(received, stream, sent) from None
             except WorkerError as error:
                 self.kill()
-                raise WorkerError(f"{error}{self._last_words()}") from None
+                raise WorkerError(f"{error}{self._events.last_words()}") from None
             if message is None:
                 break
             if schema is None:
                 schema = pa.ipc.read_schema(message)
                 continue
             batch = pa.ipc.read_record_batch(message, schema)
-            _expect_origins(stream, batch)
+            stream.take(batch)
             received += batch.num_rows
             yield batch
             # Spark may have taken its time with the rows.
@@ -212,28 +166,24 @@ class WorkerProcess:
         if not stream.is_whole or counts != (stream.sent, received) or received != stream.sent:
             raise WorkerError(
                 f"Expected {stream.sent} rows to come back but found {received}"
-                f" (the worker counted {counts[0]} in, {counts[1]} out).{self._last_words()}"
+                f" (the worker counted {counts[0]} in, {counts[1]} out).{self._events.last_words()}"
             )
 
     def _expect(self, name: str, seconds: float) -> dict[str, Any]:
-        """The next event of that name; others are kept as last words only."""
-        end = time.monotonic() + seconds
-        while True:
-            try:
-                event = self._events.get(timeout=max(0.0, end - time.monotonic()))
-            except queue.Empty:
-                self.kill()
-                raise WorkerError(
-                    f"Expected the worker's {name} event within {seconds:g} s but found none; it was killed."
-                    f"{self._last_words()}"
-                ) from None
-            if event is None:
-                raise self._failure(None, None, None)
-            if event.get("event") == name:
-                return event
+        try:
+            event = self._events.expect(name, seconds)
+        except TimeoutError:
+            self.kill()
+            raise WorkerError(
+                f"Expected the worker's {name} event within {seconds:g} s but found none; it was killed."
+                f"{self._events.last_words()}"
+            ) from None
+        if event is None:
+            raise self._failure(None, None, None)
+        return event
 
     def _failure(
-        self, received: int | None, stream: _Stream | None, sent: queue.Queue[Any] | None
+        self, received: int | None, stream: SentStream | None, sent: SentQueue | None
     ) -> Exception:
         """Why the output ended; an error of the rows' source counts more than that the child died of it."""
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -254,62 +204,7 @@ class WorkerProcess:
         when = "before it was ready" if stream is None else f"after {received} rows"
         if stream is None and self.ready:
             when = "before it had counted its rows"
-        return WorkerError(f"Expected the worker to go on but it {how} {when}.{self._last_words()}")
-
-    def _last_words(self) -> str:
-        if self._said_error is not None:
-            said = str(self._said_error.get("message", self._said_error))
-            fix = self._said_error.get("fix")
-            return f" It said: {said}{f' {fix}' if fix else ''}"
-        if not self._tail:
-            return " It said nothing."
-        return " Its last words:\n  " + "\n  ".join(self._tail)
-
-    def _listen(self) -> None:
-        assert self._process.stderr
-        for raw in iter(self._process.stderr.readline, b""):
-            line = raw.decode("utf-8", "replace").rstrip()
-            event = _parse_event(line)
-            if event is None or event.get("event") not in ("ready", "stream"):
-                self._tail.append(str((event or {}).get("message", line))[:2000])
-            if event is None:
-                continue
-            if event.get("event") == "error":
-                self._said_error = event
-            self._events.put(event)
-        self._process.stderr.close()
-        self._events.put(None)
-
-
-def _parse_event(line: str) -> dict[str, Any] | None:
-    if not line.startswith("{"):
-        return None
-    try:
-        event = json.loads(line)
-    except ValueError:
-        return None
-    return event if isinstance(event, dict) else None
-
-
-def _expect_origins(stream: _Stream, batch: pa.RecordBatch) -> None:
-    """Takes the batch's origins from those that were sent; raises `WorkerError` where they differ."""
-    origins = batch.column(batch.schema.get_field_index("origin"))
-    at = 0
-    while at < len(origins):
-        if not stream.pending:
-            raise WorkerError(f"Expected no more rows but the worker sent one for {origins[at].as_py()!r}.")
-        wanted = stream.pending[0]
-        count = min(len(wanted), len(origins) - at)
-        here = origins.slice(at, count)
-        if not here.equals(wanted.slice(0, count)):
-            pairs = zip(here.to_pylist(), wanted.slice(0, count).to_pylist())
-            found, expected = next(pair for pair in pairs if pair[0] != pair[1])
-            raise WorkerError(f"Expected the row of {expected!r} next but the worker sent that of {found!r}.")
-        if count == len(wanted):
-            stream.pending.popleft()
-        else:
-            stream.pending[0] = wanted.slice(count)
-        at += count
+        return WorkerError(f"Expected the worker to go on but it {how} {when}.{self._events.last_words()}")
 
 
 def _signal_name(number: int) -> str:
@@ -319,7 +214,7 @@ def _signal_name(number: int) -> str:
         return f"signal {number}"
 
 
-def _die_with_parent() -> None:
-    """In the child, before it is replaced: the kernel kills it when this Python worker dies, however."""
-    assert _prctl
-    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+def die_with_parent() -> None:
+    """In a child, before it is replaced: Linux kills it when the Python that started it dies, however."""
+    if _prctl:
+        _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
