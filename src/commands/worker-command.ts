@@ -28,12 +28,24 @@ export function addWorkerCommand(
     'worker',
     'Answer Arrow streams of images on stdin with features on stdout (for Spark)',
     (command) =>
-      configOption(addOptions(modeOption(command) as Argv, WORKER_KEYS)).example(
-        '$0 worker --mode pixels < images.arrows > features.arrows',
-        'One stream of origins',
-      ),
+      configOption(addOptions(modeOption(command) as Argv, WORKER_KEYS))
+        .option('describe', {
+          type: 'boolean',
+          default: false,
+          describe:
+            'Print what the answer would hold, as JSON, and end; reads no input and no weights',
+        })
+        .example(
+          '$0 worker --mode pixels < images.arrows > features.arrows',
+          'One stream of origins',
+        ),
     async (args) => {
       const options = workerOptions(givenOptions(args, context.env));
+      if (args.describe === true) {
+        const { describeWorker } = await import('../worker/describe-answer.ts');
+        context.terminal.stdout(`${JSON.stringify(await describeWorker(options))}\n`);
+        return finish(0);
+      }
       refuseTerminals();
       const { supervise } = await import('../worker/supervise.ts');
       const status = await supervise(options, {

@@ -1,16 +1,14 @@
 import { countMultiplyAdds } from '../doctor/expected-rate.ts';
 import { measureRate } from '../doctor/measure-rate.ts';
-import { describeOutput } from '../engine/describe-output.ts';
 import type { EngineOutput } from '../engine/engine.ts';
 import { openEngine } from '../engine/open-engine.ts';
 import { parseLayers } from '../engine/parse-layers.ts';
-import { resolveLayers } from '../engine/resolve-layers.ts';
 import { isImg2FeaturesError } from '../errors.ts';
-import { describeModel } from '../model/describe-model.ts';
 import type { ModelFolder } from '../model/model-folder.ts';
 import { readModelFolder } from '../model/read-model-folder.ts';
 import type { ExtractOptions } from '../options/extract-options.ts';
 import { findModelFolder } from '../pipeline/find-model-folder.ts';
+import { networkOutputs } from '../pipeline/network-outputs.ts';
 import { readRate, recordRate } from '../pipeline/recorded-rates.ts';
 import { chooseDevice } from '../runtime/choose-device.ts';
 import { locateRuntime } from '../runtime/locate-runtime.ts';
@@ -39,15 +37,10 @@ export async function describeNetwork(
   const folder = await readModelFolder(findModelFolder(options.mode, options.model), {
     preprocessing: options.preprocessing,
   });
-  const { layers, ...model } = await describeModel(folder);
-  const requests = resolveLayers(folder, parseLayers(options.layer, options.pool));
-  const outputs = requests.map((request) => {
-    const found = layers.find(({ name }) => name === request.layer)!;
-    return describeOutput(request, [null, ...found.outputShape]);
-  });
+  const { outputs, model } = await networkOutputs(folder, options);
   const { inputSize } = folder.metadata;
   try {
-    const rate = await findRate(options, folder, countMultiplyAdds({ layers, ...model }), signal);
+    const rate = await findRate(options, folder, countMultiplyAdds(model), signal);
     return typeof rate === 'string'
       ? { inputSize, outputs, rate: undefined, note: rate }
       : { inputSize, outputs, rate, note: undefined };

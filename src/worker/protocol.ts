@@ -12,13 +12,10 @@ export type WorkerEvent =
   | { readonly event: 'log'; readonly message: string }
   | ErrorEvent;
 
-/** The first event about the work: input is taken from now on. */
-export interface ReadyEvent {
-  readonly event: 'ready';
+/** What is known of the answer before anything is loaded: what `worker --describe` prints, and a part of `ready`. */
+export interface AnswerDescription {
   readonly protocol: number;
   readonly version: string;
-  /** Of the process that reads stdin. */
-  readonly pid: number;
   readonly mode: string;
   /** All columns of the answer, in order. */
   readonly columns: readonly string[];
@@ -30,6 +27,22 @@ export interface ReadyEvent {
     readonly length: number;
   }[];
   readonly lengths: readonly number[];
+  readonly model?:
+    | {
+        /** null for a network that is none of the known ones. */
+        readonly architecture: string | null;
+        readonly preprocessing: string;
+        readonly trained: boolean;
+        readonly weightsSha256: string;
+      }
+    | undefined;
+}
+
+/** The first event about the work: input is taken from now on. */
+export interface ReadyEvent extends AnswerDescription {
+  readonly event: 'ready';
+  /** Of the process that reads stdin. */
+  readonly pid: number;
   /** `cpu` for pixels. */
   readonly device: string;
   readonly deviceReason?: string | undefined;
@@ -41,15 +54,6 @@ export interface ReadyEvent {
   readonly batch: number;
   /** Threads that decode. */
   readonly workers: number;
-  readonly model?:
-    | {
-        /** null for a network that is none of the known ones. */
-        readonly architecture: string | null;
-        readonly preprocessing: string;
-        readonly trained: boolean;
-        readonly weightsSha256: string;
-      }
-    | undefined;
 }
 
 /** One input stream was answered to its end. */

@@ -4,7 +4,6 @@ import type { RunEvent } from '../events.ts';
 import { featureColumns } from '../export/column-names.ts';
 import { DecodePool } from '../image/pool/decode-pool.ts';
 import type { ExtractOptions } from '../options/extract-options.ts';
-import { packageVersion } from '../package-version.ts';
 import { decodeOptions } from '../pipeline/describe-run.ts';
 import type { Extractor } from '../pipeline/extractor.ts';
 import { openExtractor } from '../pipeline/open-extractor.ts';
@@ -12,7 +11,8 @@ import { s3OptionsOf } from '../s3/s3-options.ts';
 import { type AnswerSchema, answerSchema } from './answer-batch.ts';
 import { AnswerStream } from './answer-stream.ts';
 import { ByteReader } from './byte-reader.ts';
-import { PROTOCOL_VERSION, type ReadyEvent, type WorkerEvent } from './protocol.ts';
+import { describeAnswer } from './describe-answer.ts';
+import type { ReadyEvent, WorkerEvent } from './protocol.ts';
 import { openRows } from './read-rows.ts';
 import { RemoteReader } from './remote-reader.ts';
 import { serveStream } from './serve-stream.ts';
@@ -122,20 +122,12 @@ function passOn(onEvent: (event: WorkerEvent) => void): (event: RunEvent) => voi
 function readyEvent(
   options: ExtractOptions,
   { engine, model, outputs, batchSize }: Extractor,
-  { vectors, arrow }: AnswerSchema,
+  schema: AnswerSchema,
 ): ReadyEvent {
   return {
     event: 'ready',
-    protocol: PROTOCOL_VERSION,
-    version: packageVersion(),
+    ...describeAnswer(options.mode, schema, outputs, model),
     pid: process.pid,
-    mode: options.mode,
-    columns: arrow.fields.map(({ name }) => name),
-    features: vectors.map(({ name, output, length }) => {
-      const { layer, pool } = outputs[output]!;
-      return { name, layer, pool, length };
-    }),
-    lengths: vectors.map(({ length }) => length),
     device: engine?.device ?? 'cpu',
     ...(engine !== undefined && {
       deviceReason: engine.deviceReason,
@@ -146,13 +138,5 @@ function readyEvent(
     }),
     batch: batchSize,
     workers: options.workers,
-    ...(model !== undefined && {
-      model: {
-        architecture: model.metadata.architecture,
-        preprocessing: model.metadata.preprocessing,
-        trained: model.metadata.trained,
-        weightsSha256: model.metadata.weightsSha256,
-      },
-    }),
   };
 }

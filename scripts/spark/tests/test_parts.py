@@ -115,7 +115,7 @@ def test_every_option_of_the_worker_is_passed_on():
     done = subprocess.run([*CLI, "worker", "--help"], capture_output=True, text=True, check=True)
     flags = set(re.findall(r"^ +--([a-z0-9-]+)", done.stdout, re.MULTILINE))
     # A task's GPUs are Spark's to hand out.
-    own = {"mode", "config", "help", "version", "color", "gpus"}
+    own = {"mode", "config", "help", "version", "color", "gpus", "describe"}
     assert {name.replace("_", "-") for name in PASSED_ON} == flags - own
 
 
