@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from .eigenpairs import Operator, top_eigenpairs
 from .errors import OptionError, ReducerError
+from .fit_moments import Fit, Scaling, Solver, by_matrix, by_products, by_rows, project, reducer_of
 from .merge_states import summarize
 from .moments import SCATTER_DIMS, Moments, merge_moments
-from .reducer import Reducer, inverses
+from .reducer import Reducer
 from .ship import ship
 from .vector_blocks import blocks_of, list_array, matrix_of
 from .worker_slot import close_kept_worker
@@ -21,12 +21,6 @@ from .worker_slot import close_kept_worker
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-#: As src/reduce/reducer-fitter.ts: vectors that the eigensolver holds on a matrix, and on passes over rows.
-_MATRIX_CAPACITY = 60
-_PASS_CAPACITY = 160
-_PASS_BYTES = 128 << 20
-_MOST_PRODUCTS = 1000
-_MOST_PASSES = 100
 #: Above SCATTER_DIMS: so many bytes of vectors are brought to the driver once instead of read in many passes.
 COLLECT_BYTES = 64 << 20
 
@@ -53,38 +47,22 @@ def fit_reducer(
     size exists anywhere: 25,088 values take 8 MB on each task. Raises `ReducerError`, perhaps inside of the
     task's error, for values that are not finite.
     """
-    if k < 1:
-        raise OptionError(f"Expected at least 1 for k= but found {k}.")
     name = column or only_vector(table)
+    fit = Fit(
+        k,
+        standardize if standardize is not None else name == "vectors",
+        center,
+        str(table.schema[name].metadata.get("output", "pixels" if name == "vectors" else name)),
+    )
     vectors = table.select(name).where(table[name].isNotNull())
     ship(table.sparkSession)
     state = summarize(vectors, _moments_of, merge_moments, _state_bytes(vectors, name))
     if state is None:
         raise ReducerError(f"Expected rows to fit {name} on but found none.")
     moments = Moments.from_bytes(state)
-    scaled = standardize if standardize is not None else name == "vectors"
-    mean, count = moments.means(), moments.count
-    variances = moments.squares() / max(1, count - 1)
-    scaler_std = np.sqrt(variances) if scaled else np.ones(moments.dims)
-    scale = inverses(scaler_std)
-    total = float(np.sum(variances * scale**2))
-    apply = _operator(vectors, moments, mean, scale, collect_bytes)
-    components, explained, residual = _components(apply, moments, k)
-    zeros = np.zeros(moments.dims)
-    return Reducer(
-        scaler_mean=mean if scaled else zeros,
-        scaler_std=scaler_std,
-        pca_mean=mean if center and not scaled else zeros,
-        components=components,
-        explained_variance=explained,
-        explained_variance_ratio=explained / total if total > 0 else explained,
-        total_variance=total,
-        residual=residual,
-        n_samples=count,
-        standardize=scaled,
-        center=center,
-        output=str(table.schema[name].metadata.get("output", "pixels" if name == "vectors" else name)),
-    )
+    scaling = Scaling.of(moments, fit.standardize)
+    solver = by_matrix(moments, scaling) or _solver(vectors, moments, scaling, collect_bytes)
+    return reducer_of(moments, scaling, solver, fit)
 
 
 def transform(
@@ -117,54 +95,19 @@ def _state_bytes(vectors: DataFrame, name: str) -> int:
     return 4 * dims * dims if dims <= SCATTER_DIMS else 24 * dims
 
 
-def _components(apply: Operator, moments: Moments, k: int) -> tuple[np.ndarray, np.ndarray, float]:
-    """components [k, dims], explained variance [k], residual; src/reduce/fit-components.ts."""
-    dims, count = moments.dims, moments.count
-    components, explained = np.zeros((k, dims)), np.zeros(k)
-    # n rows span at most n - 1 directions around their mean.
-    most = min(k, dims, count - 1)
-    if most < 1:
-        return components, explained, 0.0
-    if moments.has_matrix:
-        pairs = top_eigenpairs(
-            apply, dims, most, capacity=_MATRIX_CAPACITY, most_applies=_MOST_PRODUCTS, is_costly=False
-        )
-    else:
-        capacity = min(_PASS_CAPACITY, _PASS_BYTES // (8 * dims))
-        pairs = top_eigenpairs(
-            apply, dims, most, capacity=capacity, most_applies=_MOST_PASSES, is_costly=True
-        )
-    # What rounding alone can leave of a zero eigenvalue, as numpy.linalg.matrix_rank puts it.
-    least = pairs.values[0] * max(dims, count) * np.finfo(np.float64).eps
-    rank = int(np.sum(pairs.values > least))
-    explained[:rank] = pairs.values[:rank]
-    components[:rank] = pairs.vectors[:rank]
-    for vector in components[:rank]:
-        # The entry of largest size is positive, the first of them where several are equal.
-        if vector[np.argmax(np.abs(vector))] < 0:
-            vector *= -1
-    return components, explained, pairs.residual
-
-
-def _operator(
-    vectors: DataFrame, moments: Moments, mean: np.ndarray, scale: np.ndarray, collect_bytes: int
-) -> Operator:
-    """The covariance of the scaled rows: a block [b, dims] to its image."""
-    share = 1 / max(1, moments.count - 1)
-    if moments.has_matrix:
-        return lambda block: ((block * scale) @ moments.scatter) * (scale * share)
+def _solver(vectors: DataFrame, moments: Moments, scaling: Scaling, collect_bytes: int) -> Solver:
+    """On the rows, brought to the driver once; or by a pass over them each time."""
     if 4 * moments.count * moments.dims <= collect_bytes:
         rows = _collect(vectors, moments.dims)
         _expect_rows(len(rows), moments.count)
-        return lambda block: _project(rows, block, mean, scale) * share
-    return lambda block: _pass(vectors, block, mean, scale, moments.count) * share
+        return by_rows(rows, scaling)
+    share = 1 / max(1, moments.count - 1)
+    return by_products(lambda block: _pass(vectors, block, scaling, moments.count) * share, moments.dims)
 
 
-def _pass(
-    vectors: DataFrame, block: np.ndarray, mean: np.ndarray, scale: np.ndarray, count: int
-) -> np.ndarray:
+def _pass(vectors: DataFrame, block: np.ndarray, scaling: Scaling, count: int) -> np.ndarray:
     """X^T (X Q) by one job over all rows; X never lies anywhere as a whole."""
-    function = partial(_image_of, block=np.ascontiguousarray(block), mean=mean, scale=scale)
+    function = partial(_image_of, block=np.ascontiguousarray(block), scaling=scaling)
     state = summarize(vectors, function, _add_images, block.nbytes)
     images = np.frombuffer(state or b"", np.float64)
     _expect_rows(int(images[0]) if len(images) else 0, count)
@@ -179,15 +122,6 @@ def _expect_rows(found: int, expected: int) -> None:
         )
 
 
-def _project(rows: np.ndarray, block: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    """X^T (X Q) of float [n, dims] rows, X = (rows - mean) * scale; [b, dims]."""
-    image = np.zeros(block.shape)
-    for first in range(0, len(rows), 256):
-        scaled = (rows[first : first + 256].astype(np.float64) - mean) * scale
-        image += (block @ scaled.T) @ scaled
-    return image
-
-
 def _moments_of(batches: Iterator[pa.RecordBatch]) -> bytes | None:
     """The sums of one partition."""
     close_kept_worker()
@@ -198,13 +132,11 @@ def _moments_of(batches: Iterator[pa.RecordBatch]) -> bytes | None:
     return moments.to_bytes() if moments else None
 
 
-def _image_of(
-    batches: Iterator[pa.RecordBatch], block: np.ndarray, mean: np.ndarray, scale: np.ndarray
-) -> bytes | None:
+def _image_of(batches: Iterator[pa.RecordBatch], block: np.ndarray, scaling: Scaling) -> bytes | None:
     """Number of rows, then the partition's image: float64 [1 + b * dims]."""
     count, image = 0, np.zeros(block.shape)
     for values in blocks_of(batches):
-        image += _project(values, block, mean, scale)
+        image += project(values, block, scaling)
         count += len(values)
     return np.concatenate([[float(count)], image.reshape(-1)]).tobytes() if count else None
 

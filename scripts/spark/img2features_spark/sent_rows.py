@@ -53,7 +53,7 @@ SentQueue = queue.Queue["SentStream | BaseException | None"]
 def send_streams(
     streams: Iterable[Iterable[pa.RecordBatch]], writer: PipeWriter, clock: Clock, sent: SentQueue
 ) -> None:
-    """Writes the streams one after the other, and tells `sent`; an error of the rows' source ends both sides."""
+    """Writes the streams one after the other, and tells `sent`; an error of their source ends both sides."""
     try:
         for batches in streams:
             stream = SentStream()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import py_compile
 import tempfile
 import zipfile
 from typing import TYPE_CHECKING
@@ -18,18 +19,43 @@ def ship(spark: SparkSession) -> None:
 
     Executors then run the driver's version, installed there or not.
     """
-    application = str(spark.conf.get("spark.app.id", ""))
+    application = application_id(spark)
     if application in _shipped:
         return
     folder = os.path.dirname(os.path.abspath(__file__))
     if os.path.isdir(folder):
-        path = os.path.join(tempfile.mkdtemp(prefix="img2features-"), "img2features_spark.zip")
-        with zipfile.ZipFile(path, "w") as archive:
-            for name in sorted(os.listdir(folder)):
-                if name.endswith(".py"):
-                    archive.write(os.path.join(folder, name), f"img2features_spark/{name}")
-        _add(spark, path)
+        _add(spark, _zip(folder))
     _shipped.add(application)
+
+
+def application_id(spark: SparkSession) -> str:
+    """Tells one application from the next in the same Python."""
+    try:
+        return str(spark.sparkContext.applicationId)
+    except Exception:
+        # Spark Connect has no context. With one, the session's options would load all of Spark SQL.
+        return str(spark.conf.get("spark.app.id", ""))
+
+
+def _zip(folder: str) -> str:
+    """The package's sources, each with its byte code: a Python of the same version need not compile it."""
+    scratch = tempfile.mkdtemp(prefix="img2features-")
+    path = os.path.join(scratch, "img2features_spark.zip")
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in sorted(os.listdir(folder)):
+            if not name.endswith(".py"):
+                continue
+            source, code = os.path.join(folder, name), os.path.join(scratch, f"{name}c")
+            archive.write(source, f"img2features_spark/{name}")
+            py_compile.compile(
+                source,
+                code,
+                doraise=True,
+                # Never compared with the source: both are from the same moment.
+                invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
+            )
+            archive.write(code, f"img2features_spark/{name}c")
+    return path
 
 
 def _add(spark: SparkSession, path: str) -> None:

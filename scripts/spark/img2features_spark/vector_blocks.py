@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from .arrow_arrays import number_array, numbers_of
 from .errors import ReducerError
 
 
@@ -21,7 +22,7 @@ def matrix_of(column: pa.Array) -> np.ndarray:
     values = column.flatten()
     if values.null_count > 0:
         raise ReducerError("Expected finite features but found null inside of a vector.")
-    return values.to_numpy(zero_copy_only=False).reshape(len(column), lengths[0])
+    return numbers_of(values).reshape(len(column), lengths[0])
 
 
 def blocks_of(batches: Iterator[pa.RecordBatch]) -> Iterator[np.ndarray]:
@@ -38,8 +39,6 @@ def list_array(rows: np.ndarray, present: np.ndarray) -> pa.Array:
     """float64 [m, k] as a list array of n rows; where `present` (bool [n], m of them true) is false, null."""
     lengths = np.where(present, rows.shape[1], 0)
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
-    values = pa.array(np.ascontiguousarray(rows).reshape(-1), pa.float64())
-    lists = pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), values)
-    if present.all():
-        return lists
-    return pc.if_else(pa.array(present), lists, pa.scalar(None, lists.type))
+    bits = None if present.all() else pa.py_buffer(np.packbits(present, bitorder="little"))
+    kind, values = pa.list_(pa.float64()), number_array(rows)
+    return pa.Array.from_buffers(kind, len(present), [bits, pa.py_buffer(offsets)], children=[values])

@@ -14,6 +14,7 @@ from .errors import OptionError, WorkerError
 #: Where `--archives img2features-….tar.gz#img2features` puts the launcher, below the executor's folder.
 LAUNCHER = os.path.join("img2features", "bin", "img2features")
 
+MODES = ("pixels", "vgg16", "cnn")
 #: Options of the worker that are passed on as they are.
 PASSED_ON = (
     "layer",

@@ -182,9 +182,7 @@ class WorkerProcess:
             raise self._failure(None, None, None)
         return event
 
-    def _failure(
-        self, received: int | None, stream: SentStream | None, sent: SentQueue | None
-    ) -> Exception:
+    def _failure(self, received: int | None, stream: SentStream | None, sent: SentQueue | None) -> Exception:
         """Why the output ended; an error of the rows' source counts more than that the child died of it."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(_EXIT_SECONDS)

@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from .arrow_arrays import text_array
 from .errors import WorkerError
 from .origins import OriginRule, location_of
 from .worker_command import find_command
@@ -65,6 +66,10 @@ class Columns:
         features = ready["features"]
         names, lengths, layers = (tuple(one[key] for one in features) for key in ("name", "length", "layer"))
         return cls(names, lengths, layers, str((ready.get("model") or {}).get("weightsSha256", "")))
+
+    def row_bytes(self) -> int:
+        """Bytes of one row's vectors."""
+        return 4 * sum(self.lengths)
 
     def labels(self) -> dict[str, str]:
         """A column's name to that of its output in reducer.npz: `cnn_vectors_fc2` to `fc2`."""
@@ -144,8 +149,8 @@ def _to_messages(batch: pa.RecordBatch, rule: OriginRule, origins: deque[pa.Arra
     """What the worker takes: `origin` is where the file lies, so that it can read it and find its class."""
     at = {name: i for i, name in enumerate(batch.schema.names)}
     locations = [location_of(path) for path in batch.column(at["path"]).to_pylist()]
-    origins.append(pa.array([rule.origin_of(location) for location in locations], pa.string()))
-    arrays: list[Any] = [pa.array(locations, pa.string())]
+    origins.append(text_array([rule.origin_of(location) for location in locations]))
+    arrays: list[Any] = [text_array(locations)]
     names = ["origin"]
     if "content" in at:
         arrays.append(batch.column(at["content"]))
@@ -163,7 +168,7 @@ def _take(origins: deque[pa.Array], count: int) -> pa.Array:
             head = head.slice(0, count)
         taken.append(head)
         count -= len(head)
-    return pa.concat_arrays(taken) if taken else pa.array([], pa.string())
+    return pa.concat_arrays(taken) if taken else text_array([])
 
 
 def _to_table(
@@ -174,11 +179,9 @@ def _to_table(
     if lacking:
         raise WorkerError(f"Expected the columns {schema.names} from the worker but {lacking} are missing.")
     arrays = [origins, *(batch.column(at[name]).cast(schema.field(name).type) for name in schema.names[1:])]
-    is_good = pc.equal(batch.column(at["status"]), "ok")
+    is_good = [status == "ok" for status in batch.column(at["status"]).to_pylist()]
     for name, length in zip(columns.names, columns.lengths):
-        vectors = arrays[schema.names.index(name)]
-        sizes = pc.fill_null(pc.list_value_length(vectors), -1)
-        wanted = pc.if_else(is_good, pa.scalar(length, pa.int32()), pa.scalar(-1, pa.int32()))
-        if not sizes.equals(wanted):
+        sizes = pc.list_value_length(arrays[schema.names.index(name)]).to_pylist()
+        if sizes != [length if good else None for good in is_good]:
             raise WorkerError(f"Expected {length} values in {name} of each good row and none in others.")
     return pa.RecordBatch.from_arrays(arrays, schema=schema)

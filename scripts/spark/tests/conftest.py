@@ -21,7 +21,10 @@ os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
 os.environ.pop("IMG2FEATURES", None)
 
 #: Files whose tests need no Spark come first, then those of one application after the other.
-ORDER = ("test_parts", "test_worker_process", "test_job", "test_extract", "test_reducer", "test_cluster")
+ORDER = (
+    *("test_parts", "test_arrow_and_text", "test_worker_process", "test_job"),
+    *("test_extract", "test_gather", "test_reducer", "test_cluster"),
+)
 CLI = ["node", os.environ.get("IMG2FEATURES_CLI", str(REPOSITORY / "dist" / "cli.js"))]
 is_long = os.environ.get("IMG2FEATURES_SPARK") == "long"
 long_form = pytest.mark.skipif(not is_long, reason="long form: npm run test:spark")

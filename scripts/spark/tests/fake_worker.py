@@ -32,8 +32,22 @@ def main():
     parser.add_argument("--mode", required=True)
     parser.add_argument("--workers")
     parser.add_argument("--layer")
+    parser.add_argument("--describe", action="store_true")
     options = parser.parse_args()
     faults = dict((fault.partition("=")[0], fault.partition("=")[2]) for fault in options.fault)
+    name = "vectors" if options.mode == "pixels" else "cnn_vectors"
+    answer = {
+        "protocol": int(faults.get("protocol", 1)),
+        "columns": ["origin", "target", name, "status", "error"],
+        "features": [{"name": name, "layer": "fake", "pool": "none", "length": options.dims}],
+        "lengths": [options.dims],
+    }
+    if options.describe:
+        # One that does not start has no answer; other faults come with the rows.
+        if faults.keys() & {"die-at-start", "old"}:
+            sys.exit(2)
+        print(json.dumps(answer))
+        return
     fail_once = faults.pop("once", None)
     if fail_once:
         # Only the first process that gets here has the faults.
@@ -53,15 +67,7 @@ def main():
         time.sleep(3600)
     if "kill-at-start" in faults:
         os.kill(os.getpid(), signal.SIGKILL)
-    name = "vectors" if options.mode == "pixels" else "cnn_vectors"
-    say(
-        event="ready",
-        protocol=int(faults.get("protocol", 1)),
-        columns=["origin", "target", name, "status", "error"],
-        features=[{"name": name, "layer": "fake", "pool": "none", "length": options.dims}],
-        lengths=[options.dims],
-        device="fake",
-    )
+    say(event="ready", device="fake", **answer)
     if "junk-first" in faults:
         os.write(1, b"Welcome to the fake worker\n")
     out = open(1, "wb", buffering=0, closefd=False)

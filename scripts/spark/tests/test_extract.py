@@ -89,12 +89,12 @@ def test_origins_can_be_relative_or_urls(spark, files):
 def test_empty_partitions_and_empty_folders_start_nothing(spark, files, tmp_path):
     from functools import partial
 
-    from img2features_spark.extract import describe_columns
+    from img2features_spark.columns_of import columns_of
     from img2features_spark.origins import origin_rule
     from img2features_spark.worker_task import TaskSpec, run_task
 
     task = TaskSpec(tuple(fake()), ("worker", "--mode", "pixels"), (), 60, 60)
-    columns = describe_columns(spark, task)
+    columns = columns_of(spark, task)
     silent = TaskSpec(("/no/such/command",), ("worker",), (), 60, 60)
     empty = spark.createDataFrame([], "path string, content binary").repartition(3)
     run = partial(run_task, task=silent, rule=origin_rule("path", []), columns=columns)

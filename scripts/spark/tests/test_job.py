@@ -33,13 +33,20 @@ def submit(*arguments: object, command: list[str] = CLI) -> subprocess.Completed
 
 
 @pytest.fixture(scope="module")
-def runs(pictures, tmp_path_factory):
-    """The same pictures on one machine and by the job; the job's answer."""
-    base = tmp_path_factory.mktemp("runs")
+def one_machine(pictures, tmp_path_factory):
+    out = tmp_path_factory.mktemp("runs") / "one"
     img2features(str(pictures), "--mode", "pixels", "--k", "5", "--format", "parquet,json,csv",
-                 "--out", str(base / "one"), "--quiet")  # fmt: skip
-    done = submit(pictures, "--mode", "pixels", "--k", 5, "--out", base / "spark")
-    return base / "one", base / "spark", done
+                 "--out", str(out), "--quiet")  # fmt: skip
+    return out
+
+
+@pytest.fixture(scope="module", params=["gathered", "staged"])
+def runs(request, one_machine, pictures):
+    """The same pictures on one machine and by the job, in each of its two ways; the job's answer."""
+    out = one_machine.parent / request.param
+    flags = ["--stage"] if request.param == "staged" else []
+    done = submit(pictures, "--mode", "pixels", "--k", 5, "--out", out, *flags)
+    return one_machine, out, done
 
 
 def test_the_job_ends_with_1_where_images_were_rejected(runs):
@@ -76,6 +83,20 @@ def test_json_and_csv_hold_the_same_table(runs):
     assert mine[0] == theirs[0]
     cells = [np.array([row[2:] for row in rows[1:]], float) for rows in (mine, theirs)]
     np.testing.assert_allclose(*cells, rtol=0, atol=1e-9)
+
+
+def test_sparks_readers_find_what_the_columns_are(runs):
+    """The layer's name travels in the file: fit_reducer takes it from there."""
+    _, out, _ = runs
+    assert (out / "parquet" / "_SUCCESS").exists() and (out / "json" / "_SUCCESS").exists()
+    metadata = pq.read_metadata(next((out / "parquet").glob("part-*"))).metadata
+    fields = {
+        field["name"]: field
+        for field in json.loads(metadata[b"org.apache.spark.sql.parquet.row.metadata"])["fields"]
+    }
+    assert list(fields) == ["origin", "target", "vectors", "vectors_redux"]
+    assert fields["vectors"]["metadata"] == {"output": "pixels", "length": 300}
+    assert fields["vectors_redux"]["type"]["elementType"] == "double"
 
 
 def test_rejections_are_those_of_one_machine(runs):

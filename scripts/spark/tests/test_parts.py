@@ -17,8 +17,8 @@ from img2features_spark.listing import is_image_name, plan_streams, shard_rows, 
 from img2features_spark.merge_states import _join_places
 from img2features_spark.moments import Moments, merge_moments
 from img2features_spark.origins import location_of, origin_rule, path_of_uri
+from img2features_spark.row_text import csv_text
 from img2features_spark.run_job import reason_of
-from img2features_spark.table_files import csv_text
 from img2features_spark.vector_blocks import list_array, matrix_of
 from img2features_spark.worker_command import PASSED_ON, worker_arguments
 

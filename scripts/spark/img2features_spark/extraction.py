@@ -8,30 +8,18 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from .errors import OptionError
-from .listing import (
-    PlannedFile,
-    empty_files,
-    list_files,
-    partition_keys,
-    plan_streams,
-    read_files,
-    shard_rows,
-    spread_rows,
-)
-from .origins import origin_rule
+from .columns_of import columns_of
+from .listing import PlannedFile, empty_files, list_files, partition_keys, read_files
+from .request import Request, request_of
 from .ship import ship
-from .worker_command import split_command, worker_arguments
-from .worker_task import Columns, TaskSpec, ask_worker, run_task
+from .table_schema import table_schema
+from .worker_task import Columns, run_task
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
-    from pyspark.sql.types import StructType
 
-MODES = ("pixels", "vgg16", "cnn")
 _BROADCAST_ROWS = 200_000
 _LITERAL_ROWS = 20_000
-_ready: dict[tuple[str, TaskSpec], dict[str, Any]] = {}
 
 
 def extract(
@@ -78,8 +66,7 @@ def extract(
     worker fails.
     """
     named = {"layer": layer, "pool": pool, "model": model, "batch": batch, "device": device}
-    return plan_extraction(
-        spark,
+    request = request_of(
         [path] if isinstance(path, str) else list(path),
         mode,
         {**named, **options},
@@ -91,60 +78,31 @@ def extract(
         env=env or {},
         timeout=timeout,
         start_timeout=start_timeout,
-    ).table
+    )
+    return plan_extraction(spark, request, columns_of(spark, request.task)).table
 
 
 @dataclass(frozen=True)
 class Extraction:
-    """The table, the features that it will have, and how many files there are."""
+    """The table, and the paths of the files that it will have a row for each."""
 
     table: DataFrame
-    columns: Columns
-    discovered: int
+    listed: list[str]
 
 
-def plan_extraction(
-    spark: SparkSession,
-    paths: list[str],
-    mode: str,
-    options: Mapping[str, Any],
-    *,
-    read: str,
-    origin: str | None,
-    stream_rows: int | str | None,
-    glob: str | None,
-    command: str | Sequence[str] | None,
-    env: Mapping[str, str],
-    timeout: float,
-    start_timeout: float,
-) -> Extraction:
-    """`extract`, with what is known before anything runs."""
-    if mode not in MODES:
-        raise OptionError(f"Expected one of {', '.join(MODES)} for mode= but found {mode!r}.")
-    if read not in ("spark", "worker"):
-        raise OptionError(f'Expected "spark" or "worker" for read= but found {read!r}.')
-    task = TaskSpec(
-        command=_as_tuple(split_command(command)),
-        arguments=tuple(worker_arguments(mode, options)),
-        env=tuple(sorted(env.items())),
-        timeout=timeout,
-        start_timeout=start_timeout,
-    )
-    rule = origin_rule(origin or ("url" if options.get("seed_compat") else "path"), paths)
+def plan_extraction(spark: SparkSession, request: Request, columns: Columns) -> Extraction:
+    """`extract` by a request."""
     ship(spark)
-    columns = describe_columns(spark, task)
-    files = read_files(spark, paths, glob)
-    listed = list_files(files, glob)
-    if read == "spark":
+    files = read_files(spark, request.paths, request.glob)
+    listed = list_files(files, request.glob)
+    is_read_here = request.read == "spark"
+    if is_read_here:
         files = _with_empty(files.select("path", "content"), empty_files(files, listed))
-    if mode != "pixels" or stream_rows is not None or read == "worker":
-        most = shard_rows(columns.lengths, is_network=mode != "pixels")
-        size = _rows_of_stream(stream_rows, most, len(listed), count_slots(spark))
-        planned = plan_streams(listed, rule, size)
-        files = _gather(spark, planned, files if read == "spark" else None)
-    function = partial(run_task, task=task, rule=rule, columns=columns)
-    table = files.mapInArrow(function, _table_schema(columns))
-    return Extraction(table, columns, len(listed))
+    if request.mode != "pixels" or request.stream_rows is not None or not is_read_here:
+        planned = request.streams(listed, columns, count_slots(spark))
+        files = _arrange(spark, planned, files if is_read_here else None)
+    function = partial(run_task, task=request.task, rule=request.rule, columns=columns)
+    return Extraction(files.mapInArrow(function, table_schema(columns)), listed)
 
 
 def rows(table: DataFrame) -> DataFrame:
@@ -166,30 +124,12 @@ def to_ml_vectors(table: DataFrame, column: str) -> DataFrame:
     return table.withColumn(column, F.when(values.isNotNull(), array_to_vector(values)))
 
 
-def describe_columns(spark: SparkSession, task: TaskSpec) -> Columns:
-    """What a worker on an executor says it makes; asked once for each application and command."""
-    key = (str(spark.conf.get("spark.app.id", "")), task)
-    if key not in _ready:
-        function = partial(ask_worker, task=task)
-        answer = spark.range(0, 1, 1, 1).mapInArrow(function, "event string").collect()
-        _ready[key] = json.loads(answer[0]["event"])
-    return Columns.of(_ready[key])
-
-
 def count_slots(spark: SparkSession) -> int:
     """Tasks that run at once, as far as the driver knows."""
     try:
         return int(spark.sparkContext.defaultParallelism)
     except Exception:
         return int(spark.conf.get("spark.default.parallelism", None) or 8)
-
-
-def _rows_of_stream(given: int | str | None, most: int, count: int, slots: int) -> int:
-    if isinstance(given, int) and not isinstance(given, bool) and given > 0:
-        return given
-    if given not in (None, "shard"):
-        raise OptionError(f'Expected a number of rows or "shard" for stream_rows= but found {given!r}.')
-    return most if given == "shard" else spread_rows(count, slots, most)
 
 
 def _with_empty(files: DataFrame, empty: list[str]) -> DataFrame:
@@ -200,7 +140,7 @@ def _with_empty(files: DataFrame, empty: list[str]) -> DataFrame:
     return files.union(files.sparkSession.createDataFrame(rows, "path string, content binary"))
 
 
-def _gather(spark: SparkSession, planned: list[PlannedFile], files: DataFrame | None) -> DataFrame:
+def _arrange(spark: SparkSession, planned: list[PlannedFile], files: DataFrame | None) -> DataFrame:
     """A partition for each stream, its rows in the order of their origins; contents come from `files`."""
     from pyspark.sql import functions as F
 
@@ -227,21 +167,3 @@ def _place_table(spark: SparkSession, places: list[tuple[str, int, int, int]]) -
     names = ("path", "position", "stream", "key")
     text = json.dumps([dict(zip(names, place)) for place in places])
     return spark.range(0, 1, 1, 1).select(F.inline(F.from_json(F.lit(text), f"array<struct<{fields}>>")))
-
-
-def _table_schema(columns: Columns) -> StructType:
-    from pyspark.sql.types import ArrayType, FloatType, StringType, StructField, StructType
-
-    texts = [StructField(name, StringType()) for name in ("origin", "target")]
-    vectors = [
-        StructField(
-            name, ArrayType(FloatType()), metadata={"output": columns.labels()[name], "length": length}
-        )
-        for name, length in zip(columns.names, columns.lengths)
-    ]
-    outcome = [StructField(name, StringType()) for name in ("status", "error")]
-    return StructType([*texts, *vectors, *outcome])
-
-
-def _as_tuple(words: list[str] | None) -> tuple[str, ...] | None:
-    return None if words is None else tuple(words)

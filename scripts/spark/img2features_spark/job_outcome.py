@@ -1,0 +1,28 @@
+"""What a run of the job comes to, and whether that is good enough."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+
+from .errors import Img2FeaturesError
+from .reducer import Reducer
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Images with vectors and without, and the reducer of each column of vectors that has one."""
+
+    extracted: int
+    rejected: int
+    reducers: dict[str, Reducer]
+
+
+def expect_few_bad(bad: int, discovered: int, options: argparse.Namespace, reasons: str) -> None:
+    """Raises `Img2FeaturesError` above --max-bad; `reasons` is where they can be read."""
+    limit, is_share = options.most_bad
+    if bad > (limit * discovered if is_share else limit):
+        raise Img2FeaturesError(
+            f"Expected at most {options.max_bad} rejected images but found {bad} of {discovered};"
+            f" their reasons are in {reasons}."
+        )

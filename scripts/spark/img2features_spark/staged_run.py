@@ -1,0 +1,100 @@
+"""The job's work on many rows: vectors are staged as Parquet, and Spark fits, sorts and writes."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from .errors import Img2FeaturesError
+from .extraction import Extraction, rejected, rows
+from .fit import fit_reducer, transform
+from .hadoop_files import HadoopFolder
+from .job_outcome import Outcome, expect_few_bad
+from .job_reducers import reducers_for, write_reducers
+from .progress_line import ProgressLine
+from .reducer import Reducer
+from .table_files import write_formats
+from .table_layout import TableLayout, count_parts
+from .worker_task import Columns
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+STATE = ".img2features"
+_STAGED = f"{STATE}/vectors"
+
+
+def run_staged(
+    extraction: Extraction,
+    columns: Columns,
+    out: HadoopFolder,
+    options: argparse.Namespace,
+    progress: ProgressLine,
+) -> Outcome:
+    """Extracts, fits and writes; memory does not grow with the number of images, here or on the driver."""
+    spark = extraction.table.sparkSession
+    with progress.phase("extract"):
+        extraction.table.write.mode("overwrite").parquet(out.path(_STAGED))
+        staged = spark.read.schema(extraction.table.schema).parquet(out.path(_STAGED))
+        extracted, bad = _count(staged, len(extraction.listed))
+        expect_few_bad(bad, len(extraction.listed), options, out.path(_STAGED))
+    good = rows(staged)
+    with progress.phase("reduce"):
+        reducers = reducers_for(
+            spark,
+            columns,
+            options,
+            lambda name, fit: fit_reducer(
+                good, fit.k, column=name, standardize=fit.standardize, center=fit.center
+            ),
+        )
+    with progress.phase("write"):
+        _write(good, extracted, columns, reducers, out, options)
+        write_reducers(out, columns, reducers)
+        out.write("rejected.jsonl", _rejected_lines(staged))
+    return Outcome(extracted, bad, reducers)
+
+
+def _count(staged: DataFrame, discovered: int) -> tuple[int, int]:
+    """Rows with vectors, and without: every file is one row, and every origin is there once."""
+    from pyspark.sql import functions as F
+
+    found = staged.agg(
+        F.count("*").alias("rows"),
+        F.count_distinct("origin").alias("origins"),
+        F.coalesce(F.sum(F.expr("CAST(status <> 'ok' AS long)")), F.lit(0)).alias("rejected"),
+    ).first()
+    assert found
+    if not found["rows"] == found["origins"] == discovered:
+        raise Img2FeaturesError(
+            f"Expected {discovered} rows, one for each file, but found {found['rows']}"
+            f" of {found['origins']} origins. Was the input changed meanwhile?"
+        )
+    return found["rows"] - found["rejected"], found["rejected"]
+
+
+def _write(
+    good: DataFrame,
+    extracted: int,
+    columns: Columns,
+    reducers: dict[str, Reducer],
+    out: HadoopFolder,
+    options: argparse.Namespace,
+) -> None:
+    layout = TableLayout.of(columns, reducers)
+    table = good
+    for name, reducer in reducers.items():
+        table = transform(table, reducer, column=name)
+    chosen = table.select(*(f"`{name}`" for name in layout.order))
+    parts = count_parts(extracted, columns)
+    ordered = chosen.repartitionByRange(parts, "origin").sortWithinPartitions("origin")
+    if len(options.formats) > 1:
+        ordered = ordered.persist()
+    write_formats(ordered, out, options.formats, layout)
+
+
+def _rejected_lines(staged: DataFrame) -> Iterator[bytes]:
+    for row in rejected(staged).sort("origin").toLocalIterator():
+        yield json.dumps(row.asDict(), ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
