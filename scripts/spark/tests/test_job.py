@@ -5,20 +5,22 @@ from __future__ import annotations
 import csv
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from conftest import CLI, HERE, expect_none_left, fake, img2features, long_form
+from conftest import CLI, HERE, expect_none_left, fake, img2features, long_form, processes
 
 SUBMIT = Path(sys.executable).parent / "spark-submit"
 
 
-def submit(*arguments: object, command: list[str] = CLI) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
+def start(*arguments: object, command: list[str]) -> subprocess.Popen[str]:
+    return subprocess.Popen(
         [
             *(str(SUBMIT), "--master", "local[2]", "--driver-memory", "2g"),
             *("--conf", "spark.ui.enabled=false", str(HERE.parent / "job.py")),
@@ -26,10 +28,16 @@ def submit(*arguments: object, command: list[str] = CLI) -> subprocess.Completed
         ],
         env={**os.environ, "IMG2FEATURES": " ".join(command)},
         # spark-submit gives both of the program's outputs as one, on stdout.
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=300,
     )
+
+
+def submit(*arguments: object, command: list[str] = CLI) -> subprocess.CompletedProcess[str]:
+    with start(*arguments, command=command) as running:
+        stdout, stderr = running.communicate(timeout=300)
+    return subprocess.CompletedProcess(running.args, running.returncode, stdout, stderr)
 
 
 @pytest.fixture(scope="module")
@@ -142,3 +150,19 @@ def test_a_failing_worker_fails_the_job_with_its_words(files, tmp_path):
     assert "Traceback" not in done.stdout
     assert not (tmp_path / "out" / "_SUCCESS").exists()
     expect_none_left("exit-after=3")
+
+
+def test_a_job_that_is_stopped_leaves_neither_a_table_nor_a_process(files, tmp_path):
+    out = tmp_path / "out"
+    with start(files, "--mode", "pixels", "--out", out, command=fake("slow=60")) as running:
+        end = time.monotonic() + 60
+        while not processes("slow=60") and running.poll() is None and time.monotonic() < end:
+            time.sleep(0.1)
+        # The JVM of spark-submit has the same words on its command line as the program that it starts.
+        (driver,) = (pid for pid in processes(str(out)) if pid != running.pid)
+        os.kill(driver, signal.SIGTERM)
+        stdout, _ = running.communicate(timeout=120)
+    assert running.returncode == 130, stdout
+    assert "Interrupted; nothing is complete." in stdout
+    assert not out.exists() or not (out / "_SUCCESS").exists()
+    expect_none_left("slow=60")
