@@ -55,8 +55,13 @@ def csv_text(text: str) -> str:
 
 
 def _numbers(column: pa.Array) -> Sequence[str]:
-    """A list array's numbers with commas, each the shortest text that reads back as the same value."""
+    """A list array's numbers with commas, each the shortest text that reads back as the same value.
+
+    Always with a point or an exponent: a reader that guesses types must not take floats for integers.
+    """
     texts = column.flatten().cast(pa.string())
+    endings = pc.if_else(pc.match_substring_regex(texts, r"^-?\d+$"), ".0", "")
+    texts = pc.binary_join_element_wise(texts, endings, text_array([""])[0])
     # From 0 on, also where the array is a slice.
     offsets = pc.subtract(column.offsets, column.offsets[0])
     return pc.binary_join(pa.ListArray.from_arrays(offsets, texts), text_array([","])[0]).to_pylist()

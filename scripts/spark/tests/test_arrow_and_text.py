@@ -67,7 +67,8 @@ def test_lines_hold_the_shortest_text_of_each_number():
             found = json.loads(line)
             assert list(found) == list(row) and found["origin"] == row["origin"]
             np.testing.assert_array_equal(np.array(found["vectors"], np.float32), row["vectors"])
-    assert csv_lines(_batch())[0] == "a,x,1,0.1"
+    assert csv_lines(_batch())[0] == "a,x,1.0,0.1"
+    assert '"vectors":[1.0,0.1]' in json_lines(_batch())[0]
     assert [line.split(",")[0] for line in csv_lines(_batch())] == ["a", '"b"""', "'=ü"]
     doubles = np.random.default_rng(1).normal(size=(50, 3))
     batch = pa.RecordBatch.from_arrays([list_array(doubles, np.ones(50, bool))], ["values"])
