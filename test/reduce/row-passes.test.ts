@@ -4,6 +4,7 @@ import {
   createNativeColumnKernel,
   createSimdColumnKernel,
 } from '../../src/reduce/kernels/column-kernel.ts';
+import { nativeKernels } from '../../src/reduce/kernels/native-kernels.ts';
 import {
   createPack,
   createPlainPack,
@@ -14,7 +15,6 @@ import { createNativeRowKernel, PanelRowKernel } from '../../src/reduce/kernels/
 import { bufferOf, createSharedMemory } from '../../src/reduce/kernels/shared-memory.ts';
 import { passOperator } from '../../src/reduce/passes/pass-operator.ts';
 import { PASS_LIMITS, type RowPasses as Passes } from '../../src/reduce/passes/row-passes.ts';
-import { nativeKernels } from '../../src/runtime/kernels.ts';
 import { blocksOf, randomRows, worst } from './feature-rows.ts';
 
 // Threads start from what is built.

@@ -1,9 +1,9 @@
 import { expect, test, vi } from 'vitest';
 import { createNativeKernel } from '../../src/reduce/kernels/create-kernel.ts';
+import { nativeKernels } from '../../src/reduce/kernels/native-kernels.ts';
 import { createPlainKernel } from '../../src/reduce/kernels/plain-kernel.ts';
 import { createSharedMemory } from '../../src/reduce/kernels/shared-memory.ts';
 import { createSharedSimdKernel, createSimdKernel } from '../../src/reduce/kernels/simd-kernel.ts';
-import { nativeKernels } from '../../src/runtime/kernels.ts';
 import { randomRows } from './feature-rows.ts';
 
 for (const [name, create] of [
@@ -49,7 +49,7 @@ test('the plain kernel takes over where neither the addon nor the memory of the 
   vi.stubEnv('IMG2FEATURES_CACHE', '/nowhere');
   vi.resetModules();
   const { createKernel } = await import('../../src/reduce/kernels/create-kernel.ts');
-  const { whyNoKernels } = await import('../../src/runtime/kernels.ts');
+  const { whyNoKernels } = await import('../../src/reduce/kernels/native-kernels.ts');
   expect(whyNoKernels()).not.toBe(undefined);
   const memory = vi.spyOn(WebAssembly, 'Memory').mockImplementation(() => {
     throw new RangeError('could not allocate memory');

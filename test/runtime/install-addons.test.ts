@@ -2,6 +2,7 @@ import { readdir } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import type { NativeKernels } from '../../src/reduce/kernels/native-kernels.ts';
 import {
   ADDON_NAMES,
   addonSources,
@@ -13,7 +14,6 @@ import {
 import { findCompiler } from '../../src/runtime/install/compile-addon.ts';
 import { installAddons } from '../../src/runtime/install/install-addons.ts';
 import type { OnStep } from '../../src/runtime/install/setup-step.ts';
-import type { NativeKernels } from '../../src/runtime/kernels.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
 import { fakeBin, fakeCompiler } from './fake-tools.ts';
 

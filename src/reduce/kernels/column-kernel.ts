@@ -1,4 +1,4 @@
-import { type NativeKernels, nativeKernels } from '../../runtime/kernels.ts';
+import { type NativeKernels, nativeKernels } from './native-kernels.ts';
 import { encodeColumns, QUAD } from './row-kernel-code.ts';
 
 /** Sums of columns, [dims] each, and the step that adds rows. */

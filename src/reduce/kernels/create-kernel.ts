@@ -1,4 +1,4 @@
-import { type NativeKernels, nativeKernels } from '../../runtime/kernels.ts';
+import { type NativeKernels, nativeKernels } from './native-kernels.ts';
 import { createPlainKernel } from './plain-kernel.ts';
 import { bufferOf, type SharedMemory } from './shared-memory.ts';
 import { createSharedSimdKernel, createSimdKernel } from './simd-kernel.ts';
@@ -32,10 +32,5 @@ export function createSharedKernel(memory: SharedMemory, native = nativeKernels(
 
 /** By the addon: four doubles at a time, the same bits. */
 export function createNativeKernel(memory: Float64Array, native: NativeKernels): TileKernel {
-  return {
-    memory,
-    multiply(a, aStep, b, bStep, bGroupStep, groups, depth, c, cStep) {
-      native.multiply(memory, a, aStep, b, bStep, bGroupStep, groups, depth, c, cStep);
-    },
-  };
+  return { memory, multiply: (...places) => native.multiply(memory, ...places) };
 }

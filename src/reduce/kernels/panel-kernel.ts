@@ -1,5 +1,5 @@
-import { nativeKernels } from '../../runtime/kernels.ts';
 import { encodeModule, f64x2, i32, local, MOST_PAGES } from '../../wasm/wasm-encoder.ts';
+import { nativeKernels } from './native-kernels.ts';
 import { bufferOf, type SharedMemory } from './shared-memory.ts';
 
 /**

@@ -1,4 +1,4 @@
-import { type NativeKernels, nativeKernels } from '../../runtime/kernels.ts';
+import { type NativeKernels, nativeKernels } from './native-kernels.ts';
 import { plainBack, plainProject, type RowRun } from './plain-row-kernel.ts';
 import { encodeBack, encodeProject, LANES, QUAD } from './row-kernel-code.ts';
 import { bufferOf, type SharedMemory } from './shared-memory.ts';

@@ -1,35 +1,14 @@
 /** The kernels of the PCA as an addon (native/reduce). */
-import { type LoadedAddon, loadAddon } from './addons.ts';
+import { type LoadedAddon, loadAddon } from '../../runtime/addons.ts';
+import type { Pack } from './panel-kernel.ts';
+import type { TileKernel } from './tile-kernel.ts';
 
 /** What native/reduce/addon.cc exports; places and steps count elements of the arrays given. */
 export interface NativeKernels {
   /** Whether this CPU has the instructions. */
   readonly isSupported: boolean;
-  /** See tile-kernel.ts. */
-  multiply(
-    memory: Float64Array,
-    a: number,
-    aStep: number,
-    b: number,
-    bStep: number,
-    bGroupStep: number,
-    groups: number,
-    depth: number,
-    c: number,
-    cStep: number,
-  ): void;
-  /** See panel-kernel.ts. */
-  pack(
-    floats: Float32Array,
-    doubles: Float64Array,
-    rows: number,
-    rowStep: number,
-    count: number,
-    shift: number,
-    groups: number,
-    to: number,
-    groupStep: number,
-  ): void;
+  multiply(memory: Float64Array, ...places: Parameters<TileKernel['multiply']>): void;
+  pack(floats: Float32Array, doubles: Float64Array, ...places: Parameters<Pack>): void;
   /** See row-kernel.ts. */
   addRows(
     floats: Float32Array,
