@@ -58,8 +58,10 @@ export const SLOT = {
   firstRow: 7,
   /** Tasks done in this turn: what the coordinator waits on. */
   done: 8,
+  /** For each thread the task that it works on, counted from 1; 0 where it has none. */
+  inHand: 9,
   /** For each task the turn in which it was done. */
-  tasksDone: 9,
+  tasksDone: 9 + MOST_THREADS,
 } as const;
 
 export const JOB = {

@@ -16,7 +16,8 @@ export class PassThreads {
   private readonly taker: TaskTaker;
   private readonly threads: Worker[];
   private turn = 0;
-  private living = 0;
+  /** Numbers of threads that have ended. */
+  private readonly ended: number[] = [];
 
   /** @param count threads, with this one. */
   constructor(share: PassShare, count: number) {
@@ -51,11 +52,11 @@ export class PassThreads {
     for (;;) {
       const done = Atomics.load(control, SLOT.done);
       if (done >= tasks) return;
-      if (this.living === 0) {
-        for (let task = 0; task < tasks; task++) {
-          if (Atomics.load(control, SLOT.tasksDone + task) !== turn) this.taker.run(task, turn);
+      for (const number of this.ended) {
+        const task = Atomics.exchange(control, SLOT.inHand + number, 0) - 1;
+        if (task >= 0 && Atomics.load(control, SLOT.tasksDone + task) !== turn) {
+          this.taker.run(task, turn);
         }
-        return;
       }
       Atomics.wait(control, SLOT.done, done, POLL_MS);
       await setImmediate();
@@ -66,11 +67,10 @@ export class PassThreads {
     const thread = new Worker(new URL('./pass-worker.js', import.meta.url), {
       workerData: { share: this.share, thread: number },
     });
-    this.living++;
     thread.unref();
     // A thread that cannot be had or that dies leaves its work to the others.
     thread.on('error', () => {});
-    thread.on('exit', () => this.living--);
+    thread.on('exit', () => this.ended.push(number));
     return thread;
   }
 }

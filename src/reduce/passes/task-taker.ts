@@ -17,6 +17,7 @@ import { ScatterBlocks } from './scatter-blocks.ts';
 export class TaskTaker {
   private readonly share: PassShare;
   private readonly control: Int32Array;
+  private readonly inHand: number;
   private readonly kernel: RowKernel;
   private readonly matrix: SymmetricMatrix;
   private readonly blocks: ScatterBlocks;
@@ -24,6 +25,7 @@ export class TaskTaker {
   constructor(share: PassShare, thread: number) {
     this.share = share;
     this.control = controlOf(share);
+    this.inHand = SLOT.inHand + thread;
     this.kernel = createRowKernel(share.memory, scratchOf(thread));
     this.matrix = matrixOf(share);
     this.blocks = new ScatterBlocks(share, this.matrix.kernel, thread);
@@ -36,7 +38,9 @@ export class TaskTaker {
     const task = ticket % TURN;
     if (Math.floor(ticket / TURN) !== turn || task >= control[SLOT.tasks]!) return false;
     if (Atomics.compareExchange(control, SLOT.ticket, ticket, ticket + 1) === ticket) {
+      Atomics.store(control, this.inHand, task + 1);
       this.run(task, turn);
+      Atomics.store(control, this.inHand, 0);
     }
     return true;
   }
