@@ -62,15 +62,21 @@ export function addonPath(name: AddonName, { hash }: NativeSources): string {
 /** Path of the addon, where it is built. */
 export function findAddon(name: AddonName): string | undefined {
   const sources = addonSources(name);
-  const path = sources && addonPath(name, sources);
-  return path !== undefined && existsSync(path) ? path : undefined;
+  return sources && findBuilt(name, sources);
+}
+
+/** The same for who has the sources already: telling them takes reading all of them. */
+export function findBuilt(name: AddonName, sources: NativeSources): string | undefined {
+  const path = addonPath(name, sources);
+  return existsSync(path) ? path : undefined;
 }
 
 /** Whether `setup` has something to compile here. */
 export function lacksAddons(): boolean {
-  return ADDON_NAMES.some(
-    (name) => addonSources(name) !== undefined && findAddon(name) === undefined,
-  );
+  return ADDON_NAMES.some((name) => {
+    const sources = addonSources(name);
+    return sources !== undefined && findBuilt(name, sources) === undefined;
+  });
 }
 
 export interface LoadedAddon<T> {
@@ -85,9 +91,18 @@ export function loadAddon<T>(
   check: (addon: T) => string | undefined,
 ): LoadedAddon<T> {
   const { platforms }: AddonPlan = ADDONS[name];
-  if (addonSources(name) === undefined) return { why: `it is for ${platforms.join(' and ')} only` };
-  const path = findAddon(name);
+  const sources = addonSources(name);
+  if (sources === undefined) return { why: `it is for ${platforms.join(' and ')} only` };
+  const path = findBuilt(name, sources);
   if (path === undefined) return { why: '`img2features setup` has not built it here' };
+  return requireAddon(path, check);
+}
+
+/** Loads any addon of ours; what it says itself, or the check throws, is the reason where it fails. */
+export function requireAddon<T>(
+  path: string,
+  check: (addon: T) => string | undefined,
+): LoadedAddon<T> {
   try {
     const addon = createRequire(import.meta.url)(path) as T;
     const why = check(addon);

@@ -4,8 +4,8 @@
  * another file, and one that is there is whole and the right one.
  */
 import { stat } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
+import { requireAddon } from './addons.ts';
 import { nativeSources } from './native-sources.ts';
 import type { PlatformKey } from './runtime-platform.ts';
 import type { TensorFlowRuntime } from './tensorflow-runtime.ts';
@@ -55,15 +55,12 @@ export function loadOperations(
   if (path === undefined) {
     return '`img2features setup` has not built the operations for them here';
   }
-  try {
-    const addon = createRequire(import.meta.url)(path) as OperationsAddon;
+  return requireAddon<OperationsAddon>(path, (addon) => {
     if (!addon.isSupported) return 'this CPU lacks AVX2 or FMA';
     if (addon.hasWiderRegisters && !isAsked) {
       return 'this CPU has AVX-512, on which they were never measured (--conv winograd takes them)';
     }
     addon.register(threads);
     return undefined;
-  } catch (error) {
-    return String(error instanceof Error ? error.message : error).split('\n', 1)[0]!;
-  }
+  }).why;
 }

@@ -9,7 +9,7 @@ import {
   addonPath,
   addonSources,
   addonsDir,
-  findAddon,
+  findBuilt,
 } from '../addons.ts';
 import { findCompiler } from './compile-addon.ts';
 import { compileNative } from './compile-native.ts';
@@ -43,7 +43,7 @@ async function installAddon(
   { force = false, onStep, signal }: AddonOptions,
 ): Promise<string | undefined> {
   const sources = addonSources(name);
-  if (sources === undefined || (!force && findAddon(name) !== undefined)) return undefined;
+  if (sources === undefined || (!force && findBuilt(name, sources) !== undefined)) return undefined;
   const { what, compilerArgs } = ADDONS[name];
   const path = addonPath(name, sources);
   const target = { sources: sources.files, path, what, args: compilerArgs };
