@@ -1,7 +1,7 @@
 import { RecordBatchFileWriter, Schema } from 'apache-arrow';
 import type { OutputFile, WrittenFile } from '../storage/output-store.ts';
 import { emptyBatch, type FeatureSchema } from './features-table.ts';
-import { METADATA_KEY, partName, type Sink, type SinkContext } from './sink.ts';
+import { METADATA_KEY, partName, provenanceJson, type Sink, type SinkContext } from './sink.ts';
 
 /**
  * Arrow IPC files, which is what Feather version 2 is: one for each part, a record batch for each shard, not
@@ -54,8 +54,8 @@ class FileWriter extends RecordBatchFileWriter {
 
   constructor({ arrow }: FeatureSchema, metadata: Readonly<Record<string, string>>) {
     super();
-    const provenance = JSON.stringify(Object.fromEntries(Object.entries(metadata).sort()));
-    this.reset(undefined, new Schema(arrow.fields, new Map([[METADATA_KEY, provenance]])));
+    const provenance = new Map([[METADATA_KEY, provenanceJson(metadata)]]);
+    this.reset(undefined, new Schema(arrow.fields, provenance));
   }
 
   override write(batch: Parameters<RecordBatchFileWriter['write']>[0]): void {

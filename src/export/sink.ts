@@ -26,6 +26,11 @@ export interface SinkContext {
 /** The key of a file's provenance, in formats that have keys. */
 export const METADATA_KEY = 'img2features';
 
+/** Provenance as one text: two runs of the same give the same bytes. */
+export function provenanceJson(metadata: Readonly<Record<string, string>>): string {
+  return JSON.stringify(Object.fromEntries(Object.entries(metadata).sort()));
+}
+
 /** `parquet/part-00007.parquet` */
 export function partName(format: string, index: number): string {
   return `${format}/part-${String(index).padStart(5, '0')}.${format}`;

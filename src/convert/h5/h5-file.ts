@@ -2,6 +2,9 @@ import { Worker } from 'node:worker_threads';
 import { ModelError } from '../../errors.ts';
 import type { H5Group, H5Reply, ReadRequest } from './h5-inventory.ts';
 
+/** Threads start from built JavaScript. */
+const THREAD = new URL('../../../dist/convert/h5/h5-worker.js', import.meta.url);
+
 /** A healthy disk answers in milliseconds; past this the library has lost itself in the file. */
 const DEFAULT_TIMEOUT_MS = 60_000;
 
@@ -66,7 +69,7 @@ class Reader {
 
   constructor(path: string, options: H5Options) {
     this.#options = options;
-    this.#worker = new Worker(workerUrl(), {
+    this.#worker = new Worker(THREAD, {
       workerData: { path },
       // h5wasm prints HDF5's error stack: the user gets one sentence instead.
       stdout: true,
@@ -129,12 +132,4 @@ class Reader {
       reject(error);
     }
   }
-}
-
-/** Threads start from built code: under a test runner this file is src/…/h5-file.ts. */
-function workerUrl(): URL {
-  const here = import.meta.url;
-  return here.endsWith('.ts')
-    ? new URL(here.replace(/\/src\/convert\/h5\/[^/]*$/, '/dist/convert/h5/h5-worker.js'))
-    : new URL('./h5-worker.js', here);
 }

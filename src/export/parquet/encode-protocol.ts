@@ -23,3 +23,8 @@ export type EncodeReply =
   /** All bytes of the file were sent; what the library's memory has grown to. */
   | { readonly kind: 'ended'; readonly memoryBytes: number }
   | { readonly kind: 'failed'; readonly message: string };
+
+/** What can be handed over with the bytes in place of a copy: their buffer, where nobody shares it. */
+export function ownBuffer(bytes: Uint8Array<ArrayBuffer>): ArrayBuffer[] {
+  return bytes.byteLength === bytes.buffer.byteLength ? [bytes.buffer] : [];
+}

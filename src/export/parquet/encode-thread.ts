@@ -9,7 +9,12 @@ import {
   WriterPropertiesBuilder,
   wasmMemory,
 } from 'parquet-wasm';
-import type { EncodeReply, EncodeRequest, ParquetLayout } from './encode-protocol.ts';
+import {
+  type EncodeReply,
+  type EncodeRequest,
+  ownBuffer,
+  type ParquetLayout,
+} from './encode-protocol.ts';
 
 // The entry of the thread that encodes Parquet: parquet-wasm takes batches as Arrow IPC and streams the file back
 // as it goes.
@@ -51,8 +56,7 @@ async function sendBytes(
 ): Promise<void> {
   const chunks = await transformParquetStream(batches, properties);
   for await (const bytes of chunks as unknown as AsyncIterable<Uint8Array<ArrayBuffer>>) {
-    const isOwn = bytes.byteLength === bytes.buffer.byteLength;
-    reply({ kind: 'bytes', bytes }, isOwn ? [bytes.buffer] : []);
+    reply({ kind: 'bytes', bytes }, ownBuffer(bytes));
   }
 }
 

@@ -1,9 +1,17 @@
 import { Worker } from 'node:worker_threads';
 import { ExportError } from '../../errors.ts';
-import type { EncodeReply, EncodeRequest, ParquetLayout } from './encode-protocol.ts';
+import {
+  type EncodeReply,
+  type EncodeRequest,
+  ownBuffer,
+  type ParquetLayout,
+} from './encode-protocol.ts';
 
 /** Batches given to the thread and not yet taken; what they cost in memory is the caller's choice of size. */
 const IN_FLIGHT = 2;
+
+/** Threads start from built JavaScript. */
+const THREAD = new URL('../../../dist/export/parquet/encode-thread.js', import.meta.url);
 
 /** Takes the next bytes of a file; resolves when they may be forgotten. */
 export type WriteBytes = (bytes: Uint8Array) => Promise<void>;
@@ -25,7 +33,7 @@ export class ParquetEncoder {
   #wake: () => void = () => {};
 
   constructor() {
-    this.#worker = new Worker(threadUrl());
+    this.#worker = new Worker(THREAD);
     this.#worker.on('message', (reply: EncodeReply) => this.#hear(reply));
     this.#worker.on('error', ({ message }) => this.#fail(encodeError(message)));
     this.#worker.on('exit', () => this.#fail(encodeError('the encoding thread stopped')));
@@ -44,8 +52,7 @@ export class ParquetEncoder {
   async add(ipc: Uint8Array<ArrayBuffer>): Promise<void> {
     await this.#until(() => this.#inFlight < IN_FLIGHT);
     this.#inFlight++;
-    const isOwn = ipc.byteLength === ipc.buffer.byteLength;
-    this.#post({ kind: 'batch', ipc }, isOwn ? [ipc.buffer] : []);
+    this.#post({ kind: 'batch', ipc }, ownBuffer(ipc));
     await this.#written;
   }
 
@@ -103,14 +110,4 @@ export class ParquetEncoder {
 
 function encodeError(found: string): ExportError {
   return new ExportError(`Expected to encode Parquet but found: ${found}.`);
-}
-
-/** Threads start from built JavaScript. */
-function threadUrl(): URL {
-  const here = import.meta.url;
-  return here.endsWith('.ts')
-    ? new URL(
-        here.replace(/\/src\/export\/parquet\/[^/]*$/, '/dist/export/parquet/encode-thread.js'),
-      )
-    : new URL('./encode-thread.js', here);
 }

@@ -2,7 +2,7 @@ import { type RecordBatch, Table, tableToIPC } from 'apache-arrow';
 import type { OutputFile, WrittenFile } from '../../storage/output-store.ts';
 import type { FeatureColumn } from '../column-names.ts';
 import { emptyBatch } from '../features-table.ts';
-import { METADATA_KEY, partName, type Sink, type SinkContext } from '../sink.ts';
+import { METADATA_KEY, partName, provenanceJson, type Sink, type SinkContext } from '../sink.ts';
 import type { ParquetLayout } from './encode-protocol.ts';
 import { ParquetEncoder } from './parquet-encoder.ts';
 
@@ -31,12 +31,9 @@ export function openParquetSink({ store, schema, metadata }: SinkContext): Sink 
       kind === 'origin' || kind === 'target' ? [name] : [],
     ),
     rowGroupRows: Math.max(1, Math.floor(ROW_GROUP_BYTES / rowBytes)),
-    metadata: {
-      [METADATA_KEY]: JSON.stringify(Object.fromEntries(Object.entries(metadata).sort())),
-    },
+    metadata: { [METADATA_KEY]: provenanceJson(metadata) },
   };
-  prepareEncoder();
-  const encoder = ready!;
+  const encoder = ready ?? new ParquetEncoder();
   ready = undefined;
   const files: WrittenFile[] = [];
   let file: OutputFile | undefined;
