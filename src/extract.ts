@@ -92,7 +92,6 @@ export async function extract(
     const done = countDone(run, onEvent);
     const progress = new Progress({ ...done, maxBad: options.maxBad, onEvent });
     const pixelOptions = decodeOptions(options, extractor.inputSize);
-    const guard = { imageTimeoutMs, journalDir: run.dir, ready };
     const setAside = await findCrashers(run.dir, {
       source,
       manifest,
@@ -102,7 +101,8 @@ export async function extract(
       signal,
       onEvent,
     });
-    const pool = new DecodePool(pixelOptions, options.workers, { ...guard, setAside });
+    const guard = { imageTimeoutMs, journalDir: run.dir, setAside, ready };
+    const pool = new DecodePool(pixelOptions, options.workers, guard);
     closing.push(() => pool.close());
     const kept = saved?.fitting ?? (await update?.keptReducers(extractor.outputs));
     const fitting = kept ?? new ReducerFitting(store, extractor.outputs, options, signal);

@@ -1,5 +1,8 @@
 import { DecodeThread } from './decode-thread.ts';
 
+/** A pool starts further ones when there is work for them: ten images need no 64 threads. */
+const MOST = 4;
+
 /**
  * Threads that load their code while nobody knows yet what they will decode: a listing keeps one core busy, and
  * the others have nothing to do.
@@ -7,9 +10,13 @@ import { DecodeThread } from './decode-thread.ts';
 export class ReadyThreads {
   readonly #threads: DecodeThread[];
 
-  /** @param imageTimeoutMs as the pool that takes them has it */
-  constructor(count: number, imageTimeoutMs: number) {
-    this.#threads = Array.from({ length: count }, () => new DecodeThread(imageTimeoutMs));
+  /**
+   * @param workers threads that the pool may have
+   * @param imageTimeoutMs as the pool that takes them has it
+   */
+  constructor(workers: number, imageTimeoutMs: number) {
+    const length = Math.min(workers, MOST);
+    this.#threads = Array.from({ length }, () => new DecodeThread(imageTimeoutMs));
   }
 
   /** One that is alive, the taker's to close; undefined when none is left. */
