@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -13,10 +12,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from .arrow_arrays import numbers_of, take_rows
-from .errors import Img2FeaturesError
 from .fit_moments import fit_rows
 from .hadoop_files import HadoopFolder
-from .job_outcome import Outcome, expect_few_bad
+from .job_outcome import Outcome, expect_few_bad, other_rows, rejected_line
 from .job_reducers import reducers_for, write_reducers
 from .progress_line import ProgressLine
 from .reducer import Reducer
@@ -76,10 +74,7 @@ def _expect_origins(table: pa.Table, origins: Sequence[str]) -> None:
     wanted = sorted(origins, key=lambda origin: origin.encode())
     found = table["origin"].to_pylist()
     if found != wanted:
-        raise Img2FeaturesError(
-            f"Expected {len(wanted)} rows, one for each file, but found {len(found)}"
-            f" of {len(set(found))} origins. Was the input changed meanwhile?"
-        )
+        raise other_rows(len(wanted), len(found), len(set(found)))
 
 
 def _reduced(column: pa.ChunkedArray, reducer: Reducer) -> pa.Array:
@@ -140,5 +135,4 @@ def _encoded(part: pa.RecordBatch, lines_of: Callable[[pa.RecordBatch], list[str
 
 def _rejected_lines(bad: pa.Table) -> Iterator[bytes]:
     for row in bad.select(["origin", "status", "error"]).to_pylist():
-        line = {"origin": row["origin"], "reason": row["status"], "message": row["error"]}
-        yield json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+        yield rejected_line(row["origin"], row["status"], row["error"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from dataclasses import dataclass
 
 from .errors import Img2FeaturesError
@@ -26,3 +27,17 @@ def expect_few_bad(bad: int, discovered: int, options: argparse.Namespace, reaso
             f"Expected at most {options.max_bad} rejected images but found {bad} of {discovered};"
             f" their reasons are in {reasons}."
         )
+
+
+def other_rows(wanted: int, found: int, origins: int) -> Img2FeaturesError:
+    """What to raise where the rows are not one for each file."""
+    return Img2FeaturesError(
+        f"Expected {wanted} rows, one for each file, but found {found}"
+        f" of {origins} origins. Was the input changed meanwhile?"
+    )
+
+
+def rejected_line(origin: str, reason: str, message: str) -> bytes:
+    """A line of rejected.jsonl."""
+    line = {"origin": origin, "reason": reason, "message": message}
+    return json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"

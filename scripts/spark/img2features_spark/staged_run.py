@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from .errors import Img2FeaturesError
 from .extraction import Extraction, rejected, rows
 from .fit import fit_reducer, transform
 from .hadoop_files import HadoopFolder
-from .job_outcome import Outcome, expect_few_bad
+from .job_outcome import Outcome, expect_few_bad, other_rows, rejected_line
 from .job_reducers import reducers_for, write_reducers
 from .progress_line import ProgressLine
 from .reducer import Reducer
@@ -68,10 +66,7 @@ def _count(staged: DataFrame, discovered: int) -> tuple[int, int]:
     ).first()
     assert found
     if not found["rows"] == found["origins"] == discovered:
-        raise Img2FeaturesError(
-            f"Expected {discovered} rows, one for each file, but found {found['rows']}"
-            f" of {found['origins']} origins. Was the input changed meanwhile?"
-        )
+        raise other_rows(discovered, found["rows"], found["origins"])
     return found["rows"] - found["rejected"], found["rejected"]
 
 
@@ -97,4 +92,4 @@ def _write(
 
 def _rejected_lines(staged: DataFrame) -> Iterator[bytes]:
     for row in rejected(staged).sort("origin").toLocalIterator():
-        yield json.dumps(row.asDict(), ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+        yield rejected_line(row["origin"], row["reason"], row["message"])
