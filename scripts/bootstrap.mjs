@@ -57,12 +57,15 @@ function build() {
   const stamp = join(ROOT, 'dist', '.sources');
   const bundle = join('scripts', 'bundle-tensorflow.mjs');
   const library = join('scripts', 'bundle-libjpeg.mjs');
+  const wasm = join('scripts', 'build-wasm.mjs');
   const page = join('scripts', 'build-page.mjs');
   const sources = [
     'src',
     bundle,
     library,
     join('scripts', 'licenses'),
+    wasm,
+    join('native', 'wasm'),
     page,
     'tsconfig.json',
     'tsconfig.build.json',
@@ -80,6 +83,7 @@ function build() {
         ['The clean-up', join('scripts', 'remove-orphans.mjs')],
         ['esbuild', bundle],
         ['The copy of libjpeg-turbo', library],
+        ['AssemblyScript', wasm],
         ['esbuild', page],
       ];
       for (const [name, ...args] of parts) {

@@ -1,5 +1,5 @@
 import { createColumnKernel } from './kernels/column-kernel.ts';
-import { type MomentsState, notFinite } from './moments.ts';
+import { notFinite } from './moments.ts';
 
 /**
  * Mean and sum of squared deviations of each column, in float64, by Welford's recurrence on the
@@ -19,31 +19,14 @@ export class ColumnMoments {
 
   /**
    * Adds n rows.
-   * @param values [n, dims] row-major.
+   * @param values float32 [n, dims] row-major.
    * @throws RunError naming the row (counted from the first ever added) of a value that is not finite.
    */
-  add(values: Float32Array | Float64Array, n: number): void {
+  add(values: Float32Array, n: number): void {
     const { dims, kernel } = this;
     if (this.count === 0 && n > 0) kernel.origin.set(values.subarray(0, dims));
     if (!kernel.add(values, n, this.count)) throw notFinite(values, dims, 0, this.count);
     this.count += n;
-  }
-
-  /** Adds the rows that `other` has seen, as if they came after these. */
-  merge(other: ColumnMoments): void {
-    const total = this.count + other.count;
-    if (total === 0) return;
-    const { origin, means, squares } = this.kernel;
-    const theirs = other.kernel;
-    if (this.count === 0) origin.set(theirs.origin);
-    const weight = (this.count / total) * other.count;
-    for (let j = 0; j < this.dims; j++) {
-      const shift = theirs.origin[j]! - origin[j]!;
-      const delta = shift + theirs.means[j]! - means[j]!;
-      squares[j]! += theirs.squares[j]! + delta * delta * weight;
-      means[j]! += delta * (other.count / total);
-    }
-    this.count = total;
   }
 
   /** Mean of each column, [dims]. */
@@ -54,27 +37,5 @@ export class ColumnMoments {
   /** Sum of the squared deviations of each column from its mean, [dims]; exactly 0 where it is constant. */
   squares(): Float64Array {
     return this.kernel.squares.slice();
-  }
-
-  /** A copy of everything; no rows wait here. */
-  state(): MomentsState {
-    const { origin, means, squares } = this.kernel;
-    return {
-      count: this.count,
-      origin: origin.slice(),
-      mean: means.slice(),
-      scatter: squares.slice(),
-      waiting: new Float64Array(0),
-    };
-  }
-
-  /** Goes on from a state: the same bits as without the interruption. */
-  static fromState({ count, origin, mean, scatter }: MomentsState): ColumnMoments {
-    const moments = new ColumnMoments(origin.length);
-    moments.count = count;
-    moments.kernel.origin.set(origin);
-    moments.kernel.means.set(mean);
-    moments.kernel.squares.set(scatter);
-    return moments;
   }
 }

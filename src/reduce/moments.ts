@@ -5,20 +5,6 @@ import { ScatterMatrix } from './scatter-matrix.ts';
 /** Rows gathered before they are folded into the sums; part of the result's definition. */
 const PANEL_ROWS = 256;
 
-/** What has been summed so far, enough to go on as if nothing had happened. */
-export interface MomentsState {
-  /** Rows in the sums. */
-  readonly count: number;
-  /** [dims], the first row: all others are taken relative to it. */
-  readonly origin: Float64Array;
-  /** [dims], mean of the summed rows less the origin. */
-  readonly mean: Float64Array;
-  /** Sums of products of deviations from the mean: the upper triangle by rows, or the diagonal alone. */
-  readonly scatter: Float64Array;
-  /** [w, dims], rows less the origin that wait for the next panel. */
-  readonly waiting: Float64Array;
-}
-
 /**
  * Mean and scatter matrix (the sum of the outer products of the deviations from the mean) of rows
  * that come one block after the other, in float64.
@@ -71,26 +57,6 @@ export class Moments {
     }
   }
 
-  /** Adds the rows that `other` has seen, as if they came after these. `other` folds its panel. */
-  merge(other: Moments): void {
-    this.foldPanel();
-    other.foldPanel();
-    if (other.folded === 0) return;
-    if (this.folded === 0) this.origin.set(other.origin);
-    const { origin, means } = this;
-    const total = this.folded + other.folded;
-    const weight = (this.folded / total) * other.folded;
-    const deltas = other.means.map((mean, i) => other.origin[i]! - origin[i]! + mean - means[i]!);
-    for (let i = 0; i < this.dims; i++) {
-      const row = this.sums.upperRow(i);
-      const theirs = other.sums.upperRow(i);
-      const scaled = deltas[i]! * weight;
-      for (let j = 0; j < row.length; j++) row[j]! += theirs[j]! + scaled * deltas[i + j]!;
-      means[i]! += deltas[i]! * (other.folded / total);
-    }
-    this.folded = total;
-  }
-
   /** Mean of each column, [dims]. */
   mean(): Float64Array {
     this.foldPanel();
@@ -117,36 +83,6 @@ export class Moments {
   applyScatter(block: Float64Array, b: number): Float64Array {
     this.foldPanel();
     return this.sums.apply(block, b);
-  }
-
-  /** A copy of everything; waiting rows stay as they are. */
-  state(): MomentsState {
-    const { dims, waiting: rows } = this;
-    const waiting = new Float64Array(rows * dims);
-    this.eachWaiting((at, to) => {
-      waiting[to] = this.sums.memory[at]!;
-    });
-    const scatter = new Float64Array((dims * (dims + 1)) / 2);
-    for (let i = 0, at = 0; i < dims; at += dims - i, i++) scatter.set(this.sums.upperRow(i), at);
-    const { origin, means } = this;
-    return { count: this.folded, origin: origin.slice(), mean: means.slice(), scatter, waiting };
-  }
-
-  /** Goes on from a state: the same bits as without the interruption. */
-  static fromState({ count, origin, mean, scatter, waiting }: MomentsState): Moments {
-    const dims = origin.length;
-    const moments = new Moments(dims);
-    moments.folded = count;
-    moments.waiting = waiting.length / dims;
-    moments.origin.set(origin);
-    moments.means.set(mean);
-    moments.eachWaiting((at, from) => {
-      moments.sums.memory[at] = waiting[from]!;
-    });
-    for (let i = 0, at = 0; i < dims; at += dims - i, i++) {
-      moments.sums.upperRow(i).set(scatter.subarray(at, at + dims - i));
-    }
-    return moments;
   }
 
   /** Copies rows into the panel. Returns NaN when a value is not finite, else 0. */
@@ -196,13 +132,6 @@ export class Moments {
       const delta = mean - means[j]!;
       memory[end] = weight * delta;
       means[j]! += delta * (rows / total);
-    }
-  }
-
-  /** Calls with the place in the panel's memory and in a [waiting, dims] array of each waiting value. */
-  private eachWaiting(visit: (at: number, index: number) => void): void {
-    for (let i = 0; i < this.waiting; i++) {
-      for (let j = 0; j < this.dims; j++) visit(this.sums.panelAt(j) + i * TILE, i * this.dims + j);
     }
   }
 }

@@ -2,7 +2,6 @@ import { OptionError, RunError } from '../errors.ts';
 import { ColumnMoments } from './column-moments.ts';
 import type { FeatureBlock, FeatureBlocks } from './feature-blocks.ts';
 import { type FitComponentsOptions, fitComponents } from './fit-components.ts';
-import { decodeFitterState, encodeFitterState } from './fitter-state.ts';
 import { Moments } from './moments.ts';
 import { passOperator } from './passes/pass-operator.ts';
 import { isResident } from './passes/row-passes.ts';
@@ -25,8 +24,6 @@ export interface ReducerOptions {
  * are foreseen: for few components that takes far fewer products, and nothing of it slows the run.
  */
 export const SCATTER_DIMS = 512;
-/** The largest scatter matrix that is taken from others: 134 MB. */
-const MOST_SCATTER_DIMS = 4096;
 
 /** Vectors that the eigensolver holds on a scatter matrix, whose products are cheap ... */
 const SCATTER_CAPACITY = 60;
@@ -45,7 +42,7 @@ const PASS_ANGLE = 1e-9;
 export class ReducerFitter {
   readonly dims: number;
   readonly options: ReducerOptions;
-  private moments: Moments | ColumnMoments;
+  private readonly moments: Moments | ColumnMoments;
 
   /** @throws OptionError when k is not a whole number of at least 1. */
   constructor(dims: number, options: ReducerOptions) {
@@ -68,48 +65,6 @@ export class ReducerFitter {
    */
   add({ values, n }: FeatureBlock): void {
     this.moments.add(values, n);
-  }
-
-  /** All sums so far as bytes; fitter-state.ts has the layout. */
-  state(): Buffer {
-    return encodeFitterState(this.moments.state());
-  }
-
-  /**
-   * Goes on from what `state` gave, or another program wrote: the same bits as without the interruption.
-   * @throws RunError when the bytes are damaged or do not fit `dims`.
-   */
-  static fromState(bytes: Uint8Array, dims: number, options: ReducerOptions): ReducerFitter {
-    const fitter = new ReducerFitter(dims, options);
-    const state = decodeFitterState(bytes);
-    const sums = state.scatter.length;
-    const isScatter = sums === (dims * (dims + 1)) / 2 && dims <= MOST_SCATTER_DIMS;
-    const isFit = isScatter || (sums === dims && dims > SCATTER_DIMS);
-    if (state.origin.length !== dims || !isFit) {
-      throw new RunError(
-        `Expected sums of ${dims} columns for a fitter but found ${state.origin.length} columns and ${sums} sums.`,
-      );
-    }
-    fitter.moments = (isScatter ? Moments : ColumnMoments).fromState(state);
-    return fitter;
-  }
-
-  /**
-   * Adds the rows of another fitter as if they came after these; equal to one fitter up to rounding.
-   * @throws RunError when its vectors have another length.
-   */
-  merge(other: ReducerFitter): void {
-    if (this.dims !== other.dims) {
-      throw new RunError(
-        `Expected vectors of ${this.dims} values for a merge but found ${other.dims}.`,
-      );
-    }
-    if (this.moments instanceof Moments !== other.moments instanceof Moments) {
-      throw new RunError(
-        `Expected the sums of two fitters to be of one kind but found a scatter matrix and columns alone.`,
-      );
-    }
-    (this.moments as Moments).merge(other.moments as Moments);
   }
 
   /**

@@ -1,5 +1,4 @@
-import { createKernel } from './kernels/create-kernel.ts';
-import { padToTile, TILE, type TileKernel } from './kernels/tile-kernel.ts';
+import { createKernel, padToTile, TILE, type TileKernel } from './kernels/tile-kernel.ts';
 import {
   fourVectors,
   mirrorUpper,

@@ -62,14 +62,17 @@ test('a mean of 1e6 over a deviation of 1e-3 loses no more than the data have lo
   const values = Float64Array.from(noise, (value) => 1e6 + 1e-3 * value);
   const expected = twoPasses(values, 1000, 5).scatter;
   const moments = new Moments(5);
-  const columns = new ColumnMoments(5);
   moments.add(values, 1000);
-  columns.add(values, 1000);
   moments.scatter().forEach((value, at) => {
     expect(Math.abs(value / expected[0]! - expected[at]! / expected[0]!)).toBeLessThan(1e-12);
   });
+  // Columns take float32, whose steps are 0.06 there.
+  const rounded = noise.map((value) => 1e6 + 8 * value);
+  const squares = twoPasses(rounded, 1000, 5).scatter;
+  const columns = new ColumnMoments(5);
+  columns.add(rounded, 1000);
   columns.squares().forEach((value, j) => {
-    expect(Math.abs(value / expected[j * 6]! - 1)).toBeLessThan(1e-12);
+    expect(Math.abs(value / squares[j * 6]! - 1)).toBeLessThan(1e-12);
   });
 });
 
@@ -91,48 +94,6 @@ test('the cut into blocks changes no bit', () => {
   }
   expect(pieces.scatter()).toEqual(whole.scatter());
   expect(pieces.mean()).toEqual(whole.mean());
-});
-
-test('merged parts equal the whole to rounding', () => {
-  const values = randomRows(900, 6, 4);
-  const [whole, first, second] = [new Moments(6), new Moments(6), new Moments(6)];
-  whole.add(values, 900);
-  first.add(values.subarray(0, 300 * 6), 300);
-  second.add(values.subarray(300 * 6), 600);
-  first.merge(second);
-  expect(first.count).toBe(900);
-  const expected = whole.scatter();
-  first.scatter().forEach((value, at) => {
-    expect(Math.abs(value - expected[at]!)).toBeLessThan(1e-12 * expected[0]!);
-  });
-  const mean = whole.mean();
-  first.mean().forEach((value, j) => {
-    expect(Math.abs(value - mean[j]!)).toBeLessThan(1e-15);
-  });
-});
-
-test('merged columns equal the whole to rounding', () => {
-  const values = randomRows(900, 6, 4);
-  const [whole, first, second] = [new ColumnMoments(6), new ColumnMoments(6), new ColumnMoments(6)];
-  whole.add(values, 900);
-  first.add(values.subarray(0, 300 * 6), 300);
-  second.add(values.subarray(300 * 6), 600);
-  first.merge(second);
-  expect(first.count).toBe(900);
-  const expected = whole.squares();
-  first.squares().forEach((value, j) => {
-    expect(Math.abs(value / expected[j]! - 1)).toBeLessThan(1e-13);
-  });
-});
-
-test('an empty part changes nothing', () => {
-  const [moments, empty] = [new Moments(3), new Moments(3)];
-  moments.add(rows3, 3);
-  moments.merge(empty);
-  expect([...moments.scatter()]).toEqual(scatter3);
-  empty.merge(moments);
-  expect([...empty.scatter()]).toEqual(scatter3);
-  expect([...empty.mean()]).toEqual([3, 3, 3]);
 });
 
 test('a constant column has squares of exactly zero', () => {

@@ -1,14 +1,17 @@
-import {
-  COLUMN_STEP_BYTES,
-  COLUMN_STEP_TAPS,
-  encodeColumns,
-  encodeRows,
-  HEAD_BYTES,
-  LOW_BITS,
-  ROW_STEP_BYTES,
-  ROW_STEP_TAPS,
-} from './resize-simd-code.ts';
+import { startWasm } from '../../runtime/wasm-module.ts';
 import type { ResizeTaps } from './resize-taps.ts';
+
+// The form of the tables, as native/wasm/resize.ts reads it.
+/** Weights are cut in two int16: the bits above and the unsigned ones below. */
+const LOW_BITS = 12;
+/** Taps of a step of the horizontal pass, and bytes of its table: two pairs, each cut in two. */
+const ROW_STEP_TAPS = 4;
+const ROW_STEP_BYTES = 16;
+/** The same of the vertical pass: one pair. */
+const COLUMN_STEP_TAPS = 2;
+const COLUMN_STEP_BYTES = 8;
+/** Before the steps of each output position: where its window starts, in bytes, and how many steps follow. */
+const HEAD_BYTES = 8;
 
 /** Source rows that are worked on at a time, at least one; a larger row is left to the plain code. */
 const STRIP_BYTES = 1 << 20;
@@ -58,39 +61,28 @@ export function encodeTable(
 
 type Run = (...places: number[]) => void;
 
-let modules: readonly WebAssembly.Module[] | undefined;
-
 /**
  * The two passes in WebAssembly, to the same bits as the plain ones in resize-kernels.ts, with one table
  * each in place. Memory: 1 MB of source rows, the image between the passes, the result.
  */
 export class SimdResize {
-  private readonly memory: WebAssembly.Memory;
-  private readonly rows: Run;
-  private readonly columns: Run;
-  private bytes: Uint8Array;
-  private loadedRows: SimdTable | undefined;
-  private loadedColumns: SimdTable | undefined;
+  readonly #memory = new WebAssembly.Memory({ initial: 1 });
+  readonly #passes: { readonly rows: Run; readonly columns: Run };
+  #bytes = new Uint8Array(this.#memory.buffer);
+  #loadedRows: SimdTable | undefined;
+  #loadedColumns: SimdTable | undefined;
 
   /** @returns undefined where WebAssembly's vectors are not to be had. */
   static create(): SimdResize | undefined {
     try {
-      modules ??= [encodeRows(), encodeColumns()].map((code) => new WebAssembly.Module(code));
-      return new SimdResize(modules);
+      return new SimdResize();
     } catch {
       return undefined;
     }
   }
 
-  private constructor(modules: readonly WebAssembly.Module[]) {
-    this.memory = new WebAssembly.Memory({ initial: 1 });
-    const imports = { env: { memory: this.memory } };
-    const [rows, columns] = modules.map((module) => {
-      return new WebAssembly.Instance(module, imports).exports.run as Run;
-    });
-    this.rows = rows!;
-    this.columns = columns!;
-    this.bytes = new Uint8Array(this.memory.buffer);
+  private constructor() {
+    this.#passes = startWasm('resize', this.#memory);
   }
 
   /**
@@ -119,38 +111,46 @@ export class SimdResize {
     // One row more: the partner of an odd last one, and what an odd last tap reads, with weight zero.
     const betweenAt = stripAt + align((stripRows + 1) * rowBytes);
     const resultAt = betweenAt + align(betweenBytes + betweenRow);
-    if (!this.ensure(resultAt + align(outBytes))) return false;
-    this.place(rows, columns, columnsAt);
+    if (!this.#ensure(resultAt + align(outBytes))) return false;
+    this.#place(rows, columns, columnsAt);
     for (let first = 0; first < height; first += stripRows) {
       const count = Math.min(stripRows, height - first);
-      this.bytes.set(source.subarray(first * rowBytes, (first + count) * rowBytes), stripAt);
+      this.#bytes.set(source.subarray(first * rowBytes, (first + count) * rowBytes), stripAt);
       const to = betweenAt + first * betweenRow;
-      this.rows(stripAt, rowBytes, (count + 1) >> 1, 0, rows.size, to, betweenRow);
+      this.#passes.rows(stripAt, rowBytes, (count + 1) >> 1, 0, rows.size, to, betweenRow);
     }
     const strips = Math.ceil(outRowBytes / 8);
-    this.columns(betweenAt, betweenRow, columnsAt, columns.size, strips, resultAt, outRowBytes);
-    out.set(this.bytes.subarray(resultAt, resultAt + outBytes), offset);
+    this.#passes.columns(
+      betweenAt,
+      betweenRow,
+      columnsAt,
+      columns.size,
+      strips,
+      resultAt,
+      outRowBytes,
+    );
+    out.set(this.#bytes.subarray(resultAt, resultAt + outBytes), offset);
     return true;
   }
 
-  private ensure(bytes: number): boolean {
-    const missing = bytes - this.bytes.length;
+  #ensure(bytes: number): boolean {
+    const missing = bytes - this.#bytes.length;
     if (missing <= 0) return true;
     try {
-      this.memory.grow(Math.ceil(missing / PAGE_BYTES));
+      this.#memory.grow(Math.ceil(missing / PAGE_BYTES));
     } catch {
       return false;
     }
-    this.bytes = new Uint8Array(this.memory.buffer);
+    this.#bytes = new Uint8Array(this.#memory.buffer);
     return true;
   }
 
-  private place(rows: SimdTable, columns: SimdTable, columnsAt: number): void {
-    if (this.loadedRows === rows && this.loadedColumns === columns) return;
-    this.bytes.set(rows.bytes, 0);
-    this.bytes.set(columns.bytes, columnsAt);
-    this.loadedRows = rows;
-    this.loadedColumns = columns;
+  #place(rows: SimdTable, columns: SimdTable, columnsAt: number): void {
+    if (this.#loadedRows === rows && this.#loadedColumns === columns) return;
+    this.#bytes.set(rows.bytes, 0);
+    this.#bytes.set(columns.bytes, columnsAt);
+    this.#loadedRows = rows;
+    this.#loadedColumns = columns;
   }
 }
 

@@ -1,5 +1,4 @@
-import { createKernel } from '../kernels/create-kernel.ts';
-import { padToTile, TILE, type TileKernel } from '../kernels/tile-kernel.ts';
+import { createKernel, padToTile, TILE, type TileKernel } from '../kernels/tile-kernel.ts';
 
 /**
  * Orthonormal vectors that grow by blocks, float64. The kernel's memory holds them twice, as its two products want

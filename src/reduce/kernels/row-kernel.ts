@@ -1,7 +1,11 @@
 import { type NativeKernels, nativeKernels } from './native-kernels.ts';
-import { plainBack, plainProject, type RowRun } from './plain-row-kernel.ts';
-import { encodeBack, encodeProject, LANES, QUAD } from './row-kernel-code.ts';
 import { bufferOf, type SharedMemory } from './shared-memory.ts';
+import { type WasmKernels, wasmKernels } from './wasm-kernels.ts';
+
+/** Values of a row taken in one step; rows are padded with zeros to a multiple of it. */
+const QUAD = 4;
+/** Vectors taken at a time. */
+export const LANES = 4;
 
 /** Rows taken in one go: the piece of them in work stays in a second-level cache between the two products. */
 export const PANEL_ROWS = 32;
@@ -42,13 +46,16 @@ export interface RowKernel {
 }
 
 /** @param scratch bytes where the thread's own SCRATCH_DOUBLES lie. */
-export function createRowKernel(memory: SharedMemory, scratch: number): RowKernel {
-  const native = nativeKernels();
-  return native ? createNativeRowKernel(memory, native) : new PanelRowKernel(memory, scratch);
+export function createRowKernel(
+  memory: SharedMemory,
+  scratch: number,
+  native: NativeKernels | null = nativeKernels() ?? null,
+): RowKernel {
+  return native ? onAddon(memory, native) : new WasmRowKernel(memory, scratch);
 }
 
 /** By the addon: the same bits. */
-export function createNativeRowKernel(memory: SharedMemory, native: NativeKernels): RowKernel {
+function onAddon(memory: SharedMemory, native: NativeKernels): RowKernel {
   const floats = new Float32Array(bufferOf(memory));
   const doubles = new Float64Array(bufferOf(memory));
   return {
@@ -58,70 +65,49 @@ export function createNativeRowKernel(memory: SharedMemory, native: NativeKernel
   };
 }
 
-/** In WebAssembly or plain JavaScript, a panel of rows at a time. */
-export class PanelRowKernel implements RowKernel {
-  private readonly scratch: number;
-  private readonly doubles: Float64Array;
-  private readonly project: RowRun;
-  private readonly back: RowRun;
+/** In WebAssembly, a panel of rows at a time. */
+class WasmRowKernel implements RowKernel {
+  readonly #scratch: number;
+  readonly #doubles: Float64Array;
+  readonly #kernels: WasmKernels;
 
-  /** @param scratch as for `createRowKernel`. */
   constructor(memory: SharedMemory, scratch: number) {
-    this.scratch = scratch;
-    this.doubles = new Float64Array(bufferOf(memory), scratch, SCRATCH_DOUBLES);
-    const [project, back] = createRuns(memory);
-    this.project = project;
-    this.back = back;
+    this.#scratch = scratch;
+    this.#doubles = new Float64Array(bufferOf(memory), scratch, SCRATCH_DOUBLES);
+    this.#kernels = wasmKernels(memory);
   }
 
   add({ rows, shift, vectors, sums }: RowOperands, n: number, quads: number, groups: number): void {
+    const { project, back } = this.#kernels;
     for (let first = 0; first < n; first += PANEL_ROWS) {
       const count = Math.min(PANEL_ROWS, n - first);
       const x = rows + first * quads * 16;
       for (let group = 0; group < groups; group++) {
         const at = group * quads * 128;
-        this.doubles.fill(0);
-        this.sweep(this.project, x, shift, vectors + at, quads, count);
+        this.#doubles.fill(0);
+        this.#sweep(project, x, shift, vectors + at, quads, count);
         // The partner of an odd last row is whatever follows it: it must add nothing.
-        if (count % 2 === 1) this.doubles.fill(0, count * 8, count * 8 + 8);
-        this.sweep(this.back, x, shift, sums + at, quads, count);
+        if (count % 2 === 1) this.#doubles.fill(0, count * 8, count * 8 + 8);
+        this.#sweep(back, x, shift, sums + at, quads, count);
       }
     }
   }
 
-  private sweep(run: RowRun, x: number, shift: number, at: number, quads: number, rows: number) {
+  #sweep(
+    run: WasmKernels['project'],
+    x: number,
+    shift: number,
+    at: number,
+    quads: number,
+    rows: number,
+  ) {
     const rowBytes = quads * 16;
     const rowPairs = (rows + 1) >> 1;
     for (let quad = 0; quad < quads; quad += CHUNK_QUADS) {
       const start = x + quad * 16;
       const size = Math.min(CHUNK_QUADS, quads - quad);
-      run(
-        start,
-        start + rowBytes,
-        2 * rowBytes,
-        at + quad * 128,
-        shift + quad * 32,
-        this.scratch,
-        rowPairs,
-        size,
-      );
+      const [vectors, less] = [at + quad * 128, shift + quad * 32];
+      run(start, start + rowBytes, 2 * rowBytes, vectors, less, this.#scratch, rowPairs, size);
     }
-  }
-}
-
-let modules: readonly WebAssembly.Module[] | undefined;
-
-/** The two products: in WebAssembly where there are vectors, else in JavaScript. */
-function createRuns(memory: SharedMemory): readonly [RowRun, RowRun] {
-  try {
-    modules ??= [encodeProject(), encodeBack()].map((code) => new WebAssembly.Module(code));
-    const [project, back] = modules.map((module) => {
-      const imports = { env: { memory: memory as WebAssembly.Memory } };
-      return new WebAssembly.Instance(module, imports).exports.run as RowRun;
-    });
-    return [project!, back!];
-  } catch {
-    const buffer = bufferOf(memory);
-    return [plainProject(buffer), plainBack(buffer)];
   }
 }

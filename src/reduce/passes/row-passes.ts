@@ -1,8 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { RunError } from '../../errors.ts';
 import type { FeatureBlocks } from '../feature-blocks.ts';
-import { PANEL_ROWS, placeOf } from '../kernels/row-kernel.ts';
-import { LANES } from '../kernels/row-kernel-code.ts';
+import { LANES, PANEL_ROWS, placeOf } from '../kernels/row-kernel.ts';
 import { bufferOf } from '../kernels/shared-memory.ts';
 import {
   fourVectors,

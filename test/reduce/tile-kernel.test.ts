@@ -1,0 +1,55 @@
+import { expect, test, vi } from 'vitest';
+import { nativeKernels } from '../../src/reduce/kernels/native-kernels.ts';
+import { createKernel } from '../../src/reduce/kernels/tile-kernel.ts';
+import { randomRows } from './feature-rows.ts';
+
+const native = nativeKernels();
+/** The addon, where this machine has it, and WebAssembly. */
+const forms = native ? [native, null] : [null];
+
+test('each form adds outer products worked out by hand', () => {
+  for (const form of forms) {
+    // A = two rows of 4 at 0, B = two groups of two rows of 4 at 8, C = [4, 8] at 24, once 100 before.
+    const { memory, multiply } = createKernel(60, form);
+    memory.set([1, 2, 3, 4, 0, 0, 0, 1]);
+    memory.set([1, 10, 100, 1000, 5, 6, 7, 8, 2, 0, 0, 0, 0, 0, 0, 9], 8);
+    memory[24] = 100;
+    multiply(0, 4, 8, 4, 8, 2, 2, 24, 8);
+    expect([...memory.subarray(24, 56)]).toEqual([
+      ...[101, 10, 100, 1000, 2, 0, 0, 0],
+      ...[2, 20, 200, 2000, 4, 0, 0, 0],
+      ...[3, 30, 300, 3000, 6, 0, 0, 0],
+      ...[9, 46, 407, 4008, 8, 0, 0, 9],
+    ]);
+  }
+});
+
+test('each form gives the same bits', () => {
+  const values = Float64Array.from(randomRows(1, 5000, 1), (value, i) => value * 10 ** (i % 7));
+  const results = forms.map((form) => {
+    const { memory, multiply } = createKernel(5000, form);
+    memory.set(values);
+    for (const groups of [6, 5, 1]) {
+      for (const depth of [1, 2, 57]) multiply(3, 12, 801, 4, 240, groups, depth, 4000, 31);
+    }
+    return memory.slice(0, 5000);
+  });
+  for (const result of results) expect(result).toEqual(results[0]);
+});
+
+test('without the addon and without memory for WebAssembly the error says what to do', () => {
+  const memory = vi.spyOn(WebAssembly, 'Memory').mockImplementation(() => {
+    throw new RangeError('could not allocate memory');
+  });
+  try {
+    expect(() => createKernel(24, null)).toThrow(
+      expect.objectContaining({
+        tag: 'runtime',
+        message: expect.stringContaining('Expected memory for WebAssembly'),
+        fix: expect.stringContaining('ulimit -v'),
+      }),
+    );
+  } finally {
+    memory.mockRestore();
+  }
+});
