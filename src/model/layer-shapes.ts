@@ -3,6 +3,14 @@
  * `build` give them, for the layer classes of image networks. No tensor is made.
  */
 import type { KerasConfig } from './architectures/keras-layers.ts';
+import {
+  convolutionWindow,
+  hasBias,
+  normalization,
+  paddingSides,
+  poolingWindow,
+  type Window,
+} from './layer-attributes.ts';
 import type { WeightSpec } from './model-folder.ts';
 import { batchShape, listLayers, type OpenShape } from './topology-layers.ts';
 
@@ -106,10 +114,10 @@ function convolution(config: KerasConfig, [shape]: readonly OpenShape[]): Ruling
   const [height, width, channels] = shape!;
   if (shape!.length !== 3 || channels == null || (config.groups ?? 1) !== 1) return undefined;
   const filters = config.filters as number;
-  const kernel = pair(config.kernel_size);
+  const window = convolutionWindow(config);
   return {
-    output: [...windows(config, [height!, width!], kernel), filters],
-    weights: [['kernel', [...kernel, channels, filters]], ...biasOf(config, filters)],
+    output: [...positions(window, [height!, width!]), filters],
+    weights: [['kernel', [...window.size, channels, filters]], ...biasOf(config, filters)],
   };
 }
 
@@ -117,11 +125,11 @@ function depthwiseConvolution(config: KerasConfig, [shape]: readonly OpenShape[]
   const [height, width, channels] = shape!;
   if (shape!.length !== 3 || channels == null) return undefined;
   const multiplier = (config.depth_multiplier as number | undefined) ?? 1;
-  const kernel = pair(config.kernel_size);
+  const window = convolutionWindow(config);
   return {
-    output: [...windows(config, [height!, width!], kernel), channels * multiplier],
+    output: [...positions(window, [height!, width!]), channels * multiplier],
     weights: [
-      ['depthwise_kernel', [...kernel, channels, multiplier]] as const,
+      ['depthwise_kernel', [...window.size, channels, multiplier]] as const,
       ...biasOf(config, channels * multiplier),
     ],
   };
@@ -132,11 +140,11 @@ function separableConvolution(config: KerasConfig, [shape]: readonly OpenShape[]
   if (shape!.length !== 3 || channels == null) return undefined;
   const multiplier = (config.depth_multiplier as number | undefined) ?? 1;
   const filters = config.filters as number;
-  const kernel = pair(config.kernel_size);
+  const window = convolutionWindow(config);
   return {
-    output: [...windows(config, [height!, width!], kernel), filters],
+    output: [...positions(window, [height!, width!]), filters],
     weights: [
-      ['depthwise_kernel', [...kernel, channels, multiplier]] as const,
+      ['depthwise_kernel', [...window.size, channels, multiplier]] as const,
       ['pointwise_kernel', [1, 1, channels * multiplier, filters]] as const,
       ...biasOf(config, filters),
     ],
@@ -145,20 +153,13 @@ function separableConvolution(config: KerasConfig, [shape]: readonly OpenShape[]
 
 function pooling(config: KerasConfig, [shape]: readonly OpenShape[]): Ruling | undefined {
   if (shape!.length !== 3) return undefined;
-  const pool = pair(config.pool_size ?? 2);
-  const strides = config.strides ?? pool;
   const [height, width, channels] = shape!;
-  return { output: [...windows({ ...config, strides }, [height!, width!], pool), channels!] };
+  return { output: [...positions(poolingWindow(config), [height!, width!]), channels!] };
 }
 
 function zeroPadding(config: KerasConfig, [shape]: readonly OpenShape[]): Ruling | undefined {
   if (shape!.length !== 3) return undefined;
-  const padding: unknown = config.padding ?? 1;
-  const sides = Array.isArray(padding) ? padding : [padding, padding];
-  const [height, width] = sides.map((side) => {
-    const [before, after] = pair(side);
-    return before + after;
-  });
+  const [height, width] = paddingSides(config).map(([before, after]) => before + after);
   return { output: [plus(shape![0]!, height!), plus(shape![1]!, width!), shape![2]!] };
 }
 
@@ -166,12 +167,8 @@ function batchNormalization(config: KerasConfig, [shape]: readonly OpenShape[]) 
   const channels = shape![shape!.length - 1];
   const axis = Array.isArray(config.axis) ? config.axis[0] : (config.axis ?? -1);
   if (channels == null || (axis !== -1 && axis !== shape!.length)) return undefined;
-  const names = [
-    ...(config.scale === false ? [] : ['gamma']),
-    ...(config.center === false ? [] : ['beta']),
-    'moving_mean',
-    'moving_variance',
-  ];
+  const { gamma, beta, mean, variance } = normalization(config);
+  const names = [gamma, beta, mean, variance].filter((name) => name !== undefined);
   return { output: shape!, weights: names.map((name) => [name, [channels]] as const) };
 }
 
@@ -201,24 +198,16 @@ function dense(config: KerasConfig, [shape]: readonly OpenShape[]): Ruling | und
 }
 
 function biasOf(config: KerasConfig, length: number): [name: string, shape: number[]][] {
-  return config.use_bias === false ? [] : [['bias', [length]]];
+  return hasBias(config) ? [['bias', [length]]] : [];
 }
 
 /** Number of window positions along height and width (Keras `conv_output_length`). */
-function windows(config: KerasConfig, size: OpenShape, window: readonly [number, number]) {
-  const strides = pair(config.strides ?? 1);
-  const dilation = pair(config.dilation_rate ?? 1);
-  return size.map((side, i) => {
+function positions({ size, strides, dilation, isSame }: Window, sides: OpenShape) {
+  return sides.map((side, i) => {
     if (side === null) return null;
-    const reach = (window[i]! - 1) * dilation[i]! + 1;
-    return Math.ceil((config.padding === 'same' ? side : side - reach + 1) / strides[i]!);
+    const reach = (size[i]! - 1) * dilation[i]! + 1;
+    return Math.ceil((isSame ? side : side - reach + 1) / strides[i]!);
   });
-}
-
-/** NaN for anything but a number or a list of numbers: no shape comes of it. */
-function pair(value: unknown): [number, number] {
-  const [a, b = a] = Array.isArray(value) ? value : [value];
-  return [typeof a === 'number' ? a : Number.NaN, typeof b === 'number' ? b : Number.NaN];
 }
 
 function isShape(shape: OpenShape): boolean {

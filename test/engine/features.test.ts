@@ -220,7 +220,7 @@ test('an open input size is closed by the model’s own', async () => {
 });
 
 test('the standard VGG16 keeps only what block1_pool needs', async () => {
-  const { pruneTopology } = await import('../../src/engine/eager/prune-topology.ts');
+  const { pruneTopology } = await import('../../src/engine/prune-topology.ts');
   const { topology } = buildArchitecture('vgg16');
   const pruned = pruneTopology(topology, ['block1_pool'], [224, 224]);
   const config = pruned.config as Record<string, unknown>;

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { WeightReader } from '../../src/engine/eager/weight-reader.ts';
+import { WeightReader } from '../../src/engine/weight-reader.ts';
 import { ModelError } from '../../src/errors.ts';
 import type { ModelFolder } from '../../src/model/model-folder.ts';
 import { caught } from './caught.ts';

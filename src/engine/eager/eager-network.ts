@@ -1,15 +1,15 @@
 import type * as Tfjs from '@tensorflow/tfjs';
 import { ModelError } from '../../errors.ts';
 import type { ModelFolder } from '../../model/model-folder.ts';
+import { AlignedArena } from '../aligned-arena.ts';
 import { describeOutput } from '../describe-output.ts';
 import type { EngineOutput } from '../engine.ts';
 import type { Network, NetworkResult } from '../network.ts';
 import { createPreprocess, type Preprocess } from '../preprocess.ts';
+import { pruneTopology } from '../prune-topology.ts';
 import type { ResolvedLayer } from '../resolve-layers.ts';
 import { runInSlices } from '../run-in-slices.ts';
-import { AlignedArena } from './aligned-arena.ts';
 import { loadWeights } from './load-weights.ts';
-import { pruneTopology } from './prune-topology.ts';
 
 /** What tfjs and tfjs-node both export. */
 export type TfNamespace = Omit<typeof Tfjs, 'default'>;

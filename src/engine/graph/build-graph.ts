@@ -1,10 +1,11 @@
 import type { LayerRow } from '../../model/architectures/keras-layers.ts';
+import { normalization, poolingWindow } from '../../model/layer-attributes.ts';
 import { inferLayerShapes } from '../../model/layer-shapes.ts';
 import type { ModelFolder, Preprocessing } from '../../model/model-folder.ts';
 import { batchShape, listLayers, modelConfigOf } from '../../model/topology-layers.ts';
 import { describeOutput } from '../describe-output.ts';
-import { pruneTopology } from '../eager/prune-topology.ts';
 import type { ConvolutionKind, Device, EngineOutput, Precision } from '../engine.ts';
+import { pruneTopology } from '../prune-topology.ts';
 import type { ResolvedLayer } from '../resolve-layers.ts';
 import { GraphBuilder, type GraphVariable, type Value } from './graph-builder.ts';
 import { addLayer } from './layer-nodes.ts';
@@ -174,10 +175,10 @@ function pairedPoolings(
   wanted: ReadonlySet<string>,
 ): ReadonlyMap<string, string> {
   const isPrivate = privateLayers(rows, wanted);
-  const isTwo = (size: unknown) => [size].flat().every((n) => n === 2);
   const poolings = rows.filter(({ className, inbound, config }) => {
     if (className !== 'MaxPooling2D' || !isPrivate(inbound[0] ?? '')) return false;
-    return isTwo(config.pool_size ?? 2) && isTwo(config.strides ?? config.pool_size ?? 2);
+    const { size, strides } = poolingWindow(config);
+    return [...size, ...strides].every((n) => n === 2);
   });
   return new Map(poolings.map(({ name, inbound }) => [inbound[0]!, name]));
 }
@@ -192,12 +193,13 @@ function privateLayers(rows: readonly LayerRow[], wanted: ReadonlySet<string>) {
 }
 
 function normOf({ name, config }: LayerRow): Norm {
+  const { gamma, beta, mean, variance, epsilon } = normalization(config);
   return {
-    gamma: config.scale === false ? undefined : `${name}/gamma`,
-    beta: config.center === false ? undefined : `${name}/beta`,
-    mean: `${name}/moving_mean`,
-    variance: `${name}/moving_variance`,
-    epsilon: (config.epsilon as number | undefined) ?? 1e-3,
+    gamma: gamma && `${name}/${gamma}`,
+    beta: beta && `${name}/${beta}`,
+    mean: `${name}/${mean}`,
+    variance: `${name}/${variance}`,
+    epsilon,
   };
 }
 

@@ -1,7 +1,7 @@
 import { EngineError } from '../../errors.ts';
 import type { ModelFolder } from '../../model/model-folder.ts';
 import type { TfNode } from '../../runtime/tensorflow-js.ts';
-import { AlignedArena } from '../eager/aligned-arena.ts';
+import { AlignedArena } from '../aligned-arena.ts';
 import type { ConvolutionKind, EngineOutput } from '../engine.ts';
 import type { Network, NetworkResult } from '../network.ts';
 import type { ResolvedLayer } from '../resolve-layers.ts';

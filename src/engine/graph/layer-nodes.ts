@@ -1,5 +1,13 @@
 /** Keras layers as TensorFlow nodes: one rule for each layer class. */
 import type { LayerRow } from '../../model/architectures/keras-layers.ts';
+import {
+  convolutionWindow,
+  hasBias,
+  normalization,
+  paddingSides,
+  poolingWindow,
+  type Window,
+} from '../../model/layer-attributes.ts';
 import type { OpenShape } from '../../model/topology-layers.ts';
 import { addActivation } from './activation-nodes.ts';
 import type { GraphBuilder, Value } from './graph-builder.ts';
@@ -68,13 +76,13 @@ function convolution(layer: LayerContext): Value {
   if (isForWinograd(layer)) return winogradConvolution(layer);
   const { builder, name, inputs, row, inputShapes, outputShape } = layer;
   const { config } = row;
-  const kernelShape = [...pair(config.kernel_size), inputShapes[0]!.at(-1)!, outputShape.at(-1)!];
+  const window = convolutionWindow(config);
+  const kernelShape = [...window.size, inputShapes[0]!.at(-1)!, outputShape.at(-1)!];
   const kernel = builder.weight(`${name}/kernel`, kernelShape, kernelSource(layer, 'kernel'));
   const input = builder.toCompute(inputs[0]!);
-  const [rows, cols] = pair(config.dilation_rate ?? 1);
   const convolved = builder.compute('Conv2D', `${name}/conv`, [input, kernel], {
-    ...windows(config),
-    dilations: { ints: [1, rows, cols, 1] },
+    ...moves(window),
+    dilations: { ints: [1, ...window.dilation, 1] },
   });
   return addActivation(layer, addBias(layer, convolved), config.activation);
 }
@@ -82,17 +90,18 @@ function convolution(layer: LayerContext): Value {
 function depthwiseConvolution(layer: LayerContext): Value {
   const { builder, name, inputs, row, inputShapes, outputShape } = layer;
   const { config } = row;
-  const [rows, cols] = pair(config.strides ?? 1);
-  if (rows !== cols || pair(config.dilation_rate ?? 1).some((rate) => rate !== 1)) {
+  const window = convolutionWindow(config);
+  const { strides, dilation } = window;
+  if (strides[0] !== strides[1] || dilation.some((rate) => rate !== 1)) {
     throw new UnsupportedGraph(`the layer ${row.name} has uneven strides or dilation`);
   }
   const channels = inputShapes[0]!.at(-1)!;
-  const kernelShape = [...pair(config.kernel_size), channels, outputShape.at(-1)! / channels];
+  const kernelShape = [...window.size, channels, outputShape.at(-1)! / channels];
   const source = kernelSource(layer, 'depthwise_kernel');
   const kernel = builder.weight(`${name}/kernel`, kernelShape, source);
   const input = builder.toCompute(inputs[0]!);
   const convolved = builder.compute('DepthwiseConv2dNative', `${name}/conv`, [input, kernel], {
-    ...windows(config),
+    ...moves(window),
     dilations: { ints: [1, 1, 1, 1] },
   });
   return addActivation(layer, addBias(layer, convolved), config.activation);
@@ -118,9 +127,9 @@ function winogradConvolution(layer: LayerContext): Value {
 
 /** 3×3, stride 1, the size kept; and channels enough to be worth two transforms. */
 function isForWinograd({ mayUseWinograd, row, inputShapes, outputShape }: LayerContext): boolean {
-  const { kernel_size: kernel, strides, dilation_rate: dilation, padding, groups } = row.config;
-  const isPlain = [strides ?? 1, dilation ?? 1, groups ?? 1].flatMap(pair).every((n) => n === 1);
-  const is3x3 = pair(kernel).every((n) => n === 3) && padding === 'same';
+  const { size, strides, dilation, isSame } = convolutionWindow(row.config);
+  const isPlain = [...strides, ...dilation, row.config.groups ?? 1].every((n) => n === 1);
+  const is3x3 = size.every((n) => n === 3) && isSame;
   const channels = [inputShapes[0]!.at(-1)!, outputShape.at(-1)!];
   return mayUseWinograd && isPlain && is3x3 && channels.every((n) => n >= WINOGRAD_CHANNELS);
 }
@@ -142,7 +151,7 @@ function addBias(layer: LayerContext, { name: value, isFloat }: Value): Value {
 }
 
 function biasSource({ row, norm }: LayerContext): WeightSource | undefined {
-  const name = row.config.use_bias === false ? undefined : `${row.name}/bias`;
+  const name = hasBias(row.config) ? `${row.name}/bias` : undefined;
   if (norm !== undefined) return { kind: 'bias', name, norm };
   return name === undefined ? undefined : { kind: 'stored', name };
 }
@@ -154,25 +163,24 @@ function batchNormalization(layer: LayerContext): Value {
   if (inputShapes[0]!.length !== 3) {
     throw new UnsupportedGraph(`the layer ${row.name} normalises values without height and width`);
   }
-  const parameter = (weight: string, fallback: number | undefined, isScaled: boolean): string => {
+  const { gamma, beta, mean, variance, epsilon } = normalization(row.config);
+  const parameter = (node: string, weight: string | undefined, isScaled: boolean, value = 0) => {
     const source: WeightSource =
-      fallback === undefined
-        ? { kind: 'stored', name: `${row.name}/${weight}` }
-        : { kind: 'values', values: Array(channels).fill(fallback) };
-    const options = { isScaled, staysFloat: true };
-    return builder.weight(`${name}/${weight}`, [channels], source, options);
+      weight === undefined
+        ? { kind: 'values', values: Array(channels).fill(value) }
+        : { kind: 'stored', name: `${row.name}/${weight}` };
+    return builder.weight(`${name}/${node}`, [channels], source, { isScaled, staysFloat: true });
   };
-  const { scale, center, epsilon } = row.config;
   const parameters = [
-    parameter('gamma', scale === false ? 1 : undefined, false),
-    parameter('beta', center === false ? 0 : undefined, true),
-    parameter('moving_mean', undefined, true),
-    parameter('moving_variance', undefined, false),
+    parameter('gamma', gamma, false, 1),
+    parameter('beta', beta, true, 0),
+    parameter('moving_mean', mean, true),
+    parameter('moving_variance', variance, false),
   ];
   const input = builder.toCompute(inputs[0]!);
   return builder.compute('FusedBatchNormV3', `${name}/norm`, [input, ...parameters], {
     U: { type: 'float' },
-    epsilon: { float: (epsilon as number | undefined) ?? 1e-3 },
+    epsilon: { float: epsilon },
     is_training: { bool: false },
   });
 }
@@ -187,19 +195,18 @@ function rectifier(layer: LayerContext): Value {
 }
 
 function zeroPadding({ builder, name, inputs, row }: LayerContext): Value {
-  const padding: unknown = row.config.padding ?? 1;
-  const sides = Array.isArray(padding) ? padding : [padding, padding];
-  const amounts = builder.ints(`${name}/amounts`, [4, 2], [0, 0, ...sides.flatMap(pair), 0, 0]);
+  const sides = paddingSides(row.config).flat();
+  const amounts = builder.ints(`${name}/amounts`, [4, 2], [0, 0, ...sides, 0, 0]);
   return builder.compute('Pad', `${name}/pad`, [builder.toCompute(inputs[0]!), amounts], {
     Tpaddings: { type: 'int32' },
   });
 }
 
 function pooling({ builder, name, inputs, row }: LayerContext, op: 'MaxPool' | 'AvgPool'): Value {
-  const window = pair(row.config.pool_size ?? 2);
+  const window = poolingWindow(row.config);
   return builder.compute(op, `${name}/pool`, [builder.toCompute(inputs[0]!)], {
-    ...windows({ ...row.config, strides: row.config.strides ?? window }),
-    ksize: { ints: [1, ...window, 1] },
+    ...moves(window),
+    ksize: { ints: [1, ...window.size, 1] },
   });
 }
 
@@ -249,14 +256,9 @@ function dense(layer: LayerContext): Value {
   return addActivation(layer, addBias(layer, product), row.config.activation);
 }
 
-function windows(config: Readonly<Record<string, unknown>>): Record<string, Attribute> {
+function moves({ strides, isSame }: Window): Record<string, Attribute> {
   return {
-    strides: { ints: [1, ...pair(config.strides ?? 1), 1] },
-    padding: { string: config.padding === 'same' ? 'SAME' : 'VALID' },
+    strides: { ints: [1, ...strides, 1] },
+    padding: { string: isSame ? 'SAME' : 'VALID' },
   };
-}
-
-function pair(value: unknown): [number, number] {
-  const [a, b = a] = Array.isArray(value) ? value : [value];
-  return [a as number, b as number];
 }

@@ -1,4 +1,4 @@
-import { byteLength, type WeightReader } from '../eager/weight-reader.ts';
+import { byteLength, type WeightReader } from '../weight-reader.ts';
 
 /** Weights of a batch normalisation by name; its epsilon. */
 export interface Norm {

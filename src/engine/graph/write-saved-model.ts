@@ -1,7 +1,7 @@
 import { closeSync, fsyncSync, mkdirSync, openSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ModelFolder } from '../../model/model-folder.ts';
-import { WeightReader } from '../eager/weight-reader.ts';
+import { WeightReader } from '../weight-reader.ts';
 import { crc32c, maskCrc } from './crc32c.ts';
 import type { GraphVariable } from './graph-builder.ts';
 import { encodeTable, type TableEntry } from './sorted-table.ts';

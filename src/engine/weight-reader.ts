@@ -1,6 +1,6 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
-import { ModelError } from '../../errors.ts';
-import type { ModelFolder, WeightSpec } from '../../model/model-folder.ts';
+import { ModelError } from '../errors.ts';
+import type { ModelFolder, WeightSpec } from '../model/model-folder.ts';
 
 const FLOAT_BYTES = 4;
 /** Node reads at most 2^31 - 1 bytes in one call. */

@@ -1,5 +1,5 @@
-import type { LayerRow } from '../../model/architectures/keras-layers.ts';
-import { listLayers, modelConfigOf } from '../../model/topology-layers.ts';
+import type { LayerRow } from '../model/architectures/keras-layers.ts';
+import { listLayers, modelConfigOf } from '../model/topology-layers.ts';
 
 type Json = Record<string, unknown>;
 
