@@ -15,13 +15,20 @@ class LongestFirst extends BaseSequencer {
   }
 }
 
+const SLOW = 'test/**/*.slow.test.ts';
+
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
     testTimeout: 60_000,
     hookTimeout: 120_000,
     // Two cores: more forks than that only fight over them.
     maxWorkers: 2,
     sequence: { sequencer: LongestFirst },
+    // `npm test` is the quick part; `npm run test:all` both. A test that needs Java, a browser, an S3 server,
+    // a registry or a loop of kills, or takes a minute, is in a file that is named *.slow.test.ts.
+    projects: [
+      { extends: true, test: { name: 'quick', include: ['test/**/*.test.ts'], exclude: [SLOW] } },
+      { extends: true, test: { name: 'slow', include: [SLOW] } },
+    ],
   },
 });

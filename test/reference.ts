@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { describe } from 'vitest';
+import { describeIf } from './skip-if.ts';
 
 /**
  * Reference values from Keras, Pillow and Spark live outside the repository. Tests that need them
@@ -13,7 +13,6 @@ export function referenceDir(): string | undefined {
 
 /** A `describe` whose title starts with "reference:", skipped where the folder is absent. */
 export function describeReference(title: string, body: (dir: string) => void): void {
-  const dir = referenceDir();
-  if (dir === undefined) describe.skip(`reference: ${title} (no reference folder)`, () => {});
-  else describe(`reference: ${title}`, () => body(dir));
+  const why = 'no reference folder (../shared or REFERENCE_DIR)';
+  describeIf(`reference: ${title}`, { found: referenceDir(), why }, body);
 }

@@ -1,3 +1,5 @@
+import { relative } from 'node:path';
+
 /**
  * What vitest's JSON report says, in the figures that CI reads.
  * @typedef {object} TestCounts
@@ -11,7 +13,15 @@
 
 /**
  * @typedef {object} JsonReport vitest's (and Jest's) JSON, the part that is read here
- * @property {{ status: string, assertionResults: { status: string, ancestorTitles: string[] }[] }[]} testResults
+ * @property {{ name: string, status: string, assertionResults: JsonTest[] }[]} testResults
+ */
+
+/**
+ * @typedef {object} JsonTest
+ * @property {string} status
+ * @property {string[]} ancestorTitles
+ * @property {string} title
+ * @property {{ whySkipped?: string }} [meta] as test/skip-if.ts leaves it
  */
 
 /**
@@ -39,6 +49,32 @@ export function countTests(report) {
     counts.failed += failedHere;
   }
   return counts;
+}
+
+/**
+ * One line for each file and reason: what did not run here, and why.
+ * @param {JsonReport} report
+ * @param {string} root the folder that file names start from
+ * @returns {{ lines: string[], unexplained: number }} unexplained: skipped tests without a reason
+ */
+export function listSkips(report, root) {
+  /** @type {Map<string, string[]>} */
+  const titles = new Map();
+  let unexplained = 0;
+  for (const { name, assertionResults } of report.testResults) {
+    for (const { status, title, meta } of assertionResults) {
+      if (status === 'passed' || status === 'failed') continue;
+      const why = meta?.whySkipped ?? 'no reason given, see test/skip-if.ts';
+      if (meta?.whySkipped === undefined) unexplained++;
+      const file = `${relative(root, name)} (${why})`;
+      titles.set(file, [...(titles.get(file) ?? []), title]);
+    }
+  }
+  const lines = [...titles].map(([file, [first, ...others]]) => {
+    const more = others.length > 0 ? ` and ${others.length} more` : '';
+    return `skipped: ${file}: ${first}${more}`;
+  });
+  return { lines, unexplained };
 }
 
 /**

@@ -8,6 +8,7 @@ import { commandShapes } from '../../src/commands/command-shapes.ts';
 import { complete } from '../../src/commands/complete.ts';
 import { createCli, defineCommands } from '../../src/commands/create-cli.ts';
 import { EXTRACT_OPTIONS, flagName } from '../../src/options/extract-options.ts';
+import { skipIf } from '../skip-if.ts';
 import { recordingContext } from './recording-context.ts';
 
 const shapes = commandShapes((cli) => defineCommands(cli, recordingContext().context, () => {}));
@@ -132,7 +133,7 @@ describe('in the shells themselves', () => {
       env: { ...process.env, PATH: `${bin}:${process.env.PATH}` },
     });
 
-  test.skipIf(!hasBash)('bash completes options, values and commands', () => {
+  test('bash completes options, values and commands', skipIf(!hasBash, 'no bash'), () => {
     const script = (line: string, at: number) =>
       `source <(img2features completion bash); COMP_WORDS=(img2features ${line}); COMP_CWORD=${at}; _img2features; printf '%s|' "\${COMPREPLY[@]}"`;
     expect(run('bash', script('photos --mod', 2))).toBe('--mode|--model|');
@@ -141,7 +142,7 @@ describe('in the shells themselves', () => {
     expect(run('bash', script('--model ""', 2))).toBe('|');
   });
 
-  test.skipIf(!hasZsh)('zsh reads its script', () => {
+  test('zsh reads its script', skipIf(!hasZsh, 'no zsh'), () => {
     expect(run('zsh', 'source <(img2features completion zsh); whence -w _img2features')).toMatch(
       /function/,
     );

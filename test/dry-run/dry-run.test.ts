@@ -4,10 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { runCli } from '../e2e/run-cli.ts';
-import { openTestStore } from '../s3/store.ts';
 import { solidPng } from './solid-png.ts';
 
-const store = await openTestStore('images');
 let dir: string;
 
 beforeAll(async () => {
@@ -22,7 +20,6 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  await store?.stop();
   vi.unstubAllEnvs();
   await rm(dir, { recursive: true, force: true });
 });
@@ -92,28 +89,3 @@ test('a small network is measured on the spot, and the rate is kept for the next
   expect(Object.values(kept)).toMatchObject([{ imagesPerSecond: network.imagesPerSecond }]);
   expect(existsSync(join(dir, 'out'))).toBe(false);
 });
-
-test.skipIf(!store)(
-  'a bucket is listed, a few objects are looked into, and nothing is written there',
-  async () => {
-    await store!.put('images', 'set/red/1.png', solidPng(20, 10, [200, 0, 0]));
-    await store!.put('images', 'set/blue/2.png', solidPng(20, 10, [0, 0, 200]));
-    const before = await store!.keys('images');
-    const { stdout, status } = await runCli(
-      dir,
-      's3://images/set',
-      '--mode',
-      'pixels',
-      '--out',
-      's3://images/out',
-      '--dry-run',
-      '--s3-endpoint',
-      store!.endpoint,
-    );
-    expect(status).toBe(0);
-    expect(stdout).toContain('s3://images/set: 2 images');
-    expect(stdout).toContain('of 2 looked into: png 2');
-    expect(stdout).toContain('Fetching from the store is not in that time.');
-    expect(await store!.keys('images')).toEqual(before);
-  },
-);

@@ -5,6 +5,7 @@ import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 import { fullGpu } from '../engine/full-gpu.ts';
 import { writeTinyModel } from '../engine/tiny-model.ts';
 import { loadScript } from '../scripts/load-script.ts';
+import { NO_TENSORFLOW, skipIf } from '../skip-if.ts';
 import { readRunJson } from './read-table.ts';
 import { type CliResult, runCli, tableHashes, tempFolder } from './run-cli.ts';
 
@@ -32,8 +33,9 @@ async function cnn(out: string, ...more: string[]): Promise<CliResult> {
   return runCli(dir, ...given, '--out', out, ...more);
 }
 
-test.skipIf(found.cpu === undefined)(
+test(
   'a device that runs out of memory: the run goes on in parts, says so, and its table is sound',
+  skipIf(found.cpu === undefined, NO_TENSORFLOW),
   async () => {
     await cnn('whole', '--device', 'cpu', '--batch', '5');
     vi.stubEnv('NODE_OPTIONS', `--require ${fullGpu(dir, 2)}`);

@@ -1,19 +1,17 @@
-/** NumPy and Feather through the whole command: rejections, workers, verify, transform, a store. */
+/** NumPy and Feather through the whole command: rejections, workers, verify, transform. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { tableFromIPC } from 'apache-arrow';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { decodeNpy } from '../../src/reduce/npy.ts';
 import { tableRows } from '../../src/report/table-rows.ts';
 import type { RunJson } from '../../src/run/run-json.ts';
 import { FolderStore } from '../../src/storage/folder-store.ts';
-import { openTestStore } from '../s3/store.ts';
 import { loadScript } from '../scripts/load-script.ts';
 import { readJsonRows } from './read-table.ts';
 import { listFiles, runCli, tableHashes, tempFolder } from './run-cli.ts';
 
 const { writeDataset } = await loadScript('draw-images.mjs');
-const store = await openTestStore('tables');
 
 let dir: string;
 let remove: () => Promise<void>;
@@ -26,7 +24,6 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await remove();
-  await store?.stop();
 });
 
 function run(out: string, format: string, ...more: string[]) {
@@ -121,20 +118,4 @@ test('transform writes them from a run that has other formats', async () => {
   expect(readFileSync(join(dir, 'new/npy/vectors_redux.npy'))).toEqual(
     readFileSync(join(dir, 'one/npy/vectors_redux.npy')),
   );
-});
-
-describe.skipIf(!store)('in a store', () => {
-  test('they appear with _SUCCESS, and verify reads them there', async () => {
-    const s3 = ['--s3-endpoint', store!.endpoint];
-    const { status } = await run('s3://tables/run', 'npy,feather', ...s3, '--work-dir', 'state');
-    expect(status).toBe(1); // the broken image
-    expect(await store!.keys('tables', 'run/npy')).toEqual([
-      'run/npy/index.jsonl',
-      'run/npy/vectors.npy',
-      'run/npy/vectors_redux.npy',
-    ]);
-    expect(await store!.keys('tables', 'run/feather')).toEqual(['run/feather/part-00000.feather']);
-    const { stdout } = await runCli(dir, 'verify', 's3://tables/run', ...s3);
-    expect(stdout).toBe('s3://tables/run is sound.\n');
-  });
 });

@@ -7,6 +7,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { openEngine } from '../../src/engine/open-engine.ts';
 import { EngineError, Interrupted, RuntimeError } from '../../src/errors.ts';
 import { initModel } from '../../src/model/init-model.ts';
+import { NO_TENSORFLOW, skipIf } from '../skip-if.ts';
 import { rejection } from './caught.ts';
 import { found, isAlive, open, until } from './open-engines.ts';
 import { temporaryDir, writeTinyModel } from './tiny-model.ts';
@@ -204,20 +205,29 @@ test('a library that cannot be loaded is a RuntimeError of the parent', async ()
 });
 
 // The CPU library stands for a CUDA library that finds no GPU.
-test.skipIf(found.cpu === undefined)('CUDA without a GPU is never a silent CPU', async () => {
-  const folder = await writeTinyModel();
-  const cuda = { device: 'cuda', reason: 'a driver', runtime: found.cpu } as const;
-  const asked = await rejection(EngineError, openEngine(SPEC, folder, { ...cuda, explicit: true }));
-  expect(asked.message).toMatch(/^Expected a GPU for --device cuda but TensorFlow .* sees no GPU/);
-  const auto = await openEngine(SPEC, folder, { ...cuda, explicit: false });
-  expect(auto.info).toMatchObject({ device: 'cpu', deviceName: undefined });
-  expect(auto.info.deviceReason).toMatch(/sees no GPU it can use \(a driver\)/);
-  await auto.close();
-  const tf32 = await rejection(
-    EngineError,
-    openEngine({ ...SPEC, precision: 'tf32' }, folder, { ...cuda, explicit: false }),
-  );
-  expect(tf32.message).toBe(
-    'Expected fp32 for --precision on cpu but found tf32: not in this engine.',
-  );
-});
+test(
+  'CUDA without a GPU is never a silent CPU',
+  skipIf(found.cpu === undefined, NO_TENSORFLOW),
+  async () => {
+    const folder = await writeTinyModel();
+    const cuda = { device: 'cuda', reason: 'a driver', runtime: found.cpu } as const;
+    const asked = await rejection(
+      EngineError,
+      openEngine(SPEC, folder, { ...cuda, explicit: true }),
+    );
+    expect(asked.message).toMatch(
+      /^Expected a GPU for --device cuda but TensorFlow .* sees no GPU/,
+    );
+    const auto = await openEngine(SPEC, folder, { ...cuda, explicit: false });
+    expect(auto.info).toMatchObject({ device: 'cpu', deviceName: undefined });
+    expect(auto.info.deviceReason).toMatch(/sees no GPU it can use \(a driver\)/);
+    await auto.close();
+    const tf32 = await rejection(
+      EngineError,
+      openEngine({ ...SPEC, precision: 'tf32' }, folder, { ...cuda, explicit: false }),
+    );
+    expect(tf32.message).toBe(
+      'Expected fp32 for --precision on cpu but found tf32: not in this engine.',
+    );
+  },
+);

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { ModelError, OptionError } from '../../src/errors.ts';
 import { buildArchitecture } from '../../src/model/architectures/build-architecture.ts';
 import { initModel } from '../../src/model/init-model.ts';
+import { skipNow } from '../skip-if.ts';
 import { rejection } from './caught.ts';
 import { devices, engines, open } from './open-engines.ts';
 import {
@@ -118,8 +119,8 @@ describe.each(engines)('on %s, %s', (device, kind) => {
   });
 });
 
-test('a seeded VGG16 gives the same features on every device', async ({ skip }) => {
-  skip(devices.length < 2, 'only one device here');
+test('a seeded VGG16 gives the same features on every device', async (context) => {
+  if (devices.length < 2) skipNow(context, 'only one device here');
   const dir = join(temporaryDir(), 'vgg16');
   const folder = await initModel({
     architecture: 'vgg16',

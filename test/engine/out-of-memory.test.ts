@@ -1,5 +1,6 @@
 import { afterEach, expect, test, vi } from 'vitest';
 import { OutOfMemory } from '../../src/engine/out-of-memory.ts';
+import { NO_TENSORFLOW, skipIf } from '../skip-if.ts';
 import { rejection } from './caught.ts';
 import { fullGpu } from './full-gpu.ts';
 import { found, open } from './open-engines.ts';
@@ -17,8 +18,9 @@ function limitMemory(most: number): void {
 const pixels = (n: number) => Uint8Array.from({ length: n * 12 }, (_, i) => (7 * i) % 251);
 
 for (const engine of ['graph', 'eager'] as const) {
-  test.skipIf(found.cpu === undefined)(
+  test(
     `${engine} on TensorFlow's library: a batch that does not fit runs in parts, with a warning`,
+    skipIf(found.cpu === undefined, NO_TENSORFLOW),
     async () => {
       const folder = await writeTinyModel();
       const layers = 'conv,sum';
@@ -43,8 +45,9 @@ for (const engine of ['graph', 'eager'] as const) {
   );
 }
 
-test.skipIf(found.cpu === undefined)(
+test(
   'a trial fails where a batch would be halved, and changes nothing',
+  skipIf(found.cpu === undefined, NO_TENSORFLOW),
   async () => {
     limitMemory(4);
     const engine = await open(await writeTinyModel(), { device: 'cpu', engine: 'graph' });
@@ -57,9 +60,13 @@ test.skipIf(found.cpu === undefined)(
   },
 );
 
-test.skipIf(found.cpu === undefined)('no memory for one image ends the run, by name', async () => {
-  limitMemory(0);
-  const engine = await open(await writeTinyModel(), { device: 'cpu', engine: 'graph' });
-  const error = await rejection(OutOfMemory, engine.run(pixels(3), 3));
-  expect(error.message).toMatch(/shape\[1,2,2,2\]/);
-});
+test(
+  'no memory for one image ends the run, by name',
+  skipIf(found.cpu === undefined, NO_TENSORFLOW),
+  async () => {
+    limitMemory(0);
+    const engine = await open(await writeTinyModel(), { device: 'cpu', engine: 'graph' });
+    const error = await rejection(OutOfMemory, engine.run(pixels(3), 3));
+    expect(error.message).toMatch(/shape\[1,2,2,2\]/);
+  },
+);

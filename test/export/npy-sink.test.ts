@@ -9,6 +9,7 @@ import { buildRecordBatch, featureSchema } from '../../src/export/features-table
 import { npyFileName } from '../../src/export/npy-sink.ts';
 import { openSinks } from '../../src/export/open-sinks.ts';
 import { decodeNpy } from '../../src/reduce/npy.ts';
+import { skipIf } from '../skip-if.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
 import { HOSTILE_NAMES, memoryStore, sampleRows } from './sample.ts';
 
@@ -121,24 +122,28 @@ test('a layer with a slash in its name has a file all the same', () => {
 
 const python = process.env.PYTHON_WITH_ARROW;
 
-test.skipIf(!python)('numpy.load takes it without pickle (PYTHON_WITH_ARROW)', async () => {
-  const store = memoryStore();
-  const rows = sampleRows(40, 5, 2);
-  await write(store, [rows]);
-  const dir = await temporaryFolder();
-  for (const [name, bytes] of store.files) await writeFile(join(dir, name.slice(4)), bytes);
-  const script = `
+test(
+  'numpy.load takes it without pickle (PYTHON_WITH_ARROW)',
+  skipIf(!python, 'PYTHON_WITH_ARROW is not set'),
+  async () => {
+    const store = memoryStore();
+    const rows = sampleRows(40, 5, 2);
+    await write(store, [rows]);
+    const dir = await temporaryFolder();
+    for (const [name, bytes] of store.files) await writeFile(join(dir, name.slice(4)), bytes);
+    const script = `
 import json, sys, numpy as np
 v = np.load(sys.argv[1] + "/cnn_vectors.npy", allow_pickle=False, mmap_mode="r")
 r = np.load(sys.argv[1] + "/cnn_vectors_redux.npy", allow_pickle=False)
 print(json.dumps([str(v.dtype), v.shape, float(v[39, 4]), str(r.dtype), r.shape, float(r[39, 1])]))`;
-  const { stdout } = await promisify(execFile)(python!, ['-c', script, dir]);
-  expect(JSON.parse(stdout)).toEqual([
-    'float32',
-    [40, 5],
-    rows.vectors[0]!.at(-1),
-    'float64',
-    [40, 2],
-    rows.reduced[0]!.at(-1),
-  ]);
-});
+    const { stdout } = await promisify(execFile)(python!, ['-c', script, dir]);
+    expect(JSON.parse(stdout)).toEqual([
+      'float32',
+      [40, 5],
+      rows.vectors[0]!.at(-1),
+      'float64',
+      [40, 2],
+      rows.reduced[0]!.at(-1),
+    ]);
+  },
+);

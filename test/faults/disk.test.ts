@@ -14,6 +14,7 @@ import {
   tempFolder,
 } from '../e2e/run-cli.ts';
 import { loadScript } from '../scripts/load-script.ts';
+import { skipIf } from '../skip-if.ts';
 import { smallDisk } from '../small-disk.ts';
 
 const { writeDataset } = await loadScript('draw-images.mjs');
@@ -117,46 +118,50 @@ test('an empty folder in the place of the input is not taken for it', async () =
 // Real file systems, where the tests may mount them.
 const disk = smallDisk('600k');
 
-describe.skipIf(!disk.isMounted)('on a small disk that is mounted for it', () => {
-  test('a full disk is one clear error, and with more room the run goes on', async () => {
-    const args = command('in', join(disk.path, 'out'));
-    const first = await runCli(dir, ...args);
-    expect(first.status).toBe(2);
-    expect(first.stderr).toMatch(/^.*Expected to write .+ but found a full disk \(ENOSPC\)\.$/m);
-    expect(first.stderr).not.toMatch(/\n\s+at /);
-    expect(existsSync(join(disk.path, 'out', '_SUCCESS'))).toBe(false);
-    disk.remount('size=64m');
-    const second = await runCli(dir, ...args);
-    expect(second.status, second.stderr).toBe(0);
-    expect(await verifyRun(join(disk.path, 'out'))).toEqual([]);
-    expect(tableHashes(join(disk.path, 'out'))).toEqual(calm);
-  });
-
-  test('a read-only disk is one clear error before anything is computed', async () => {
-    disk.remount('ro');
-    try {
-      const { status, stderr } = await runCli(dir, ...command('in', join(disk.path, 'other')));
-      expect(status).toBe(2);
-      expect(stderr).toMatch(/found a read-only file system \(EROFS\)/);
-      expect(stderr).not.toMatch(/\n\s+at /);
-    } finally {
-      disk.remount('rw');
-    }
-  });
-
-  test('a disk that turns read-only during a run is one clear error, and the run goes on', async () => {
-    const args = command('in', join(disk.path, 'turned'));
-    const first = await changedAfterListing(args, () => {
-      for (let tries = 0; tries < 200; tries++) if (disk.remount('ro')) return;
-    });
-    disk.remount('rw');
-    // A file being written keeps the disk writable: then the run was whole.
-    if (first.status !== 0) {
+describe(
+  'on a small disk that is mounted for it',
+  skipIf(!disk.isMounted, 'a small disk cannot be mounted here'),
+  () => {
+    test('a full disk is one clear error, and with more room the run goes on', async () => {
+      const args = command('in', join(disk.path, 'out'));
+      const first = await runCli(dir, ...args);
       expect(first.status).toBe(2);
-      expect(first.stdout).toContain('found a read-only file system (EROFS)');
-    }
-    const second = await runCli(dir, ...args);
-    expect(second.status, second.stderr).toBe(0);
-    expect(tableHashes(join(disk.path, 'turned'))).toEqual(calm);
-  });
-});
+      expect(first.stderr).toMatch(/^.*Expected to write .+ but found a full disk \(ENOSPC\)\.$/m);
+      expect(first.stderr).not.toMatch(/\n\s+at /);
+      expect(existsSync(join(disk.path, 'out', '_SUCCESS'))).toBe(false);
+      disk.remount('size=64m');
+      const second = await runCli(dir, ...args);
+      expect(second.status, second.stderr).toBe(0);
+      expect(await verifyRun(join(disk.path, 'out'))).toEqual([]);
+      expect(tableHashes(join(disk.path, 'out'))).toEqual(calm);
+    });
+
+    test('a read-only disk is one clear error before anything is computed', async () => {
+      disk.remount('ro');
+      try {
+        const { status, stderr } = await runCli(dir, ...command('in', join(disk.path, 'other')));
+        expect(status).toBe(2);
+        expect(stderr).toMatch(/found a read-only file system \(EROFS\)/);
+        expect(stderr).not.toMatch(/\n\s+at /);
+      } finally {
+        disk.remount('rw');
+      }
+    });
+
+    test('a disk that turns read-only during a run is one clear error, and the run goes on', async () => {
+      const args = command('in', join(disk.path, 'turned'));
+      const first = await changedAfterListing(args, () => {
+        for (let tries = 0; tries < 200; tries++) if (disk.remount('ro')) return;
+      });
+      disk.remount('rw');
+      // A file being written keeps the disk writable: then the run was whole.
+      if (first.status !== 0) {
+        expect(first.status).toBe(2);
+        expect(first.stdout).toContain('found a read-only file system (EROFS)');
+      }
+      const second = await runCli(dir, ...args);
+      expect(second.status, second.stderr).toBe(0);
+      expect(tableHashes(join(disk.path, 'turned'))).toEqual(calm);
+    });
+  },
+);

@@ -1,4 +1,4 @@
-/** `npm run test:faults` runs the long form of these tests; `npm test` a bounded one. */
+/** `npm run test:faults` runs the long form of these tests; `npm run test:all` a bounded one. */
 export const isLong = process.env.IMG2FEATURES_FAULTS === 'long';
 
 /** Numbers in [0, 1) that follow from the seed alone. */

@@ -13,6 +13,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { readImageFile } from '../../src/image/read-image-file.ts';
+import { skipIf } from '../skip-if.ts';
 
 let dir: string;
 beforeAll(() => {
@@ -75,11 +76,15 @@ test('a file that is gone, with and without its folder', () => {
 });
 
 // The super-user reads everything.
-test.skipIf(process.getuid?.() === 0)('a file that may not be read', () => {
-  writeFileSync(join(dir, 'secret.jpg'), 'x');
-  chmodSync(join(dir, 'secret.jpg'), 0);
-  expect(refusal('secret.jpg')).toBe('unreadable: Expected a readable file but found EACCES.');
-});
+test(
+  'a file that may not be read',
+  skipIf(process.getuid?.() === 0, 'the super-user may read everything'),
+  () => {
+    writeFileSync(join(dir, 'secret.jpg'), 'x');
+    chmodSync(join(dir, 'secret.jpg'), 0);
+    expect(refusal('secret.jpg')).toBe('unreadable: Expected a readable file but found EACCES.');
+  },
+);
 
 test('a name that the system refuses', () => {
   expect(refusal(`${'x'.repeat(300)}.jpg`)).toBe(

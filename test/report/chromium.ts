@@ -1,18 +1,13 @@
 import { type Browser, chromium } from 'playwright-core';
-import { describe } from 'vitest';
 import { loadScript } from '../scripts/load-script.ts';
+import { describeIf } from '../skip-if.ts';
 
 const { findChromium } = await loadScript('lib/find-chromium.mjs');
 
 /** A `describe` whose title starts with "browser:", skipped where there is no Chromium. */
 export function describeBrowser(title: string, body: (path: string) => void): void {
-  const path: string | undefined = findChromium(process.env);
-  if (path !== undefined) {
-    describe(`browser: ${title}`, () => body(path));
-    return;
-  }
-  process.stderr.write(`No Chromium (CHROME_PATH, PATH): the tests of "${title}" are skipped.\n`);
-  describe.skip(`browser: ${title} (no Chromium)`, () => {});
+  const found: string | undefined = findChromium(process.env);
+  describeIf(`browser: ${title}`, { found, why: 'no Chromium (CHROME_PATH, PATH)' }, body);
 }
 
 /** Headless, offline, with WebGL in software. */

@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { RunError } from '../../src/errors.ts';
 import { acquireRunLock } from '../../src/run/run-lock.ts';
+import { skipIf } from '../skip-if.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
 
 const built = join(import.meta.dirname, '../../dist/run/run-lock.js');
@@ -63,8 +64,9 @@ test('lets only one of many take over a stale lock', async () => {
   expect(await readdir(dir)).toEqual([]);
 });
 
-test.skipIf(!existsSync(built))(
+test(
   'lets only one of many processes take over a stale lock',
+  skipIf(!existsSync(built), 'dist/ is not built (npm run build)'),
   async () => {
     const dir = await temporaryFolder();
     const path = join(dir, 'lock');

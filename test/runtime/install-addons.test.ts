@@ -14,6 +14,7 @@ import {
 import { findCompiler } from '../../src/runtime/install/compile-addon.ts';
 import { installAddons } from '../../src/runtime/install/install-addons.ts';
 import type { OnStep } from '../../src/runtime/install/setup-step.ts';
+import { skipIf } from '../skip-if.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
 import { fakeBin, fakeCompiler } from './fake-tools.ts';
 
@@ -32,59 +33,67 @@ async function compileBy(script: string): Promise<void> {
   vi.stubEnv('CXX', join(bin, 'compiler'));
 }
 
-describe.skipIf(addonSources('kernels') === undefined)('our own addons', () => {
-  test('are built once, under the names of their sources', async () => {
-    await compileBy(`echo addon > "$output"`);
-    const steps: string[] = [];
-    const onStep: OnStep = ({ name, state }) => void steps.push(`${name} ${state}`);
-    expect(lacksAddons()).toBe(true);
-    expect(await installAddons({ onStep })).toEqual([]);
-    expect(steps).toEqual(['compile start', 'compile done', 'compile start', 'compile done']);
-    expect(await readdir(addonsDir())).toEqual([
-      `img2features_jpeg-${addonSources('jpeg')!.hash}.node`,
-      `img2features_kernels-${addonSources('kernels')!.hash}.node`,
-    ]);
-    expect(lacksAddons()).toBe(false);
-    await compileBy('exit 1');
-    expect(await installAddons({})).toEqual([]);
-    expect(await installAddons({ force: true })).toHaveLength(2);
-  });
-
-  test('a compiler that fails is told and leaves nothing', async () => {
-    await compileBy(`echo half > "$output"; echo "error: no such thing" >&2; exit 1`);
-    const [kernels, jpeg] = await installAddons({});
-    expect(kernels).toBe(
-      'WebAssembly goes on, slower, in place of the kernels of the PCA: ' +
-        'Expected fake c++ 1.0 to compile the kernels of the PCA but found: error: no such thing',
-    );
-    expect(jpeg).toMatch('in place of the JPEG decoder');
-    expect(await readdir(addonsDir())).toEqual([]);
-    expect(ADDON_NAMES.map(findAddon)).toEqual([undefined, undefined]);
-  });
-
-  test('no compiler is told, too', async () => {
-    vi.stubEnv('CXX', join(folder, 'none'));
-    expect(await installAddons({})).toEqual([
-      expect.stringContaining('Expected a C++ compiler in CXX'),
-      expect.stringContaining('Expected a C++ compiler in CXX'),
-    ]);
-  });
-
-  test.skipIf(compiler === undefined)('load where a compiler made them', async () => {
-    expect(await installAddons({})).toEqual([]);
-    const require = createRequire(import.meta.url);
-    const { isSupported } = require(findAddon('kernels')!) as NativeKernels;
-    expect(typeof isSupported).toBe('boolean');
-    expect(Object.keys(require(findAddon('jpeg')!))).toEqual(['open', 'decode']);
-  });
-
-  test('one that does not load, or lacks something, says why', async () => {
-    await compileBy(`echo addon > "$output"`);
-    const check = () => 'it is Tuesday';
-    expect(loadAddon('jpeg', check)).toEqual({
-      why: '`img2features setup` has not built it here',
+describe(
+  'our own addons',
+  skipIf(addonSources('kernels') === undefined, 'the addons are not for this processor'),
+  () => {
+    test('are built once, under the names of their sources', async () => {
+      await compileBy(`echo addon > "$output"`);
+      const steps: string[] = [];
+      const onStep: OnStep = ({ name, state }) => void steps.push(`${name} ${state}`);
+      expect(lacksAddons()).toBe(true);
+      expect(await installAddons({ onStep })).toEqual([]);
+      expect(steps).toEqual(['compile start', 'compile done', 'compile start', 'compile done']);
+      expect(await readdir(addonsDir())).toEqual([
+        `img2features_jpeg-${addonSources('jpeg')!.hash}.node`,
+        `img2features_kernels-${addonSources('kernels')!.hash}.node`,
+      ]);
+      expect(lacksAddons()).toBe(false);
+      await compileBy('exit 1');
+      expect(await installAddons({})).toEqual([]);
+      expect(await installAddons({ force: true })).toHaveLength(2);
     });
-    await installAddons({});
-    expect(loadAddon('jpeg', check).why).toMatch(/file too short|invalid ELF header/);
-  });
-});
+
+    test('a compiler that fails is told and leaves nothing', async () => {
+      await compileBy(`echo half > "$output"; echo "error: no such thing" >&2; exit 1`);
+      const [kernels, jpeg] = await installAddons({});
+      expect(kernels).toBe(
+        'WebAssembly goes on, slower, in place of the kernels of the PCA: ' +
+          'Expected fake c++ 1.0 to compile the kernels of the PCA but found: error: no such thing',
+      );
+      expect(jpeg).toMatch('in place of the JPEG decoder');
+      expect(await readdir(addonsDir())).toEqual([]);
+      expect(ADDON_NAMES.map(findAddon)).toEqual([undefined, undefined]);
+    });
+
+    test('no compiler is told, too', async () => {
+      vi.stubEnv('CXX', join(folder, 'none'));
+      expect(await installAddons({})).toEqual([
+        expect.stringContaining('Expected a C++ compiler in CXX'),
+        expect.stringContaining('Expected a C++ compiler in CXX'),
+      ]);
+    });
+
+    test(
+      'load where a compiler made them',
+      skipIf(compiler === undefined, 'no C++ compiler'),
+      async () => {
+        expect(await installAddons({})).toEqual([]);
+        const require = createRequire(import.meta.url);
+        const { isSupported } = require(findAddon('kernels')!) as NativeKernels;
+        expect(typeof isSupported).toBe('boolean');
+        expect(Object.keys(require(findAddon('jpeg')!))).toEqual(['open', 'decode']);
+      },
+    );
+
+    test('one that does not load, or lacks something, says why', async () => {
+      await compileBy(`echo addon > "$output"`);
+      const check = () => 'it is Tuesday';
+      expect(loadAddon('jpeg', check)).toEqual({
+        why: '`img2features setup` has not built it here',
+      });
+      await installAddons({});
+      expect(loadAddon('jpeg', check).why).toMatch(/file too short|invalid ELF header/);
+    });
+  },
+);

@@ -3,11 +3,12 @@ import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import type * as Probe from '../../src/runtime/probe-runtime.ts';
 import { runtimePlatform } from '../../src/runtime/runtime-platform.ts';
 import { readRuntime, runtimeDir } from '../../src/runtime/runtime-record.ts';
+import { NO_TENSORFLOW, skipIf } from '../skip-if.ts';
 
 const { key } = runtimePlatform();
 const runtime = key && (await readRuntime(runtimeDir('cpu', key)));
 
-describe.skipIf(!runtime)('the installed CPU library', () => {
+describe('the installed CPU library', skipIf(!runtime, NO_TENSORFLOW), () => {
   test('is found in less than 50 ms', async () => {
     const times: number[] = [];
     for (let i = 0; i < 5; i++) {

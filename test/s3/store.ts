@@ -25,14 +25,13 @@ export interface TestStore {
   stop(): Promise<void>;
 }
 
-/** @returns undefined where this machine can have no S3 server (no Go and no Python) */
+export const NO_STORE = 'neither Go nor Python can give an S3 server here';
+
+/** @returns undefined where this machine can have no S3 server */
 export async function openTestStore(...buckets: string[]): Promise<TestStore | undefined> {
   process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = 'true';
   const server = await startS3Server();
-  if (server === undefined) {
-    process.stderr.write('S3 tests are skipped: neither Go nor Python can give a server here.\n');
-    return undefined;
-  }
+  if (server === undefined) return undefined;
   const { endpoint, credentials } = server;
   const empty = mkdtempSync(join(tmpdir(), 'img2features-no-aws-'));
   // Nothing of the user's own: neither keys nor profiles nor a metadata service.

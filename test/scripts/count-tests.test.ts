@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { loadScript } from './load-script.ts';
 
-const { countTests, problemOf } = await loadScript('lib/count-tests.mjs');
+const { countTests, listSkips, problemOf } = await loadScript('lib/count-tests.mjs');
 
 const one = (status: string, suite: string) => ({ status, ancestorTitles: [suite] });
 
@@ -34,6 +34,31 @@ test('tests under a reference suite are counted once more', () => {
   ];
   const counts = countTests({ testResults: [{ status: 'failed', assertionResults }] });
   expect(counts.reference).toEqual({ ran: 2, skipped: 1 });
+});
+
+test('each skip is one line with its reason, and one without a reason is counted', () => {
+  const skip = (title: string, whySkipped?: string) => ({
+    ...one('skipped', ''),
+    title,
+    meta: { whySkipped },
+  });
+  const assertionResults = [
+    skip('a', 'no disk'),
+    skip('b', 'no disk'),
+    skip('c'),
+    skip('d', 'no x'),
+  ];
+  const ran = { ...one('passed', ''), title: 'e', meta: {} };
+  const file = { name: '/root/test/x.test.ts', status: 'passed' };
+  const report = { testResults: [{ ...file, assertionResults: [...assertionResults, ran] }] };
+  expect(listSkips(report, '/root')).toEqual({
+    lines: [
+      'skipped: test/x.test.ts (no disk): a and 1 more',
+      'skipped: test/x.test.ts (no reason given, see test/skip-if.ts): c',
+      'skipped: test/x.test.ts (no x): d',
+    ],
+    unexplained: 1,
+  });
 });
 
 test('tests on Spark are counted once more, and are due where they can run', () => {

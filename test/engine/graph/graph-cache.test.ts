@@ -14,6 +14,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { ensureGraph, graphsDir } from '../../../src/engine/graph/graph-cache.ts';
 import { SAVED_MODEL_FILES } from '../../../src/engine/graph/write-saved-model.ts';
 import { EngineError } from '../../../src/errors.ts';
+import { NO_TENSORFLOW, skipIf } from '../../skip-if.ts';
 import { rejection } from '../caught.ts';
 import { found, open } from '../open-engines.ts';
 import { temporaryDir, writeTinyModel } from '../tiny-model.ts';
@@ -80,7 +81,7 @@ test('the five used last stay, and what was used a moment ago', async () => {
   expect(readdirSync(dir)).toEqual([keys[0], keys[1], keys[2], keys[6], KEY]);
 });
 
-describe.skipIf(found.cpu === undefined)('with TensorFlow', () => {
+describe('with TensorFlow', skipIf(found.cpu === undefined, NO_TENSORFLOW), () => {
   test('two processes that make a graph at once both run it', async () => {
     const folder = await writeTinyModel();
     const before = graphs();

@@ -20,6 +20,7 @@ import {
 import { initModel } from '../../../src/model/init-model.ts';
 import { inferLayerShapes } from '../../../src/model/layer-shapes.ts';
 import type { ModelFolder } from '../../../src/model/model-folder.ts';
+import { NO_TENSORFLOW, skipIf } from '../../skip-if.ts';
 import { rejection } from '../caught.ts';
 import { found, open } from '../open-engines.ts';
 import {
@@ -40,7 +41,7 @@ const LAYERS = {
   mobilenetv2: 'Conv1:avg,block_5_add:max,out_relu,out_relu:avg,predictions',
 };
 
-describe.skipIf(found.cpu === undefined)('the graph engine', () => {
+describe('the graph engine', skipIf(found.cpu === undefined, NO_TENSORFLOW), () => {
   test.each(Object.entries(LAYERS))(
     '%s gives what the eager engine gives',
     async (name, layers) => {

@@ -11,6 +11,7 @@ import { EngineError } from '../../../src/errors.ts';
 import { buildArchitecture } from '../../../src/model/architectures/build-architecture.ts';
 import { conv2d, input, type LayerRow } from '../../../src/model/architectures/keras-layers.ts';
 import { initModel } from '../../../src/model/init-model.ts';
+import { NO_TENSORFLOW, skipIf } from '../../skip-if.ts';
 import { rejection } from '../caught.ts';
 import { found, open } from '../open-engines.ts';
 import { functional, temporaryDir, writeTinyModel } from '../tiny-model.ts';
@@ -99,8 +100,12 @@ function writeThreeLayers() {
 const instructions = existsSync('/proc/cpuinfo') ? readFileSync('/proc/cpuinfo', 'utf8') : '';
 const isSupported = /\bavx2\b/.test(instructions) && /\bfma\b/.test(instructions);
 
-describe.skipIf(found.cpu?.operationsPath === undefined || !isSupported)(
+describe(
   'Winograd’s convolution',
+  skipIf(
+    found.cpu?.operationsPath === undefined || !isSupported,
+    `no operations: ${NO_TENSORFLOW}, or no AVX2`,
+  ),
   () => {
     test('is TensorFlow’s within 1e-5 of the largest sum, and the same bytes on 1, 2 and 5 threads', async () => {
       const [one, two, five] = await Promise.all([1, 2, 5].map(convolveAll));
@@ -173,8 +178,9 @@ describe.skipIf(found.cpu?.operationsPath === undefined || !isSupported)(
   },
 );
 
-test.skipIf(found.cpu === undefined)(
+test(
   'without the operations auto goes on and says why, and asking for them is an error',
+  skipIf(found.cpu === undefined, NO_TENSORFLOW),
   async () => {
     const folder = await writeThreeLayers();
     const { operationsPath: _, ...cpu } = found.cpu!;

@@ -8,6 +8,7 @@ import { featureColumns } from '../../../src/export/column-names.ts';
 import { buildRecordBatch, featureSchema } from '../../../src/export/features-table.ts';
 import { openSinks } from '../../../src/export/open-sinks.ts';
 import { readParquetBatches } from '../../../src/export/parquet/parquet-rows.ts';
+import { skipIf } from '../../skip-if.ts';
 import { temporaryFolder } from '../../temporary-folder.ts';
 import { HOSTILE_NAMES, memoryStore, sampleRows, writeParts } from '../sample.ts';
 
@@ -74,8 +75,9 @@ test('reads back the same rows with parquetjs-lite', async () => {
 });
 
 const python = process.env.PYTHON_WITH_ARROW;
-test.skipIf(python === undefined)(
+test(
   'reads back the same sums with pyarrow and DuckDB (PYTHON_WITH_ARROW)',
+  skipIf(python === undefined, 'PYTHON_WITH_ARROW is not set'),
   async () => {
     const store = memoryStore();
     const rows = sampleRows(1000, 50, 10);

@@ -4,6 +4,7 @@ import { decodeWithSharp } from '../../../src/image/formats/decode-with-sharp.ts
 import { readJpegHeader } from '../../../src/image/jpeg/jpeg-header.ts';
 import { openNativeJpeg, whyNoNativeJpeg } from '../../../src/image/jpeg/native-jpeg.ts';
 import { openWasmJpeg } from '../../../src/image/jpeg/wasm-jpeg.ts';
+import { skipIf } from '../../skip-if.ts';
 import { makePixels } from '../make-images.ts';
 
 const request = { format: 'JPEG', maxPixels: 1e6, autoOrient: false } as const;
@@ -115,8 +116,9 @@ describe.each([
   });
 });
 
-test.skipIf(native === undefined)(
+test(
   'the native one takes large pictures as well, and no other shape of the same size',
+  skipIf(native === undefined, 'the addon for JPEG is not compiled (img2features setup)'),
   async () => {
     const jpeg = await image(700, 500).jpeg().toBuffer();
     const { data } = await decodeWithSharp(jpeg, request);

@@ -4,7 +4,8 @@ import { GetObjectCommand } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { listFiles, runCli, tempFolder } from '../e2e/run-cli.ts';
 import { loadScript } from '../scripts/load-script.ts';
-import { openTestStore } from './store.ts';
+import { skipIf } from '../skip-if.ts';
+import { NO_STORE, openTestStore } from './store.ts';
 
 const { writeDataset } = await loadScript('draw-images.mjs');
 const store = await openTestStore('images', 'tables');
@@ -41,7 +42,7 @@ async function text(key: string): Promise<string> {
   return Body!.transformToString();
 }
 
-describe.skipIf(store === undefined)('the report of a run in a store', () => {
+describe('the report of a run in a store', skipIf(store === undefined, NO_STORE), () => {
   test('lies beside the table, and copies are confirmed by their bytes', async () => {
     const keys = await store!.keys('tables', 'run/');
     expect(keys).toEqual(expect.arrayContaining(['run/findings.jsonl', 'run/report.html']));

@@ -4,7 +4,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readJsonRows, readRejections } from '../e2e/read-table.ts';
 import { type CliResult, runCli, tempFolder } from '../e2e/run-cli.ts';
 import { loadScript } from '../scripts/load-script.ts';
-import { openTestStore } from './store.ts';
+import { skipIf } from '../skip-if.ts';
+import { NO_STORE, openTestStore } from './store.ts';
 
 const { writeDataset } = await loadScript('draw-images.mjs');
 const store = await openTestStore('images', 'more');
@@ -36,7 +37,7 @@ function writeList(name: string, ...lines: string[]): string {
   return name;
 }
 
-describe.skipIf(store === undefined)('a list of files and objects', () => {
+describe('a list of files and objects', skipIf(store === undefined, NO_STORE), () => {
   test('mixes paths and objects of several buckets; what is missing is a rejection', async () => {
     const list = writeList(
       'mixed.txt',

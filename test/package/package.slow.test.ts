@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { publint } from 'publint';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { loadScript } from '../scripts/load-script.ts';
+import { skipNow } from '../skip-if.ts';
 import {
   type Consumer,
   installInEmptyProject,
@@ -17,11 +18,6 @@ let consumer: Consumer;
 beforeAll(async () => {
   packed = pack();
   consumer = installInEmptyProject(packed.path);
-  if (consumer.offline !== undefined) {
-    process.stderr.write(
-      `No npm registry within reach (${consumer.offline}): nothing is installed.\n`,
-    );
-  }
   const { writeDataset } = await loadScript('draw-images.mjs');
   const drawn = { seed: 1, imagesPerClass: 2, minSize: 20, maxSize: 40, withBroken: false };
   await writeDataset(join(consumer.dir, 'dataset'), drawn);
@@ -83,10 +79,11 @@ test('publint has nothing to say', async () => {
   expect(messages).toEqual([]);
 });
 
-beforeEach(({ skip, task }) => {
-  const isInstalled = !task.name.startsWith('the tarball') && !task.name.startsWith('publint');
+beforeEach((context) => {
+  const { name } = context.task;
+  const isInstalled = !name.startsWith('the tarball') && !name.startsWith('publint');
   if (isInstalled && consumer.offline !== undefined) {
-    skip(`no npm registry within reach (${consumer.offline})`);
+    skipNow(context, `no npm registry within reach (${consumer.offline})`);
   }
 });
 

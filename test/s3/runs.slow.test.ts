@@ -5,8 +5,9 @@ import { GetObjectCommand } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type CliResult, listFiles, runCli, startCli, tempFolder } from '../e2e/run-cli.ts';
 import { loadScript } from '../scripts/load-script.ts';
+import { skipIf } from '../skip-if.ts';
 import { type Fault, type Seen, startFaultProxy } from './fault-proxy.ts';
-import { openTestStore } from './store.ts';
+import { NO_STORE, openTestStore } from './store.ts';
 
 const { writeDataset } = await loadScript('draw-images.mjs');
 const store = await openTestStore('images', 'tables');
@@ -69,7 +70,7 @@ async function hashes(prefix: string): Promise<Record<string, string>> {
   return found;
 }
 
-describe.skipIf(store === undefined)('s3 -> s3', () => {
+describe('s3 -> s3', skipIf(store === undefined, NO_STORE), () => {
   test('the table is there, _SUCCESS with it, and nothing is left half done', async () => {
     expect((await store!.keys('tables', 'direct/')).sort()).toEqual([
       'direct/_SUCCESS',

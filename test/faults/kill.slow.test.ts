@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { verifyRun } from '../../src/pipeline/verify-run.ts';
 import { listFiles, runCli, tableHashes, tempFolder } from '../e2e/run-cli.ts';
 import { loadScript } from '../scripts/load-script.ts';
+import { skipIf } from '../skip-if.ts';
 import { momentOf, runUntil, runUntilStep } from './kill-runs.ts';
 import { isLong, seededRandom } from './long-form.ts';
 
@@ -82,7 +83,10 @@ describe.each(MODES)('$mode', ({ mode, args, kills, renames }) => {
   }
 
   const again = 'killed again and again at random moments, it ends with the same bytes';
-  test.skipIf(kills === 0)(again, { timeout: 3_600_000 }, async () => {
+  test(again, {
+    timeout: 3_600_000,
+    ...skipIf(kills === 0, 'only in the long form: npm run test:faults'),
+  }, async () => {
     const random = seededRandom(kills);
     let killed = 0;
     let runs = 0;

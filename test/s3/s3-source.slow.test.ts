@@ -2,8 +2,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { DecodeError } from '../../src/image/decode-error.ts';
 import { openS3Source } from '../../src/source/s3-source.ts';
 import type { Listed, Source, SourceEntry } from '../../src/source/source.ts';
+import { skipIf } from '../skip-if.ts';
 import { type Fault, startFaultProxy } from './fault-proxy.ts';
-import { openTestStore, testOptions } from './store.ts';
+import { NO_STORE, openTestStore, testOptions } from './store.ts';
 
 const store = await openTestStore('images');
 afterAll(() => store?.stop());
@@ -27,7 +28,7 @@ function open(input: string, originForm: 'path' | 'relative' | 'url' = 'path'): 
   return openS3Source(input, { originForm, s3: testOptions(store!.endpoint, PATIENT) });
 }
 
-describe.skipIf(store === undefined)('against a real store', () => {
+describe('against a real store', skipIf(store === undefined, NO_STORE), () => {
   const ODD = [
     'dataset/Apple Red 1/1 2.jpg',
     'dataset/Apple/%41+b.jpg',

@@ -7,8 +7,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { verifyRun } from '../../src/pipeline/verify-run.ts';
 import { S3Store } from '../../src/storage/s3-store.ts';
 import { listFiles, runCli, tempFolder } from '../e2e/run-cli.ts';
-import { openTestStore, testOptions } from '../s3/store.ts';
+import { NO_STORE, openTestStore, testOptions } from '../s3/store.ts';
 import { loadScript } from '../scripts/load-script.ts';
+import { skipIf } from '../skip-if.ts';
 import { momentOf, runUntil, runUntilStep } from './kill-runs.ts';
 import { isLong, seededRandom } from './long-form.ts';
 
@@ -91,10 +92,10 @@ const SCENARIOS: Scenario[] = [
   },
 ];
 
-describe.skipIf(store === undefined).each(SCENARIOS)('s3 -> s3: $name', (scenario) => {
+describe.each(SCENARIOS)('s3 -> s3: $name', skipIf(store === undefined, NO_STORE), (scenario) => {
   const { before, kills, isMixed = false } = scenario;
   const [firstStep, everyStep] = scenario.steps;
-  const reach = ['--s3-endpoint', store!.endpoint, '--work-dir', 'state'];
+  const reach = ['--s3-endpoint', store?.endpoint ?? '', '--work-dir', 'state'];
   const run = [`s3://images/${scenario.input}`, '--out', 's3://tables/out', ...reach];
   const args = [...run, ...scenario.args];
   let old: Objects | undefined;
@@ -175,24 +176,23 @@ describe.skipIf(store === undefined).each(SCENARIOS)('s3 -> s3: $name', (scenari
     expect((await store!.uploads('tables')).filter((key) => !mayStay(key))).toEqual([]);
   }
 
-  test.skipIf(kills === 0)(
-    'killed again and again at random moments, it ends with the bytes of an undisturbed run',
-    { timeout: 3_600_000 },
-    async () => {
-      const random = seededRandom(kills);
-      let killed = 0;
-      while (killed < kills) {
-        await startOver();
-        for (let times = 1 + Math.floor(random() * 3); times > 0 && killed < kills; times--) {
-          if (!(await runUntil(dir, random() * 0.9 * calmMs, args))) continue;
-          killed++;
-          await expectNothingTorn();
-        }
-        await expectRecovery();
+  test('killed again and again at random moments, it ends with the bytes of an undisturbed run', {
+    timeout: 3_600_000,
+    ...skipIf(kills === 0, 'only in the long form: npm run test:faults'),
+  }, async () => {
+    const random = seededRandom(kills);
+    let killed = 0;
+    while (killed < kills) {
+      await startOver();
+      for (let times = 1 + Math.floor(random() * 3); times > 0 && killed < kills; times--) {
+        if (!(await runUntil(dir, random() * 0.9 * calmMs, args))) continue;
+        killed++;
+        await expectNothingTorn();
       }
-      process.stderr.write(`s3 ${scenario.name}: ${killed} kills at random moments\n`);
-    },
-  );
+      await expectRecovery();
+    }
+    process.stderr.write(`s3 ${scenario.name}: ${killed} kills at random moments\n`);
+  });
 
   test('killed at its renames and at its requests that write, it ends with those bytes too', {
     timeout: 3_600_000,

@@ -6,8 +6,9 @@ import type { RunError } from '../../src/errors.ts';
 import type { S3Options } from '../../src/s3/s3-options.ts';
 import { ownIdentity } from '../../src/storage/lock-holder.ts';
 import { S3Store } from '../../src/storage/s3-store.ts';
+import { skipIf } from '../skip-if.ts';
 import { type Fault, startFaultProxy } from './fault-proxy.ts';
-import { openTestStore, testOptions } from './store.ts';
+import { NO_STORE, openTestStore, testOptions } from './store.ts';
 
 const store = await openTestStore('tables');
 afterAll(() => store?.stop());
@@ -46,7 +47,7 @@ async function read(output: S3Store, name: string): Promise<Buffer> {
   return Buffer.concat(pieces);
 }
 
-describe.skipIf(store === undefined)('an output in a store', () => {
+describe('an output in a store', skipIf(store === undefined, NO_STORE), () => {
   test('nothing is visible before _SUCCESS, everything with it', async () => {
     const output = open('whole');
     await write(output, 'csv/features.csv', Buffer.from('a,b\n'));

@@ -5,8 +5,9 @@ import { CopyObjectCommand, DeleteObjectCommand, GetObjectCommand } from '@aws-s
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type CliResult, listFiles, runCli, startCli, tempFolder } from '../e2e/run-cli.ts';
 import { loadScript } from '../scripts/load-script.ts';
+import { skipIf } from '../skip-if.ts';
 import { type Seen, startFaultProxy } from './fault-proxy.ts';
-import { openTestStore } from './store.ts';
+import { NO_STORE, openTestStore } from './store.ts';
 
 const { writeDataset } = await loadScript('draw-images.mjs');
 const store = await openTestStore('images', 'tables');
@@ -79,7 +80,7 @@ async function expectSound(name: string): Promise<void> {
 
 const COUNTS = '16 unchanged, 1 added, 1 changed, 1 removed, 1 rejected before and unchanged';
 
-describe.skipIf(store === undefined)('a table in S3 of images in S3', () => {
+describe('a table in S3 of images in S3', skipIf(store === undefined, NO_STORE), () => {
   test('is brought up to date by ETags; refitted, it is that of a fresh run', async () => {
     await finishedRun('plain');
     const same = await extract(store!.endpoint, 'plain', '--update');

@@ -3,7 +3,8 @@ import type { AddressInfo } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
 import { knowsProxies, proxyAdvice, proxyOptions } from '../../src/s3/proxy.ts';
 import { openS3Source } from '../../src/source/s3-source.ts';
-import { openTestStore, testOptions } from './store.ts';
+import { skipIf } from '../skip-if.ts';
+import { NO_STORE, openTestStore, testOptions } from './store.ts';
 
 const never = new AbortController().signal;
 const store = await openTestStore('images');
@@ -52,8 +53,12 @@ async function readAll(endpoint: string): Promise<string[]> {
   return bodies;
 }
 
-test.skipIf(store === undefined || !isKnown)(
+test(
   'a store is listed and read through HTTP_PROXY, object by object',
+  skipIf(
+    store === undefined || !isKnown,
+    store === undefined ? NO_STORE : 'this Node does not read HTTP_PROXY',
+  ),
   async () => {
     for (const name of ['a', 'b', 'c']) await store!.put('images', `d/${name}.jpg`, name);
     const proxy = await startProxy();
@@ -67,11 +72,15 @@ test.skipIf(store === undefined || !isKnown)(
   },
 );
 
-test.skipIf(store === undefined)('a store on this machine is reached without it', async () => {
-  await store!.put('images', 'd/a.jpg', 'a');
-  process.env.HTTP_PROXY = 'http://127.0.0.1:9';
-  expect((await readAll(store!.endpoint))[0]).toBe('a');
-});
+test(
+  'a store on this machine is reached without it',
+  skipIf(store === undefined, NO_STORE),
+  async () => {
+    await store!.put('images', 'd/a.jpg', 'a');
+    process.env.HTTP_PROXY = 'http://127.0.0.1:9';
+    expect((await readAll(store!.endpoint))[0]).toBe('a');
+  },
+);
 
 test('a store that cannot be reached is explained with the proxy that is set', async () => {
   process.env.HTTP_PROXY = 'http://127.0.0.1:9';

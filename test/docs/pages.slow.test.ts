@@ -16,6 +16,7 @@ import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { initModel } from '../../src/model/init-model.ts';
 import { loadScript } from '../scripts/load-script.ts';
+import { skipNow } from '../skip-if.ts';
 import { readPage } from './read-page.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -98,12 +99,11 @@ describe('python', () => {
   });
 });
 
-test('the commands of s3.md, against a real store', { timeout: 10 * BLOCK_MS }, async ({
-  skip,
-}) => {
+test('the commands of s3.md, against a real store', { timeout: 10 * BLOCK_MS }, async (context) => {
   const { startS3Server } = await loadScript('lib/s3-server.mjs');
   const server = await startS3Server();
-  if (server === undefined) return skip('no S3 server can be had here');
+  if (server === undefined)
+    return skipNow(context, 'neither Go nor Python can give an S3 server here');
   try {
     const { accessKeyId, secretAccessKey } = server.credentials;
     const store = {

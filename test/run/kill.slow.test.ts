@@ -4,6 +4,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { verifyRun } from '../../src/pipeline/verify-run.ts';
+import { skipIf } from '../skip-if.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
 
 const dist = join(import.meta.dirname, '../../dist');
@@ -27,28 +28,27 @@ async function bytesOf(out: string): Promise<Map<string, string>> {
   return new Map(await Promise.all(read));
 }
 
-test.skipIf(!existsSync(dist))(
-  'killed at every rename, goes on and ends with the bytes of an undisturbed run',
-  { timeout: 120_000 },
-  async () => {
-    const calm = await temporaryFolder();
-    expect(runUntil(calm, 0, 'before')).toBe(null);
-    expect(await verifyRun(calm)).toEqual([]);
-    const expected = await bytesOf(calm);
-    let kills = 0;
-    for (let rename = 1; ; rename++) {
-      const out = await temporaryFolder();
-      const signal = runUntil(out, rename, rename % 2 === 0 ? 'before' : 'after');
-      if (signal === null) break;
-      kills++;
-      // A run that died never looks complete unless it is.
-      const found = await readdir(out);
-      if (found.includes('_SUCCESS')) expect(await verifyRun(out)).toEqual([]);
-      expect(runUntil(out, 0, 'before')).toBe(null);
-      expect(await verifyRun(out)).toEqual([]);
-      expect(await bytesOf(out)).toEqual(expected);
-    }
-    // Manifest, identity, two shards with records, table, rejections, run.json, _SUCCESS, the end.
-    expect(kills).toBe(11);
-  },
-);
+test('killed at every rename, goes on and ends with the bytes of an undisturbed run', {
+  timeout: 120_000,
+  ...skipIf(!existsSync(dist), 'dist/ is not built (npm run build)'),
+}, async () => {
+  const calm = await temporaryFolder();
+  expect(runUntil(calm, 0, 'before')).toBe(null);
+  expect(await verifyRun(calm)).toEqual([]);
+  const expected = await bytesOf(calm);
+  let kills = 0;
+  for (let rename = 1; ; rename++) {
+    const out = await temporaryFolder();
+    const signal = runUntil(out, rename, rename % 2 === 0 ? 'before' : 'after');
+    if (signal === null) break;
+    kills++;
+    // A run that died never looks complete unless it is.
+    const found = await readdir(out);
+    if (found.includes('_SUCCESS')) expect(await verifyRun(out)).toEqual([]);
+    expect(runUntil(out, 0, 'before')).toBe(null);
+    expect(await verifyRun(out)).toEqual([]);
+    expect(await bytesOf(out)).toEqual(expected);
+  }
+  // Manifest, identity, two shards with records, table, rejections, run.json, _SUCCESS, the end.
+  expect(kills).toBe(11);
+});

@@ -2,15 +2,16 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { listFiles, tempFolder } from '../e2e/run-cli.ts';
-import { openTestStore, type TestStore } from '../s3/store.ts';
+import { NO_STORE, openTestStore, type TestStore } from '../s3/store.ts';
 import { loadScript } from '../scripts/load-script.ts';
+import { skipIf } from '../skip-if.ts';
 import { type AnsweredCells, decodeStreams, encodeStream } from './arrow-streams.ts';
 import { runWorker } from './worker-process.ts';
 
 const { writeDataset } = await loadScript('draw-images.mjs');
 const store = await openTestStore('images');
 
-describe.skipIf(store === undefined)('origins in a store', () => {
+describe('origins in a store', skipIf(store === undefined, NO_STORE), () => {
   const { endpoint, put, stop } = store as TestStore;
   let dir: string;
   let remove: () => Promise<void>;
