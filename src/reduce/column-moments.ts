@@ -10,11 +10,11 @@ import { notFinite } from './moments.ts';
 export class ColumnMoments {
   readonly dims: number;
   count = 0;
-  private readonly kernel: ReturnType<typeof createColumnKernel>;
+  readonly #kernel: ReturnType<typeof createColumnKernel>;
 
   constructor(dims: number) {
     this.dims = dims;
-    this.kernel = createColumnKernel(dims);
+    this.#kernel = createColumnKernel(dims);
   }
 
   /**
@@ -23,7 +23,8 @@ export class ColumnMoments {
    * @throws RunError naming the row (counted from the first ever added) of a value that is not finite.
    */
   add(values: Float32Array, n: number): void {
-    const { dims, kernel } = this;
+    const { dims } = this;
+    const kernel = this.#kernel;
     if (this.count === 0 && n > 0) kernel.origin.set(values.subarray(0, dims));
     if (!kernel.add(values, n, this.count)) throw notFinite(values, dims, 0, this.count);
     this.count += n;
@@ -31,11 +32,11 @@ export class ColumnMoments {
 
   /** Mean of each column, [dims]. */
   mean(): Float64Array {
-    return this.kernel.means.map((mean, j) => this.kernel.origin[j]! + mean);
+    return this.#kernel.means.map((mean, j) => this.#kernel.origin[j]! + mean);
   }
 
   /** Sum of the squared deviations of each column from its mean, [dims]; exactly 0 where it is constant. */
   squares(): Float64Array {
-    return this.kernel.squares.slice();
+    return this.#kernel.squares.slice();
   }
 }

@@ -18,23 +18,23 @@ const PANEL_ROWS = 256;
  */
 export class Moments {
   readonly dims: number;
-  private readonly sums: ScatterMatrix;
-  private readonly origin: Float64Array;
-  private readonly means: Float64Array;
+  readonly #sums: ScatterMatrix;
+  readonly #origin: Float64Array;
+  readonly #means: Float64Array;
   /** Rows folded into the sums, without those that wait in the panel. */
-  private folded = 0;
-  private waiting = 0;
+  #folded = 0;
+  #waiting = 0;
 
   constructor(dims: number) {
     this.dims = dims;
-    this.sums = new ScatterMatrix(dims, PANEL_ROWS + 1);
-    this.origin = new Float64Array(dims);
-    this.means = new Float64Array(dims);
+    this.#sums = new ScatterMatrix(dims, PANEL_ROWS + 1);
+    this.#origin = new Float64Array(dims);
+    this.#means = new Float64Array(dims);
   }
 
   /** Rows seen so far. */
   get count(): number {
-    return this.folded + this.waiting;
+    return this.#folded + this.#waiting;
   }
 
   /**
@@ -44,35 +44,35 @@ export class Moments {
    *   the rows of this call before it may have been added.
    */
   add(values: Float32Array | Float64Array, n: number): void {
-    if (this.count === 0 && n > 0) this.origin.set(values.subarray(0, this.dims));
+    if (this.count === 0 && n > 0) this.#origin.set(values.subarray(0, this.dims));
     let done = 0;
     while (done < n) {
-      const rows = Math.min(n - done, PANEL_ROWS - this.waiting);
-      if (!Number.isFinite(this.fillPanel(values, done, rows))) {
+      const rows = Math.min(n - done, PANEL_ROWS - this.#waiting);
+      if (!Number.isFinite(this.#fillPanel(values, done, rows))) {
         throw notFinite(values, this.dims, done, this.count - done);
       }
       done += rows;
-      this.waiting += rows;
-      if (this.waiting === PANEL_ROWS) this.foldPanel();
+      this.#waiting += rows;
+      if (this.#waiting === PANEL_ROWS) this.#foldPanel();
     }
   }
 
   /** Mean of each column, [dims]. */
   mean(): Float64Array {
-    this.foldPanel();
-    return this.means.map((mean, i) => this.origin[i]! + mean);
+    this.#foldPanel();
+    return this.#means.map((mean, i) => this.#origin[i]! + mean);
   }
 
   /** Sum of the squared deviations of each column from its mean, [dims]; exactly 0 where it is constant. */
   squares(): Float64Array {
-    this.foldPanel();
-    return Float64Array.from({ length: this.dims }, (_, i) => this.sums.upperRow(i)[0]!);
+    this.#foldPanel();
+    return Float64Array.from({ length: this.dims }, (_, i) => this.#sums.upperRow(i)[0]!);
   }
 
   /** The scatter matrix, [dims, dims]. */
   scatter(): Float64Array {
-    this.foldPanel();
-    return this.sums.toArray();
+    this.#foldPanel();
+    return this.#sums.toArray();
   }
 
   /**
@@ -81,13 +81,16 @@ export class Moments {
    * @returns [b, dims]
    */
   applyScatter(block: Float64Array, b: number): Float64Array {
-    this.foldPanel();
-    return this.sums.apply(block, b);
+    this.#foldPanel();
+    return this.#sums.apply(block, b);
   }
 
   /** Copies rows into the panel. Returns NaN when a value is not finite, else 0. */
-  private fillPanel(values: Float32Array | Float64Array, from: number, rows: number): number {
-    const { dims, waiting, origin, sums } = this;
+  #fillPanel(values: Float32Array | Float64Array, from: number, rows: number): number {
+    const { dims } = this;
+    const waiting = this.#waiting;
+    const origin = this.#origin;
+    const sums = this.#sums;
     const { memory } = sums;
     let check = 0;
     // Column by column of tiles: the rows' cache lines are used up before the next ones come in.
@@ -106,19 +109,21 @@ export class Moments {
     return check;
   }
 
-  private foldPanel(): void {
-    const rows = this.waiting;
+  #foldPanel(): void {
+    const rows = this.#waiting;
     if (rows === 0) return;
-    this.centrePanel(rows);
+    this.#centrePanel(rows);
     // With no rows before these, the joining row is zero.
-    this.sums.addPanel(this.folded === 0 ? rows : rows + 1);
-    this.folded += rows;
-    this.waiting = 0;
+    this.#sums.addPanel(this.#folded === 0 ? rows : rows + 1);
+    this.#folded += rows;
+    this.#waiting = 0;
   }
 
   /** Turns the panel into deviations from its mean, adds the joining row and moves the means on. */
-  private centrePanel(rows: number): void {
-    const { means, folded, sums } = this;
+  #centrePanel(rows: number): void {
+    const means = this.#means;
+    const folded = this.#folded;
+    const sums = this.#sums;
     const { memory } = sums;
     const total = folded + rows;
     const weight = Math.sqrt((folded / total) * rows);

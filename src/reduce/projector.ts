@@ -20,23 +20,23 @@ export class Projector {
   readonly dims: number;
   /** Number of vectors. */
   readonly b: number;
-  private readonly scaling: Scaling;
-  private readonly kernel: TileKernel;
+  readonly #scaling: Scaling;
+  readonly #kernel: TileKernel;
   /** Vectors at 0 as [width / 4][dims][4], a piece of the rows as [ROWS / 4][CHUNK][4], then [ROWS, width] sums. */
-  private readonly rowsAt: number;
-  private readonly sumsAt: number;
-  private readonly width: number;
+  readonly #rowsAt: number;
+  readonly #sumsAt: number;
+  readonly #width: number;
 
   /** @param b number of vectors that `load` brings. */
   constructor(scaling: Scaling, b: number) {
     const dims = scaling.shift.length;
     this.dims = dims;
     this.b = b;
-    this.scaling = scaling;
-    this.width = padToTile(b);
-    this.rowsAt = dims * this.width;
-    this.sumsAt = this.rowsAt + ROWS * CHUNK;
-    this.kernel = createKernel(this.sumsAt + ROWS * this.width);
+    this.#scaling = scaling;
+    this.#width = padToTile(b);
+    this.#rowsAt = dims * this.#width;
+    this.#sumsAt = this.#rowsAt + ROWS * CHUNK;
+    this.#kernel = createKernel(this.#sumsAt + ROWS * this.#width);
   }
 
   /**
@@ -45,7 +45,7 @@ export class Projector {
    */
   load(vectors: Float64Array): this {
     const { dims, b } = this;
-    const { memory } = this.kernel;
+    const { memory } = this.#kernel;
     for (let v = 0; v < b; v++) {
       const at = (v >> 2) * dims * TILE + (v & 3);
       for (let j = 0; j < dims; j++) memory[at + j * TILE] = vectors[v * dims + j]!;
@@ -58,14 +58,16 @@ export class Projector {
    * @returns float64 [n, b]; NaN or infinite where a value of the row is.
    */
   project(values: Float32Array, n: number): Float64Array {
-    const { b, width, sumsAt } = this;
-    const { memory } = this.kernel;
+    const { b } = this;
+    const width = this.#width;
+    const sumsAt = this.#sumsAt;
+    const { memory } = this.#kernel;
     const out = new Float64Array(n * b);
     for (let first = 0; first < n; first += ROWS) {
       const rows = Math.min(ROWS, n - first);
       memory.fill(0, sumsAt, sumsAt + ROWS * width);
       for (let from = 0; from < this.dims; from += CHUNK) {
-        this.addChunk(values, first, rows, from, Math.min(CHUNK, this.dims - from));
+        this.#addChunk(values, first, rows, from, Math.min(CHUNK, this.dims - from));
       }
       for (let i = 0; i < rows; i++) {
         const at = sumsAt + i * width;
@@ -75,10 +77,14 @@ export class Projector {
     return out;
   }
 
-  private addChunk(values: Float32Array, first: number, rows: number, from: number, size: number) {
-    const { dims, width, rowsAt, sumsAt, kernel } = this;
+  #addChunk(values: Float32Array, first: number, rows: number, from: number, size: number) {
+    const { dims } = this;
+    const width = this.#width;
+    const rowsAt = this.#rowsAt;
+    const sumsAt = this.#sumsAt;
+    const kernel = this.#kernel;
     const { memory } = kernel;
-    const { shift, scale } = this.scaling;
+    const { shift, scale } = this.#scaling;
     for (let i = 0; i < rows; i += TILE) {
       // Four rows at a time; a tile that reaches beyond the last row repeats it, and is not read there.
       const row0 = (first + i) * dims + from;

@@ -42,7 +42,7 @@ const PASS_ANGLE = 1e-9;
 export class ReducerFitter {
   readonly dims: number;
   readonly options: ReducerOptions;
-  private readonly moments: Moments | ColumnMoments;
+  readonly #moments: Moments | ColumnMoments;
 
   /** @throws OptionError when k is not a whole number of at least 1. */
   constructor(dims: number, options: ReducerOptions) {
@@ -51,12 +51,12 @@ export class ReducerFitter {
     }
     this.dims = dims;
     this.options = options;
-    this.moments = dims <= SCATTER_DIMS ? new Moments(dims) : new ColumnMoments(dims);
+    this.#moments = dims <= SCATTER_DIMS ? new Moments(dims) : new ColumnMoments(dims);
   }
 
   /** Rows added so far. */
   get count(): number {
-    return this.moments.count;
+    return this.#moments.count;
   }
 
   /**
@@ -64,7 +64,7 @@ export class ReducerFitter {
    * @throws RunError naming the row (counted from the first ever added) of a value that is not finite.
    */
   add({ values, n }: FeatureBlock): void {
-    this.moments.add(values, n);
+    this.#moments.add(values, n);
   }
 
   /**
@@ -73,7 +73,8 @@ export class ReducerFitter {
    * @throws RunError when `blocks` are not those rows; the signal's reason when it fires.
    */
   async finish(blocks: FeatureBlocks, signal?: AbortSignal): Promise<Reducer> {
-    const { dims, count, moments } = this;
+    const { dims, count } = this;
+    const moments = this.#moments;
     const { k, standardize, center } = this.options;
     if (blocks.dims !== dims || blocks.count !== count) {
       throw new RunError(

@@ -46,7 +46,7 @@ export class Reducer implements FittedReducer {
   readonly explainedVarianceRatio!: Float64Array;
   readonly totalVariance!: number;
   readonly residual!: number;
-  private projector: Projector | undefined;
+  #projector: Projector | undefined;
 
   constructor(fitted: FittedReducer) {
     Object.assign(this, fitted);
@@ -60,8 +60,8 @@ export class Reducer implements FittedReducer {
    * @throws RunError naming the row of a value that is not finite.
    */
   transform(values: Float32Array, n: number, firstRow = 0): Float64Array {
-    this.projector ??= new Projector(scalingOf(this), this.k).load(this.components);
-    const reduced = this.projector.project(values, n);
+    this.#projector ??= new Projector(scalingOf(this), this.k).load(this.components);
+    const reduced = this.#projector.project(values, n);
     const bad = reduced.findIndex((value) => !Number.isFinite(value));
     if (bad >= 0) throw notFinite(values, this.dims, Math.floor(bad / this.k), firstRow);
     return reduced;

@@ -19,15 +19,15 @@ export class ScatterMatrix implements SymmetricMatrix {
   /** The kernel's memory: the panel's part is free for the caller to fill. */
   readonly memory: Float64Array;
   readonly kernel: TileKernel;
-  private readonly panelRows: number;
+  readonly #panelRows: number;
   readonly padded: number;
   readonly start: number;
-  private isMirrored = true;
+  #isMirrored = true;
 
   /** @param panelRows at least 8. */
   constructor(dims: number, panelRows: number) {
     this.dims = dims;
-    this.panelRows = panelRows;
+    this.#panelRows = panelRows;
     this.padded = padToTile(dims);
     this.start = this.padded * panelRows;
     this.kernel = createKernel(this.start + this.padded * this.padded);
@@ -36,15 +36,15 @@ export class ScatterMatrix implements SymmetricMatrix {
 
   /** Where the panel holds a column's value in its first row; those of the next rows follow 4 apart. */
   panelAt(column: number): number {
-    return (column >> 2) * this.panelRows * TILE + (column & 3);
+    return (column >> 2) * this.#panelRows * TILE + (column & 3);
   }
 
   /** Adds the outer products of the panel's first rows. */
   addPanel(rows: number): void {
     const { kernel, padded } = this;
-    this.isMirrored = false;
+    this.#isMirrored = false;
     const tiles = padded / TILE;
-    const groupStep = this.panelRows * TILE;
+    const groupStep = this.#panelRows * TILE;
     for (let strip = 0; strip < tiles; strip += STRIP_TILES) {
       const end = Math.min(tiles, strip + STRIP_TILES);
       for (let i = 0; i < end; i++) {
@@ -67,14 +67,14 @@ export class ScatterMatrix implements SymmetricMatrix {
 
   /** One row from the diagonal on, [dims - i]; a view, and what is written to it counts. */
   upperRow(i: number): Float64Array {
-    this.isMirrored = false;
+    this.#isMirrored = false;
     const row = this.start + i * this.padded;
     return this.memory.subarray(row + i, row + this.dims);
   }
 
   /** [dims, dims] */
   toArray(): Float64Array {
-    this.mirror();
+    this.#mirror();
     const { dims, padded, start } = this;
     const out = new Float64Array(dims * dims);
     for (let i = 0; i < dims; i++) {
@@ -90,14 +90,14 @@ export class ScatterMatrix implements SymmetricMatrix {
    * @returns [b, dims]
    */
   apply(block: Float64Array, b: number): Float64Array {
-    this.mirror();
+    this.#mirror();
     const out = multiplySymmetric(this, 0, block, b);
     this.memory.fill(0, 0, 2 * fourVectors(this.padded));
     return out;
   }
 
-  private mirror(): void {
-    if (!this.isMirrored) mirrorUpper(this);
-    this.isMirrored = true;
+  #mirror(): void {
+    if (!this.#isMirrored) mirrorUpper(this);
+    this.#isMirrored = true;
   }
 }

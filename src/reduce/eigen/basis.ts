@@ -10,32 +10,33 @@ export class Basis {
   readonly capacity: number;
   /** Vectors so far. */
   size = 0;
-  private readonly kernel: TileKernel;
-  private readonly padded: number;
+  readonly #kernel: TileKernel;
+  readonly #padded: number;
   /** Of a row of results of inner products. */
-  private readonly width: number;
-  private readonly tilesAt: number;
-  private readonly fourAt: number;
-  private readonly resultsAt: number;
+  readonly #width: number;
+  readonly #tilesAt: number;
+  readonly #fourAt: number;
+  readonly #resultsAt: number;
 
   constructor(dims: number, capacity: number) {
     this.dims = dims;
     this.capacity = capacity;
-    this.padded = padToTile(dims);
-    this.width = padToTile(capacity);
-    const longest = TILE * Math.max(this.padded, this.width);
-    this.tilesAt = capacity * this.padded;
-    this.fourAt = this.tilesAt + this.width * this.padded;
-    this.resultsAt = this.fourAt + longest;
-    this.kernel = createKernel(this.resultsAt + longest);
+    this.#padded = padToTile(dims);
+    this.#width = padToTile(capacity);
+    const longest = TILE * Math.max(this.#padded, this.#width);
+    this.#tilesAt = capacity * this.#padded;
+    this.#fourAt = this.#tilesAt + this.#width * this.#padded;
+    this.#resultsAt = this.#fourAt + longest;
+    this.#kernel = createKernel(this.#resultsAt + longest);
   }
 
   /** A copy of the vectors from `first` to before `end`, [end - first, dims]. */
   rows(first: number, end: number): Float64Array {
-    const { dims, padded } = this;
+    const { dims } = this;
+    const padded = this.#padded;
     const out = new Float64Array((end - first) * dims);
     for (let v = first; v < end; v++) {
-      out.set(this.kernel.memory.subarray(v * padded, v * padded + dims), (v - first) * dims);
+      out.set(this.#kernel.memory.subarray(v * padded, v * padded + dims), (v - first) * dims);
     }
     return out;
   }
@@ -61,20 +62,26 @@ export class Basis {
       }
       if (length <= floor) continue;
       for (let i = 0; i < dims; i++) vector[i]! /= length;
-      this.put(this.size++, vector);
+      this.#put(this.size++, vector);
     }
     return this.size - before;
   }
 
   /** Inner products of a block [b, dims] with each vector, [b, size]. */
   project(block: Float64Array, b: number): Float64Array {
-    const { dims, size, padded, width, tilesAt, fourAt, resultsAt, kernel } = this;
+    const { dims, size } = this;
+    const padded = this.#padded;
+    const width = this.#width;
+    const tilesAt = this.#tilesAt;
+    const fourAt = this.#fourAt;
+    const resultsAt = this.#resultsAt;
+    const kernel = this.#kernel;
     const { memory } = kernel;
     const products = new Float64Array(b * size);
     const groups = Math.ceil(size / TILE);
     if (groups === 0) return products;
     for (let first = 0; first < b; first += TILE) {
-      this.loadFour(block, dims, first, b);
+      this.#loadFour(block, dims, first, b);
       memory.fill(0, resultsAt, resultsAt + TILE * width);
       const groupStep = padded * TILE;
       kernel.multiply(fourAt, TILE, tilesAt, TILE, groupStep, groups, dims, resultsAt, width);
@@ -88,7 +95,7 @@ export class Basis {
 
   /** Takes from each row of a block [b, dims] the vectors times `shares` [b, size]. */
   remove(block: Float64Array, shares: Float64Array, b: number): void {
-    this.addCombination(
+    this.#addCombination(
       block,
       shares.map((share) => -share),
       b,
@@ -98,7 +105,7 @@ export class Basis {
   /** The vectors mixed by `mixes` [b, size] into [b, dims]. */
   combine(mixes: Float64Array, b: number): Float64Array {
     const out = new Float64Array(b * this.dims);
-    this.addCombination(out, mixes, b);
+    this.#addCombination(out, mixes, b);
     return out;
   }
 
@@ -106,17 +113,21 @@ export class Basis {
   replace(mixes: Float64Array, b: number): void {
     const { dims } = this;
     const mixed = this.combine(mixes, b);
-    for (let v = 0; v < b; v++) this.put(v, mixed.subarray(v * dims, (v + 1) * dims));
+    for (let v = 0; v < b; v++) this.#put(v, mixed.subarray(v * dims, (v + 1) * dims));
     this.size = b;
   }
 
-  private addCombination(block: Float64Array, shares: Float64Array, b: number): void {
-    const { dims, size, padded, fourAt, resultsAt, kernel } = this;
+  #addCombination(block: Float64Array, shares: Float64Array, b: number): void {
+    const { dims, size } = this;
+    const padded = this.#padded;
+    const fourAt = this.#fourAt;
+    const resultsAt = this.#resultsAt;
+    const kernel = this.#kernel;
     const { memory } = kernel;
     if (size === 0) return;
     for (let first = 0; first < b; first += TILE) {
       const end = Math.min(b, first + TILE);
-      this.loadFour(shares, size, first, b);
+      this.#loadFour(shares, size, first, b);
       for (let v = first; v < end; v++) {
         const at = resultsAt + (v - first) * padded;
         memory.set(block.subarray(v * dims, (v + 1) * dims), at);
@@ -131,8 +142,9 @@ export class Basis {
   }
 
   /** Lays out up to four rows of a block [b, length] from `first` on as [length][4]. */
-  private loadFour(block: Float64Array, length: number, first: number, b: number): void {
-    const { kernel, fourAt } = this;
+  #loadFour(block: Float64Array, length: number, first: number, b: number): void {
+    const kernel = this.#kernel;
+    const fourAt = this.#fourAt;
     const { memory } = kernel;
     for (let v = 0; v < TILE; v++) {
       const from = (first + v) * length;
@@ -142,8 +154,10 @@ export class Basis {
     }
   }
 
-  private put(v: number, vector: Float64Array): void {
-    const { padded, tilesAt, kernel } = this;
+  #put(v: number, vector: Float64Array): void {
+    const padded = this.#padded;
+    const tilesAt = this.#tilesAt;
+    const kernel = this.#kernel;
     kernel.memory.set(vector, v * padded);
     const at = tilesAt + (v >> 2) * padded * TILE + (v & 3);
     for (let i = 0; i < vector.length; i++) kernel.memory[at + i * TILE] = vector[i]!;

@@ -3,33 +3,33 @@ import { norm } from './basis.ts';
 
 /** T = V^T A V for a growing basis V: a symmetric matrix small enough for ml-pca to solve whole. */
 export class SmallProblem {
-  private readonly capacity: number;
-  private readonly matrix: Float64Array;
+  readonly #capacity: number;
+  readonly #matrix: Float64Array;
 
   constructor(capacity: number) {
-    this.capacity = capacity;
-    this.matrix = new Float64Array(capacity * capacity);
+    this.#capacity = capacity;
+    this.#matrix = new Float64Array(capacity * capacity);
   }
 
   /** Sets the rows from `first` on, and the columns that mirror them, from products [b, size]. */
   setRows(first: number, products: Float64Array, b: number, size: number): void {
     for (let v = 0; v < b; v++) {
-      for (let j = 0; j < size; j++) this.set(first + v, j, products[v * size + j]!);
+      for (let j = 0; j < size; j++) this.#set(first + v, j, products[v * size + j]!);
     }
   }
 
   /** The problem of a basis made of eigenvectors: their values on the diagonal. */
   setDiagonal(values: Float64Array, size: number): void {
     for (let i = 0; i < size; i++) {
-      for (let j = 0; j < i; j++) this.set(i, j, 0);
-      this.set(i, i, values[i]!);
+      for (let j = 0; j < i; j++) this.#set(i, j, 0);
+      this.#set(i, i, values[i]!);
     }
   }
 
   /** All eigenpairs of the leading [size, size] part. */
   solve(size: number): SmallPairs {
     const rows = Array.from({ length: size }, (_, i) =>
-      Array.from(this.matrix.subarray(i * this.capacity, i * this.capacity + size)),
+      Array.from(this.#matrix.subarray(i * this.#capacity, i * this.#capacity + size)),
     );
     const pca = new PCA(rows, { isCovarianceMatrix: true });
     const columns = pca.getEigenvectors();
@@ -40,9 +40,9 @@ export class SmallProblem {
     return new SmallPairs(Float64Array.from(pca.getEigenvalues()), mixes);
   }
 
-  private set(i: number, j: number, value: number): void {
-    this.matrix[i * this.capacity + j] = value;
-    this.matrix[j * this.capacity + i] = value;
+  #set(i: number, j: number, value: number): void {
+    this.#matrix[i * this.#capacity + j] = value;
+    this.#matrix[j * this.#capacity + i] = value;
   }
 }
 
@@ -50,16 +50,16 @@ export class SmallProblem {
 export class SmallPairs {
   /** float64 [size] */
   readonly values: Float64Array;
-  private readonly all: Float64Array;
+  readonly #all: Float64Array;
 
   constructor(values: Float64Array, mixes: Float64Array) {
     this.values = values;
-    this.all = mixes;
+    this.#all = mixes;
   }
 
   /** The mixes of the first k pairs, [k, size]. */
   mixes(k: number): Float64Array {
-    return this.all.subarray(0, k * this.values.length);
+    return this.#all.subarray(0, k * this.values.length);
   }
 
   /**
@@ -72,7 +72,7 @@ export class SmallPairs {
     return Float64Array.from({ length: k }, (_, i) => {
       const residual = new Float64Array(dims);
       for (let v = 0; v < b; v++) {
-        const share = this.all[(i + 1) * size - b + v]!;
+        const share = this.#all[(i + 1) * size - b + v]!;
         for (let j = 0; j < dims; j++) residual[j]! += share * beyond[v * dims + j]!;
       }
       return norm(residual);

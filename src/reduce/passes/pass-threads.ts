@@ -11,51 +11,51 @@ export type Turn = Record<'job' | 'tasks' | 'rows', number> &
 
 /** The threads of a fit, this one among them, which do a turn's tasks together. */
 export class PassThreads {
-  private readonly share: PassShare;
-  private readonly control: Int32Array;
-  private readonly taker: TaskTaker;
-  private readonly threads: Worker[];
-  private turn = 0;
+  readonly #share: PassShare;
+  readonly #control: Int32Array;
+  readonly #taker: TaskTaker;
+  readonly #threads: Worker[];
+  #turn = 0;
   /** Numbers of threads that have ended. */
-  private readonly ended: number[] = [];
+  readonly #ended: number[] = [];
 
   /** @param count threads, with this one. */
   constructor(share: PassShare, count: number) {
-    this.share = share;
-    this.control = controlOf(share);
-    this.taker = new TaskTaker(share, 0);
-    this.threads = Array.from({ length: count - 1 }, (_, i) => this.start(i + 1));
+    this.#share = share;
+    this.#control = controlOf(share);
+    this.#taker = new TaskTaker(share, 0);
+    this.#threads = Array.from({ length: count - 1 }, (_, i) => this.#start(i + 1));
   }
 
   async run(what: Turn): Promise<void> {
-    const { control } = this;
-    const turn = ++this.turn;
+    const control = this.#control;
+    const turn = ++this.#turn;
     for (const [name, value] of Object.entries(what)) control[SLOT[name as keyof Turn]] = value;
     Atomics.store(control, SLOT.done, 0);
     Atomics.store(control, SLOT.ticket, turn * TURN);
     Atomics.store(control, SLOT.turn, turn);
     Atomics.notify(control, SLOT.turn);
     // The event loop gets its turn between tasks: a signal, a progress bar.
-    while (this.taker.takeOne(turn)) await setImmediate();
-    await this.waitForOthers(turn, what.tasks);
+    while (this.#taker.takeOne(turn)) await setImmediate();
+    await this.#waitForOthers(turn, what.tasks);
   }
 
   async close(): Promise<void> {
-    Atomics.store(this.control, SLOT.turn, -1);
-    Atomics.notify(this.control, SLOT.turn);
-    await Promise.all(this.threads.map((thread) => thread.terminate()));
+    Atomics.store(this.#control, SLOT.turn, -1);
+    Atomics.notify(this.#control, SLOT.turn);
+    await Promise.all(this.#threads.map((thread) => thread.terminate()));
   }
 
   /** At most a task is still in work in each thread. What a thread that died held is done here. */
-  private async waitForOthers(turn: number, tasks: number): Promise<void> {
-    const { control } = this;
+  async #waitForOthers(turn: number, tasks: number): Promise<void> {
+    const control = this.#control;
     for (;;) {
       const done = Atomics.load(control, SLOT.done);
       if (done >= tasks) return;
-      for (const number of this.ended) {
+      for (const number of this.#ended) {
         const task = Atomics.exchange(control, SLOT.inHand + number, 0) - 1;
         if (task >= 0 && Atomics.load(control, SLOT.tasksDone + task) !== turn) {
-          this.taker.run(task, turn);
+          this.#taker.run(task, turn);
         }
       }
       Atomics.wait(control, SLOT.done, done, POLL_MS);
@@ -63,14 +63,14 @@ export class PassThreads {
     }
   }
 
-  private start(number: number): Worker {
+  #start(number: number): Worker {
     const thread = new Worker(new URL('./pass-worker.js', import.meta.url), {
-      workerData: { share: this.share, thread: number },
+      workerData: { share: this.#share, thread: number },
     });
     thread.unref();
     // A thread that cannot be had or that dies leaves its work to the others.
     thread.on('error', () => {});
-    thread.on('exit', () => this.ended.push(number));
+    thread.on('exit', () => this.#ended.push(number));
     return thread;
   }
 }

@@ -51,34 +51,34 @@ export function isResident({ count, dims }: FeatureBlocks, limits = PASS_LIMITS)
  * number of threads nor timing changes a bit. After `formMatrix` products come from X^T X, and read no rows.
  */
 export class RowPasses {
-  private readonly blocks: FeatureBlocks;
-  private readonly share: PassShare;
-  private readonly doubles: Float64Array;
-  private readonly threads: PassThreads;
-  private readonly windowRows: number;
-  private isFilled = false;
-  private matrix: SymmetricMatrix | undefined;
+  readonly #blocks: FeatureBlocks;
+  readonly #share: PassShare;
+  readonly #doubles: Float64Array;
+  readonly #threads: PassThreads;
+  readonly #windowRows: number;
+  #isFilled = false;
+  #matrix: SymmetricMatrix | undefined;
 
   /** @param width vectors at most in one pass. */
   constructor(blocks: FeatureBlocks, shift: Float64Array, width: number, limits = PASS_LIMITS) {
     const { dims, count } = blocks;
-    this.blocks = blocks;
+    this.#blocks = blocks;
     const fitting = isResident(blocks, limits)
       ? count
       : Math.floor(limits.windowBytes / (4 * dims));
-    this.windowRows = Math.max(1, fitting);
-    this.share = createPassShare(dims, width, this.windowRows);
-    const buffer = bufferOf(this.share.memory);
-    this.doubles = new Float64Array(buffer, 0, this.share.rows / 8);
-    this.doubles.set(shift, this.share.shift / 8);
+    this.#windowRows = Math.max(1, fitting);
+    this.#share = createPassShare(dims, width, this.#windowRows);
+    const buffer = bufferOf(this.#share.memory);
+    this.#doubles = new Float64Array(buffer, 0, this.#share.rows / 8);
+    this.#doubles.set(shift, this.#share.shift / 8);
     const most =
       4 * count * dims < limits.threadBytes ? 1 : Math.min(MOST_THREADS, availableParallelism());
-    this.threads = new PassThreads(this.share, most);
+    this.#threads = new PassThreads(this.#share, most);
   }
 
   /** Whether there is room for X^T X. */
   get canFormMatrix(): boolean {
-    return this.share.hasMatrix;
+    return this.#share.hasMatrix;
   }
 
   /**
@@ -87,28 +87,28 @@ export class RowPasses {
    */
   async apply(vectors: Float64Array): Promise<Float64Array> {
     const total = new Float64Array(vectors.length);
-    if (this.matrix) await this.makeImages(this.matrix, vectors, total);
+    if (this.#matrix) await this.#makeImages(this.#matrix, vectors, total);
     else {
-      this.loadVectors(vectors);
-      await this.eachWindow((rows) => this.addProducts(rows, total));
+      this.#loadVectors(vectors);
+      await this.#eachWindow((rows) => this.#addProducts(rows, total));
     }
     return total;
   }
 
   /** Sums X^T X by one pass over the rows; only where `canFormMatrix`. */
   async formMatrix(): Promise<void> {
-    await this.eachWindow((rows) => this.addScatter(rows));
-    this.matrix = matrixOf(this.share);
-    mirrorUpper(this.matrix);
+    await this.#eachWindow((rows) => this.#addScatter(rows));
+    this.#matrix = matrixOf(this.#share);
+    mirrorUpper(this.#matrix);
   }
 
   async close(): Promise<void> {
-    await this.threads.close();
+    await this.#threads.close();
   }
 
-  private async addScatter(all: number): Promise<void> {
-    const { threads } = this;
-    const { quads } = this.share;
+  async #addScatter(all: number): Promise<void> {
+    const threads = this.#threads;
+    const { quads } = this.#share;
     const most = chunkRows(quads);
     for (let firstRow = 0; firstRow < all; firstRow += most) {
       const rows = Math.min(most, all - firstRow);
@@ -117,38 +117,39 @@ export class RowPasses {
     }
   }
 
-  private async makeImages(matrix: SymmetricMatrix, vectors: Float64Array, images: Float64Array) {
-    const { share } = this;
+  async #makeImages(matrix: SymmetricMatrix, vectors: Float64Array, images: Float64Array) {
+    const share = this.#share;
     const groups = Math.ceil(vectors.length / matrix.dims / LANES);
     const step = fourVectors(matrix.padded);
     for (let group = 0; group < groups; group++) {
       loadFour(matrix, share.vectors / 8 + group * step, vectors, group * LANES);
     }
-    await this.threads.run({ job: JOB.image, tasks: imageTasks(share.quads), rows: 0, groups });
+    await this.#threads.run({ job: JOB.image, tasks: imageTasks(share.quads), rows: 0, groups });
     for (let group = 0; group < groups; group++) {
       storeFour(matrix, share.sums / 8 + group * step, images, group * LANES);
     }
   }
 
   /** Calls for all rows, a window of them in memory at a time. */
-  private async eachWindow(visit: (rows: number) => Promise<void>): Promise<void> {
+  async #eachWindow(visit: (rows: number) => Promise<void>): Promise<void> {
     let rows = 0;
-    if (this.isFilled) {
-      rows = this.blocks.count;
+    if (this.#isFilled) {
+      rows = this.#blocks.count;
       await visit(rows);
     } else {
-      for await (const filled of this.windows()) {
+      for await (const filled of this.#windows()) {
         rows += filled;
         await visit(filled);
       }
     }
-    if (rows !== this.blocks.count) throw this.wrongCount(rows);
-    this.isFilled = rows <= this.windowRows;
+    if (rows !== this.#blocks.count) throw this.#wrongCount(rows);
+    this.#isFilled = rows <= this.#windowRows;
   }
 
-  private loadVectors(vectors: Float64Array): void {
-    const { doubles, share } = this;
-    const { dims } = this.blocks;
+  #loadVectors(vectors: Float64Array): void {
+    const doubles = this.#doubles;
+    const share = this.#share;
+    const { dims } = this.#blocks;
     doubles.fill(0, share.vectors / 8, share.sums / 8);
     for (let v = 0; v * dims < vectors.length; v++) {
       for (let j = 0; j < dims; j++) {
@@ -158,17 +159,17 @@ export class RowPasses {
   }
 
   /** Fills the window with rows again and again; tells how many are in it. */
-  private async *windows(): AsyncGenerator<number> {
-    const { count } = this.blocks;
+  async *#windows(): AsyncGenerator<number> {
+    const { count } = this.#blocks;
     let filled = 0;
-    for await (const { values, n } of this.blocks.blocks()) {
+    for await (const { values, n } of this.#blocks.blocks()) {
       for (let done = 0; done < n; ) {
-        const taken = Math.min(n - done, this.windowRows - filled);
-        if (taken === 0) throw this.wrongCount(count + n - done);
-        this.fill(values, done, taken, filled);
+        const taken = Math.min(n - done, this.#windowRows - filled);
+        if (taken === 0) throw this.#wrongCount(count + n - done);
+        this.#fill(values, done, taken, filled);
         done += taken;
         filled += taken;
-        if (filled === this.windowRows && this.windowRows < count) {
+        if (filled === this.#windowRows && this.#windowRows < count) {
           yield filled;
           filled = 0;
         }
@@ -178,9 +179,9 @@ export class RowPasses {
   }
 
   /** Copies rows into the window, padded to whole quads. */
-  private fill(values: Float32Array, from: number, n: number, to: number): void {
-    const { dims } = this.blocks;
-    const { memory, rows, quads } = this.share;
+  #fill(values: Float32Array, from: number, n: number, to: number): void {
+    const { dims } = this.#blocks;
+    const { memory, rows, quads } = this.#share;
     const window = new Float32Array(bufferOf(memory), rows + to * quads * 16, n * quads * 4);
     if (dims === quads * 4) {
       window.set(values.subarray(from * dims, (from + n) * dims));
@@ -192,19 +193,20 @@ export class RowPasses {
     }
   }
 
-  private wrongCount(found: number): RunError {
+  #wrongCount(found: number): RunError {
     return new RunError(
-      `Expected ${this.blocks.count} rows for the PCA but found ${found} on a pass.`,
+      `Expected ${this.#blocks.count} rows for the PCA but found ${found} on a pass.`,
     );
   }
 
-  private async addProducts(rows: number, total: Float64Array): Promise<void> {
-    const { doubles, share } = this;
-    const { dims } = this.blocks;
+  async #addProducts(rows: number, total: Float64Array): Promise<void> {
+    const doubles = this.#doubles;
+    const share = this.#share;
+    const { dims } = this.#blocks;
     const b = total.length / dims;
     const groups = Math.ceil(b / LANES);
     const sliceRows = Math.ceil(rows / SLICES / PANEL_ROWS) * PANEL_ROWS;
-    await this.threads.run({ job: JOB.product, tasks: SLICES, rows, sliceRows, groups });
+    await this.#threads.run({ job: JOB.product, tasks: SLICES, rows, sliceRows, groups });
     for (let slice = 0; slice < SLICES; slice++) {
       const at = share.sums / 8 + slice * share.groups * share.quads * 16;
       for (let v = 0; v < b; v++) {

@@ -9,33 +9,33 @@ const GROUP_DOUBLES = STRIP_ROWS * TILE;
  * block. Each block's sum depends on the rows and their order only.
  */
 export class ScatterBlocks {
-  private readonly share: PassShare;
-  private readonly kernel: TileKernel;
-  private readonly packColumns: Pack;
+  readonly #share: PassShare;
+  readonly #kernel: TileKernel;
+  readonly #packColumns: Pack;
   /** Where this thread's sums lie, in doubles. */
-  private readonly sums: number;
+  readonly #sums: number;
 
   constructor(share: PassShare, kernel: TileKernel, thread: number) {
-    this.share = share;
-    this.kernel = kernel;
-    this.packColumns = createPack(share.memory);
-    this.sums = blockOf(share, thread) / 8;
+    this.#share = share;
+    this.#kernel = kernel;
+    this.#packColumns = createPack(share.memory);
+    this.#sums = blockOf(share, thread) / 8;
   }
 
   /** Lays out a strip of `count` rows from `firstRow` on in the panels. */
   pack(strip: number, firstRow: number, count: number): void {
-    const { quads, rows, shift } = this.share;
+    const { quads, rows, shift } = this.#share;
     const column = strip * STRIP;
     for (let done = 0; done < count; done += STRIP_ROWS) {
       const at = rows / 4 + (firstRow + done) * quads * 4 + column;
       const taken = Math.min(STRIP_ROWS, count - done);
-      const to = this.panelAt(done, column);
-      this.packColumns(
+      const to = this.#panelAt(done, column);
+      this.#packColumns(
         at,
         quads * 4,
         taken,
         shift / 8 + column,
-        this.groupsOf(column),
+        this.#groupsOf(column),
         to,
         GROUP_DOUBLES,
       );
@@ -44,18 +44,19 @@ export class ScatterBlocks {
 
   /** @param count rows in the panels. */
   add(block: number, count: number): void {
-    const [top, left] = cornerOf(block, this.share.quads);
-    this.kernel.memory.fill(0, this.sums, this.sums + STRIP * STRIP);
+    const [top, left] = cornerOf(block, this.#share.quads);
+    this.#kernel.memory.fill(0, this.#sums, this.#sums + STRIP * STRIP);
     for (let done = 0; done < count; done += STRIP_ROWS) {
-      this.addPanel(top, left, done, Math.min(STRIP_ROWS, count - done));
+      this.#addPanel(top, left, done, Math.min(STRIP_ROWS, count - done));
     }
-    this.addToMatrix(top, left);
+    this.#addToMatrix(top, left);
   }
 
-  private addPanel(top: number, left: number, first: number, count: number): void {
-    const { kernel, sums } = this;
-    const [a, b] = [this.panelAt(first, top), this.panelAt(first, left)];
-    const [tall, wide] = [this.groupsOf(top), this.groupsOf(left)];
+  #addPanel(top: number, left: number, first: number, count: number): void {
+    const kernel = this.#kernel;
+    const sums = this.#sums;
+    const [a, b] = [this.#panelAt(first, top), this.#panelAt(first, left)];
+    const [tall, wide] = [this.#groupsOf(top), this.#groupsOf(left)];
     for (let i = 0; i < tall; i++) {
       // On the diagonal, tiles below it mirror those above.
       const j = top === left ? i : 0;
@@ -66,27 +67,27 @@ export class ScatterBlocks {
   }
 
   /** Where the panel of a row has a column, in doubles. */
-  private panelAt(row: number, column: number): number {
-    const { panels, quads } = this.share;
+  #panelAt(row: number, column: number): number {
+    const { panels, quads } = this.#share;
     return (
       panels / 8 + (row / STRIP_ROWS) * quads * GROUP_DOUBLES + (column / TILE) * GROUP_DOUBLES
     );
   }
 
   /** Groups of four columns in the strip that begins there. */
-  private groupsOf(column: number): number {
-    return Math.min(STRIP, 4 * this.share.quads - column) / TILE;
+  #groupsOf(column: number): number {
+    return Math.min(STRIP, 4 * this.#share.quads - column) / TILE;
   }
 
   /** Last and in one go: what can fail has not touched the matrix. */
-  private addToMatrix(top: number, left: number): void {
-    const { memory } = this.kernel;
-    const padded = 4 * this.share.quads;
-    const matrix = this.share.matrix / 8;
+  #addToMatrix(top: number, left: number): void {
+    const { memory } = this.#kernel;
+    const padded = 4 * this.#share.quads;
+    const matrix = this.#share.matrix / 8;
     const bottom = Math.min(padded, top + STRIP);
     const right = Math.min(padded, left + STRIP);
     for (let i = top; i < bottom; i++) {
-      const row = this.sums + (i - top) * STRIP - left;
+      const row = this.#sums + (i - top) * STRIP - left;
       for (let j = Math.max(i, left); j < right; j++) {
         memory[matrix + i * padded + j]! += memory[row + j]!;
       }
