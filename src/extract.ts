@@ -5,24 +5,33 @@ import { DecodePool } from './image/pool/decode-pool.ts';
 import { ReadyThreads } from './image/pool/ready-threads.ts';
 import type { ExtractOptions } from './options/extract-options.ts';
 import { announce } from './pipeline/announce.ts';
-import { decodeOptions, provenance, runFacts, runIdentity } from './pipeline/describe-run.ts';
+import {
+  decodeOptions,
+  expectForeseen,
+  foreseeIdentity,
+  provenance,
+  recordedBatchOf,
+  runFacts,
+  runIdentity,
+} from './pipeline/describe-run.ts';
 import { extractShards } from './pipeline/extract-shards.ts';
 import type { Extractor } from './pipeline/extractor.ts';
 import { findCrashers } from './pipeline/find-crashers.ts';
 import { freezeListing } from './pipeline/freeze-listing.ts';
 import { loadExport } from './pipeline/load-export.ts';
-import { openExtractor } from './pipeline/open-extractor.ts';
+import { planExtractor } from './pipeline/open-extractor.ts';
 import { type OpenedRun, openRun } from './pipeline/open-run.ts';
 import { Progress } from './pipeline/progress.ts';
-import { recordedBatch } from './pipeline/recorded-batch.ts';
 import { ReducerFitting } from './pipeline/reducer-fitting.ts';
 import { openSavedReducers } from './pipeline/saved-reducers.ts';
 import { type RunClock, StageClock } from './pipeline/stage-clock.ts';
 import { summarize } from './pipeline/summarize.ts';
+import { workFolder } from './pipeline/work-folder.ts';
 import { writeReducers } from './pipeline/write-reducers.ts';
 import { loadReport } from './report/load-report.ts';
 import type { Manifest } from './run/manifest.ts';
 import { type Rejection, writeRejections } from './run/rejections.ts';
+import { isFinished, readRunIdentity, refuseOtherOptions } from './run/run-identity.ts';
 import { buildRunJson, publishRun } from './run/run-json.ts';
 import type { RunStore } from './run/run-store.ts';
 import { s3OptionsOf } from './s3/s3-options.ts';
@@ -53,32 +62,50 @@ export async function extract(
   const closing: (() => Promise<void>)[] = [];
   const imageTimeoutMs = options.imageTimeout * 1000;
   try {
-    // What to read, and the threads and the network to read it with, which start while the names are listed.
+    // What can be told at once: the input, the model, its layers and device, the columns, the output.
     const ready = new ReadyThreads(options.workers, imageTimeoutMs);
     closing.push(() => ready.close());
     const s3 = s3OptionsOf(options);
     const source = openSource(options.input, { originForm: options.origin, s3 });
     closing.push(async () => source.close?.());
-    const opening = openExtractor(options, {
-      ...hooks,
-      recordedBatch: () => recordedBatch(options),
-    });
-    const opened = opening.catch(() => undefined); // heard below; this one only closes
-    closing.push(async () => (await opened)?.close());
-    const listed = await clock.time('list', () => freezeListing(source, options.limit, signal));
-    announce(listed, onEvent);
-    const extractor = await opening;
-    const lengths = extractor.outputs.map(({ length }) => length);
+    const plan = await planExtractor(options, hooks);
+    const outputs = await plan.outputs();
+    const lengths = outputs.map(({ length }) => length);
     const columns = selectColumns(
-      featureColumns(options.mode, extractor.outputs, options.k),
+      featureColumns(options.mode, outputs, options.k),
       options.columns?.split(','),
     );
-
-    // Where the run stands: fresh, to go on with, finished before, or to be brought up to date.
     const output = await openOutput(options.out, { s3, signal, onEvent, isHeld: options.update });
     closing.push(async () => output.close?.());
-    const saved = await openSaved(options, extractor, { s3, signal, onEvent });
-    const identity = { ...runIdentity(options, extractor), reducer: saved?.sha256 };
+    const features = { model: plan.model, outputs };
+    const saved = await openSaved(options, features, { s3, signal, onEvent });
+
+    // The network starts while the names are listed; where a run has finished it may not be needed at all.
+    const dir = workFolder(options);
+    const begun = options.overwrite ? undefined : await readRunIdentity(dir);
+    const foreseen = begun && foreseeIdentity(options, plan, outputs, begun.identity);
+    if (foreseen) refuseOtherOptions(dir, begun, { ...foreseen, reducer: saved?.sha256 });
+    const mayBeDone = foreseen !== undefined && isFinished(dir);
+    const failed = new AbortController();
+    const start = () => {
+      const recordedBatch = () => begun && recordedBatchOf(begun.identity);
+      const opening = plan.open({ ...hooks, recordedBatch });
+      opening.catch((error) => failed.abort(error)); // there is nothing to list for
+      const opened = opening.catch(() => undefined); // its error is thrown below; this one only closes
+      closing.push(async () => (await opened)?.close());
+      return opening;
+    };
+    const opening = mayBeDone ? undefined : start();
+    const listing = AbortSignal.any([signal, failed.signal]);
+    const listed = await clock.time('list', () => freezeListing(source, options.limit, listing));
+    announce(listed, onEvent);
+
+    // Where the run stands: fresh, to be resumed, finished before, or to be brought up to date.
+    const started = await opening;
+    const identity = {
+      ...(started === undefined ? foreseen : runIdentity(options, started)),
+      reducer: saved?.sha256,
+    };
     const standing = { options, source, listed, output, columns, identity, lengths };
     const run = await openRun({ ...standing, signal, onEvent });
     closing.push(() => run.close());
@@ -86,6 +113,8 @@ export async function extract(
       onEvent({ event: 'finished', summary: run.summary });
       return run.summary;
     }
+    const extractor = started ?? (await start());
+    expectForeseen(identity, { ...runIdentity(options, extractor), reducer: saved?.sha256 });
     const { store, manifest, update } = run;
 
     // Features, shard by shard, and the sums that the reducers need.
@@ -168,9 +197,13 @@ export async function extract(
 }
 
 /** The reducers of the run that `--with` names, or undefined where they are to be fitted. */
-async function openSaved(options: ExtractOptions, extractor: Extractor, store: OpenOutputOptions) {
+async function openSaved(
+  options: ExtractOptions,
+  features: Pick<Extractor, 'model' | 'outputs'>,
+  store: OpenOutputOptions,
+) {
   if (options.with === undefined) return undefined;
-  return openSavedReducers(await openOutputForReading(options.with, store), options, extractor);
+  return openSavedReducers(await openOutputForReading(options.with, store), options, features);
 }
 
 /** Images with a row or a rejection before the first is computed: by earlier attempts, or taken over by an update. */

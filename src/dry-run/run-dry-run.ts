@@ -46,14 +46,14 @@ export async function runDryRun(options: ExtractOptions, signal: AbortSignal): P
     s3: s3OptionsOf(options),
   });
   try {
-    const manifest = await freezeListing(source, options.limit, signal);
-    const counts = countInput(manifest);
     const network = await networkOf(options, signal);
     const { inputSize, outputs } = network ?? openPixelsExtractor();
     const columns = selectColumns(
       featureColumns(options.mode, outputs, options.k),
       options.columns?.split(','),
     );
+    const manifest = await freezeListing(source, options.limit, signal);
+    const counts = countInput(manifest);
     const sample = await sampleImages(
       source,
       manifest,

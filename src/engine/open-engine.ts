@@ -60,8 +60,7 @@ export async function openEngine(
 ): Promise<ProcessEngine> {
   const started = performance.now();
   const { engine = 'auto', precision, conv = 'auto', threads } = spec;
-  checkEngine(engine, choice.device);
-  checkPrecision(precision, choice.device, engine);
+  expectPossible({ engine, precision }, choice.device);
   const layers = resolveLayers(folder, spec.layers);
   const child = new EngineProcess({ env: environmentOf(spec, choice), onLog, signal });
   try {
@@ -158,6 +157,15 @@ function readOutput(frame: Frame, layer: string, values: number): Float32Array {
     );
   }
   return new Float32Array(frame.payload.buffer as ArrayBuffer);
+}
+
+/** @throws EngineError for an engine or a precision that the device does not have */
+export function expectPossible(
+  { engine = 'auto', precision }: Pick<EngineSpec, 'engine' | 'precision'>,
+  device: Device,
+): void {
+  checkEngine(engine, device);
+  checkPrecision(precision, device, engine);
 }
 
 function checkEngine(engine: 'auto' | EngineKind, device: Device): void {

@@ -10,7 +10,7 @@ import { decodeEntries } from '../pipeline/decode-entries.ts';
 import { decodeOptions } from '../pipeline/describe-run.ts';
 import type { Extractor } from '../pipeline/extractor.ts';
 import { freezeListing } from '../pipeline/freeze-listing.ts';
-import { openExtractor } from '../pipeline/open-extractor.ts';
+import { planExtractor } from '../pipeline/open-extractor.ts';
 import { Progress } from '../pipeline/progress.ts';
 import { runBatches } from '../pipeline/run-batches.ts';
 import { openSavedReducers } from '../pipeline/saved-reducers.ts';
@@ -69,13 +69,16 @@ export async function* extractBatches(
     const s3 = s3OptionsOf(resolved);
     const source = openSource(resolved.input, { originForm: resolved.origin, s3 });
     closing.push(() => source.close?.());
-    const opening = openExtractor(resolved, { signal, onEvent });
-    const opened = opening.catch(() => undefined); // heard below; this one only closes
+    const plan = await planExtractor(resolved, { onEvent });
+    const features = { model: plan.model, outputs: await plan.outputs() };
+    const reducers = await openReducers(resolved, features, signal);
+    const opening = plan.open({ signal, onEvent });
+    opening.catch((error) => stop.abort(error)); // there is nothing to list for
+    const opened = opening.catch(() => undefined); // its error is thrown below; this one only closes
     closing.push(async () => (await opened)?.close());
     const manifest = await freezeListing(source, resolved.limit, signal);
     announce(manifest, onEvent);
     const extractor = await opening;
-    const reducers = await openReducers(resolved, extractor, signal);
 
     const { buildRecordBatch, featureSchema } = await import('../export/features-table.ts');
     const { mode, workers, imageTimeout } = resolved;
@@ -133,10 +136,10 @@ export async function* extractBatches(
 /** One for each output, of the run that `with` names; else none. */
 async function openReducers(
   options: ExtractOptions,
-  extractor: Extractor,
+  features: Pick<Extractor, 'model' | 'outputs'>,
   signal: AbortSignal,
 ): Promise<readonly Reducer[]> {
   if (options.with === undefined) return [];
   const saved = await openOutputForReading(options.with, { s3: s3OptionsOf(options), signal });
-  return (await openSavedReducers(saved, options, extractor)).fitting.finish();
+  return (await openSavedReducers(saved, options, features)).fitting.finish();
 }

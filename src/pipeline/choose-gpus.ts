@@ -3,7 +3,7 @@ import type { ExtractOptions } from '../options/extract-options.ts';
 import { chooseDevice, type DeviceChoice } from '../runtime/choose-device.ts';
 import type { FoundRuntimes } from '../runtime/locate-runtime.ts';
 import { listVisibleGpus, pickGpus, type VisibleGpu } from '../runtime/visible-gpus.ts';
-import type { ExtractorHooks } from './network-extractor.ts';
+import type { ExtractorHooks } from './extractor.ts';
 
 export interface ChosenGpus {
   readonly choice: DeviceChoice;

@@ -1,7 +1,9 @@
 import type { ChosenBatch } from '../engine/choose-batch.ts';
 import type { EngineInfo, EngineOutput } from '../engine/engine.ts';
 import type { PoolMember } from '../engine/engine-pool.ts';
+import type { RunEvent } from '../events.ts';
 import type { ModelFolder } from '../model/model-folder.ts';
+import type { DeviceChoice } from '../runtime/choose-device.ts';
 
 /** Turns pixels into feature vectors: a network on a device, or the pixels themselves. */
 export interface Extractor {
@@ -24,6 +26,30 @@ export interface Extractor {
   /** What the engines did so far; undefined for pixels. */
   engineReport?(): EngineReport;
   close(): Promise<void>;
+}
+
+/** An extractor whose engine is not started yet: what was asked for can be had, as far as can be told without it. */
+export interface ExtractorPlan {
+  /** undefined for pixels. */
+  readonly model: ModelFolder | undefined;
+  /** The device that will be tried; undefined for pixels. */
+  readonly choice: DeviceChoice | undefined;
+  /** As those of the extractor. @throws OptionError for a layer that the model lacks or that cannot be pooled */
+  outputs(): Promise<readonly EngineOutput[]>;
+  /** Starts the engine. */
+  open(hooks: ExtractorHooks): Promise<Extractor>;
+}
+
+export interface ExtractorHooks {
+  readonly signal: AbortSignal;
+  readonly onEvent: (event: RunEvent) => void;
+  /**
+   * The batch size that the run began with, undefined in one that begins. Only where this stands may
+   * `--batch auto` measure: elsewhere nothing would keep the number for the next time.
+   */
+  readonly recordedBatch?: () => number | undefined;
+  /** Images come one by one and wait for their answer: no batch is filled up or warmed up for. */
+  readonly isInteractive?: boolean;
 }
 
 /** What the engines of a run did, for its timing and run.json. */

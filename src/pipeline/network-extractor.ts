@@ -1,36 +1,29 @@
-import type { EngineInfo } from '../engine/engine.ts';
+import type { EngineInfo, EngineSpec } from '../engine/engine.ts';
 import { openEnginePool } from '../engine/engine-pool.ts';
+import { expectPossible } from '../engine/open-engine.ts';
 import { parseLayers } from '../engine/parse-layers.ts';
-import type { RunEvent } from '../events.ts';
 import type { ModelFolder } from '../model/model-folder.ts';
 import { readModelFolder } from '../model/read-model-folder.ts';
 import type { ExtractOptions } from '../options/extract-options.ts';
+import type { DeviceChoice } from '../runtime/choose-device.ts';
 import { locateRuntime } from '../runtime/locate-runtime.ts';
 import { chooseGpus } from './choose-gpus.ts';
-import type { Extractor } from './extractor.ts';
+import type { Extractor, ExtractorHooks, ExtractorPlan } from './extractor.ts';
 import { findModelFolder } from './find-model-folder.ts';
+import { networkOutputs } from './network-outputs.ts';
 import { prepareBatch } from './prepare-batch.ts';
 
 /** Batches on their way to one engine, all of them in memory: one that it computes, and what waits for it. */
 const IN_FLIGHT = { cuda: 3, cpu: 2, wasm: 2 } as const;
 
-export interface ExtractorHooks {
-  readonly signal: AbortSignal;
-  readonly onEvent: (event: RunEvent) => void;
-  /**
-   * The batch size that the run began with, or undefined in one that begins. Only with this may
-   * `--batch auto` measure: elsewhere nothing would keep the number for the next time.
-   */
-  readonly recordedBatch?: () => Promise<number | undefined>;
-  /** Images come one by one and wait for their answer: no batch is filled up or warmed up for. */
-  readonly isInteractive?: boolean;
-}
-
-/** `--mode vgg16|cnn`: a network read from a model folder, in one engine process for each GPU. */
-export async function openNetworkExtractor(
+/**
+ * `--mode vgg16|cnn`: a network read from a model folder, in one engine process for each GPU.
+ * @throws ModelError without a model; EngineError where device, engine or precision cannot be had
+ */
+export async function planNetworkExtractor(
   options: ExtractOptions,
-  hooks: ExtractorHooks,
-): Promise<Extractor> {
+  hooks: Pick<ExtractorHooks, 'onEvent'>,
+): Promise<ExtractorPlan> {
   const layers = parseLayers(options.layer, options.pool);
   const [model, found] = await Promise.all([
     readModelFolder(findModelFolder(options.mode, options.model), {
@@ -38,23 +31,33 @@ export async function openNetworkExtractor(
     }),
     locateRuntime(),
   ]);
-  warnOfSeededWeights(model, hooks);
   const { choice, gpus } = chooseGpus(options, found, hooks);
-  const spec = {
-    modelDir: model.dir,
-    layers,
-    device: options.device,
-    precision: options.precision,
-    engine: options.engine,
-    conv: options.conv,
-    threads: 0,
-  };
-  const pool = await openEnginePool(
-    gpus.map((gpu) => ({ ...spec, gpu })),
+  const { engine, precision, conv, device } = options;
+  expectPossible({ engine, precision }, choice.device);
+  const spec = { modelDir: model.dir, layers, device, precision, engine, conv, threads: 0 };
+  return {
     model,
     choice,
-    { signal: hooks.signal, onLog: (message) => hooks.onEvent({ event: 'warning', message }) },
-  );
+    outputs: async () => (await networkOutputs(model, options)).outputs,
+    open: (opening) =>
+      openNetwork(
+        { specs: gpus.map((gpu) => ({ ...spec, gpu })), model, choice },
+        options,
+        opening,
+      ),
+  };
+}
+
+async function openNetwork(
+  { specs, model, choice }: { specs: EngineSpec[]; model: ModelFolder; choice: DeviceChoice },
+  options: ExtractOptions,
+  hooks: ExtractorHooks,
+): Promise<Extractor> {
+  warnOfSeededWeights(model, hooks);
+  const pool = await openEnginePool(specs, model, choice, {
+    signal: hooks.signal,
+    onLog: (message) => hooks.onEvent({ event: 'warning', message }),
+  });
   try {
     const { info } = pool;
     announceEngine(info, hooks);

@@ -1,8 +1,7 @@
 import { BATCH_SIZES, type ChosenBatch, chooseBatch } from '../engine/choose-batch.ts';
 import type { EnginePool } from '../engine/engine-pool.ts';
 import { planRun, SHARD_ROWS } from '../run/plan-shards.ts';
-import type { EngineReport } from './extractor.ts';
-import type { ExtractorHooks } from './network-extractor.ts';
+import type { EngineReport, ExtractorHooks } from './extractor.ts';
 
 /** Rows in a batch where nobody says and nothing is measured; on a CPU the rate grows no further. */
 const AUTO_BATCH = { cuda: 64, cpu: 16, wasm: 4 } as const;
@@ -28,7 +27,7 @@ export async function prepareBatch(
   const lengths = outputs.map(({ length }) => length);
   const { end: shardRows } = planRun(SHARD_ROWS.network, { isPixels: false, lengths }).shards[0]!;
   const started = performance.now();
-  const recorded = asked === 'auto' ? await recordedBatch?.() : undefined;
+  const recorded = asked === 'auto' ? recordedBatch?.() : undefined;
   let trial: ChosenBatch | undefined;
   if (asked === 'auto' && recorded === undefined && recordedBatch && device === 'cuda') {
     trial = await chooseBatch((images) => pool.trial(images), sizesFor(shardRows));

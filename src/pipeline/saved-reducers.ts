@@ -36,7 +36,7 @@ export const INHERITED_OPTIONS = [
 export async function openSavedReducers(
   saved: OutputStore,
   options: ExtractOptions,
-  extractor: Extractor,
+  extractor: Pick<Extractor, 'model' | 'outputs'>,
 ): Promise<{ readonly sha256: string; readonly fitting: ShardSums }> {
   const run = await readNamedRun(saved, '--with', { hasReducer: true });
   refuseDifferences(saved.target, run, options, extractor);
@@ -70,7 +70,7 @@ function refuseDifferences(
   target: string,
   run: RunJson,
   options: ExtractOptions,
-  extractor: Extractor,
+  extractor: Pick<Extractor, 'model' | 'outputs'>,
 ): void {
   const there = run.options as Record<string, unknown>;
   const model = run.model as SavedModel | undefined;

@@ -1,9 +1,8 @@
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { RunError } from '../errors.ts';
 import type { ImageRejection } from '../image/decoded-chunk.ts';
 import { type Manifest, readManifest } from './manifest.ts';
-import { type RunIdentityFile, readRunIdentity } from './run-identity.ts';
+import { isFinished, type RunIdentityFile, readRunIdentity } from './run-identity.ts';
 import { findShards, type ShardRecord } from './shard-records.ts';
 
 /** What the work folder of a finished run still tells: its images, and what became of each. */
@@ -26,7 +25,7 @@ export interface FinishedState {
  */
 export async function readFinishedState(dir: string): Promise<FinishedState | undefined> {
   const identity = await readRunIdentity(dir);
-  if (identity === undefined || !existsSync(join(dir, 'finished.json'))) return undefined;
+  if (identity === undefined || !isFinished(dir)) return undefined;
   const manifest = await readManifest(join(dir, 'manifest.jsonl'));
   const records = await readRecords(dir, identity);
   const isWhole = records.every((record) => record !== undefined);

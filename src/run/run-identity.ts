@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errnoOf, RunError } from '../errors.ts';
@@ -64,6 +65,11 @@ export async function readRunIdentity(dir: string): Promise<RunIdentityFile | un
   }
 }
 
+/** Whether the run in the folder was published. */
+export function isFinished(dir: string): boolean {
+  return existsSync(join(dir, 'finished.json'));
+}
+
 /** Whether a run in a work folder is the one that these options and images make. */
 export function isSameRun(before: RunIdentityFile, options: OpenRunOptions): boolean {
   const now = identityOf(options);
@@ -72,6 +78,15 @@ export function isSameRun(before: RunIdentityFile, options: OpenRunOptions): boo
     before.manifestSha256 === now.manifestSha256 &&
     cutOf(before) === cutOf(now)
   );
+}
+
+/** What can be told before the images are listed. @throws RunError that names each option or model in which the two runs differ */
+export function refuseOtherOptions(
+  dir: string,
+  { identity: before }: RunIdentityFile,
+  now: RunIdentity,
+): void {
+  refuse(dir, describeDifference(before, now));
 }
 
 /** @throws RunError that names each option, model or image in which the two runs differ */
@@ -89,10 +104,16 @@ export async function refuseOtherRun(
   if (differences.length === 0 && cutOf(before) !== cutOf(now)) {
     differences.push('it was cut differently by another version of img2features');
   }
+  refuse(dir, differences);
+}
+
+function refuse(dir: string, differences: readonly string[]): void {
   if (differences.length === 0) return;
   throw new RunError(
     `Expected the run in ${dir} to have the same options and images but found: ${differences.join('; ')}.`,
-    { fix: 'Use the same options to go on with it, --overwrite to start anew, or another --out.' },
+    {
+      fix: 'Use the same options to resume or update it, --overwrite to start anew, or another --out.',
+    },
   );
 }
 

@@ -21,7 +21,7 @@ const notes: string[] = [];
 const hooks = {
   onEvent: (event: object) => notes.push((event as { message: string }).message),
 };
-const fresh = async () => undefined;
+const fresh = () => undefined;
 
 test('on CUDA a run that begins measures, then warms up for that shape', async () => {
   const cuda = pool('cuda');
@@ -39,14 +39,14 @@ test('on CUDA a run that begins measures, then warms up for that shape', async (
 
 test('a run that goes on takes the batch it began with, whatever is faster now', async () => {
   const cuda = pool('cuda');
-  const recordedBatch = async () => 128;
+  const recordedBatch = () => 128;
   const prepared = await prepareBatch(cuda, 'auto', { ...hooks, recordedBatch });
   expect(prepared).toMatchObject({ batchSize: 128, batchFrom: 'run', trial: undefined });
   expect(cuda.calls).toEqual(['pad to 128', 'warm up 128']);
 });
 
 test('a number given goes before all', async () => {
-  const recordedBatch = async () => 128;
+  const recordedBatch = () => 128;
   const prepared = await prepareBatch(pool('cuda'), 20, { ...hooks, recordedBatch });
   expect(prepared).toMatchObject({ batchSize: 20, batchFrom: 'option' });
 });

@@ -6,11 +6,15 @@ import type { RunEvent } from '../../events.ts';
 import type { FeatureColumn } from '../../export/column-names.ts';
 import { DecodeError } from '../../image/decode-error.ts';
 import type { ExtractOptions } from '../../options/extract-options.ts';
-import { describeDifference } from '../../run/fingerprint.ts';
 import { type FinishedState, readFinishedState } from '../../run/finished-state.ts';
 import { type Manifest, readManifest } from '../../run/manifest.ts';
 import { isPublishing, promoteUpdate, UPDATE_FOLDER } from '../../run/promote-update.ts';
-import { isSameRun, type OpenRunOptions, readRunIdentity } from '../../run/run-identity.ts';
+import {
+  isSameRun,
+  type OpenRunOptions,
+  readRunIdentity,
+  refuseOtherOptions,
+} from '../../run/run-identity.ts';
 import { acquireRunLock, type RunLock } from '../../run/run-lock.ts';
 import { RunStore } from '../../run/run-store.ts';
 import type { Source, SourceEntry } from '../../source/source.ts';
@@ -77,7 +81,7 @@ async function beginUpdate(
   lock: RunLock,
 ): Promise<Update | { readonly nothingToDo: UpdateReport }> {
   const { options, source, output, onEvent, signal } = context;
-  refuseOtherOptions(workDir, before, context.run);
+  refuseOtherOptions(workDir, before.identity, context.run.identity);
   const dir = join(workDir, UPDATE_FOLDER);
   const run = isPublishing(workDir) ? await runBeingPublished(dir, context) : context.run;
   const base = await readBaseRun(dir, output, before);
@@ -117,15 +121,6 @@ async function beginUpdate(
 function fateOfReducer({ k, refit }: ExtractOptions): UpdateReport['reducer'] {
   if (k === 0) return 'none';
   return refit ? 'refitted' : 'kept';
-}
-
-function refuseOtherOptions(workDir: string, before: FinishedState, run: OpenRunOptions): void {
-  const differences = describeDifference(before.identity.identity, run.identity);
-  if (differences.length === 0) return;
-  throw new RunError(
-    `Expected the options of the finished run in ${workDir} for --update but found: ${differences.join('; ')}.`,
-    { fix: 'Use the same options to update it, --overwrite to start anew, or another --out.' },
-  );
 }
 
 /** The update that had begun to replace the table is ended first, whatever the input holds by now. */
