@@ -1,5 +1,4 @@
 import { once } from 'node:events';
-import type { Worker } from 'node:worker_threads';
 import { expect, test } from 'vitest';
 import { bufferOf } from '../../src/reduce/kernels/shared-memory.ts';
 import { controlOf, createPassShare, JOB, SLOT } from '../../src/reduce/passes/pass-share.ts';
@@ -30,7 +29,7 @@ test('what a thread held when it ended is done by another, while others live', a
 
   const { made, sums } = share();
   const threads = new PassThreads(made, 3);
-  const [first] = (threads as unknown as { threads: Worker[] }).threads;
+  const [first] = threads.threads;
   const exit = once(first!, 'exit');
   await first!.terminate();
   await exit;

@@ -14,7 +14,9 @@ export class PassThreads {
   readonly #share: PassShare;
   readonly #control: Int32Array;
   readonly #taker: TaskTaker;
-  readonly #threads: Worker[];
+  /** Those that live. */
+  /** The others, which live in workers. */
+  readonly threads: Worker[];
   #turn = 0;
   /** Numbers of threads that have ended. */
   readonly #ended: number[] = [];
@@ -24,7 +26,7 @@ export class PassThreads {
     this.#share = share;
     this.#control = controlOf(share);
     this.#taker = new TaskTaker(share, 0);
-    this.#threads = Array.from({ length: count - 1 }, (_, i) => this.#start(i + 1));
+    this.threads = Array.from({ length: count - 1 }, (_, i) => this.#start(i + 1));
   }
 
   async run(what: Turn): Promise<void> {
@@ -43,7 +45,7 @@ export class PassThreads {
   async close(): Promise<void> {
     Atomics.store(this.#control, SLOT.turn, -1);
     Atomics.notify(this.#control, SLOT.turn);
-    await Promise.all(this.#threads.map((thread) => thread.terminate()));
+    await Promise.all(this.threads.map((thread) => thread.terminate()));
   }
 
   /** At most a task is still in work in each thread. What a thread that died held is done here. */
