@@ -62,7 +62,7 @@ function feeding() {
 }
 
 function name({ what }) {
-  return /(\d+×\d+), /.exec(what)[1];
+  return /(\d+×\d+), /.exec(what)?.[1];
 }
 
 /** @param {number} rate images a second */

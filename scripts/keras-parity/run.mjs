@@ -35,7 +35,8 @@ const { values: options } = parseArgs({
     only: { type: 'string', default: 'vgg16,vgg19,resnet50,mobilenetv2' },
   },
 });
-const choice = chooseDevice(options.device, await locateRuntime());
+const device = /** @type {'auto' | 'cuda' | 'cpu' | 'wasm'} */ (options.device);
+const choice = chooseDevice(device, await locateRuntime());
 const work = await mkdtemp(join(options.dir, 'keras-parity-'));
 let failed = 0;
 try {
@@ -78,10 +79,11 @@ async function compare(dir, reference) {
   const folder = await readModelFolder(dir);
   const images = reference.get('images');
   const layers = [...reference.keys()].filter((layer) => layer !== 'images');
+  /** @type {import('../../dist/engine/engine.js').EngineSpec} */
   const spec = {
     modelDir: dir,
     layers: layers.map((layer) => ({ layer, pool: 'none' })),
-    device: options.device,
+    device,
     precision: 'fp32',
     threads: 0,
   };

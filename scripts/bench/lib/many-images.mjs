@@ -30,7 +30,8 @@ function linkOrCopy(source, name) {
   try {
     linkSync(source, name);
   } catch (error) {
-    if (error.code !== 'EXDEV' && error.code !== 'EPERM') throw error;
+    const { code } = /** @type {NodeJS.ErrnoException} */ (error);
+    if (code !== 'EXDEV' && code !== 'EPERM') throw error;
     copyFileSync(source, name);
   }
 }

@@ -3,12 +3,12 @@ import { fileURLToPath } from 'node:url';
 import { round, spread } from '../lib/statistics.mjs';
 import { timedProcess } from '../lib/timed-process.mjs';
 
+/** @typedef {{ images: number, seconds: { load: number, job: number }, version: string }} Said */
 /**
  * @typedef {object} Contestant
  * @property {string} name
  * @property {() => { command: string, args: string[], env?: NodeJS.ProcessEnv }} start
- * @property {(stdout: string) => { images: number, seconds: { load: number, job: number }, version: string }} [read] where the process's
- *   last line on stdout is not that
+ * @property {(stdout: string) => Said} [read] where the process's last line on stdout is not that
  * @property {string} [table] its output, to be compared with ours
  * @property {number} [rounds] less than the others, for one that takes minutes
  */
@@ -19,14 +19,15 @@ import { timedProcess } from '../lib/timed-process.mjs';
  * @param {{ repeat: number, column: string, python: string, tolerance: (name: string) => number }} options
  */
 export async function contest(contestants, { repeat, column, python, tolerance }) {
-  const seen = new Map(contestants.map(({ name }) => [name, []]));
+  /** @type {Record<string, (Said & { whole: number })[]>} */
+  const seen = Object.fromEntries(contestants.map(({ name }) => [name, []]));
   for (let turn = 0; turn < repeat; turn++) {
     for (const { name, start, read = lastLine, rounds = repeat } of contestants) {
       if (turn >= rounds) continue;
       const { command, args, env } = start();
       const run = await timedProcess(command, args, env);
       const said = read(run.stdout);
-      seen.get(name).push({ ...said, whole: run.seconds });
+      seen[name].push({ ...said, whole: run.seconds });
       const rate = round(said.images / said.seconds.job);
       console.error(
         `${name}, round ${turn + 1}: ${round(run.seconds)} s in all, ${rate} images/s in the job`,
@@ -35,7 +36,7 @@ export async function contest(contestants, { repeat, column, python, tolerance }
   }
   const [ours] = contestants;
   return contestants.map(({ name, table }) => {
-    const runs = seen.get(name);
+    const runs = seen[name];
     return {
       name,
       version: runs[0].version,

@@ -35,13 +35,13 @@ export async function compareVgg16({ dataset, images, model, repeat, without, sc
     script('keras', keras, 'keras_vgg16.py', model),
     script('torch', torch, 'torch_vgg16.py', model),
     script('onnx', torch, 'onnx_vgg16.py', onnx),
-    without.includes('onnx') || without.includes('onnx-node')
-      ? undefined
-      : onnxNode(list, onnx, scratch),
+    ...(without.includes('onnx') || without.includes('onnx-node')
+      ? []
+      : [onnxNode(list, onnx, scratch)]),
     // Minutes long: once is enough for its ratio.
     { ...script('spark', keras, 'spark_vgg16.py', model), rounds: 1 },
   ];
-  const contestants = all.filter((one) => one !== undefined && !without.includes(one.name));
+  const contestants = all.filter((one) => !without.includes(one.name));
   const rows = await contest(contestants, {
     repeat,
     column: 'cnn_vectors',

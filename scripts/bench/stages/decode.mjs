@@ -6,7 +6,7 @@ import { processorMs, repeated } from '../lib/processor-time.mjs';
 import { spread } from '../lib/statistics.mjs';
 
 const IMAGES = 300;
-const OPTIONS = { exif: 'ignore', maxPixels: 50e6, tiff: false };
+const OPTIONS = { exif: /** @type {const} */ ('ignore'), maxPixels: 50e6, tiff: false };
 
 /**
  * Processor time to decode the dataset's JPEGs, an image at a time in one thread, and the same by sharp alone; both must
@@ -17,6 +17,7 @@ export async function measure({ repeat, images }) {
   const jpegs = images.filter((path) => /\.jpe?g$/i.test(path));
   if (jpegs.length === 0) return [];
   const files = sample(jpegs, Math.min(IMAGES, jpegs.length)).map((path) => readFileSync(path));
+  /** @type {import('../../../dist/image/formats/decode-with-sharp.js').SharpRequest} */
   const request = { format: 'JPEG', maxPixels: OPTIONS.maxPixels, autoOrient: false };
   const ways = {
     'as img2features decodes': (file) => decodeImage(file, OPTIONS),

@@ -7,14 +7,17 @@ import { spread } from '../lib/statistics.mjs';
 
 /** Rates by batch: on a CPU they hardly differ, on a GPU they do. */
 const BATCHES = { cpu: [1, 16], wasm: [4], cuda: [16, 32, 64, 128, 256] };
+/** @type {Record<string, import('../../../dist/engine/engine.js').EngineSpec['precision'][]>} */
 const PRECISIONS = { cpu: ['fp32'], wasm: ['fp32'], cuda: ['fp32', 'tf32', 'bf16', 'fp16'] };
+const EAGER = /** @type {const} */ (['eager']);
+const BOTH = /** @type {const} */ (['graph', 'eager']);
 /** Bound of the README: features agree with float32's within this cosine. */
 const LEAST_COSINE = { fp32: 0.999999, tf32: 0.9995, bf16: 0.999, fp16: 0.9995 };
 
 /**
  * The network alone, on batches that are ready in memory, by engine, precision and batch; warm-up counted apart.
  * Every output is compared with the first engine's in fp32.
- * @param {{ repeat: number, model: string, device: string }} options
+ * @param {{ repeat: number, model: string, device: 'auto' | 'cuda' | 'cpu' | 'wasm' }} options
  */
 export async function measure({ repeat, model, device }) {
   const folder = await readModelFolder(model);
@@ -22,8 +25,9 @@ export async function measure({ repeat, model, device }) {
   const rows = [];
   let expected;
   for (const precision of PRECISIONS[choice.device]) {
-    for (const engine of choice.device === 'wasm' ? ['eager'] : ['graph', 'eager']) {
+    for (const engine of choice.device === 'wasm' ? EAGER : BOTH) {
       if (engine === 'eager' && precision.endsWith('16')) continue; // the graph's alone
+      /** @type {import('../../../dist/engine/engine.js').EngineSpec} */
       const spec = {
         modelDir: model,
         layers: parseLayers(undefined, 'none'),
@@ -74,7 +78,11 @@ function single(what, unit, value) {
   return { stage: 'engine', what, unit, ...spread([value]) };
 }
 
-/** The first image is the same in every batch. */
+/**
+ * The first image is the same in every batch.
+ * @param {number} batch
+ * @param {readonly [number, number]} side
+ */
 function seededPixels(batch, [height, width]) {
   const pixels = new Uint8Array(batch * height * width * 3);
   let state = 12345;

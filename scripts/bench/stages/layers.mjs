@@ -18,13 +18,14 @@ const BATCH = { cpu: 16, wasm: 4, cuda: 64 };
 
 /**
  * What a layer costs: the network up to it, alone, on ready batches.
- * @param {{ repeat: number, model: string, device: string }} options a VGG16's folder
+ * @param {{ repeat: number, model: string, device: 'auto' | 'cuda' | 'cpu' | 'wasm' }} options a VGG16's folder
  */
 export async function measure({ repeat, model, device }) {
   const folder = await readModelFolder(model);
   const choice = chooseDevice(device, await locateRuntime());
   const rows = [];
   for (const layer of LAYERS) {
+    /** @type {import('../../../dist/engine/engine.js').EngineSpec} */
     const spec = {
       modelDir: model,
       layers: parseLayers(layer, 'none'),

@@ -30,14 +30,14 @@ export async function measure({ repeat }) {
       vectors: (out) => resizer.resize(source, width, height, out, 0),
       'plain JavaScript': plainResize(source, width, height, side),
     };
-    const results = Object.values(ways).map((resize) => {
+    const [ours, plain] = Object.values(ways).map((resize) => {
       const out = new Uint8Array(side * side * 3);
       resize(out);
       return out;
     });
-    if (Buffer.compare(...results) !== 0) throw new Error('Expected the same pixels.');
+    if (Buffer.compare(ours, plain) !== 0) throw new Error('Expected the same pixels.');
     for (const [name, resize] of Object.entries(ways)) {
-      const [out] = results;
+      const out = ours;
       const once = await processorMs(() => resize(out));
       const count = Math.max(3, Math.min(5000, Math.round(BUDGET_MS / Math.max(0.02, once))));
       const found = await repeated(repeat, async () => {

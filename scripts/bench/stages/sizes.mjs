@@ -55,6 +55,7 @@ async function draw(width, height) {
   // A square picture, stretched: the drawing knows one range of sides only.
   const side = Math.min(1000, Math.max(width, height));
   const picture = drawImage('circle', { seed: 7, minSize: side, maxSize: side });
+  /** @type {import('sharp').CreateRaw} */
   const raw = { width: picture.width, height: picture.height, channels: 3 };
   return sharp(picture.data, { raw })
     .resize(width, height, { fit: 'fill' })
