@@ -118,7 +118,8 @@ export function addModelCommand(
             .positional('folder', { type: 'string', default: 'models/vgg16' })
             .option('verify', {
               type: 'boolean',
-              describe: 'Also check the SHA-256 of the weights',
+              describe:
+                'Read the weights again for their SHA-256, though nothing tells that they changed',
             })
             .option('json', JSON_FLAG)
             .example('$0 model info', 'What --layer can name in models/vgg16')

@@ -3,13 +3,12 @@ import { describeModel, type ModelDescription } from '../model/describe-model.ts
 import type { ModelFolder, ModelMetadata, Preprocessing } from '../model/model-folder.ts';
 import { readModelFolder, readModelJson } from '../model/read-model-folder.ts';
 import type { OpenShape } from '../model/topology-layers.ts';
-import { verifyWeights } from '../model/verify-weights.ts';
 import { printable } from '../terminal/escape.ts';
 import { formatBytes, formatCount } from '../terminal/units.ts';
 
 export interface ModelInfoOptions {
   readonly dir: string;
-  /** Also read the shards and compare their SHA-256 (half a second for VGG16). */
+  /** Read the weights even where the cache keeps the SHA-256 of these very files. */
   readonly verify?: boolean;
   readonly signal?: AbortSignal;
 }
@@ -24,21 +23,22 @@ export interface ModelInfo extends ModelDescription {
   readonly trained: boolean;
   readonly source: ModelMetadata['source'];
   readonly weightsSha256: string;
-  /** True when the shards were read and have that SHA-256. */
-  readonly verified: boolean;
   readonly weightBytes: number;
   readonly shards: number;
 }
 
 /**
  * `img2features model info [dir]`: what is in a model folder.
- * @throws ModelError also when `verify` finds other weights than model.json states
+ * @throws ModelError also when the weights are others than model.json states
  */
 export async function runModelInfo(options: ModelInfoOptions): Promise<ModelInfo> {
   const { metadata: stated } = await readModelJson(options.dir);
   // A model that another tool wrote does not name its preprocessing; that must not hide the rest.
-  const folder = await readModelFolder(options.dir, stated ? {} : { preprocessing: 'none' });
-  if (options.verify) await verifyWeights(folder, options.signal);
+  const folder = await readModelFolder(options.dir, {
+    ...(stated === undefined && { preprocessing: 'none' }),
+    isFresh: options.verify === true,
+    ...(options.signal && { signal: options.signal }),
+  });
   const { architecture, inputSize, trained, source, weightsSha256 } = folder.metadata;
   return {
     dir: folder.dir,
@@ -48,8 +48,6 @@ export async function runModelInfo(options: ModelInfoOptions): Promise<ModelInfo
     trained,
     source,
     weightsSha256,
-    // Without our metadata the SHA-256 was just computed from the shards.
-    verified: options.verify === true || stated === undefined,
     weightBytes: await totalSize(folder),
     shards: folder.shardPaths.length,
     ...(await describeModel(folder)),
@@ -65,7 +63,7 @@ export function formatModelInfo(info: ModelInfo): string {
     `Weights        ${formatCount(info.params)} values, ${formatBytes(info.weightBytes)} in ${formatCount(info.shards)} ${info.shards === 1 ? 'file' : 'files'}`,
     `Origin         ${describeSource(info.source)}`,
     ...(info.source.kind === 'keras' ? [`  its SHA-256  ${info.source.sha256}`] : []),
-    `SHA-256        ${info.weightsSha256} (weights${info.verified ? ', verified' : ''})`,
+    `SHA-256        ${info.weightsSha256} (weights, computed)`,
     ...(info.trained ? [] : ['', NOT_TRAINED]),
     '',
     ...formatTable(info),

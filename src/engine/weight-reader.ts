@@ -1,5 +1,6 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { ModelError } from '../errors.ts';
+import { expectSameFile } from '../model/check-weights.ts';
 import type { ModelFolder, WeightSpec } from '../model/model-folder.ts';
 
 const FLOAT_BYTES = 4;
@@ -12,7 +13,11 @@ interface OpenShard {
   /** Place of the shard's first byte in all shards laid end to end. */
   readonly start: number;
   readonly end: number;
+  /** See ModelFolder.shardStamps. */
+  readonly stamp: string;
 }
+
+type Weights = Pick<ModelFolder, 'dir' | 'weights' | 'shardPaths' | 'shardStamps'>;
 
 /** Reads single tensors out of a model's weight shards, straight into the caller's memory. */
 export class WeightReader {
@@ -20,14 +25,14 @@ export class WeightReader {
   readonly #places = new Map<string, { readonly spec: WeightSpec; readonly start: number }>();
 
   /** @throws ModelError when the shards do not hold what model.json lists. */
-  constructor(folder: Pick<ModelFolder, 'dir' | 'weights' | 'shardPaths'>) {
+  constructor(folder: Weights) {
     let start = 0;
     for (const spec of folder.weights) {
       this.#places.set(spec.name, { spec, start });
       start += byteLength(spec);
     }
     try {
-      this.#open(folder.shardPaths);
+      this.#open(folder);
       const found = this.#shards.at(-1)?.end ?? 0;
       if (found !== start) {
         throw new ModelError(
@@ -66,12 +71,19 @@ export class WeightReader {
     for (const { fd } of this.#shards.splice(0)) closeSync(fd);
   }
 
-  #open(paths: readonly string[]): void {
+  /** @throws ModelError where what was read are not the bytes that were hashed; call it when all is read. */
+  expectUnchanged(): void {
+    for (const { fd, path, stamp } of this.#shards) {
+      expectSameFile(path, stamp, fstatSync(fd, { bigint: true }));
+    }
+  }
+
+  #open({ shardPaths, shardStamps }: Weights): void {
     let start = 0;
-    for (const path of paths) {
+    for (const [i, path] of shardPaths.entries()) {
       const fd = openShard(path);
       const end = start + fstatSync(fd).size;
-      this.#shards.push({ fd, path, start, end });
+      this.#shards.push({ fd, path, start, end, stamp: shardStamps[i] });
       start = end;
     }
   }

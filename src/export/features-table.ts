@@ -12,6 +12,7 @@ import {
   Utf8,
 } from 'apache-arrow';
 import { RunError } from '../errors.ts';
+import { firstNotFinite } from '../first-not-finite.ts';
 import { textData } from './arrow-data.ts';
 import type { FeatureColumn } from './column-names.ts';
 
@@ -112,25 +113,11 @@ function expectFinite(
   values: Float32Array | Float64Array,
   origins: readonly string[],
 ): void {
-  if (isAllFinite(values)) return;
-  const at = values.findIndex((value) => !Number.isFinite(value));
+  const at = firstNotFinite(values);
+  if (at === -1) return;
   const row = Math.floor(at / column.length);
   throw new RunError(
     `Expected finite numbers for column ${column.name} but found ${values[at]} in the row of ${origins[row]}.`,
     { fix: 'Use --precision fp32, and check the model with `img2features model info`.' },
   );
-}
-
-// x * 0 is 0 for every finite x and NaN for the rest; four sums, so that one need not wait for another.
-function isAllFinite(values: Float32Array | Float64Array): boolean {
-  let [a, b, c, d] = [0, 0, 0, 0];
-  const whole = values.length - (values.length % 4);
-  for (let i = 0; i < whole; i += 4) {
-    a += values[i] * 0;
-    b += values[i + 1] * 0;
-    c += values[i + 2] * 0;
-    d += values[i + 3] * 0;
-  }
-  for (let i = whole; i < values.length; i++) a += values[i] * 0;
-  return a + b + c + d === 0;
 }

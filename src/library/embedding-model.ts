@@ -5,6 +5,7 @@ import { EngineError, interruption, OptionError } from '../errors.ts';
 import type { DecodeTask } from '../image/decoded-chunk.ts';
 import type { DecodePool } from '../image/pool/decode-pool.ts';
 import { mapOrdered } from '../map-ordered.ts';
+import { expectFinite } from '../pipeline/expect-finite.ts';
 import type { Extractor } from '../pipeline/extractor.ts';
 import { MicroBatcher } from './micro-batcher.ts';
 import type { Embedding, ImageInput, Model } from './open-model.ts';
@@ -75,8 +76,12 @@ export class EmbeddingModel implements Model {
       this.#pool.decode(inChunks(tasks, chunkImages), signal),
       Math.max(2, Math.ceil((3 * batchSize) / chunkImages)),
       async (chunk) => {
-        const n = chunk.indices.length;
-        return { chunk, vectors: await this.#batcher.run(chunk.pixels, n, signal) };
+        const { indices, pixels } = chunk;
+        const vectors = await this.#batcher.run(pixels, indices.length, signal);
+        for (const [row, index] of indices.entries()) {
+          expectFinite(vectors[row]!, this.outputs, () => tasks[index]!.origin ?? `image ${index}`);
+        }
+        return { chunk, vectors };
       },
     );
     const rows: Embedding[] = new Array(tasks.length);

@@ -92,7 +92,8 @@ export async function* extractBatches(
     const decoding = { source, entries: manifest, shards, pool, maxPixels, signal };
     const { ranges, chunks } = decodeEntries(decoding);
     const watched = watchChunks(chunks, { source, manifest, clock: new StageClock(), onEvent });
-    const results = runBatches(watched, ranges, extractor);
+    const originOf = (index: number) => manifest.entry(index).origin;
+    const results = runBatches(watched, ranges, extractor, originOf);
     closing.push(() => results.return(undefined));
 
     const { count, rejections, ignored } = manifest;

@@ -26,7 +26,7 @@ export interface ModelMetadata {
     | { readonly kind: 'seeded'; readonly seed: number; readonly width: number }
     /** Made elsewhere (tensorflowjs_converter, `model.save` of tfjs); `by` is what model.json says. */
     | { readonly kind: 'tfjs'; readonly by: string };
-  /** SHA-256 over the weight shards' bytes in manifest order, hex. */
+  /** SHA-256 over the weight shards' bytes in manifest order, hex; in a ModelFolder computed, never only read. */
   readonly weightsSha256: string;
 }
 
@@ -49,5 +49,7 @@ export interface ModelFolder {
   readonly weights: readonly WeightSpec[];
   /** Absolute paths of the weight shards, in manifest order. */
   readonly shardPaths: readonly string[];
+  /** What each shard's file was when its bytes were hashed: the engine refuses another. */
+  readonly shardStamps: readonly string[];
   readonly metadata: ModelMetadata;
 }

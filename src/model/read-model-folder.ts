@@ -2,10 +2,10 @@ import { readFile, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { errnoOf, ModelError } from '../errors.ts';
 import { isArchitectureName } from './architectures/architecture.ts';
+import { hashWeights, type Shard, stampOf } from './check-weights.ts';
 import type { ModelFolder, ModelMetadata, Preprocessing } from './model-folder.ts';
 import { type ModelJson, parseModelJson } from './model-json.ts';
 import { inputShapeOf } from './topology-layers.ts';
-import { hashFiles } from './verify-weights.ts';
 
 export interface ReadOptions {
   /**
@@ -13,12 +13,14 @@ export interface ReadOptions {
    * what the folder says otherwise.
    */
   readonly preprocessing?: Preprocessing;
+  /** Read the weights even where the cache keeps the SHA-256 of these very files. Default: false. */
+  readonly isFresh?: boolean;
+  readonly signal?: AbortSignal;
 }
 
 /**
- * Reads and checks a model folder: model.json, that all shards are there, and that their sizes add
- * up to the weights exactly. The shards' content is not read (see `verifyWeights`), except for a
- * model without our metadata: its SHA-256 is computed here.
+ * Reads and checks a model folder: model.json, that all shards are there, that their sizes add up to the
+ * weights exactly, that every weight is finite and their SHA-256 is the one stated.
  * @throws ModelError
  */
 export async function readModelFolder(
@@ -27,9 +29,8 @@ export async function readModelFolder(
 ): Promise<ModelFolder> {
   const path = resolve(dir);
   const json = await readModelJson(path);
-  const shardPaths = json.groups.flatMap((group) => group.paths.map((name) => join(path, name)));
   const weights = json.groups.flatMap((group) => group.weights);
-  await checkShardSizes(path, json);
+  const shards = await findShards(path, json);
   const preprocessing = options.preprocessing ?? json.metadata?.preprocessing;
   if (preprocessing === undefined) {
     throw new ModelError(
@@ -37,17 +38,32 @@ export async function readModelFolder(
       { fix: 'Say what the model was trained with: --preprocessing caffe, tf, torch or none.' },
     );
   }
-  const metadata: ModelMetadata = json.metadata
-    ? { ...json.metadata, preprocessing }
-    : {
-        architecture: null,
-        preprocessing,
-        inputSize: fixedInputSize(json.topology, path),
-        trained: true,
-        source: { kind: 'tfjs', by: json.writtenBy },
-        weightsSha256: await hashFiles(shardPaths),
-      };
-  return { dir: path, topology: json.topology, weights, shardPaths, metadata };
+  const stated = json.metadata ?? {
+    architecture: null,
+    inputSize: fixedInputSize(json.topology, path),
+    trained: true,
+    source: { kind: 'tfjs' as const, by: json.writtenBy },
+  };
+  const weightsSha256 = await hashWeights({ dir: path, shards, weights }, options);
+  if (json.metadata !== undefined) expectStatedHash(path, json.metadata, weightsSha256);
+  return {
+    dir: path,
+    topology: json.topology,
+    weights,
+    shardPaths: shards.map((shard) => shard.path),
+    shardStamps: shards.map(({ stats }) => stampOf(stats)),
+    metadata: { ...stated, preprocessing, weightsSha256 },
+  };
+}
+
+function expectStatedHash(path: string, { weightsSha256 }: ModelMetadata, found: string): void {
+  if (found === weightsSha256) return;
+  throw new ModelError(
+    `Expected weights with SHA-256 ${weightsSha256} in ${path}, as its model.json says, but found ${found}.`,
+    {
+      fix: 'The weights were changed or damaged after they were written: restore the files, or convert, fetch or init the model again.',
+    },
+  );
 }
 
 /**
@@ -84,23 +100,30 @@ function noModel(dir: string, cause: unknown): ModelError {
   });
 }
 
-async function checkShardSizes(dir: string, json: ModelJson): Promise<void> {
+/** The weight shards in manifest order. @throws ModelError where their sizes do not add up */
+async function findShards(dir: string, json: ModelJson): Promise<Shard[]> {
+  const shards: Shard[] = [];
   for (const { paths, weights } of json.groups) {
     const expected = weights.reduce((sum, weight) => sum + byteLength(weight.shape), 0);
     let found = 0;
-    for (const name of paths) found += await sizeOf(join(dir, name));
+    for (const name of paths) {
+      const shard = await findShard(join(dir, name));
+      shards.push(shard);
+      found += Number(shard.stats.size);
+    }
     if (found !== expected) {
       throw new ModelError(`Expected ${expected} bytes of weights in ${dir} but found ${found}.`, {
         fix: 'The folder is damaged or mixed with another model: make it again.',
       });
     }
   }
+  return shards;
 }
 
-async function sizeOf(path: string): Promise<number> {
+async function findShard(path: string): Promise<Shard> {
   try {
-    const found = await stat(path);
-    if (found.isFile()) return found.size;
+    const stats = await stat(path, { bigint: true });
+    if (stats.isFile()) return { path, stats };
   } catch (cause) {
     if (errnoOf(cause) !== 'ENOENT') {
       throw new ModelError(`Expected to read ${path} but found: ${(cause as Error).message}.`, {

@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto';
 import { type FileHandle, open, rename } from 'node:fs/promises';
 import { join } from 'node:path';
+import { WeightDigest } from './weight-digest.ts';
 
 /**
  * tfjs' converter makes 4 MiB shards for browser caches. Files on a disk want to be few: 64 MiB
@@ -16,7 +16,7 @@ export class ShardWriter {
   totalBytes = 0;
   readonly #dir: string;
   readonly #shardBytes: number;
-  readonly #hash = createHash('sha256');
+  readonly #digest = new WeightDigest();
   readonly #parts: string[] = [];
   #file: FileHandle | undefined;
   #room = 0;
@@ -24,6 +24,11 @@ export class ShardWriter {
   constructor(dir: string, shardBytes: number = SHARD_BYTES) {
     this.#dir = dir;
     this.#shardBytes = shardBytes;
+  }
+
+  /** The first value so far that is not finite. */
+  get bad(): WeightDigest['bad'] {
+    return this.#digest.bad;
   }
 
   /** Resolves when the bytes are handed to the system: the buffer is free again. */
@@ -34,7 +39,7 @@ export class ShardWriter {
       const piece = rest.subarray(0, this.#room);
       const writing = writeAll(this.#file!, piece);
       // Hashing runs on this thread while the write runs in libuv's pool.
-      this.#hash.update(piece);
+      this.#digest.update(piece);
       await writing;
       this.#room -= piece.length;
       this.totalBytes += piece.length;
@@ -54,7 +59,7 @@ export class ShardWriter {
     for (const [i, part] of this.#parts.entries()) {
       await rename(join(this.#dir, part), join(this.#dir, names[i]!));
     }
-    return { paths: names, sha256: this.#hash.digest('hex') };
+    return { paths: names, sha256: this.#digest.hex() };
   }
 
   /** Closes the open file after a failure; the folder is the caller's to remove. */

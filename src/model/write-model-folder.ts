@@ -1,6 +1,7 @@
 import { open, readdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { errnoOf, ModelError } from '../errors.ts';
+import { refuseNotFinite } from './check-weights.ts';
 import type { ModelFolder, ModelMetadata, WeightSpec } from './model-folder.ts';
 import { MODEL_FORMAT, parseModelJson } from './model-json.ts';
 import { readModelFolder } from './read-model-folder.ts';
@@ -32,8 +33,8 @@ export interface ModelFolderContent {
  * Writes a model in tfjs layers format: model.json and shards of 64 MiB. Memory is bounded by one
  * chunk. Everything is written beside `dir` and renamed at the end, so `dir` holds the whole model
  * or what it held before.
- * @throws ModelError when `dir` holds something else, the weights do not fit their shapes, or the
- *   disk refuses; the temporary folder is gone then
+ * @throws ModelError when `dir` holds something else, the weights do not fit their shapes or are not
+ *   finite, or the disk refuses; the temporary folder is gone then
  */
 export async function writeModelFolder(
   dir: string,
@@ -116,6 +117,7 @@ async function writeWeights(temp: string, { weights, signal }: ModelFolderConten
       for await (const chunk of chunks) {
         signal?.throwIfAborted();
         await shards.write(chunk);
+        if (shards.bad !== undefined) throw refuseNotFinite('the model', specs, shards.bad);
       }
       const found = shards.totalBytes - before;
       if (found !== expected) {

@@ -50,7 +50,8 @@ export async function extractShards(context: ExtractShardsContext): Promise<void
     isWanted: reused && ((index) => reused.isWanted(index)),
     signal,
   });
-  const results = runBatches(watchChunks(chunks, context), ranges, extractor);
+  const originOf = (index: number) => manifest.entry(index).origin;
+  const results = runBatches(watchChunks(chunks, context), ranges, extractor, originOf);
 
   const lengths = extractor.outputs.map(({ length }) => length);
   let shard: ShardBuilder | undefined;

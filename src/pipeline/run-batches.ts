@@ -1,5 +1,6 @@
 import type { DecodedChunk } from '../image/decoded-chunk.ts';
 import { mapOrdered } from '../map-ordered.ts';
+import { expectFinite } from './expect-finite.ts';
 import type { Extractor } from './extractor.ts';
 import { type ImageBatch, packBatches } from './pack-batches.ts';
 
@@ -13,19 +14,24 @@ export interface FeatureBatch {
 /**
  * Decoded chunks through the network, in their order; `inFlight` + 1 batches are in memory.
  * @param ranges one for each chunk, in the same order
+ * @param originOf the image at a position
+ * @throws what the extractor throws; EngineError for a feature that is not finite
  */
 export function runBatches(
   decoded: AsyncIterable<DecodedChunk>,
   ranges: Parameters<typeof packBatches>[1],
   extractor: Extractor,
+  originOf: (index: number) => string,
 ): AsyncGenerator<FeatureBatch> {
   const [height, width] = extractor.inputSize;
   const batches = packBatches(decoded, ranges, extractor.batchSize, height * width * 3);
-  return mapOrdered(batches, extractor.inFlight, async (batch) => ({
-    batch,
-    outputs:
-      batch.indices.length === 0
-        ? extractor.outputs.map(() => new Float32Array(0))
-        : await extractor.run(batch.pixels, batch.indices.length),
-  }));
+  return mapOrdered(batches, extractor.inFlight, async (batch) => {
+    const { indices, pixels } = batch;
+    if (indices.length === 0) {
+      return { batch, outputs: extractor.outputs.map(() => new Float32Array(0)) };
+    }
+    const outputs = await extractor.run(pixels, indices.length);
+    expectFinite(outputs, extractor.outputs, (row) => originOf(indices[row]!));
+    return { batch, outputs };
+  });
 }

@@ -9,7 +9,6 @@ import {
   Struct,
   Utf8,
 } from 'apache-arrow';
-import { EngineError } from '../errors.ts';
 import { nulls, textData } from '../export/arrow-data.ts';
 import type { FeatureColumn } from '../export/column-names.ts';
 import type { AnsweredRow } from './row-queue.ts';
@@ -35,7 +34,6 @@ export function answerSchema(columns: readonly FeatureColumn[]): AnswerSchema {
 
 const LIST = new List(new Field('item', new Float32(), true));
 
-/** @throws EngineError for a value that is not finite */
 export function answerBatch(schema: AnswerSchema, rows: readonly AnsweredRow[]): RecordBatch {
   const children = [
     textData(rows.map(({ origin }) => origin)),
@@ -51,16 +49,14 @@ export function answerBatch(schema: AnswerSchema, rows: readonly AnsweredRow[]):
   );
 }
 
-function vectorData({ name, output, length }: FeatureColumn, rows: readonly AnsweredRow[]): Data {
+function vectorData({ output, length }: FeatureColumn, rows: readonly AnsweredRow[]): Data {
   const accepted = rows.reduce((sum, { vectors }) => sum + (vectors === undefined ? 0 : 1), 0);
   const data = new Float32Array(accepted * length);
   const valueOffsets = new Int32Array(rows.length + 1);
   let end = 0;
-  rows.forEach(({ origin, vectors }, i) => {
+  rows.forEach(({ vectors }, i) => {
     if (vectors !== undefined) {
-      const values = vectors[output]!;
-      expectFinite(name, values, length, origin);
-      data.set(values, end);
+      data.set(vectors[output]!, end);
       end += length;
     }
     valueOffsets[i + 1] = end;
@@ -74,15 +70,4 @@ function vectorData({ name, output, length }: FeatureColumn, rows: readonly Answ
     child,
     ...nulls(rows.length, isNull),
   });
-}
-
-function expectFinite(column: string, values: Float32Array, length: number, origin: string): void {
-  // x * 0 is 0 for every finite x and NaN for the rest.
-  let sum = 0;
-  for (let i = 0; i < values.length; i++) sum += values[i]! * 0;
-  if (sum === 0 && values.length === length) return;
-  throw new EngineError(
-    `Expected ${length} finite numbers for ${column} but found others in the row of ${origin}.`,
-    { fix: 'Use --precision fp32, and check the model with `img2features model info`.' },
-  );
 }

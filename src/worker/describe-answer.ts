@@ -8,7 +8,7 @@ import { type AnswerSchema, answerSchema } from './answer-batch.ts';
 import { type AnswerDescription, PROTOCOL_VERSION } from './protocol.ts';
 
 /**
- * What a worker with these options would answer, by the model's folder alone: no engine starts and no weight is read.
+ * What a worker with these options would answer, by the model's folder alone: no engine starts.
  * @throws ModelError, OptionError where the worker would not start either
  */
 export async function describeWorker(options: ExtractOptions): Promise<AnswerDescription> {

@@ -43,6 +43,11 @@ export class RowQueue {
     return this.#dropped + this.#waiting.push({ origin, target, answer: undefined }) - 1;
   }
 
+  /** Of a row that has not left. */
+  originOf(position: number): string {
+    return this.#waiting[position - this.#dropped]!.origin;
+  }
+
   accept(position: number, vectors: readonly Float32Array[]): void {
     this.#settle(position, { vectors, reason: undefined, message: undefined });
   }

@@ -37,7 +37,8 @@ export async function serveStream(
   const fetched = fetchRemote(chunks, rows, readRemote, signal);
   const { tasks, ranges } = withEnd(fetched);
   const decoded = settleRejections(pool.decode(tasks, signal), rows, answer);
-  for await (const { batch, outputs } of runBatches(decoded, ranges, extractor)) {
+  const originOf = (position: number) => rows.originOf(position);
+  for await (const { batch, outputs } of runBatches(decoded, ranges, extractor, originOf)) {
     signal.throwIfAborted();
     batch.indices.forEach((position, i) => {
       const vectors = outputs.map((values, o) => {

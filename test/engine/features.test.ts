@@ -1,3 +1,4 @@
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { ModelError, OptionError } from '../../src/errors.ts';
@@ -10,6 +11,7 @@ import {
   functional,
   TINY_LAYERS,
   TINY_WEIGHTS,
+  type TinyWeights,
   temporaryDir,
   writeTinyModel,
 } from './tiny-model.ts';
@@ -61,6 +63,17 @@ describe.each(engines)('on %s, %s', (device, kind) => {
     expect(await engine.run(Uint8Array.from(PIXELS), 2)).toEqual([
       Float32Array.of(118, 94, 328, 100),
     ]);
+  });
+
+  test('weights that changed since they were hashed are refused', async () => {
+    // Of its own: a graph that the cache holds is of the weights that were hashed, and needs no other.
+    const weights = { ...TINY_WEIGHTS, 'sum/bias': [[2], [0, 101]] } satisfies TinyWeights;
+    const folder = await writeTinyModel(undefined, weights);
+    const bytes = readFileSync(folder.shardPaths[0]);
+    bytes.writeFloatLE(7, bytes.length - 4);
+    writeFileSync(folder.shardPaths[0], bytes);
+    const error = await rejection(ModelError, open(folder, { device, engine: kind }));
+    expect(error.message).toContain('while the model is loaded but found it changed');
   });
 
   test('a Sequential model works as well', async () => {

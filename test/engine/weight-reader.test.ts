@@ -1,9 +1,10 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { WeightReader } from '../../src/engine/weight-reader.ts';
 import { ModelError } from '../../src/errors.ts';
+import { stampOf } from '../../src/model/check-weights.ts';
 import type { ModelFolder } from '../../src/model/model-folder.ts';
 import { caught } from './caught.ts';
 
@@ -24,7 +25,8 @@ function folderOf(...cuts: number[]): ModelFolder {
     writeFileSync(path, VALUES.subarray(cuts[i - 1] ?? 0, end));
     return path;
   });
-  return { dir, weights: WEIGHTS, shardPaths } as unknown as ModelFolder;
+  const shardStamps = shardPaths.map((path) => stampOf(statSync(path, { bigint: true })));
+  return { dir, weights: WEIGHTS, shardPaths, shardStamps } as unknown as ModelFolder;
 }
 
 function read(reader: WeightReader, name: string, values: number): number[] {
@@ -58,4 +60,14 @@ test('a shard that is gone is named', () => {
   rmSync(folder.shardPaths[0]);
   const error = caught(ModelError, () => new WeightReader(folder));
   expect(error.message).toBe(`Expected a weight shard at ${folder.shardPaths[0]} but found none.`);
+});
+
+test('shards that are no longer those that were hashed are refused', () => {
+  const folder = folderOf(8);
+  const reader = new WeightReader(folder);
+  reader.expectUnchanged();
+  writeFileSync(folder.shardPaths[1], new Uint8Array(20));
+  const error = caught(ModelError, () => reader.expectUnchanged());
+  expect(error.message).toContain(`Expected ${folder.shardPaths[1]} to stay as it is`);
+  reader.close();
 });

@@ -1,16 +1,25 @@
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { appendFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import {
+  appendFile,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { ModelError } from '../../src/errors.ts';
 import { buildArchitecture } from '../../src/model/architectures/build-architecture.ts';
 import type { WeightSpec } from '../../src/model/model-folder.ts';
 import { readModelFolder } from '../../src/model/read-model-folder.ts';
 import { ShardWriter } from '../../src/model/shard-writer.ts';
-import { verifyWeights } from '../../src/model/verify-weights.ts';
 import {
   type ModelFolderContent,
   type WeightStream,
@@ -98,12 +107,12 @@ describe('a written folder', () => {
       topology: TOPOLOGY,
       weights: [KERNEL, BIAS],
       shardPaths: [join(dir, 'group1-shard1of1.bin')],
+      shardStamps: [expect.stringMatching(/^\d+:\d+:52:\d+:\d+$/)],
       metadata: { ...tiny().metadata, weightsSha256: SHA256 },
     });
     expect(await readModelFolder(dir)).toEqual(written);
     const bytes = await readFile(join(dir, 'group1-shard1of1.bin'));
     expect(bytes).toEqual(Buffer.concat([KERNEL_BYTES, BIAS_BYTES]));
-    await verifyWeights(written);
   });
 
   test('says in tfjs’ own fields what it is', async () => {
@@ -218,7 +227,7 @@ test('a producer that fails half-way leaves the old model and no temporary folde
   const writing = writeModelFolder(dir, { ...tiny(), weights: weights(), overwrite: true });
   await expect(writing).rejects.toThrow('found half of it');
   expect(await readdir(join(root, 'models'))).toEqual(['tiny']);
-  await verifyWeights(await readModelFolder(dir));
+  await readModelFolder(dir);
 });
 
 test('an abort stops writing and leaves nothing', async () => {
@@ -240,7 +249,7 @@ test('of two writers at once one wins and the other says so', async () => {
   expect(results.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
   const lost = results.find((result) => result.status === 'rejected');
   expect(lost?.reason).toBeInstanceOf(ModelError);
-  await verifyWeights(await readModelFolder(dir));
+  await readModelFolder(dir);
   expect(await readdir(join(root, 'models'))).toEqual(['tiny']);
 });
 
@@ -266,7 +275,7 @@ describe('after a killed writer', () => {
     const path = leftover(deadPid(), '-old');
     await writeModelFolder(path, tiny());
     await expect(writeModelFolder(dir, tiny())).rejects.toThrow('but found a model in');
-    await verifyWeights(await readModelFolder(dir));
+    await readModelFolder(dir);
   });
 });
 
@@ -351,15 +360,103 @@ describe('a damaged folder', () => {
     );
   });
 
-  test('a changed byte is found by verifyWeights', async () => {
+  test('a changed byte: the SHA-256 is computed, whatever model.json says', async () => {
     const folder = await writeModelFolder(dir, tiny());
     const path = join(dir, 'group1-shard1of1.bin');
     const bytes = await readFile(path);
     bytes[17]! ^= 1;
     await writeFile(path, bytes);
-    await expect(verifyWeights(await readModelFolder(dir))).rejects.toThrow(
-      `Expected weights with SHA-256 ${folder.metadata.weightsSha256}`,
+    const error = await readModelFolder(dir).catch((failure) => failure);
+    expect(error).toBeInstanceOf(ModelError);
+    expect(error.message).toContain(
+      `Expected weights with SHA-256 ${folder.metadata.weightsSha256} in ${dir}, as its model.json says, but found`,
     );
+    expect(error.fix).toContain('restore the files, or convert, fetch or init the model again');
+  });
+});
+
+describe('weights that are not finite', () => {
+  const BAD = new Uint8Array(Float32Array.of(Number.NaN).buffer);
+
+  test('are refused when they are written, and nothing is left', async () => {
+    const weights = [
+      { spec: KERNEL, chunks: [KERNEL_BYTES.subarray(0, 21), KERNEL_BYTES.subarray(21)] },
+      { spec: BIAS, chunks: [BAD.subarray(0, 1), BAD.subarray(1)] },
+    ];
+    await expect(writeModelFolder(dir, { ...tiny(), weights })).rejects.toThrow(
+      'Expected finite weights for the model but found NaN at value 0 of conv/bias.',
+    );
+    expect(await readdir(join(root, 'models'))).toEqual([]);
+  });
+
+  test('are refused when they are read, also where a shard ends within a value', async () => {
+    await writeModelFolder(dir, tiny());
+    const path = join(dir, 'group1-shard1of1.bin');
+    const values = new Float32Array(new Uint8Array(await readFile(path)).buffer);
+    values[7] = Number.NEGATIVE_INFINITY;
+    const bytes = new Uint8Array(values.buffer);
+    await writeFile(path, bytes.subarray(0, 30));
+    await writeFile(join(dir, 'rest.bin'), bytes.subarray(30));
+    const json = await readJson();
+    json.weightsManifest[0].paths.push('rest.bin');
+    await writeJson(json);
+    await expect(readModelFolder(dir)).rejects.toThrow(
+      `Expected finite weights for ${dir} but found -Infinity at value 7 of conv/kernel.`,
+    );
+  });
+});
+
+describe('the SHA-256 of large weights', () => {
+  const LARGE: WeightSpec = { name: 'large', shape: [2_200_000], dtype: 'float32' };
+  const large = (): ModelFolderContent => ({
+    ...tiny(),
+    weights: [
+      ...(tiny().weights as WeightStream[]),
+      { spec: LARGE, chunks: [new Uint8Array(8_800_000)] },
+    ],
+  });
+  const path = () => join(dir, 'group1-shard1of1.bin');
+  /** What the cache keeps; written for files that were left alone for two seconds. */
+  const notes = async () => {
+    const text = await readFile(join(root, 'cache', 'weights.json'), 'utf8').catch(() => '{}');
+    return Object.values(JSON.parse(text));
+  };
+
+  beforeEach(() => {
+    vi.stubEnv('IMG2FEATURES_CACHE', join(root, 'cache'));
+    vi.useFakeTimers({ toFake: ['Date'] });
+  });
+  afterEach(() => {
+    vi.useRealTimers();
+    vi.unstubAllEnvs();
+  });
+
+  test('is kept by what the file is, and computed again for every other file', async () => {
+    const { metadata } = await writeModelFolder(dir, large());
+    expect(await notes()).toEqual([]);
+    vi.setSystemTime(Date.now() + 3000);
+    await readModelFolder(dir);
+    expect(await notes()).toEqual([metadata.weightsSha256]);
+
+    // Size and modification time are those of before; inode and change time tell.
+    const { atime, mtime } = await stat(path());
+    const bytes = await readFile(path());
+    bytes[60]! ^= 1;
+    await writeFile(path(), bytes);
+    await utimes(path(), atime, mtime);
+    await expect(readModelFolder(dir)).rejects.toThrow('as its model.json says, but found');
+  });
+
+  test('is read from the cache only where nobody asks for a fresh one', async () => {
+    await writeModelFolder(dir, large());
+    vi.setSystemTime(Date.now() + 3000);
+    await readModelFolder(dir);
+    const kept = join(root, 'cache', 'weights.json');
+    const text = await readFile(kept, 'utf8');
+    await writeFile(kept, text.replace(/: "[0-9a-f]{64}"/, `: "${'0'.repeat(64)}"`));
+    await expect(readModelFolder(dir)).rejects.toThrow(`but found ${'0'.repeat(64)}`);
+    await readModelFolder(dir, { isFresh: true });
+    expect(await readFile(kept, 'utf8')).toBe(text);
   });
 });
 

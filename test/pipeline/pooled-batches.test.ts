@@ -1,11 +1,14 @@
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { openEnginePool } from '../../src/engine/engine-pool.ts';
+import { EngineError } from '../../src/errors.ts';
 import type { DecodedChunk } from '../../src/image/decoded-chunk.ts';
 import type { Extractor } from '../../src/pipeline/extractor.ts';
 import { runBatches } from '../../src/pipeline/run-batches.ts';
 import { chooseDevice } from '../../src/runtime/choose-device.ts';
-import { writeTinyModel } from '../engine/tiny-model.ts';
+import { rejection } from '../engine/caught.ts';
+import { engines, open } from '../engine/open-engines.ts';
+import { TINY_WEIGHTS, writeTinyModel } from '../engine/tiny-model.ts';
 
 // Engines on WebAssembly take the place of engines on GPUs: none was at hand.
 
@@ -57,7 +60,7 @@ async function featuresOf(engines: number, padTo: number[] = []) {
     run: (pixels: Uint8Array, n: number) => pool.run(pixels, n),
   } as Extractor;
   const rows: unknown[] = [];
-  for await (const { batch, outputs } of runBatches(decoded(), chunks(), extractor)) {
+  for await (const { batch, outputs } of runBatches(decoded(), chunks(), extractor, String)) {
     rows.push({
       shard: batch.shard,
       indices: batch.indices,
@@ -79,3 +82,25 @@ test('three engines give the batches of one, in the same order, also filled up',
   expect(filled.rows).toEqual(one.rows);
   expect(filled.images.reduce((sum, images) => sum + images)).toBe(20);
 });
+
+test.each(engines)(
+  'a feature that is not finite stops the run on %s, %s',
+  async (device, engine) => {
+    const folder = await writeTinyModel(undefined, {
+      ...TINY_WEIGHTS,
+      'sum/bias': [[2], [0, 3.4e38]],
+      'sum/kernel': [
+        [8, 2],
+        [1, 3e37, ...Array(14).fill(0)],
+      ],
+    });
+    const network = await open(folder, { device, engine });
+    const run = (pixels: Uint8Array, n: number) => network.run(pixels, n);
+    const extractor = { ...network.info, batchSize: 3, inFlight: 2, run } as unknown as Extractor;
+    const batches = runBatches(decoded(), chunks(), extractor, (index) => `image-${index}.png`);
+    const error = await rejection(EngineError, batches.next());
+    expect(error.message).toBe(
+      'Expected finite features of layer sum for image-0.png but found Infinity.',
+    );
+  },
+);

@@ -41,6 +41,7 @@ export function loadWeights(
       weight.write(tensor);
       tensor.dispose();
     }
+    reader.expectUnchanged();
   } finally {
     reader.close();
   }

@@ -12,8 +12,8 @@ import { INPUT_NODE, packedLength } from './pixel-input.ts';
 import { savedModel } from './tensorflow-protos.ts';
 import { writeSavedModel } from './write-saved-model.ts';
 
-/** Goes up whenever the same inputs give another SavedModel. */
-const WRITER_VERSION = 1;
+/** Goes up whenever the same inputs give another SavedModel; those of 1 were kept under a hash that was only stated. */
+const WRITER_VERSION = 2;
 
 /** What is used of tfjs-node's addon (tfjs_binding.d.ts); its `tf.node` would parse the graph again. */
 interface Binding {

@@ -26,7 +26,7 @@ export function writeSavedModel(
   dir: string,
   model: Uint8Array,
   variables: readonly GraphVariable[],
-  folder: Pick<ModelFolder, 'dir' | 'weights' | 'shardPaths'>,
+  folder: ModelFolder,
 ): void {
   mkdirSync(join(dir, 'variables'));
   const entries = writeData(join(dir, SAVED_MODEL_FILES.data), variables, folder);
@@ -40,7 +40,7 @@ export function writeSavedModel(
 function writeData(
   path: string,
   variables: readonly GraphVariable[],
-  folder: Pick<ModelFolder, 'dir' | 'weights' | 'shardPaths'>,
+  folder: ModelFolder,
 ): TableEntry[] {
   const reader = new WeightReader(folder);
   const fd = openSync(path, 'wx');
@@ -57,6 +57,7 @@ function writeData(
       const entry = { shape, offset: start, size: offset - start, crc32c: maskCrc(crc) };
       return [new TextEncoder().encode(key), bundleEntry(entry)];
     });
+    reader.expectUnchanged();
     fsyncSync(fd);
     return entries;
   } finally {

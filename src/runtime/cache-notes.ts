@@ -1,0 +1,36 @@
+/** Small facts that cost time to find out, by key, in one JSON file of the cache folder. */
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { cacheDir } from './cache-dir.ts';
+
+/** Notes in a file; the oldest goes first. */
+const MOST = 50;
+
+/** @param name of the file, e.g. "rates" */
+export async function readNotes<Note>(name: string): Promise<Record<string, Note>> {
+  try {
+    const parsed: unknown = JSON.parse(await readFile(pathOf(name), 'utf8'));
+    return typeof parsed === 'object' && parsed !== null ? (parsed as Record<string, Note>) : {};
+  } catch {
+    return {}; // none yet, or damaged: as good as none
+  }
+}
+
+/** A cache that cannot be written is no failure: the fact is found out again. */
+export async function addNote(name: string, key: string, note: unknown): Promise<void> {
+  try {
+    const others = Object.entries(await readNotes(name)).filter(([other]) => other !== key);
+    const kept = Object.fromEntries([...others.slice(1 - MOST), [key, note]]);
+    const path = pathOf(name);
+    await mkdir(dirname(path), { recursive: true });
+    const temp = `${path}.tmp-${process.pid}`;
+    await writeFile(temp, `${JSON.stringify(kept, null, 2)}\n`);
+    await rename(temp, path);
+  } catch {
+    // The next process does without.
+  }
+}
+
+function pathOf(name: string): string {
+  return join(cacheDir(), `${name}.json`);
+}
