@@ -1,7 +1,7 @@
 /** The public API: re-exports only. */
 
 export type { RecordBatch } from 'apache-arrow';
-export type { ConvertModelOptions } from './convert/convert-model.ts';
+export type { ConvertModelOptions } from './convert/conversion-plan.ts';
 export type { FetchedModel, FetchModelOptions } from './convert/fetch/fetch-model.ts';
 export type { Engine, EngineInfo, EngineOutput, EngineSpec } from './engine/engine.ts';
 export { openEngine } from './engine/open-engine.ts';
@@ -30,14 +30,8 @@ export {
 export type { FeatureOptions, ModelOptions } from './library/feature-options.ts';
 export { convertModel, fetchModel } from './library/load-on-call.ts';
 export { loadReducer } from './library/load-reducer.ts';
-export {
-  type Embedding,
-  type ImageFault,
-  type ImageInput,
-  type Model,
-  type OpenModelHooks,
-  openModel,
-} from './library/open-model.ts';
+export type { Embedding, ImageFault, ImageInput, Model } from './library/model.ts';
+export { type OpenModelHooks, openModel } from './library/open-model.ts';
 export { type InitOptions, initModel } from './model/init-model.ts';
 export type { ModelFolder, ModelMetadata, Preprocessing } from './model/model-folder.ts';
 export { readModelFolder } from './model/read-model-folder.ts';

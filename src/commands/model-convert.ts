@@ -1,5 +1,6 @@
 import { basename, join, resolve } from 'node:path';
-import { type ConvertModelOptions, convertModel } from '../convert/convert-model.ts';
+import type { ConvertModelOptions } from '../convert/conversion-plan.ts';
+import { convertModel } from '../convert/convert-model.ts';
 import { countValues } from '../model/count-values.ts';
 import type { ModelMetadata } from '../model/model-folder.ts';
 import { printable } from '../terminal/escape.ts';

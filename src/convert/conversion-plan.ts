@@ -1,6 +1,28 @@
 import type { Preprocessing, WeightSpec } from '../model/model-folder.ts';
 import type { StoredWeight } from './weights/stored-layer.ts';
 
+export interface ConvertModelOptions {
+  /** A Keras .h5, .weights.h5 or .keras file; its content decides, not its name. */
+  readonly file: string;
+  /** The model folder to make. */
+  readonly dir: string;
+  /** vgg16, vgg19, resnet50 or mobilenetv2: for files of weights whose layers do not say it. */
+  readonly arch?: string;
+  /** What the model was trained with. Needed unless the model is one of the four. */
+  readonly preprocessing?: Preprocessing;
+  /** Input height and width, for a model that leaves them open. */
+  readonly inputSize?: readonly [height: number, width: number];
+  /** Replace a model that is in `dir` already. */
+  readonly overwrite?: boolean;
+  /** Bytes of weights written so far, of how many. */
+  readonly onProgress?: (done: number, total: number) => void;
+  /** Something worth a line on the screen, e.g. what was recognised. */
+  readonly onNote?: (note: string) => void;
+  /** The longest wait for one read of a damaged file, milliseconds; default 60,000. */
+  readonly readTimeoutMs?: number;
+  readonly signal?: AbortSignal;
+}
+
 /** All that is decided before the first weight is read. */
 export interface ConversionPlan {
   readonly topology: Record<string, unknown>;

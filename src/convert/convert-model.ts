@@ -3,40 +3,18 @@ import { createReadStream, existsSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
 import { errnoOf, isImg2FeaturesError, ModelError, OptionError } from '../errors.ts';
 import { ARCHITECTURE_NAMES } from '../model/architectures/architecture.ts';
-import type { ModelFolder, Preprocessing } from '../model/model-folder.ts';
+import type { ModelFolder } from '../model/model-folder.ts';
 import { PREPROCESSINGS } from '../model/model-json.ts';
 import {
   checkReplaceable,
   type WeightStream,
   writeModelFolder,
 } from '../model/write-model-folder.ts';
-import type { ConversionPlan } from './conversion-plan.ts';
+import type { ConversionPlan, ConvertModelOptions } from './conversion-plan.ts';
 import { convertFullModel } from './convert-full-model.ts';
 import { convertWeightsFile } from './convert-weights-file.ts';
 import { type KerasFile, openKerasFile } from './open-keras-file.ts';
 import { readWeight } from './weights/read-weight.ts';
-
-export interface ConvertModelOptions {
-  /** A Keras .h5, .weights.h5 or .keras file; its content decides, not its name. */
-  readonly file: string;
-  /** The model folder to make. */
-  readonly dir: string;
-  /** vgg16, vgg19, resnet50 or mobilenetv2: for files of weights whose layers do not say it. */
-  readonly arch?: string;
-  /** What the model was trained with. Needed unless the model is one of the four. */
-  readonly preprocessing?: Preprocessing;
-  /** Input height and width, for a model that leaves them open. */
-  readonly inputSize?: readonly [height: number, width: number];
-  /** Replace a model that is in `dir` already. */
-  readonly overwrite?: boolean;
-  /** Bytes of weights written so far, of how many. */
-  readonly onProgress?: (done: number, total: number) => void;
-  /** Something worth a line on the screen, e.g. what was recognised. */
-  readonly onNote?: (note: string) => void;
-  /** The longest wait for one read of a damaged file, milliseconds; default 60,000. */
-  readonly readTimeoutMs?: number;
-  readonly signal?: AbortSignal;
-}
 
 /**
  * Converts a Keras file into a model folder. Memory is bounded by some slices of 8 MiB, whatever the

@@ -8,7 +8,7 @@ import { mapOrdered } from '../map-ordered.ts';
 import { expectFinite } from '../pipeline/expect-finite.ts';
 import type { Extractor } from '../pipeline/extractor.ts';
 import { MicroBatcher } from './micro-batcher.ts';
-import type { Embedding, ImageInput, Model } from './open-model.ts';
+import type { Embedding, ImageInput, Model } from './model.ts';
 
 const STOPPED = 'Expected to embed all images but was asked to stop.';
 

@@ -1,5 +1,5 @@
 /** What brings libraries of its own along (an HTTP client, a ZIP reader) is loaded when it is called. */
-import type { ConvertModelOptions } from '../convert/convert-model.ts';
+import type { ConvertModelOptions } from '../convert/conversion-plan.ts';
 import type { FetchedModel, FetchModelOptions } from '../convert/fetch/fetch-model.ts';
 import type { ModelFolder } from '../model/model-folder.ts';
 

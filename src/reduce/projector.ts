@@ -1,4 +1,5 @@
-import { createKernel, padToTile, TILE, type TileKernel } from './kernels/tile-kernel.ts';
+import { createKernel } from './kernels/create-kernel.ts';
+import { padToTile, TILE, type TileKernel } from './kernels/tile-kernel.ts';
 
 /** Rows and values of a row that are copied at a time: 256 KB, which a second-level cache holds. */
 const ROWS = 64;

@@ -1,4 +1,5 @@
-import { createKernel, padToTile, TILE, type TileKernel } from './kernels/tile-kernel.ts';
+import { createKernel } from './kernels/create-kernel.ts';
+import { padToTile, TILE, type TileKernel } from './kernels/tile-kernel.ts';
 import {
   fourVectors,
   mirrorUpper,

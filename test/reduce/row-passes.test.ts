@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { createColumnKernel } from '../../src/reduce/kernels/column-kernel.ts';
+import { createPack } from '../../src/reduce/kernels/create-kernel.ts';
 import { nativeKernels } from '../../src/reduce/kernels/native-kernels.ts';
-import { createPack } from '../../src/reduce/kernels/panel-kernel.ts';
 import { createRowKernel, placeOf } from '../../src/reduce/kernels/row-kernel.ts';
 import { bufferOf, createSharedMemory } from '../../src/reduce/kernels/shared-memory.ts';
 import { passOperator } from '../../src/reduce/passes/pass-operator.ts';

@@ -1,6 +1,6 @@
 import { expect, test, vi } from 'vitest';
+import { createKernel } from '../../src/reduce/kernels/create-kernel.ts';
 import { nativeKernels } from '../../src/reduce/kernels/native-kernels.ts';
-import { createKernel } from '../../src/reduce/kernels/tile-kernel.ts';
 import { randomRows } from './feature-rows.ts';
 
 const native = nativeKernels();

@@ -3,7 +3,7 @@ import { ModelError } from '../../errors.ts';
 import type { ModelFolder } from '../../model/model-folder.ts';
 import { AlignedArena } from '../aligned-arena.ts';
 import { byteLength, WeightReader } from '../weight-reader.ts';
-import type { TfNamespace } from './eager-network.ts';
+import type { TfNamespace } from './eager-backend.ts';
 
 /** A weight of a tfjs layers model; its class is not part of tfjs' public types. */
 interface LayerWeight {

@@ -1,6 +1,6 @@
 import { loadTfjsNode } from '../../runtime/load-tfjs-node.ts';
 import type { TensorFlowRuntime } from '../../runtime/tensorflow-runtime.ts';
-import type { EagerBackend } from './eager-network.ts';
+import type { EagerBackend } from './eager-backend.ts';
 
 /** TensorFlow's own library under tfjs-node, on the CPU or a CUDA GPU. @throws RuntimeError */
 export async function openNodeBackend(

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { EngineError } from '../../errors.ts';
 import { TENSORFLOW_JS_DIR, tensorflowJs } from '../../runtime/tensorflow-js.ts';
-import type { EagerBackend } from './eager-network.ts';
+import type { EagerBackend } from './eager-backend.ts';
 
 /** The WebAssembly backend: runs anywhere, needs nothing installed. @throws EngineError */
 export async function openWasmBackend(): Promise<EagerBackend> {

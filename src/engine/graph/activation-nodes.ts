@@ -1,5 +1,5 @@
 import type { GraphBuilder, Value } from './graph-builder.ts';
-import type { LayerContext } from './layer-nodes.ts';
+import type { LayerContext } from './layer-context.ts';
 import { UnsupportedGraph } from './unsupported-graph.ts';
 
 /**

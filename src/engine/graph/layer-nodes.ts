@@ -1,5 +1,4 @@
 /** Keras layers as TensorFlow nodes: one rule for each layer class. */
-import type { LayerRow } from '../../model/architectures/keras-layers.ts';
 import {
   convolutionWindow,
   hasBias,
@@ -8,32 +7,13 @@ import {
   poolingWindow,
   type Window,
 } from '../../model/layer-attributes.ts';
-import type { OpenShape } from '../../model/topology-layers.ts';
 import { addActivation } from './activation-nodes.ts';
-import type { GraphBuilder, Value } from './graph-builder.ts';
+import type { Value } from './graph-builder.ts';
+import type { LayerContext } from './layer-context.ts';
 import type { Attribute } from './tensorflow-protos.ts';
 import { UnsupportedGraph } from './unsupported-graph.ts';
-import type { Norm, WeightSource } from './weight-source.ts';
+import type { WeightSource } from './weight-source.ts';
 import { addWinograd, WINOGRAD_CHANNELS } from './winograd-nodes.ts';
-
-export interface LayerContext {
-  readonly builder: GraphBuilder;
-  readonly row: LayerRow;
-  /** Prefix for the layer's nodes: its name, made valid for TensorFlow. */
-  readonly name: string;
-  readonly inputs: readonly Value[];
-  /** Without the batch axis. */
-  readonly inputShapes: readonly OpenShape[];
-  readonly outputShape: OpenShape;
-  /** The batch normalisation that this convolution takes in. */
-  readonly norm: Norm | undefined;
-  /** Whether a bias is added by AddV2, which TensorFlow does not fuse with the convolution. */
-  readonly addsUnfused: boolean;
-  /** Whether our own operation for 3×3 convolutions is there. */
-  readonly mayUseWinograd: boolean;
-  /** Called by a convolution that does the 2×2 pooling after it, too; undefined where none follows. */
-  readonly takePooling: (() => void) | undefined;
-}
 
 type Rule = (layer: LayerContext) => Value;
 

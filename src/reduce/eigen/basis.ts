@@ -1,4 +1,5 @@
-import { createKernel, padToTile, TILE, type TileKernel } from '../kernels/tile-kernel.ts';
+import { createKernel } from '../kernels/create-kernel.ts';
+import { padToTile, TILE, type TileKernel } from '../kernels/tile-kernel.ts';
 
 /**
  * Orthonormal vectors that grow by blocks, float64. The kernel's memory holds them twice, as its two products want

@@ -1,7 +1,6 @@
 /** The kernels of the PCA as an addon (native/reduce). */
 import { type LoadedAddon, loadAddon } from '../../runtime/addons.ts';
-import type { Pack } from './panel-kernel.ts';
-import type { TileKernel } from './tile-kernel.ts';
+import type { Pack, TileKernel } from './tile-kernel.ts';
 
 /** What native/reduce/addon.cc exports; places and steps count elements of the arrays given. */
 export interface NativeKernels {

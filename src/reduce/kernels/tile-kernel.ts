@@ -1,7 +1,3 @@
-import { type NativeKernels, nativeKernels } from './native-kernels.ts';
-import { bufferOf, createSharedMemory, type SharedMemory } from './shared-memory.ts';
-import { wasmKernels } from './wasm-kernels.ts';
-
 /**
  * The one product under everything in this room, in float64, on one flat memory. Offsets and steps
  * count doubles.
@@ -34,31 +30,16 @@ export function padToTile(size: number): number {
   return Math.ceil(size / TILE) * TILE;
 }
 
-/** The kernel on a zeroed memory of so many doubles: the addon, else WebAssembly. @throws RuntimeError without either */
-export function createKernel(
-  doubles: number,
-  native: NativeKernels | null = nativeKernels() ?? null,
-): TileKernel {
-  if (native) return onAddon(new Float64Array(doubles), native);
-  return createSharedKernel(createSharedMemory(doubles * 8), native);
-}
-
-/** The same on memory that threads share. */
-export function createSharedKernel(
-  memory: SharedMemory,
-  native: NativeKernels | null = nativeKernels() ?? null,
-): TileKernel {
-  const doubles = new Float64Array(bufferOf(memory));
-  if (native) return onAddon(doubles, native);
-  const { multiply } = wasmKernels(memory);
-  return {
-    memory: doubles,
-    multiply(a, aStep, b, bStep, bGroupStep, groups, depth, c, cStep) {
-      multiply(a * 8, aStep * 8, b * 8, bStep * 8, bGroupStep * 8, groups, depth, c * 8, cStep * 8);
-    },
-  };
-}
-
-function onAddon(memory: Float64Array, native: NativeKernels): TileKernel {
-  return { memory, multiply: (...places) => native.multiply(memory, ...places) };
-}
+/**
+ * Lays out columns of float32 rows for a TileKernel: to[group][row][4] = rows[row][4 group ...] - shift, in float64. Places
+ * and steps count floats for the rows, doubles for the rest.
+ */
+export type Pack = (
+  rows: number,
+  rowStep: number,
+  count: number,
+  shift: number,
+  groups: number,
+  to: number,
+  groupStep: number,
+) => void;

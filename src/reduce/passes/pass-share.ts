@@ -1,6 +1,6 @@
+import { createSharedKernel } from '../kernels/create-kernel.ts';
 import { LANES, quadsOf, SCRATCH_DOUBLES } from '../kernels/row-kernel.ts';
 import { bufferOf, createSharedMemory, type SharedMemory } from '../kernels/shared-memory.ts';
-import { createSharedKernel } from '../kernels/tile-kernel.ts';
 import type { SymmetricMatrix } from '../symmetric-product.ts';
 
 /** Parts of the rows in memory that threads take one by one; each has sums of its own, added in order. */

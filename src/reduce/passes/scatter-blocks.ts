@@ -1,4 +1,5 @@
-import { createPack, type Pack } from '../kernels/panel-kernel.ts';
+import { createPack } from '../kernels/create-kernel.ts';
+import type { Pack } from '../kernels/tile-kernel.ts';
 import { TILE, type TileKernel } from '../kernels/tile-kernel.ts';
 import { blockOf, type PassShare, STRIP, STRIP_ROWS, stripCount } from './pass-share.ts';
 

@@ -1,0 +1,24 @@
+import type { LayerRow } from '../../model/architectures/keras-layers.ts';
+import type { OpenShape } from '../../model/topology-layers.ts';
+import type { GraphBuilder, Value } from './graph-builder.ts';
+import type { Norm } from './weight-source.ts';
+
+/** A layer, and what a rule needs to add its nodes. */
+export interface LayerContext {
+  readonly builder: GraphBuilder;
+  readonly row: LayerRow;
+  /** Prefix for the layer's nodes: its name, made valid for TensorFlow. */
+  readonly name: string;
+  readonly inputs: readonly Value[];
+  /** Without the batch axis. */
+  readonly inputShapes: readonly OpenShape[];
+  readonly outputShape: OpenShape;
+  /** The batch normalisation that this convolution takes in. */
+  readonly norm: Norm | undefined;
+  /** Whether a bias is added by AddV2, which TensorFlow does not fuse with the convolution. */
+  readonly addsUnfused: boolean;
+  /** Whether our own operation for 3×3 convolutions is there. */
+  readonly mayUseWinograd: boolean;
+  /** Called by a convolution that does the 2×2 pooling after it, too; undefined where none follows. */
+  readonly takePooling: (() => void) | undefined;
+}
