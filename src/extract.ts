@@ -172,6 +172,7 @@ export async function extract(
         reducers,
         metadata: provenance(options, extractor),
         signal,
+        onEvent,
       })),
       ...(await writeReducers(output, reducers, extractor.outputs)),
       await writeRejections(output, rejections),

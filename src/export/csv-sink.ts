@@ -14,16 +14,18 @@ const HARMLESS_START = plainBytes("=+-@\t\r\n'", { controls: true });
  * vector f1…fD where the schema has no reduced column for it. Lines end in LF, cells are quoted as in
  * RFC 4180. Text that a spreadsheet would run as a formula gets an apostrophe in front (see `csvText`).
  */
-export async function openCsvSink({ store, schema: { columns } }: SinkContext): Promise<Sink> {
-  const kept = matrixColumns(columns);
+export async function openCsvSink(context: SinkContext): Promise<Sink> {
+  const { store, onNote, schema } = context;
+  const kept = matrixColumns(schema.columns);
   const text = new TextBuffer();
   const file: OutputFile = await store.create('csv/features.csv');
+  const escaped: Escaped = { cells: 0 };
   text.utf8(`${kept.flatMap(headerCells).map(csvText).join(',')}\n`);
 
   return {
     async beginPart() {},
     async write(batch) {
-      const cells = kept.map((column) => openCells(column, batch, text));
+      const cells = kept.map((column) => openCells(column, batch, text, escaped));
       for (let row = 0; row < batch.numRows; row++) {
         for (let c = 0; c < cells.length; c++) {
           if (c > 0) text.ascii(',');
@@ -36,19 +38,36 @@ export async function openCsvSink({ store, schema: { columns } }: SinkContext): 
     async endPart() {},
     async finish() {
       await text.flushTo(file);
+      if (escaped.cells > 0) onNote?.(describeEscaped(escaped));
       return [await file.commit()];
     },
     abort: () => file.abort(),
   };
 }
 
+/** Origins and classes that got an apostrophe. */
+interface Escaped {
+  cells: number;
+  first?: string;
+}
+
+function describeEscaped({ cells, first }: Escaped): string {
+  return (
+    `csv/features.csv: an apostrophe stands before ${cells} ${cells === 1 ? 'origin or class' : 'origins and classes'}, ` +
+    `which a spreadsheet would run as ${cells === 1 ? 'a formula' : 'formulas'} (${first}). Readers drop it; other formats have none.`
+  );
+}
+
+/** A sign before something else than a plain number (`-1`, `+.5`, `-1.5e3`) makes a formula. */
+const FORMULA = /^(?:[=@\t\r\n']|[+-](?!(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$))/i;
+
 /**
- * Quotes a cell (RFC 4180) and keeps spreadsheets from running it: text that begins with `=`, `+`,
- * `-`, `@`, tab, carriage return or line feed gets an apostrophe in front. So does text that begins with an apostrophe,
- * and the rule can be undone: a reader drops one leading apostrophe wherever there is one.
+ * Quotes a cell (RFC 4180) and keeps spreadsheets from running it: text that begins with `=`, `@`, tab, carriage
+ * return or line feed, or with `+` or `-` and is no number, gets an apostrophe in front. So does text that begins with
+ * an apostrophe, and the rule can be undone: a reader drops one leading apostrophe wherever there is one.
  */
 export function csvText(text: string): string {
-  const safe = /^[=+\-@\t\r\n']/.test(text) ? `'${text}` : text;
+  const safe = FORMULA.test(text) ? `'${text}` : text;
   return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }
 
@@ -63,6 +82,7 @@ function openCells(
   column: FeatureColumn,
   batch: RecordBatch,
   text: TextBuffer,
+  escaped: Escaped,
 ): (row: number) => void {
   const vector = batch.getChild(column.name)!;
   const data = vector.data[0];
@@ -72,7 +92,13 @@ function openCells(
     return (row) => {
       const [from, to] = [offsets[row], offsets[row + 1]];
       const isPlain = HARMLESS_START[bytes[from]] === 1 && text.copyPlain(bytes, from, to, PLAIN);
-      if (!isPlain) text.utf8(csvText((vector as Vector).get(row)));
+      if (isPlain) return;
+      const name: string = (vector as Vector).get(row);
+      if (FORMULA.test(name)) {
+        escaped.cells++;
+        escaped.first ??= name;
+      }
+      text.utf8(csvText(name));
     };
   }
   const values: Float32Array | Float64Array = data.children[0].values;

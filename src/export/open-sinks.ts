@@ -1,6 +1,5 @@
 import type { RecordBatch } from 'apache-arrow';
-import type { OutputStore, WrittenFile } from '../storage/output-store.ts';
-import type { FeatureSchema } from './features-table.ts';
+import type { WrittenFile } from '../storage/output-store.ts';
 import type { Sink, SinkContext } from './sink.ts';
 
 /** A new format is one file with an `open…Sink` and one line here; each is loaded on use. */
@@ -21,14 +20,8 @@ export type SinkFormat = keyof typeof FORMATS;
 /** What `--format` takes, in the order of the documentation. */
 export const SINK_FORMATS = Object.keys(FORMATS) as SinkFormat[];
 
-export interface OpenSinksOptions {
-  readonly store: OutputStore;
+export interface OpenSinksOptions extends SinkContext {
   readonly formats: readonly SinkFormat[];
-  readonly schema: FeatureSchema;
-  /** Provenance; no time stamps, so that the bytes of a run can be repeated. */
-  readonly metadata: Readonly<Record<string, string>>;
-  /** Rows of all parts together; NumPy's format needs it. */
-  readonly rows?: number | undefined;
 }
 
 /** Loads the code of formats ahead of use, and starts Parquet's thread: it costs nothing while others work. */
@@ -45,13 +38,11 @@ export type Sinks = Sink;
  *
  * @throws ExportError from any of the calls
  */
-export async function openSinks(options: OpenSinksOptions): Promise<Sinks> {
-  const { store, schema, metadata, rows } = options;
-  const context: SinkContext = { store, schema, metadata, rows };
+export async function openSinks({ formats, ...context }: OpenSinksOptions): Promise<Sinks> {
   const sinks: Sink[] = [];
   const abort = () => each(sinks, (sink) => sink.abort());
   try {
-    for (const format of new Set(options.formats)) {
+    for (const format of new Set(formats)) {
       const open = await FORMATS[format]();
       sinks.push(await open(context));
     }

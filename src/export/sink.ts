@@ -17,10 +17,12 @@ export interface Sink {
 export interface SinkContext {
   readonly store: OutputStore;
   readonly schema: FeatureSchema;
-  /** Provenance for formats that have a place for it; the same for every part. */
+  /** Provenance for formats that have a place for it; the same for every part. No time stamps: the bytes of a run can be repeated. */
   readonly metadata: Readonly<Record<string, string>>;
-  /** Rows of all parts together, where the caller knows; formats that need it say so. */
+  /** Rows of all parts together, where the caller knows; NumPy's format needs it. */
   readonly rows?: number | undefined;
+  /** Hears what the user should know of a finished file. */
+  readonly onNote?: ((message: string) => void) | undefined;
 }
 
 /** The key of a file's provenance, in formats that have keys. */

@@ -1,3 +1,4 @@
+import type { RunEvent } from '../events.ts';
 import type { FeatureColumn } from '../export/column-names.ts';
 import { buildRecordBatch, featureSchema } from '../export/features-table.ts';
 import { openSinks, type SinkFormat } from '../export/open-sinks.ts';
@@ -17,6 +18,7 @@ export interface ExportTableOptions {
   /** Provenance for formats that can carry it. */
   readonly metadata: Readonly<Record<string, string>>;
   readonly signal: AbortSignal;
+  readonly onEvent: (event: RunEvent) => void;
 }
 
 /** Writes the table part by part, shard by shard: one shard in memory at a time. */
@@ -24,7 +26,8 @@ export async function exportTable(options: ExportTableOptions): Promise<WrittenF
   const { manifest, store, output, columns, formats, reducers, metadata, signal } = options;
   const schema = featureSchema(columns);
   const rows = store.plan.shards.reduce((sum, { id }) => sum + store.shardRecord(id).rows, 0);
-  const sinks = await openSinks({ store: output, formats, schema, metadata, rows });
+  const onNote = (message: string) => options.onEvent({ event: 'note', message });
+  const sinks = await openSinks({ store: output, formats, schema, metadata, rows, onNote });
   try {
     for (const part of store.plan.parts) {
       await sinks.beginPart(part.index);

@@ -2,7 +2,8 @@ import { expect, test } from 'vitest';
 import { featureColumns } from '../../src/export/column-names.ts';
 import { csvRecords } from '../../src/export/csv-rows.ts';
 import { csvText } from '../../src/export/csv-sink.ts';
-import { featureSchema } from '../../src/export/features-table.ts';
+import { buildRecordBatch, featureSchema } from '../../src/export/features-table.ts';
+import { openSinks } from '../../src/export/open-sinks.ts';
 import { textLines } from '../../src/storage/text-lines.ts';
 import { HOSTILE_NAMES, memoryStore, sampleRows, writeParts } from './sample.ts';
 
@@ -76,7 +77,36 @@ test.each([
   ['a,b', '"a,b"'],
   ['="a"', '"\'=""a"""'],
   ['x=1', 'x=1'],
+  ['-1', '-1'],
+  ['+1', '+1'],
+  ['-1.5e3', '-1.5e3'],
+  ['+.5', '+.5'],
+  ['-1\n', '"\'-1\n"'],
+  ['-2+3', "'-2+3"],
+  ['+1.jpg', "'+1.jpg"],
+  ['-', "'-"],
   ['', ''],
 ])('writes the text %j as %s', (text, cell) => {
   expect(csvText(text)).toBe(cell);
+});
+
+test('says that names got an apostrophe, and which', async () => {
+  const store = memoryStore();
+  const schema = featureSchema(featureColumns('pixels', [fc2(2)], 0));
+  const notes: string[] = [];
+  const rows = { ...sampleRows(3, 2, 0, ['=a.jpg', 'b.jpg', '-1']), targets: ['-1', '+1', '-x'] };
+  const sinks = await openSinks({
+    ...{ store, formats: ['csv'], schema, metadata: {} },
+    onNote: (note) => notes.push(note),
+  });
+  await sinks.write(buildRecordBatch(schema, rows));
+  await sinks.finish();
+  expect(String(store.files.get(FILE)).split('\n').slice(1, 4)).toEqual([
+    expect.stringMatching(/^'=a.jpg,-1,/),
+    expect.stringMatching(/^b.jpg,\+1,/),
+    expect.stringMatching(/^-1,'-x,/),
+  ]);
+  expect(notes).toEqual([
+    'csv/features.csv: an apostrophe stands before 2 origins and classes, which a spreadsheet would run as formulas (=a.jpg). Readers drop it; other formats have none.',
+  ]);
 });

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from .arrow_arrays import text_array
 
-_FORMULA = re.compile(r"^[=+\-@\t\r\n']")
+_FORMULA = re.compile(r"[=@\t\r\n']|[+-](?!(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?\Z)")
 _NEEDS_QUOTES = re.compile(r'[",\r\n]')
 
 

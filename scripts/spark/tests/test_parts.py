@@ -223,8 +223,9 @@ def test_reduced_rows_without_vectors_are_null():
 
 
 def test_csv_cells_are_those_of_the_command_line():
-    assert [csv_text(text) for text in ("a", "a,b", 'say "a"', "=1+1", "'a", "-x,")] == [
-        "a", '"a,b"', '"say ""a"""', "'=1+1", "''a", "\"'-x,\"",
+    texts = ("a", "a,b", 'say "a"', "=1+1", "'a", "-x,", "-1", "+.5", "-1.5e3", "-1\n", "-1-1")
+    assert [csv_text(text) for text in texts] == [
+        "a", '"a,b"', '"say ""a"""', "'=1+1", "''a", "\"'-x,\"", "-1", "+.5", "-1.5e3", '"\'-1\n"', "'-1-1",
     ]  # fmt: skip
 
 
