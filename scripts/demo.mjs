@@ -117,16 +117,20 @@ function shortened(row) {
 
 function showWhatNext() {
   const { userDefinedMetadata } = JSON.parse(readFileSync(join(MODEL, 'model.json'), 'utf8'));
-  if (userDefinedMetadata?.img2features?.trained === false) {
+  const isSeeded = userDefinedMetadata?.img2features?.trained === false;
+  if (isSeeded) {
     console.log(
       '\nmodels/vgg16 holds seeded random weights: its features show the format, not what is in a picture.',
     );
   }
+  // The seeded model stands where the trained one goes.
+  const fetch = `npm start -- model fetch vgg16${isSeeded ? ' --overwrite' : ''}`;
   console.log(`
 Next:
   npm start -- <your images> --mode pixels --out out/pixels
-  npm start -- model fetch vgg16                     the weights trained on ImageNet
+  ${fetch.padEnd(48)} the weights trained on ImageNet
   npm start -- <your images> --mode vgg16 --out out/vgg16
-  npm start -- setup --gpu                           TensorFlow for an NVIDIA GPU
-  npm start -- --help`);
+  ${'npm start -- setup --gpu'.padEnd(48)} TensorFlow for an NVIDIA GPU
+  npm start -- --help
+After \`npm link\`, img2features stands for npm start --`);
 }

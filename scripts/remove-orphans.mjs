@@ -1,8 +1,9 @@
 /**
  * tsc leaves what it once made: files in dist/ whose source was renamed or removed would be packed and
- * published. Only tsc writes .d.ts files there, so what other tools make stays.
+ * published. Only tsc writes .d.ts files there, so what other tools make stays. The command is made executable:
+ * `npm link` does that only once.
  */
-import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -14,3 +15,4 @@ for (const name of readdirSync(join(ROOT, 'dist'), { recursive: true }).map(Stri
   if (existsSync(join(ROOT, 'src', `${path}.ts`))) continue;
   for (const end of ['.js', '.d.ts']) rmSync(join(ROOT, 'dist', path + end), { force: true });
 }
+chmodSync(join(ROOT, 'dist', 'cli.js'), 0o755);

@@ -101,7 +101,7 @@ function valuesOf(flag: string, typed: string): string[] {
   // parquet,c -> parquet,csv: each word once.
   const done = typed.split(',').slice(0, -1);
   const head = done.map((word) => `${word},`).join('');
-  return choices
+  return (done.length === 0 ? ['all', ...choices] : choices)
     .filter((word) => !done.includes(word))
     .map((word) => head + word)
     .filter((word) => word.startsWith(typed));

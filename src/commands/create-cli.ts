@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import yargs, { type Argv } from 'yargs';
 import { closestNames } from '../closest-names.ts';
 import { OptionError } from '../errors.ts';
@@ -25,12 +26,13 @@ export async function createCli(context: CommandContext): Promise<ExitStatus> {
   const finish = (status: ExitStatus) => {
     outcome.status = status;
   };
+  const defineShapes = () => commandShapes((cli) => defineCommands(cli, context, finish));
   if (context.argv[0] === COMPLETE_FLAG) {
-    const shapes = commandShapes((cli) => defineCommands(cli, context, finish));
-    const found = complete(context.argv.slice(1), shapes);
+    const found = complete(context.argv.slice(1), defineShapes());
     context.terminal.stdout(found.map(({ word, describe }) => `${word}\t${describe}\n`).join(''));
     return 0;
   }
+  refuseUnknownWord(context, defineShapes);
   let cli: Argv = yargs(context.argv as string[])
     .scriptName('img2features')
     .parserConfiguration({ 'camel-case-expansion': false, 'parse-numbers': false })
@@ -48,8 +50,7 @@ export async function createCli(context: CommandContext): Promise<ExitStatus> {
     .fail((message, error) => {
       // yargs' own complaints come as a message, as a YError or as both; ours are thrown as they are.
       if (error !== undefined && error.name !== 'YError') throw error;
-      const shapes = commandShapes((all) => defineCommands(all, context, finish));
-      throw usageError(message ?? error.message, context.argv, allFlags(shapes));
+      throw usageError(message ?? error.message, context.argv, allFlags(defineShapes()));
     });
   cli = defineCommands(cli, context, finish);
   await cli.parseAsync();
@@ -83,6 +84,22 @@ function allFlags(shapes: readonly CommandShape[]): string[] {
     ...allFlags(commands),
   ]);
   return [...new Set([...flags, 'color'])];
+}
+
+/** A first word that is almost a command would be taken for the input. @throws OptionError */
+function refuseUnknownWord({ argv }: CommandContext, shapes: () => readonly CommandShape[]): void {
+  const [word = ''] = argv;
+  if (!/^[a-z]+$/i.test(word) || existsSync(word)) return;
+  const commands = shapes().flatMap(({ names, commands: inner }) => [
+    ...names.filter((name) => name !== ''),
+    ...inner.map(({ names: [name] }) => `${names[0]} ${name}`),
+  ]);
+  if (commands.includes(word)) return;
+  const near = closestNames(word, commands, 2);
+  if (near.length === 0) return;
+  throw new OptionError(`Expected a command or an input that exists but found ${word}.`, {
+    fix: `Did you mean img2features ${near.join(' or ')}? img2features --help lists the commands.`,
+  });
 }
 
 /** Says what yargs says in the words of every other error. */

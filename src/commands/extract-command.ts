@@ -1,7 +1,7 @@
 import type { Argv } from 'yargs';
 import type { Device } from '../engine/engine.ts';
 import { OptionError } from '../errors.ts';
-import { EXTRACT_OPTIONS, flagName } from '../options/extract-options.ts';
+import { EXTRACT_OPTIONS, flagName, INHERITED_OPTIONS } from '../options/extract-options.ts';
 import { flag, oneOf } from '../options/option-values.ts';
 import { resolveOptions } from '../options/resolve-options.ts';
 import { createReporter } from '../terminal/reporter.ts';
@@ -40,16 +40,37 @@ export function addTransformCommand(
     'transform [input]',
     'New images through the scaler and PCA of a finished run',
     (command) =>
-      runOptions(command).example(
-        '$0 transform new --with features --out new-features',
-        'Same mode, model, layer, resize, scaler and PCA as the run in features',
-      ),
+      runOptions(command, TRANSFORM_KEYS, (key) => (isInherited(key) ? AS_WITH : undefined))
+        .option('with', {
+          type: 'string',
+          requiresArg: true,
+          group: 'Features:',
+          describe: 'Needed: the --out of a finished run, whose scaler and PCA are used',
+        })
+        .example(
+          '$0 transform new --with features --out new-features',
+          'Same mode, model, layer, resize, scaler and PCA as the run in features',
+        )
+        .epilogue(
+          `Options with the default "${AS_WITH}" need not be given; a value that gives other features is an error.`,
+        ),
     async (args) => {
       const raw = givenOptions(args, context.env);
       const { inheritOptions } = await import('../pipeline/inherit-options.ts');
       finish(await runExtract(await inheritOptions(raw, context.signal), context));
     },
   );
+}
+
+const AS_WITH = 'as in --with';
+
+/** --with is told in its own words; a borrowed PCA is never fitted anew. */
+const TRANSFORM_KEYS = Object.keys(EXTRACT_OPTIONS).filter(
+  (key) => key !== 'with' && key !== 'refit',
+);
+
+function isInherited(key: string): boolean {
+  return (INHERITED_OPTIONS as readonly string[]).includes(key);
 }
 
 async function runExtract(
@@ -83,11 +104,15 @@ async function runExtract(
   }
 }
 
-/** Every option of a run, as options/extract-options.ts defines them. */
-function runOptions(command: Argv) {
+/** The options of a run, as options/extract-options.ts defines them. */
+function runOptions(
+  command: Argv,
+  keys: readonly string[] = Object.keys(EXTRACT_OPTIONS),
+  shownDefault?: (key: string) => string | undefined,
+) {
   return configOption(
     addOptions(
-      modeOption(command)
+      modeOption(command, shownDefault?.('mode'))
         .positional('input', {
           type: 'string',
           describe:
@@ -99,7 +124,8 @@ function runOptions(command: Argv) {
           group: 'Output:',
           describe: 'Folder or s3://bucket/prefix for the table',
         }),
-      Object.keys(EXTRACT_OPTIONS),
+      keys,
+      shownDefault,
     )
       .option('log', {
         type: 'string',

@@ -3,7 +3,12 @@ import { readFileSync } from 'node:fs';
 import type { Argv, Options } from 'yargs';
 import { closestNames } from '../closest-names.ts';
 import { errnoOf, OptionError } from '../errors.ts';
-import { EXTRACT_OPTIONS, flagName, type OptionDefinition } from '../options/extract-options.ts';
+import {
+  describeOption,
+  EXTRACT_OPTIONS,
+  flagName,
+  type OptionDefinition,
+} from '../options/extract-options.ts';
 import type { CommandContext } from './command-context.ts';
 
 /** Everything that a configuration file may hold, as flags. */
@@ -29,35 +34,48 @@ export function configOption<T>(command: Argv<T>) {
   });
 }
 
-/** What yargs is told of an option of options.ts; values stay text, so that options.ts alone checks them. */
-function yargsOption(definition: OptionDefinition<unknown>): Options {
-  const { default: fallback, defaultText } = definition;
-  const shown = defaultText ?? (fallback === undefined ? undefined : String(fallback));
+/**
+ * What yargs is told of an option of options.ts; values stay text, so that options.ts alone checks them.
+ * @param shown as its default
+ */
+function yargsOption(
+  definition: OptionDefinition<unknown>,
+  shown = definition.defaultText ??
+    (definition.default === undefined ? undefined : String(definition.default)),
+): Options {
   return {
     type: definition.isFlag ? 'boolean' : 'string',
     ...(definition.isFlag ? {} : { requiresArg: true }),
-    describe: definition.describe,
+    describe: describeOption(definition),
     group: `${definition.group}:`,
     ...(shown === undefined ? {} : { defaultDescription: shown }),
   };
 }
 
 /** `--mode`, which has no entry in options.ts: there it decides what the others mean. */
-export function modeOption(command: Argv) {
+export function modeOption(command: Argv, shownDefault?: string) {
   return command.option('mode', {
     type: 'string',
     requiresArg: true,
+    ...(shownDefault !== undefined && { defaultDescription: shownDefault }),
     group: 'Features:',
     describe: 'pixels (10×10 RGB), vgg16, or cnn (any model folder by --model)',
   });
 }
 
-/** Adds options of options.ts by their keys. */
-export function addOptions<T>(command: Argv<T>, keys: readonly string[]): Argv<T> {
-  return keys.reduce(
-    (all, key) => all.option(flagName(key), yargsOption(DEFINITIONS[key]!)) as Argv<T>,
-    command,
-  );
+/**
+ * Adds options of options.ts by their keys.
+ * @param shownDefault what help shows as default in place of the option's own
+ */
+export function addOptions<T>(
+  command: Argv<T>,
+  keys: readonly string[],
+  shownDefault: (key: string) => string | undefined = () => undefined,
+): Argv<T> {
+  return keys.reduce((all, key) => {
+    const options = yargsOption(DEFINITIONS[key]!, shownDefault(key));
+    return all.option(flagName(key), options) as Argv<T>;
+  }, command);
 }
 
 /**

@@ -56,7 +56,13 @@ export function addModelCommand(
         (command) =>
           modelOptions(command)
             .positional('file', { type: 'string', demandOption: true, describe: 'Keras file' })
-            .option('arch', value('Architecture of a file of weights alone', 'recognised'))
+            .option(
+              'arch',
+              value(
+                'Architecture of a file of weights alone: vgg16, vgg19, resnet50 or mobilenetv2',
+                'recognised',
+              ),
+            )
             .option('preprocessing', value('caffe, tf, torch or none', "the architecture's own"))
             .option('input-size', value('224, or 224x192 (height x width)', 'what the file says'))
             .example('$0 model convert my-model.keras', 'A model of your own')

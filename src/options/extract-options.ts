@@ -139,7 +139,8 @@ export const EXTRACT_OPTIONS = {
     parse: someOf('parquet', 'json', 'csv', 'npy', 'feather'),
     default: ['parquet'],
     defaultText: 'parquet',
-    describe: 'Output formats, separated by commas: parquet, json, csv, npy, feather',
+    describe:
+      'Output formats: all, or some of parquet, json, csv, npy, feather, separated by commas',
     group: 'Output',
   }),
   columns: define<string | undefined>({
@@ -329,6 +330,30 @@ export type ExtractOptions = Readonly<
     [K in keyof typeof EXTRACT_OPTIONS]: OptionValue<(typeof EXTRACT_OPTIONS)[K]>;
   }
 >;
+
+/** The help text, with the words that the option takes where they are few. */
+export function describeOption({ describe, parse }: OptionDefinition<unknown>): string {
+  const { choices = [] } = parse;
+  const isSaid = choices.every((word) => describe.includes(word));
+  return isSaid ? describe : `${describe} [${choices.join(', ')}]`;
+}
+
+/** What a `transform` takes over from the run that --with names: what defines the features. */
+export const INHERITED_OPTIONS = [
+  'mode',
+  'k',
+  'layer',
+  'pool',
+  'model',
+  'preprocessing',
+  'standardize',
+  'seedCompat',
+  'resize',
+  'exif',
+  'maxPixels',
+  'tiff',
+  'precision',
+] as const;
 
 /** "maxPixels" -> "max-pixels" */
 export function flagName(key: string): string {

@@ -47,16 +47,21 @@ export function oneOf<const T extends readonly string[]>(...choices: T): Parser<
   return Object.assign(parse, { choices });
 }
 
-/** Words separated by commas, each one of the choices, each at most once, at least one. */
+/** Words separated by commas, each one of the choices, each at most once, at least one; `all` is all of them. */
 export function someOf<const T extends readonly string[]>(...choices: T): Parser<T[number][]> {
   const parse = (value: unknown, name: string) => {
     const words = (Array.isArray(value) ? value : [value])
       .flatMap((part) => String(part).split(','))
       .map((word) => word.trim())
       .filter((word) => word !== '');
+    if (words.length === 1 && words[0] === 'all') return [...choices];
     const known = words.every((word) => choices.includes(word));
     if (words.length === 0 || !known || new Set(words).size !== words.length) {
-      throw expected(`one or more of ${listOfWords(choices)}, separated by commas`, name, value);
+      throw expected(
+        `all, or one or more of ${listOfWords(choices)}, separated by commas`,
+        name,
+        value,
+      );
     }
     return words as T[number][];
   };

@@ -1,13 +1,18 @@
-import { EXTRACT_OPTIONS, flagName, type OptionDefinition } from './extract-options.ts';
+import {
+  describeOption,
+  EXTRACT_OPTIONS,
+  flagName,
+  type OptionDefinition,
+} from './extract-options.ts';
 
 /** The options of `extract` as a Markdown table; the README holds it, and a test holds the two together. */
 export function optionsTable(): string {
   const rows = Object.entries(EXTRACT_OPTIONS as Record<string, OptionDefinition<unknown>>).map(
     ([key, definition]) => {
-      const { default: fallback, defaultText, describe, modes } = definition;
+      const { default: fallback, defaultText, modes } = definition;
       const shown = defaultText ?? String(fallback);
       const only = modes === undefined ? '' : ` (${modes.join(', ')})`;
-      return `| \`--${flagName(key)}\` | ${shown} | ${describe.replaceAll('|', '\\|')}${only} |`;
+      return `| \`--${flagName(key)}\` | ${shown} | ${describeOption(definition).replaceAll('|', '\\|')}${only} |`;
     },
   );
   return [

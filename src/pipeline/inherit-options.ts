@@ -1,10 +1,14 @@
 import { OptionError } from '../errors.ts';
-import { EXTRACT_OPTIONS, flagName, type OptionDefinition } from '../options/extract-options.ts';
+import {
+  EXTRACT_OPTIONS,
+  flagName,
+  INHERITED_OPTIONS,
+  type OptionDefinition,
+} from '../options/extract-options.ts';
 import { storeOptions } from '../options/store-options.ts';
 import { readNamedRun } from '../run/read-run-json.ts';
 import { s3OptionsOf } from '../s3/s3-options.ts';
 import { openOutputForReading } from '../storage/open-output.ts';
-import { INHERITED_OPTIONS } from './saved-reducers.ts';
 
 /**
  * Fills what defines the features from the run that `with` names; what is given stays, and is checked

@@ -11,23 +11,6 @@ import { readWhole } from '../storage/whole-file.ts';
 import type { Extractor } from './extractor.ts';
 import type { ShardSums } from './reducer-fitting.ts';
 
-/** Options that a `transform` takes over from the run whose reducers it uses. */
-export const INHERITED_OPTIONS = [
-  'mode',
-  'k',
-  'layer',
-  'pool',
-  'model',
-  'preprocessing',
-  'standardize',
-  'seedCompat',
-  'resize',
-  'exif',
-  'maxPixels',
-  'tiff',
-  'precision',
-] as const;
-
 /**
  * The reducers of a finished run, for new images.
  * @throws RunError when that run is not complete, its reducer.npz is not the one it wrote, or the features

@@ -66,6 +66,7 @@ test('lists go on after a comma, each word once', () => {
   expect(words('--format', 'parquet,')).toEqual(
     ['json', 'csv', 'npy', 'feather'].map((f) => `parquet,${f}`),
   );
+  expect(words('--format', 'a')).toEqual(['all']);
   expect(words('--format=npy,p')).toEqual(['--format=npy,parquet']);
 });
 

@@ -11,6 +11,9 @@ test('defaults follow the mode', () => {
 });
 
 test('text from the command line, numbers from a file and values from a caller mean the same', () => {
+  expect(resolveOptions({ ...base, format: 'all' }).format).toEqual([
+    ...['parquet', 'json', 'csv', 'npy', 'feather'],
+  ]);
   const fromText = resolveOptions({ ...base, k: '3', format: 'parquet,csv', overwrite: 'true' });
   const fromValues = resolveOptions({ ...base, k: 3, format: ['parquet', 'csv'], overwrite: true });
   expect(fromText).toEqual(fromValues);
@@ -30,7 +33,7 @@ test.each([
   [{ k: ['3', '4'] }, 'Expected one value for --k but it was given 2 times.'],
   [
     { format: 'parquet,xml' },
-    'Expected one or more of parquet, json, csv, npy or feather, separated by commas for --format but received "parquet,xml".',
+    'Expected all, or one or more of parquet, json, csv, npy or feather, separated by commas for --format but received "parquet,xml".',
   ],
   [{ resize: 'cubic' }, 'Expected bicubic, bilinear or nearest for --resize but received "cubic".'],
   [

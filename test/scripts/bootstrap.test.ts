@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process';
+import { statSync } from 'node:fs';
 import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -17,6 +18,7 @@ const CLONE: Record<string, string> = {
   'src/cli.ts': '// version 1',
   'scripts/bundle-tensorflow.mjs': '',
   'scripts/bundle-libjpeg.mjs': '',
+  'scripts/build-wasm.mjs': '',
   'scripts/build-page.mjs': '',
   'npm.js': `
     import { mkdirSync, writeFileSync } from 'node:fs';
@@ -84,6 +86,11 @@ function setUp(env: Record<string, string> = {}) {
 test('a fresh clone is set up in three steps', () => {
   const done = 'done in time';
   expect(setUp()).toEqual({ status: 0, lines: [done, done, done] });
+});
+
+test('the command that is built can be executed, as what npm link makes leads to it', () => {
+  setUp();
+  expect(statSync(join(root, 'dist', 'cli.js')).mode & 0o111).toBe(0o111);
 });
 
 test('what is done is not done again', () => {
