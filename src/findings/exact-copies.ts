@@ -1,6 +1,5 @@
-import type { Collected } from './collect-rows.ts';
-import { rowsOfEqualHash } from './identical-rows.ts';
 import { hashBodies, type ImageBodies } from './image-bodies.ts';
+import type { MeasuredPair } from './measured-pairs.ts';
 
 /** Rows that are the same image. */
 export interface CopyGroup {
@@ -16,36 +15,48 @@ export interface CopyGroup {
 
 export interface ExactCopies {
   /** Of rows with equal vectors; the first row of each stands for it in the search for near duplicates. */
-  readonly equalVectors: number[][];
+  readonly equalVectors: readonly number[][];
+  /** Those with the same bytes come first. */
   readonly groups: CopyGroup[];
+  /** Whether two rows are known to have the same bytes. */
+  hasSameBytes(a: number, b: number): boolean;
 }
 
 /**
- * Candidates are rows with equal vectors; those whose images have equal bytes are exact duplicates. A set of equal
- * vectors can hold several such groups, and rows that have only their vector in common with the rest.
+ * Candidates are rows with equal vectors, and pairs that the last bits of a network's output may have parted; those whose
+ * images have equal bytes are exact duplicates. A set of equal vectors can hold several such groups, and rows that have
+ * only their vector in common with the rest.
+ * @param close pairs within SAME_IMAGE of each other
  */
-export async function findExactCopies(rows: Collected, bodies: ImageBodies): Promise<ExactCopies> {
-  const equalVectors = rowsOfEqualHash(rows.hashes, rows.count);
-  const hashes = await hashBodies(bodies, equalVectors.flat());
-  const groups: CopyGroup[] = [];
-  for (const rowsOfOne of equalVectors) {
-    const byHash = new Map<string, number[]>();
-    for (const row of rowsOfOne) {
-      const sha256 = hashes.get(row)?.sha256;
-      if (sha256 === undefined) continue;
-      const same = byHash.get(sha256);
-      if (same === undefined) byHash.set(sha256, [row]);
-      else same.push(row);
-    }
-    for (const [sha256, same] of byHash) {
-      if (same.length < 2) continue;
-      const { bytes } = hashes.get(same[0]!)!;
-      groups.push({ rows: same, match: 'same_bytes', sha256, bytes });
-    }
-    const isAllRead = rowsOfOne.every((row) => hashes.has(row));
-    if (isAllRead && byHash.size === 1) continue;
-    const reason = isAllRead ? 'bytes differ' : 'not all could be read';
-    groups.push({ rows: rowsOfOne, match: 'same_features', reason });
+export async function findExactCopies(
+  equalVectors: readonly number[][],
+  close: readonly Pick<MeasuredPair, 'a' | 'b'>[],
+  bodies: ImageBodies,
+): Promise<ExactCopies> {
+  const candidates = new Set([...equalVectors.flat(), ...close.flatMap(({ a, b }) => [a, b])]);
+  const hashes = await hashBodies(bodies, [...candidates]);
+  const byHash = new Map<string, { rows: number[]; bytes: number }>();
+  for (const [row, { sha256, bytes }] of hashes) {
+    const same = byHash.get(sha256);
+    if (same === undefined) byHash.set(sha256, { rows: [row], bytes });
+    else same.rows.push(row);
   }
-  return { equalVectors, groups };
+  const sameBytes = [...byHash]
+    .filter(([, { rows }]) => rows.length > 1)
+    .map(([sha256, { rows, bytes }]): CopyGroup => {
+      return { rows: rows.sort((a, b) => a - b), match: 'same_bytes', sha256, bytes };
+    })
+    .sort((x, y) => x.rows[0]! - y.rows[0]!);
+  const sameFeatures = equalVectors.flatMap((rows): CopyGroup[] => {
+    const isAllRead = rows.every((row) => hashes.has(row));
+    const isOne = new Set(rows.map((row) => hashes.get(row)?.sha256)).size === 1;
+    if (isAllRead && isOne) return [];
+    const reason = isAllRead ? 'bytes differ' : 'not all could be read';
+    return [{ rows, match: 'same_features', reason }];
+  });
+  return {
+    equalVectors,
+    groups: [...sameBytes, ...sameFeatures],
+    hasSameBytes: (a, b) => hashes.has(a) && hashes.get(a)!.sha256 === hashes.get(b)?.sha256,
+  };
 }

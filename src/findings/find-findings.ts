@@ -3,6 +3,7 @@ import { copyFinding, nearGroups } from './copy-findings.ts';
 import { findExactCopies } from './exact-copies.ts';
 import type { FeatureSpace } from './feature-space.ts';
 import type { Finding } from './finding.ts';
+import { rowsOfEqualHash } from './identical-rows.ts';
 import type { ImageBodies } from './image-bodies.ts';
 import { findLeaks } from './leaks.ts';
 import { findMeasuredPairs, type MeasuredPairs } from './measured-pairs.ts';
@@ -10,7 +11,7 @@ import { describeOutliers } from './outlier-findings.ts';
 import { findOutliers } from './outliers.ts';
 import type { Parts } from './parts.ts';
 import type { RunRows } from './run-rows.ts';
-import { OUTLIER_SCORE } from './thresholds.ts';
+import { OUTLIER_SCORE, SAME_IMAGE } from './thresholds.ts';
 import { findTwoClasses } from './two-classes.ts';
 
 export interface FindingsInput {
@@ -40,13 +41,16 @@ export interface Findings {
 /** Everything worth a look in a finished table; see finding.ts for the kinds. */
 export async function findFindings(input: FindingsInput): Promise<Findings> {
   const { rows, ownCount, space, bodies, parts, near } = input;
-  const copies = await findExactCopies(rows, bodies);
-  const pairs = await findPairs(input, copies.equalVectors);
+  const equalVectors = rowsOfEqualHash(rows.hashes, rows.count);
+  const measured = await findPairs(input, equalVectors);
+  const close = measured.pairs.filter(({ distance }) => distance < SAME_IMAGE);
+  const copies = await findExactCopies(equalVectors, close, bodies);
+  const pairs = measured.pairs.filter(({ distance }) => distance <= near);
   const own = (row: number) => row < ownCount;
   const copiesHere = copies.groups
     .map((group) => ({ ...group, rows: group.rows.filter(own) }))
     .filter((group) => group.rows.length > 1);
-  const pairsHere = pairs.pairs.filter(({ a, b }) => own(a) && own(b));
+  const pairsHere = pairs.filter(({ a, b }) => own(a) && own(b) && !copies.hasSameBytes(a, b));
   const outliers =
     space === undefined
       ? []
@@ -59,7 +63,7 @@ export async function findFindings(input: FindingsInput): Promise<Findings> {
           threshold: OUTLIER_SCORE,
         });
   const found = [
-    ...(parts === undefined ? [] : findLeaks(rows, parts, copies, pairs.pairs, near)),
+    ...(parts === undefined ? [] : findLeaks(rows, parts, copies, pairs, near)),
     ...findTwoClasses(rows, copiesHere, pairsHere, near),
     ...copiesHere.map((group) => copyFinding(rows, group)),
     ...nearGroups(rows, pairsHere, near),
@@ -69,15 +73,16 @@ export async function findFindings(input: FindingsInput): Promise<Findings> {
     findings: found,
     near,
     outlierScore: OUTLIER_SCORE,
-    isComplete: pairs.isComplete,
-    measuredIn: space === undefined ? 'equality' : pairs.measuredIn,
+    isComplete: measured.isComplete,
+    measuredIn: space === undefined ? 'equality' : measured.measuredIn,
     parts: parts?.names ?? [],
   };
 }
 
-/** Pairs of different vectors; of rows with equal ones the first stands for all. */
+/** Pairs of different vectors within `near`, and within SAME_IMAGE in any case; of rows with equal ones the first stands for all. */
 async function findPairs(input: FindingsInput, equal: readonly number[][]): Promise<MeasuredPairs> {
-  const { source, rows, ownCount, space, near } = input;
+  const { source, rows, ownCount, space } = input;
+  const near = Math.max(input.near, SAME_IMAGE);
   if (space === undefined || rows.k === 0) {
     return { pairs: [], isComplete: true, measuredIn: 'components' };
   }

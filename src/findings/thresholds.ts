@@ -12,6 +12,12 @@ import type { Mode } from '../options/extract-options.ts';
 export const NEAR: Readonly<Record<Mode, number>> = { pixels: 0.02, vgg16: 0.05, cnn: 0.05 };
 
 /**
+ * The same image in batches of different shapes: a network's last bits differ then. Measured 5e-7 of the typical
+ * distance; such pairs are compared by their bytes.
+ */
+export const SAME_IMAGE = 1e-5;
+
+/**
  * Outliers: distance from the class's centre (the median of each component), less the class's median
  * distance, in units of 1.4826 median absolute deviations: standard deviations, were distances normal.
  */

@@ -34,6 +34,48 @@ test('equal bytes are an exact duplicate, with their hash and size', async () =>
   ]);
 });
 
+test('equal bytes are an exact duplicate though the last bits of their vectors differ', async () => {
+  // As from a network, whose last bits depend on the shape of a batch.
+  const bit = 2 ** -15;
+  const copy = (name: string, by: number, body = 'image 0') => {
+    return { origin: `data/apple/${name}.jpg`, vector: shift(FAR[0]!.vector, by), body };
+  };
+  const images = [
+    ...FAR,
+    copy('x', 0),
+    copy('y', bit),
+    copy('z', 2 * bit),
+    copy('other', 3 * bit, 'o'),
+  ];
+  for (const near of [0.02, 0]) {
+    const { findings } = await findIn(images, { near });
+    const ofNear = near > 0 ? ['near_duplicate 4'] : [];
+    expect(findings.map(({ kind, images }) => `${kind} ${images}`)).toEqual([
+      'exact_duplicate 4',
+      ...ofNear,
+    ]);
+    expect(findings[0]!.origins).not.toContain('data/apple/other.jpg');
+  }
+});
+
+test('an exact copy with other last bits is a leak and two classes by its bytes', async () => {
+  const images = FAR.map((image) => ({
+    ...image,
+    origin: image.origin.replace('data', 'Training'),
+  }));
+  const leaked = {
+    origin: 'Test/pear/leaked.jpg',
+    vector: shift(FAR[4]!.vector, 2 ** -15),
+    body: 'image 4',
+  };
+  const { findings } = await findIn([leaked, ...images]);
+  expect(findings.map(({ kind, evidence }) => [kind, evidence.match])).toEqual([
+    ['leak', 'same_bytes'],
+    ['two_classes', 'same_bytes'],
+    ['exact_duplicate', undefined],
+  ]);
+});
+
 test('equal vectors of different bytes have the same features', async () => {
   const twin = { ...FAR[0]!, origin: 'data/apple/twin.jpg', body: 'recoded' };
   const { findings } = await findIn([...FAR, twin]);
