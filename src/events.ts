@@ -1,7 +1,6 @@
 import type { FindingKind } from './findings/finding.ts';
 import type { KindCount } from './findings/findings-file.ts';
 import type { RejectReason } from './image/decode-error.ts';
-import type { UpdateReport } from './pipeline/update/update.ts';
 
 /** What a run tells while it works; the command line turns it into lines, a bar or JSON. */
 export type RunEvent =
@@ -35,6 +34,31 @@ export type RunEvent =
   | ProgressEvent
   | { readonly event: 'stage'; readonly stage: 'list' | 'extract' | 'reduce' | 'export' }
   | { readonly event: 'finished'; readonly summary: RunSummary };
+
+/**
+ * How the input differs from that of the finished run, in images (and files that the listing rejected). Without
+ * `added` all but `relabelled` add up to the old list, without `removed` to the new one.
+ */
+export interface UpdateCounts {
+  /** Same name, size and version (modification time, ETag): the row is kept. */
+  readonly unchanged: number;
+  readonly added: number;
+  readonly changed: number;
+  /** No longer in the input. */
+  readonly removed: number;
+  /** Rejected by the finished run and the same since: rejected again, untried. */
+  readonly rejectedBefore: number;
+  /** The same since, but rejected for a reason that has passed (unreadable then, more --image-timeout now): tried again. */
+  readonly retried: number;
+  /** Among `unchanged`: rows whose target alone is another (the list of images says so). */
+  readonly relabelled: number;
+}
+
+/** What an update did, as run.json, the log and the summary tell it. */
+export interface UpdateReport extends UpdateCounts {
+  /** What became of scaler and PCA; `none` with k = 0. */
+  readonly reducer: 'kept' | 'refitted' | 'none';
+}
 
 export interface ProgressEvent {
   readonly event: 'progress';

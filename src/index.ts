@@ -17,7 +17,14 @@ export {
   RuntimeError,
   SourceError,
 } from './errors.ts';
-export type { ProgressEvent, RunEvent, RunSummary, RunTiming } from './events.ts';
+export type {
+  ProgressEvent,
+  RunEvent,
+  RunSummary,
+  RunTiming,
+  UpdateCounts,
+  UpdateReport,
+} from './events.ts';
 export { type ExtractHooks, extract } from './extract.ts';
 export { decodeAndResize } from './image/decode-and-resize.ts';
 export { DecodeError, type RejectReason } from './image/decode-error.ts';
@@ -37,8 +44,6 @@ export type { ModelFolder, ModelMetadata, Preprocessing } from './model/model-fo
 export { readModelFolder } from './model/read-model-folder.ts';
 export type { ExtractOptions, Mode } from './options/extract-options.ts';
 export { type RawOptions, resolveOptions } from './options/resolve-options.ts';
-export type { UpdateCounts } from './pipeline/update/compare-manifests.ts';
-export type { UpdateReport } from './pipeline/update/update.ts';
 export { verifyRun } from './pipeline/verify-run.ts';
 export type { FeatureBlock, FeatureBlocks } from './reduce/feature-blocks.ts';
 export { Reducer } from './reduce/reducer.ts';

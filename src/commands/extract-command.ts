@@ -1,9 +1,9 @@
 import type { Argv } from 'yargs';
-import type { Device } from '../engine/engine.ts';
 import { OptionError } from '../errors.ts';
 import { EXTRACT_OPTIONS, flagName, INHERITED_OPTIONS } from '../options/extract-options.ts';
 import { flag, oneOf } from '../options/option-values.ts';
 import { resolveOptions } from '../options/resolve-options.ts';
+import type { Device } from '../runtime/device.ts';
 import { createReporter } from '../terminal/reporter.ts';
 import type { CommandContext } from './command-context.ts';
 import { dryRun } from './dry-run.ts';

@@ -1,5 +1,5 @@
-import type { Device } from '../engine/engine.ts';
 import { chooseDevice } from '../runtime/choose-device.ts';
+import type { Device } from '../runtime/device.ts';
 import type { FoundRuntimes } from '../runtime/locate-runtime.ts';
 
 /** Whether a run may ask for the device; why not is said by the checks of the library and of the GPU. */

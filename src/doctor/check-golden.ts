@@ -1,8 +1,9 @@
-import type { Device, EngineKind } from '../engine/engine.ts';
+import type { EngineKind } from '../engine/engine.ts';
 import { openEngine } from '../engine/open-engine.ts';
 import { isImg2FeaturesError } from '../errors.ts';
 import type { ModelFolder } from '../model/model-folder.ts';
 import { chooseDevice } from '../runtime/choose-device.ts';
+import type { Device } from '../runtime/device.ts';
 import type { FoundRuntimes } from '../runtime/locate-runtime.ts';
 import { canHave } from './can-have.ts';
 import { type Check, type Finding, makeCheck } from './check.ts';

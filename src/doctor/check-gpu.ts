@@ -1,6 +1,6 @@
-import type { Device } from '../engine/engine.ts';
 import { EngineError } from '../errors.ts';
 import { chooseDevice } from '../runtime/choose-device.ts';
+import type { Device } from '../runtime/device.ts';
 import type { FoundRuntimes } from '../runtime/locate-runtime.ts';
 import { formatBytes } from '../terminal/units.ts';
 import { type Check, type Finding, makeCheck } from './check.ts';

@@ -1,7 +1,8 @@
 /** Every check in turn: from what all runs need to what this user asked for. */
-import type { Device } from '../engine/engine.ts';
+
 import type { Preprocessing } from '../model/model-folder.ts';
 import { packageVersion } from '../package-version.ts';
+import type { Device } from '../runtime/device.ts';
 import { locateRuntime } from '../runtime/locate-runtime.ts';
 import { isS3Url } from '../s3/s3-address.ts';
 import type { S3Options } from '../s3/s3-options.ts';

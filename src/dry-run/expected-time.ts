@@ -1,4 +1,4 @@
-import type { Device } from '../engine/engine.ts';
+import type { Device } from '../runtime/device.ts';
 
 export interface NetworkRate {
   readonly device: Device;

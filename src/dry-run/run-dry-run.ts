@@ -1,10 +1,11 @@
 /** What a run would read, take and leave, before any of it happens. Nothing is written to --out. */
+
+import type { UpdateCounts } from '../events.ts';
 import { type FeatureColumn, featureColumns, selectColumns } from '../export/column-names.ts';
 import type { ExtractOptions } from '../options/extract-options.ts';
 import { decodeOptions } from '../pipeline/describe-run.ts';
 import { freezeListing } from '../pipeline/freeze-listing.ts';
 import { openPixelsExtractor } from '../pipeline/pixels-extractor.ts';
-import type { UpdateCounts } from '../pipeline/update/compare-manifests.ts';
 import { previewUpdate, wantedImages } from '../pipeline/update/preview-update.ts';
 import { freeSpace } from '../runtime/free-space.ts';
 import { isS3Url } from '../s3/s3-address.ts';

@@ -1,7 +1,7 @@
 /** The network on a device: uint8 images in, float32 feature vectors out. */
+import type { Device } from '../runtime/device.ts';
 import type { VisibleGpu } from '../runtime/visible-gpus.ts';
 
-export type Device = 'cuda' | 'cpu' | 'wasm';
 export type Pool = 'none' | 'avg' | 'max';
 export type Precision = 'fp32' | 'tf32' | 'bf16' | 'fp16';
 /**

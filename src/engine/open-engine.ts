@@ -1,9 +1,10 @@
 import { EngineError } from '../errors.ts';
 import type { ModelFolder } from '../model/model-folder.ts';
 import type { DeviceChoice } from '../runtime/choose-device.ts';
+import type { Device } from '../runtime/device.ts';
 import { findGpuDriver } from '../runtime/find-gpu-driver.ts';
 import { listVisibleGpus, type VisibleGpu } from '../runtime/visible-gpus.ts';
-import type { Device, Engine, EngineInfo, EngineKind, EngineSpec, Precision } from './engine.ts';
+import type { Engine, EngineInfo, EngineKind, EngineSpec, Precision } from './engine.ts';
 import { EngineProcess } from './engine-process.ts';
 import {
   type DoneMessage,

@@ -1,5 +1,6 @@
 import type { EngineInfo } from '../engine/engine.ts';
 import { RunError } from '../errors.ts';
+import type { UpdateReport } from '../events.ts';
 import { outputLabels } from '../export/column-names.ts';
 import type { DecodeOptions } from '../image/decoded-chunk.ts';
 import type { ExtractOptions } from '../options/extract-options.ts';
@@ -15,7 +16,6 @@ import type { WrittenFile } from '../storage/output-store.ts';
 import type { Extractor, ExtractorPlan } from './extractor.ts';
 import { libraryVersions } from './library-versions.ts';
 import type { RunClock } from './stage-clock.ts';
-import type { UpdateReport } from './update/update.ts';
 
 /** How the options ask for pixels. */
 export function decodeOptions(

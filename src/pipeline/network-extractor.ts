@@ -2,6 +2,7 @@ import type { EngineInfo, EngineSpec } from '../engine/engine.ts';
 import { openEnginePool } from '../engine/engine-pool.ts';
 import { expectPossible } from '../engine/open-engine.ts';
 import { parseLayers } from '../engine/parse-layers.ts';
+import { findModelFolder } from '../model/find-model-folder.ts';
 import type { ModelFolder } from '../model/model-folder.ts';
 import { readModelFolder } from '../model/read-model-folder.ts';
 import type { ExtractOptions } from '../options/extract-options.ts';
@@ -9,7 +10,6 @@ import type { DeviceChoice } from '../runtime/choose-device.ts';
 import { locateRuntime } from '../runtime/locate-runtime.ts';
 import { chooseGpus } from './choose-gpus.ts';
 import type { Extractor, ExtractorHooks, ExtractorPlan } from './extractor.ts';
-import { findModelFolder } from './find-model-folder.ts';
 import { networkOutputs } from './network-outputs.ts';
 import { prepareBatch } from './prepare-batch.ts';
 

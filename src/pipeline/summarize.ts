@@ -1,8 +1,7 @@
-import type { RunSummary } from '../events.ts';
+import type { RunSummary, UpdateReport } from '../events.ts';
 import { readOwnRun } from '../run/read-run-json.ts';
 import type { RunJson } from '../run/run-json.ts';
 import type { OutputStore } from '../storage/output-store.ts';
-import type { UpdateReport } from './update/update.ts';
 
 interface ReducerJson {
   readonly outputs: readonly {

@@ -1,6 +1,7 @@
 /** Which device and library a run takes, and why: never a silent fallback. */
-import type { Device } from '../engine/engine.ts';
+
 import { EngineError } from '../errors.ts';
+import type { Device } from './device.ts';
 import type { GpuDriver } from './find-gpu-driver.ts';
 import type { FoundRuntimes } from './locate-runtime.ts';
 import type { TensorFlowRuntime } from './tensorflow-runtime.ts';

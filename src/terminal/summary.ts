@@ -1,6 +1,4 @@
-import type { RunSummary } from '../events.ts';
-import type { UpdateCounts } from '../pipeline/update/compare-manifests.ts';
-import type { UpdateReport } from '../pipeline/update/update.ts';
+import type { RunSummary, UpdateCounts, UpdateReport } from '../events.ts';
 import { printable } from './escape.ts';
 import { describeFindings } from './findings.ts';
 import { formatBytes, formatCount, formatDuration, formatRate } from './units.ts';

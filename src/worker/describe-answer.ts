@@ -51,7 +51,7 @@ export function describeAnswer(
 /** What only networks need is loaded only for one. */
 async function readNetwork(options: ExtractOptions) {
   const [{ findModelFolder }, { readModelFolder }, { networkOutputs }] = await Promise.all([
-    import('../pipeline/find-model-folder.ts'),
+    import('../model/find-model-folder.ts'),
     import('../model/read-model-folder.ts'),
     import('../pipeline/network-outputs.ts'),
   ]);

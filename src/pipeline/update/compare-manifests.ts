@@ -1,27 +1,9 @@
+import type { UpdateCounts } from '../../events.ts';
 import type { RejectReason } from '../../image/decode-error.ts';
 import { compareUtf8 } from '../../run/compare-utf8.ts';
 import type { FinishedState } from '../../run/finished-state.ts';
 import type { Manifest } from '../../run/manifest.ts';
 import type { SourceEntry } from '../../source/source.ts';
-
-/**
- * How the input differs from that of the finished run, in images (and files that the listing rejected). Without
- * `added` all but `relabelled` add up to the old list, without `removed` to the new one.
- */
-export interface UpdateCounts {
-  /** Same name, size and version (modification time, ETag): the row is kept. */
-  readonly unchanged: number;
-  readonly added: number;
-  readonly changed: number;
-  /** No longer in the input. */
-  readonly removed: number;
-  /** Rejected by the finished run and the same since: rejected again, untried. */
-  readonly rejectedBefore: number;
-  /** The same since, but rejected for a reason that has passed (unreadable then, more --image-timeout now): tried again. */
-  readonly retried: number;
-  /** Among `unchanged`: rows whose target alone is another (the list of images says so). */
-  readonly relabelled: number;
-}
 
 export interface Comparison {
   readonly counts: UpdateCounts;

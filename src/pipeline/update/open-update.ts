@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { OptionError, RunError } from '../../errors.ts';
-import type { RunEvent } from '../../events.ts';
+import type { RunEvent, UpdateCounts, UpdateReport } from '../../events.ts';
 import type { FeatureColumn } from '../../export/column-names.ts';
 import { DecodeError } from '../../image/decode-error.ts';
 import type { ExtractOptions } from '../../options/extract-options.ts';
@@ -23,10 +23,10 @@ import type { OutputStore } from '../../storage/output-store.ts';
 import { storageError } from '../../storage/storage-error.ts';
 import { publishedNames } from '../prepare-output.ts';
 import { keepBaseRun, readBaseRun } from './base-run.ts';
-import { compareManifests, isSameTable, type UpdateCounts } from './compare-manifests.ts';
+import { compareManifests, isSameTable } from './compare-manifests.ts';
 import { ReusedRows } from './reuse-rows.ts';
 import { formatWithVectors, type StoredFormat, storedRows } from './stored-rows.ts';
-import { Update, type UpdateReport } from './update.ts';
+import { Update } from './update.ts';
 
 export interface OpenUpdateContext {
   readonly options: ExtractOptions;

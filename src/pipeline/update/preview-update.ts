@@ -1,8 +1,9 @@
+import type { UpdateCounts } from '../../events.ts';
 import type { ExtractOptions } from '../../options/extract-options.ts';
 import { readFinishedState } from '../../run/finished-state.ts';
 import type { Manifest } from '../../run/manifest.ts';
 import { workFolder } from '../work-folder.ts';
-import { compareManifests, type UpdateCounts } from './compare-manifests.ts';
+import { compareManifests } from './compare-manifests.ts';
 
 /**
  * What `--update` would find, by the lists alone: nothing is locked, read again or written, and options are

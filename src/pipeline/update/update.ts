@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { EngineOutput } from '../../engine/engine.ts';
 import { RunError } from '../../errors.ts';
+import type { UpdateReport } from '../../events.ts';
 import type { Manifest } from '../../run/manifest.ts';
 import { PUBLISHING_FILE, promoteUpdate, UPDATE_FOLDER } from '../../run/promote-update.ts';
 import type { RunLock } from '../../run/run-lock.ts';
@@ -12,14 +13,7 @@ import type { OutputStore, WrittenFile } from '../../storage/output-store.ts';
 import { clearOutput } from '../prepare-output.ts';
 import type { ShardSums } from '../reducer-fitting.ts';
 import { fittedBefore } from '../saved-reducers.ts';
-import type { UpdateCounts } from './compare-manifests.ts';
 import type { ReusedRows } from './reuse-rows.ts';
-
-/** What an update did, as run.json, the log and the summary tell it. */
-export interface UpdateReport extends UpdateCounts {
-  /** What became of scaler and PCA; `none` with k = 0. */
-  readonly reducer: 'kept' | 'refitted' | 'none';
-}
 
 export interface UpdateParts {
   readonly workDir: string;
