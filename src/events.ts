@@ -1,5 +1,3 @@
-import type { FindingKind } from './findings/finding.ts';
-import type { KindCount } from './findings/findings-file.ts';
 import type { RejectReason } from './image/decode-error.ts';
 
 /** What a run tells while it works; the command line turns it into lines, a bar or JSON. */
@@ -89,6 +87,30 @@ export interface RunSummary {
   readonly wasComplete: boolean;
   /** Only with --update on a finished run; with `wasComplete` nothing had changed. */
   readonly update?: UpdateReport;
+}
+
+/** What a finding says. Kinds overlap: a copy in another class is also a copy. */
+export type FindingKind =
+  /** Images with the same bytes (SHA-256). */
+  | 'exact_duplicate'
+  /** Images with the same feature vector whose bytes differ or could not be read. */
+  | 'same_features'
+  /** Images whose feature vectors are closer than the threshold; linked pair by pair. */
+  | 'near_duplicate'
+  /** The same image, exactly or nearly, under two classes. */
+  | 'two_classes'
+  /** An image of one part (Test) that is also in another (Training), exactly or nearly. */
+  | 'leak'
+  /** An image far from all that its class has in common. */
+  | 'outlier';
+
+/** Findings of one kind. */
+export interface KindCount {
+  readonly findings: number;
+  /** Lines in findings.jsonl: at most MAX_LISTED. */
+  readonly listed: number;
+  /** Images named by the findings of the kind, each as often as it is named. */
+  readonly images: number;
 }
 
 /** Milliseconds. Stages of the main process follow each other; worker and engine times overlap them. */

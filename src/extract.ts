@@ -36,7 +36,8 @@ import { buildRunJson, publishRun } from './run/run-json.ts';
 import type { RunStore } from './run/run-store.ts';
 import { s3OptionsOf } from './s3/s3-options.ts';
 import { openSource } from './source/open-source.ts';
-import { type OpenOutputOptions, openOutput, openOutputForReading } from './storage/open-output.ts';
+import { openOutput, openOutputForReading } from './storage/open-output.ts';
+import type { OpenOutputOptions } from './storage/output-store.ts';
 
 export interface ExtractHooks {
   /** Stops the run cleanly; what is committed can be gone on with. */

@@ -1,7 +1,6 @@
 import type { Argv } from 'yargs';
 import { OptionError } from '../errors.ts';
-import type { FindingKind } from '../findings/finding.ts';
-import type { KindCount } from '../findings/findings-file.ts';
+import type { FindingKind, KindCount } from '../events.ts';
 import { EXTRACT_OPTIONS, flagName } from '../options/extract-options.ts';
 import { flag } from '../options/option-values.ts';
 import { STORE_KEYS, storeOptions } from '../options/store-options.ts';

@@ -1,17 +1,4 @@
-/** What a finding says; one line of findings.jsonl. Kinds overlap: a copy in another class is also a copy. */
-export type FindingKind =
-  /** Images with the same bytes (SHA-256). */
-  | 'exact_duplicate'
-  /** Images with the same feature vector whose bytes differ or could not be read. */
-  | 'same_features'
-  /** Images whose feature vectors are closer than the threshold; linked pair by pair. */
-  | 'near_duplicate'
-  /** The same image, exactly or nearly, under two classes. */
-  | 'two_classes'
-  /** An image of one part (Test) that is also in another (Training), exactly or nearly. */
-  | 'leak'
-  /** An image far from all that its class has in common. */
-  | 'outlier';
+import type { FindingKind } from '../events.ts';
 
 export const FINDING_KINDS: readonly FindingKind[] = [
   'leak',
@@ -25,6 +12,7 @@ export const FINDING_KINDS: readonly FindingKind[] = [
 /** How two images were matched. */
 export type Match = 'same_bytes' | 'same_features' | 'near';
 
+/** One line of findings.jsonl. */
 export interface Finding {
   readonly kind: FindingKind;
   /** In byte order, but leaks: first the image of the second part, then its twin in the first. At most `MAX_ORIGINS`. */

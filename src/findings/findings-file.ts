@@ -1,17 +1,10 @@
+import type { FindingKind, KindCount } from '../events.ts';
 import type { Json } from '../run/canonical-json.ts';
 import type { Findings } from './find-findings.ts';
-import { FINDING_KINDS, type Finding, type FindingKind, MAX_LISTED } from './finding.ts';
+import { FINDING_KINDS, type Finding, MAX_LISTED } from './finding.ts';
 
 /** What run.json says of the findings. */
 export type FindingsSummary = Json;
-
-export interface KindCount {
-  readonly findings: number;
-  /** Lines in findings.jsonl: at most MAX_LISTED. */
-  readonly listed: number;
-  /** Images named by the findings of the kind, each as often as it is named. */
-  readonly images: number;
-}
 
 /** findings.jsonl: one finding a line, by kind; the same rows and images always give the same bytes. */
 export function findingsLines({ findings }: Findings): string {

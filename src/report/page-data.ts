@@ -1,5 +1,5 @@
-import type { Finding, FindingKind } from '../findings/finding.ts';
-import type { KindCount } from '../findings/findings-file.ts';
+import type { FindingKind, KindCount } from '../events.ts';
+import type { Finding } from '../findings/finding.ts';
 import type { RunJson } from '../run/run-json.ts';
 
 /** All that the page shows: JSON in a script element of it. Numbers of many rows are little-endian base64. */

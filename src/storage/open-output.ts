@@ -1,16 +1,6 @@
-import type { RunEvent } from '../events.ts';
 import { isS3Url } from '../s3/s3-address.ts';
-import type { S3Options } from '../s3/s3-options.ts';
 import { FolderStore } from './folder-store.ts';
-import type { OutputStore } from './output-store.ts';
-
-export interface OpenOutputOptions {
-  readonly s3: S3Options;
-  readonly signal: AbortSignal;
-  readonly onEvent?: (event: RunEvent) => void;
-  /** Nothing that is written shows before `_SUCCESS` does; a store in S3 is always so. */
-  readonly isHeld?: boolean;
-}
+import type { OpenOutputOptions, OutputStore } from './output-store.ts';
 
 /** Opens a folder or a prefix of a store for writing. @throws ExportError; OptionError for a malformed URL */
 export async function openOutput(target: string, options: OpenOutputOptions): Promise<OutputStore> {

@@ -1,3 +1,14 @@
+import type { RunEvent } from '../events.ts';
+import type { S3Options } from '../s3/s3-options.ts';
+
+export interface OpenOutputOptions {
+  readonly s3: S3Options;
+  readonly signal: AbortSignal;
+  readonly onEvent?: (event: RunEvent) => void;
+  /** Nothing that is written shows before `_SUCCESS` does; a store in S3 is always so. */
+  readonly isHeld?: boolean;
+}
+
 /** Where files of a run go: a folder, or an S3 prefix (which shows files only together with `_SUCCESS`). */
 export interface OutputStore {
   /** As the user wrote it. */

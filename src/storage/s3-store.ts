@@ -4,8 +4,7 @@ import { listObjects } from '../s3/list-objects.ts';
 import { abortUpload, listUploads } from '../s3/multipart-upload.ts';
 import { folderKey, parseS3Url } from '../s3/s3-address.ts';
 import { ObjectAnswer, S3Connection } from '../s3/s3-connection.ts';
-import type { OpenOutputOptions } from './open-output.ts';
-import type { OutputFile, OutputStore } from './output-store.ts';
+import type { OpenOutputOptions, OutputFile, OutputStore } from './output-store.ts';
 import { S3File } from './s3-file.ts';
 import { S3Lock } from './s3-lock.ts';
 

@@ -1,5 +1,4 @@
-import type { FindingKind } from '../findings/finding.ts';
-import type { KindCount } from '../findings/findings-file.ts';
+import type { FindingKind, KindCount } from '../events.ts';
 import { formatCount } from './units.ts';
 
 const WORDS: Readonly<Record<FindingKind, (count: KindCount) => string>> = {

@@ -1,6 +1,13 @@
 import type { InputColumn, InputSchema } from './input-schema.ts';
-import type { RecordBatchMetadata } from './read-rows.ts';
 import { ProtocolError } from './worker-errors.ts';
+
+/** What the metadata of a record batch says. */
+export interface RecordBatchMetadata {
+  readonly length: number;
+  readonly nodes: readonly { readonly length: number; readonly nullCount: number }[];
+  readonly buffers: readonly { readonly offset: number; readonly length: number }[];
+  readonly compression: unknown;
+}
 
 /** The rows of one record batch. Contents are views of its body. */
 export interface InputBatch {

@@ -1,17 +1,9 @@
 import type { Message, Schema } from 'apache-arrow';
 import type { ByteReader } from './byte-reader.ts';
-import { type InputBatch, readInputBatch } from './input-batch.ts';
+import { type InputBatch, type RecordBatchMetadata, readInputBatch } from './input-batch.ts';
 import { readInputSchema } from './input-schema.ts';
 import { readMessage } from './read-message.ts';
 import { ProtocolError } from './worker-errors.ts';
-
-/** What the metadata of a record batch says. */
-export interface RecordBatchMetadata {
-  readonly length: number;
-  readonly nodes: readonly { readonly length: number; readonly nullCount: number }[];
-  readonly buffers: readonly { readonly offset: number; readonly length: number }[];
-  readonly compression: unknown;
-}
 
 /**
  * The record batches of the next stream; one at a time in memory, each read when it is asked for.

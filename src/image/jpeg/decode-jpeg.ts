@@ -1,8 +1,8 @@
 import { DecodeError } from '../decode-error.ts';
 import { decodeRaw, decodeWithSharp, type RawPixels } from '../formats/decode-with-sharp.ts';
 import { checkSize, type PixelOptions, type RgbImage } from '../rgb-image.ts';
-import { directDecoder } from './direct-decoder.ts';
 import { readJpegHeader } from './jpeg-header.ts';
+import { directDecoder } from './open-direct-decoder.ts';
 import { suitsDirectPath } from './suits-direct-path.ts';
 
 /**

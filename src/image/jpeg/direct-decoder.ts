@@ -1,6 +1,4 @@
-/** Decoders that cost little for each image, where sharp's set-up takes longer than a small JPEG. */
-import { openNativeJpeg } from './native-jpeg.ts';
-import { openWasmJpeg } from './wasm-jpeg.ts';
+/** A decoder that costs little for each image, where sharp's set-up takes longer than a small JPEG. */
 
 /** One for each thread; both forms give the same bytes for what `suitsDirectPath` lets through. */
 export interface DirectDecoder {
@@ -17,19 +15,4 @@ export interface DirectDecoder {
     bytes: Uint8Array,
     size: { readonly width: number; readonly height: number },
   ): Uint8Array | undefined;
-}
-
-let opened: Promise<DirectDecoder> | undefined;
-
-/** This thread's decoder: libjpeg-turbo for this processor where `setup` has made it usable, else in WebAssembly. */
-export async function directDecoder(): Promise<DirectDecoder> {
-  opened ??= open();
-  const decoder = await opened;
-  if (!decoder.isSpent) return decoder;
-  opened = open();
-  return opened;
-}
-
-async function open(): Promise<DirectDecoder> {
-  return openNativeJpeg() ?? (await openWasmJpeg());
 }

@@ -1,4 +1,5 @@
-import { FINDING_KINDS, type FindingKind } from '../../findings/finding.ts';
+import type { FindingKind } from '../../events.ts';
+import { FINDING_KINDS } from '../../findings/finding.ts';
 import type { PageData, PageFinding } from '../page-data.ts';
 import { el, nameOf, visible } from './dom.ts';
 import { count, distance } from './format.ts';
