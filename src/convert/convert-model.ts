@@ -3,6 +3,7 @@ import { createReadStream, existsSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
 import { errnoOf, isImg2FeaturesError, ModelError, OptionError } from '../errors.ts';
 import { ARCHITECTURE_NAMES } from '../model/architectures/architecture.ts';
+import { shapeSize } from '../model/count-values.ts';
 import type { ModelFolder } from '../model/model-folder.ts';
 import { PREPROCESSINGS } from '../model/model-json.ts';
 import {
@@ -81,7 +82,7 @@ function* streamWeights(
   plan: ConversionPlan,
   { onProgress }: ConvertModelOptions,
 ): Generator<WeightStream> {
-  const bytesOf = (shape: readonly number[]) => 4 * shape.reduce((a, b) => a * b, 1);
+  const bytesOf = (shape: readonly number[]) => 4 * shapeSize(shape);
   const total = plan.weights.reduce((sum, { spec }) => sum + bytesOf(spec.shape), 0);
   let done = 0;
   for (const { spec, stored } of plan.weights) {

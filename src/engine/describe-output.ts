@@ -1,4 +1,5 @@
 import { EngineError, OptionError } from '../errors.ts';
+import { shapeSize } from '../model/count-values.ts';
 import type { EngineOutput } from './engine.ts';
 import type { ResolvedLayer } from './resolve-layers.ts';
 
@@ -18,7 +19,7 @@ export function describeOutput(
       { fix: `Write --layer ${layer}:none, or pool a convolutional layer.` },
     );
   }
-  const length = pool === 'none' ? axes.reduce((size, axis) => size * axis, 1) : axes[2];
+  const length = pool === 'none' ? shapeSize(axes) : axes[2];
   if (!Number.isInteger(length)) {
     throw new EngineError(
       `Expected a layer of fixed size for --layer but found ${layer} with [${axes.join(', ')}].`,

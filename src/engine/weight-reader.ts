@@ -1,6 +1,7 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { ModelError } from '../errors.ts';
 import { expectSameFile } from '../model/check-weights.ts';
+import { shapeSize } from '../model/count-values.ts';
 import type { ModelFolder, WeightSpec } from '../model/model-folder.ts';
 
 const FLOAT_BYTES = 4;
@@ -90,7 +91,7 @@ export class WeightReader {
 }
 
 export function byteLength({ shape }: WeightSpec): number {
-  return shape.reduce((size, axis) => size * axis, 1) * FLOAT_BYTES;
+  return shapeSize(shape) * FLOAT_BYTES;
 }
 
 function openShard(path: string): number {

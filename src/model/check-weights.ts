@@ -3,6 +3,7 @@ import type { BigIntStats } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { ModelError } from '../errors.ts';
 import { addNote, readNotes } from '../runtime/cache-notes.ts';
+import { shapeSize } from './count-values.ts';
 import type { WeightSpec } from './model-folder.ts';
 import { WeightDigest } from './weight-digest.ts';
 
@@ -101,7 +102,7 @@ export function refuseNotFinite(
 ): ModelError {
   let at = position;
   const spec = weights.find(({ shape }) => {
-    const length = shape.reduce((a, b) => a * b, 1);
+    const length = shapeSize(shape);
     if (at < length) return true;
     at -= length;
     return false;

@@ -1,3 +1,4 @@
+import { shapeSize } from './count-values.ts';
 import { inferLayerShapes } from './layer-shapes.ts';
 import type { ModelFolder } from './model-folder.ts';
 import { type FeatureSuggestion, suggestFeatures } from './suggest-features.ts';
@@ -40,19 +41,15 @@ export async function describeModel(
       name,
       className,
       outputShape,
-      params: own.reduce((sum, { shape }) => sum + product(shape), 0),
+      params: own.reduce((sum, { shape }) => sum + shapeSize(shape), 0),
       length: lengthOf(outputShape),
     })),
-    params: weights.reduce((sum, { shape }) => sum + product(shape), 0),
+    params: weights.reduce((sum, { shape }) => sum + shapeSize(shape), 0),
     defaultLayer: outputLayerNames(topology)[0]!,
     features: suggestFeatures(topology, shapes),
   };
 }
 
 function lengthOf(shape: OpenShape): number | null {
-  return shape.includes(null) ? null : product(shape as readonly number[]);
-}
-
-function product(shape: readonly number[]): number {
-  return shape.reduce((a, b) => a * b, 1);
+  return shape.includes(null) ? null : shapeSize(shape as readonly number[]);
 }

@@ -3,6 +3,7 @@
  * `build` give them, for the layer classes of image networks. No tensor is made.
  */
 import type { KerasConfig } from './architectures/keras-layers.ts';
+import { shapeSize } from './count-values.ts';
 import {
   convolutionWindow,
   hasBias,
@@ -184,7 +185,7 @@ function concatenate(config: KerasConfig, shapes: readonly OpenShape[]): Ruling 
 
 function flatten(_config: KerasConfig, [shape]: readonly OpenShape[]): Ruling {
   const isOpen = shape!.some((side) => side === null);
-  return { output: [isOpen ? null : (shape as readonly number[]).reduce((a, b) => a * b, 1)] };
+  return { output: [isOpen ? null : shapeSize(shape as readonly number[])] };
 }
 
 function dense(config: KerasConfig, [shape]: readonly OpenShape[]): Ruling | undefined {

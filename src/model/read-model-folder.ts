@@ -3,6 +3,7 @@ import { basename, join, resolve } from 'node:path';
 import { errnoOf, ModelError } from '../errors.ts';
 import { isArchitectureName } from './architectures/architecture.ts';
 import { hashWeights, type Shard, stampOf } from './check-weights.ts';
+import { shapeSize } from './count-values.ts';
 import type { ModelFolder, ModelMetadata, Preprocessing } from './model-folder.ts';
 import { type ModelJson, parseModelJson } from './model-json.ts';
 import { inputShapeOf } from './topology-layers.ts';
@@ -137,7 +138,7 @@ async function findShard(path: string): Promise<Shard> {
 }
 
 function byteLength(shape: readonly number[]): number {
-  return 4 * shape.reduce((a, b) => a * b, 1);
+  return 4 * shapeSize(shape);
 }
 
 function fixedInputSize(

@@ -1,3 +1,4 @@
+import { shapeSize } from './count-values.ts';
 /**
  * Seeded weights, the same bits on every machine: 32-bit integer arithmetic (Math.imul), division
  * by powers of two, one Math.sqrt (correctly rounded by IEEE 754) and float32 rounding. No logarithm
@@ -25,7 +26,7 @@ export function* seededWeights(
   seed: number,
   scale: SeededScale,
 ): Generator<Uint8Array> {
-  const total = spec.shape.reduce((a, b) => a * b, 1);
+  const total = shapeSize(spec.shape);
   const values = new Float32Array(Math.min(total, CHUNK_VALUES));
   const bytes = new Uint8Array(values.buffer);
   const limit = limitOf(spec, scale);
@@ -45,7 +46,7 @@ function limitOf({ name, shape }: WeightSpec, { gain, inputScale }: SeededScale)
   if (!kind.endsWith('kernel')) return 0.1;
   // A depthwise kernel [h, w, channels, 1] sees one channel, any other all but its last axis.
   const summed = kind === 'depthwise_kernel' ? shape.slice(0, 2) : shape.slice(0, -1);
-  const fanIn = summed.reduce((a, b) => a * b, 1);
+  const fanIn = shapeSize(summed);
   return Math.sqrt((3 * gain) / fanIn) / inputScale;
 }
 

@@ -2,6 +2,7 @@ import { open, readdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { errnoOf, ModelError } from '../errors.ts';
 import { refuseNotFinite } from './check-weights.ts';
+import { shapeSize } from './count-values.ts';
 import type { ModelFolder, ModelMetadata, WeightSpec } from './model-folder.ts';
 import { MODEL_FORMAT, parseModelJson } from './model-json.ts';
 import { readModelFolder } from './read-model-folder.ts';
@@ -112,7 +113,7 @@ async function writeWeights(temp: string, { weights, signal }: ModelFolderConten
   try {
     for await (const { spec, chunks } of weights) {
       specs.push(spec);
-      const expected = 4 * spec.shape.reduce((a, b) => a * b, 1);
+      const expected = 4 * shapeSize(spec.shape);
       const before = shards.totalBytes;
       for await (const chunk of chunks) {
         signal?.throwIfAborted();

@@ -1,3 +1,4 @@
+import { shapeSize } from '../../model/count-values.ts';
 /**
  * tfjs leaves the −1 of a Reshape open and then cannot build a Flatten or Dense behind it; Keras
  * works it out. Here it is worked out by building the part of the model that leads to it.
@@ -33,7 +34,7 @@ export async function resolveReshapes(
     const { outputShapes } = await buildWithTfjs(part, label);
     const target = next.config.target_shape as number[];
     const total = outputShapes[0]!.reduce<number>((product, side) => product * (side ?? 0), 1);
-    const rest = target.filter((side) => side !== -1).reduce((a, b) => a * b, 1);
+    const rest = shapeSize(target.filter((side) => side !== -1));
     if (total > 0)
       next.config.target_shape = target.map((side) => (side === -1 ? total / rest : side));
     open = open.filter((row) => row !== next);
