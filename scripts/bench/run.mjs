@@ -2,7 +2,8 @@
  * `npm run bench -- [--dataset <folder>] [--only decode,resize,sizes,engine,layers,pca,write,pipeline] [--repeat 5] [--many 10000,30000]
  *     [--model models/vgg16] [--device auto] [--python <python with scikit-learn>] [--json <file>]`
  *
- * Each stage alone, then whole processes: medians, every output verified. A table on stdout, JSON into a file.
+ * Each stage alone, then whole processes: medians, every output verified. A table on stdout, JSON into a file; each row
+ * goes to stderr and into the file as soon as it is measured.
  * Nothing else should run meanwhile; such machines are noisy all the same, so trust ratios of one run.
  */
 import { mkdtempSync, writeFileSync } from 'node:fs';
@@ -43,15 +44,19 @@ try {
     scratch,
   };
   const rows = [];
+  const report = { machine: machine(), rows };
+  const save = () => {
+    if (values.json === undefined) return;
+    writeFileSync(values.json, `${JSON.stringify(report, null, 2)}\n`);
+  };
   for (const stage of STAGES.filter((name) => values.only.split(',').includes(name))) {
     const { measure } = await import(`./stages/${stage}.mjs`);
-    for (const row of await measure(options)) {
+    for await (const row of measure(options)) {
       rows.push(row);
       console.error(line(row));
+      save();
     }
   }
-  const report = { machine: machine(), rows };
-  if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(report, null, 2)}\n`);
   console.log(table(report));
 } finally {
   await rm(scratch, { recursive: true, force: true });

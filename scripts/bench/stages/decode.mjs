@@ -13,9 +13,9 @@ const OPTIONS = { exif: /** @type {const} */ ('ignore'), maxPixels: 50e6, tiff: 
  * give the same bytes.
  * @param {{ repeat: number, images: string[] }} options
  */
-export async function measure({ repeat, images }) {
+export async function* measure({ repeat, images }) {
   const jpegs = images.filter((path) => /\.jpe?g$/i.test(path));
-  if (jpegs.length === 0) return [];
+  if (jpegs.length === 0) return;
   const files = sample(jpegs, Math.min(IMAGES, jpegs.length)).map((path) => readFileSync(path));
   /** @type {import('../../../dist/image/formats/decode-with-sharp.js').SharpRequest} */
   const request = { format: 'JPEG', maxPixels: OPTIONS.maxPixels, autoOrient: false };
@@ -28,7 +28,6 @@ export async function measure({ repeat, images }) {
     const [{ data }, expected] = [await ours(file), await vips(file)];
     if (Buffer.compare(data, expected.data) !== 0) throw new Error('Expected the same pixels.');
   }
-  const rows = [];
   for (const [name, decode] of Object.entries(ways)) {
     const found = await repeated(repeat, async () => {
       const ms = await processorMs(async () => {
@@ -37,7 +36,6 @@ export async function measure({ repeat, images }) {
       return ms / files.length;
     });
     const what = `${files.length} JPEGs of the dataset, ${name}`;
-    rows.push({ stage: 'decode', what, unit: 'ms of one core an image', ...spread(found) });
+    yield { stage: 'decode', what, unit: 'ms of one core an image', ...spread(found) };
   }
-  return rows;
 }

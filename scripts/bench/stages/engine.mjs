@@ -19,10 +19,9 @@ const LEAST_COSINE = { fp32: 0.999999, tf32: 0.9995, bf16: 0.999, fp16: 0.9995 }
  * Every output is compared with the first engine's in fp32.
  * @param {{ repeat: number, model: string, device: 'auto' | 'cuda' | 'cpu' | 'wasm' }} options
  */
-export async function measure({ repeat, model, device }) {
+export async function* measure({ repeat, model, device }) {
   const folder = await readModelFolder(model);
   const choice = chooseDevice(device, await locateRuntime());
-  const rows = [];
   let expected;
   for (const precision of PRECISIONS[choice.device]) {
     for (const engine of choice.device === 'wasm' ? EAGER : BOTH) {
@@ -39,12 +38,12 @@ export async function measure({ repeat, model, device }) {
       const opened = await openEngine(spec, folder, choice);
       try {
         const what = `${engine}, ${precision}`;
-        rows.push(single(`${what}: start`, 'ms', opened.info.startupMs));
+        yield single(`${what}: start`, 'ms', opened.info.startupMs);
         for (const batch of BATCHES[choice.device]) {
           const pixels = seededPixels(batch, opened.info.inputSize);
           const warmUp = performance.now();
           const [features] = await opened.run(pixels, batch);
-          rows.push(single(`${what}: first batch of ${batch}`, 'ms', performance.now() - warmUp));
+          yield single(`${what}: first batch of ${batch}`, 'ms', performance.now() - warmUp);
           expected ??= firstRow(features, batch);
           check(
             firstRow(features, batch),
@@ -58,20 +57,19 @@ export async function measure({ repeat, model, device }) {
             await opened.run(pixels, batch);
             rates.push((1000 * batch) / (performance.now() - start));
           }
-          rows.push({
+          yield {
             stage: 'engine',
             what: `${what}: batch ${batch}`,
             unit: 'images/s',
             ...spread(rates),
-          });
+          };
         }
-        rows.push(single(`${what}: peak memory`, 'MB', opened.peakRssBytes() / 1e6));
+        yield single(`${what}: peak memory`, 'MB', opened.peakRssBytes() / 1e6);
       } finally {
         await opened.close();
       }
     }
   }
-  return rows;
 }
 
 function single(what, unit, value) {

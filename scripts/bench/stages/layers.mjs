@@ -20,10 +20,9 @@ const BATCH = { cpu: 16, wasm: 4, cuda: 64 };
  * What a layer costs: the network up to it, alone, on ready batches.
  * @param {{ repeat: number, model: string, device: 'auto' | 'cuda' | 'cpu' | 'wasm' }} options a VGG16's folder
  */
-export async function measure({ repeat, model, device }) {
+export async function* measure({ repeat, model, device }) {
   const folder = await readModelFolder(model);
   const choice = chooseDevice(device, await locateRuntime());
-  const rows = [];
   for (const layer of LAYERS) {
     /** @type {import('../../../dist/engine/engine.js').EngineSpec} */
     const spec = {
@@ -48,7 +47,7 @@ export async function measure({ repeat, model, device }) {
         if (!features.every(Number.isFinite)) throw new Error('Expected finite features.');
       }
       const { length } = engine.info.outputs[0];
-      rows.push({
+      yield {
         stage: 'layers',
         what: `VGG16 to ${layer}, ${length} values, ${choice.device}`,
         unit: 'images/s',
@@ -56,10 +55,9 @@ export async function measure({ repeat, model, device }) {
         layer,
         length,
         device: choice.device,
-      });
+      };
     } finally {
       await engine.close();
     }
   }
-  return rows;
 }

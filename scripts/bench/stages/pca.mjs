@@ -26,14 +26,12 @@ const CASES = [
  * between the subspaces (checked against float64), and the ratios.
  * @param {{ repeat: number, scratch: string, python?: string }} options
  */
-export async function measure({ repeat, scratch, python }) {
+export async function* measure({ repeat, scratch, python }) {
   const kernels = whyNoKernels() === undefined ? 'AVX2' : 'WebAssembly';
-  const rows = [];
   for (const { n, dims, spectrum } of CASES) {
     const values = spectrum === 'flat' ? noise(n * dims, 3) : falling(n, dims);
     const what = `PCA of ${n.toLocaleString('en')} × ${dims.toLocaleString('en')}, ${spectrum} spectrum, ${kernels} kernels`;
-    const row = (name, unit, found) =>
-      rows.push({ stage: 'pca', what: `${what}${name}`, unit, ...found });
+    const row = (name, unit, found) => ({ stage: 'pca', what: `${what}${name}`, unit, ...found });
     let fitted;
     const processor = [];
     const clock = await repeated(repeat, async () => {
@@ -47,21 +45,24 @@ export async function measure({ repeat, scratch, python }) {
       return seconds;
     });
     expectOrthonormal(fitted.components, dims);
-    row('', 's', spread(clock));
-    row(', processor time', 's', spread(processor.slice(1)));
+    yield row('', 's', spread(clock));
+    yield row(', processor time', 's', spread(processor.slice(1)));
     if (python === undefined) continue;
     const peer = scikitLearn(python, values, n, dims, repeat, scratch);
     const angle = sine(fitted.components, peer.components, dims);
     if (!(angle < ANGLE)) throw new Error(`Expected one subspace but found an angle of ${angle}.`);
-    row(': angle to scikit-learn on float64', 'rad', spread([angle]));
+    yield row(': angle to scikit-learn on float64', 'rad', spread([angle]));
     for (const type of ['float32', 'float64']) {
-      row(`: scikit-learn on ${type}`, 's', spread(peer[type]));
+      yield row(`: scikit-learn on ${type}`, 's', spread(peer[type]));
       const ratio = round(median(peer[type]) / median(clock));
-      row(`: times as fast as scikit-learn on ${type}`, '×', spread([ratio]));
+      yield row(`: times as fast as scikit-learn on ${type}`, '×', spread([ratio]));
     }
-    row(': angle of scikit-learn on float32 to itself on float64', 'rad', spread([peer.angle]));
+    yield row(
+      ': angle of scikit-learn on float32 to itself on float64',
+      'rad',
+      spread([peer.angle]),
+    );
   }
-  return rows;
 }
 
 async function fitOnce(values, n, dims) {

@@ -13,20 +13,18 @@ const VGG16_IMAGES = 64;
  * Whole processes, files to table: pixels on the dataset, on 10,000 and on 30,000 images, VGG16 on 64; each table verified.
  * @param {{ repeat: number, dataset: string, model: string, device: string, scratch: string, many: number[] }} options
  */
-export async function measure({ repeat, dataset, model, device, scratch, many }) {
-  const rows = [];
+export async function* measure({ repeat, dataset, model, device, scratch, many }) {
   const pixels = ['--mode', 'pixels', '--format', 'parquet,json'];
-  rows.push(...(await whole('pixels', [dataset, ...pixels], repeat)));
+  yield* await whole('pixels', [dataset, ...pixels], repeat);
   for (const count of many) {
     const dir = join(scratch, `many-${count}`);
     linkMany(dataset, count, dir);
-    rows.push(...(await whole('pixels', [dir, ...pixels], Math.min(repeat, 3))));
+    yield* await whole('pixels', [dir, ...pixels], Math.min(repeat, 3));
   }
   const list = join(scratch, 'vgg16.txt');
   writeFileSync(list, `${sample(imagesOf(dataset), VGG16_IMAGES).join('\n')}\n`);
   const network = [list, '--mode', 'vgg16', '--model', model, '--device', device];
-  rows.push(...(await whole('VGG16', network, Math.min(repeat, 3))));
-  return rows;
+  yield* await whole('VGG16', network, Math.min(repeat, 3));
 
   async function whole(job, args, times) {
     const out = join(scratch, 'out');

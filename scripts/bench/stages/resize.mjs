@@ -18,8 +18,7 @@ const BUDGET_MS = 300;
  * give the same bytes.
  * @param {{ repeat: number }} options
  */
-export async function measure({ repeat }) {
-  const rows = [];
+export async function* measure({ repeat }) {
   for (const [width, height, side] of CASES) {
     const source = Uint8Array.from(
       { length: width * height * 3 },
@@ -47,10 +46,9 @@ export async function measure({ repeat }) {
         return ms / count;
       });
       const what = `${width}×${height} to ${side}×${side}, ${name}`;
-      rows.push({ stage: 'resize', what, unit: 'ms of one core an image', ...spread(found) });
+      yield { stage: 'resize', what, unit: 'ms of one core an image', ...spread(found) };
     }
   }
-  return rows;
 }
 
 function plainResize(source, width, height, side) {

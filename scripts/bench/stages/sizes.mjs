@@ -20,8 +20,7 @@ const BUDGET_MS = 400;
  * photograph of the same size would), in one thread.
  * @param {{ repeat: number }} options
  */
-export async function measure({ repeat }) {
-  const rows = [];
+export async function* measure({ repeat }) {
   for (const [width, height] of SIZES) {
     const jpeg = await draw(width, height);
     for (const target of TARGETS) {
@@ -38,17 +37,16 @@ export async function measure({ repeat }) {
       const count = Math.max(3, Math.min(400, Math.round(BUDGET_MS / once)));
       const found = [];
       for (let i = 0; i < repeat; i++) found.push(await cpuMs(jpeg, options, count));
-      rows.push({
+      yield {
         stage: 'sizes',
         what: `JPEG ${width}×${height}, ${Math.round(jpeg.length / 1000)} kB, to ${target}×${target}`,
         unit: 'ms of one core',
         ...spread(found),
         pixels: width * height,
         target,
-      });
+      };
     }
   }
-  return rows;
 }
 
 async function draw(width, height) {

@@ -18,11 +18,10 @@ const READERS = { parquet: parquetRows, json: jsonRows, csv: csvRows };
  * in MB of text, by the clock and by processor time. Every file is read back: all rows, in order, all finite.
  * @param {{ repeat: number, scratch: string }} options
  */
-export async function measure({ repeat, scratch }) {
+export async function* measure({ repeat, scratch }) {
   const columns = featureColumns('pixels', [{ layer: 'pixels', pool: 'none', length: LENGTH }], 0);
   const schema = featureSchema(columns);
   const batches = makeBatches(schema);
-  const rows = [];
   for (const format of Object.keys(READERS)) {
     const dir = join(scratch, `write-${format}`);
     const byProcessor = [];
@@ -43,12 +42,11 @@ export async function measure({ repeat, scratch }) {
     await expectWhole(dir, format, file.name);
     const of = format === 'parquet' ? 'values' : 'text';
     const what = `${format}, 10,000 rows of 1,000 float32`;
-    rows.push({ stage: 'write', what, unit: `MB of ${of}/s`, ...spread(byClock) });
+    yield { stage: 'write', what, unit: `MB of ${of}/s`, ...spread(byClock) };
     const cpu = spread(byProcessor.slice(1));
-    rows.push({ stage: 'write', what, unit: `MB of ${of} per second of one core`, ...cpu });
+    yield { stage: 'write', what, unit: `MB of ${of} per second of one core`, ...cpu };
     rmSync(dir, { recursive: true, force: true });
   }
-  return rows;
 }
 
 /** With an empty first part written: a run loads the formats, Parquet's thread among them, while others work. */
