@@ -1,4 +1,4 @@
-import { EngineError, isImg2FeaturesError } from '../errors.ts';
+import { EngineError } from '../errors.ts';
 import type { DeviceChoice } from '../runtime/choose-device.ts';
 import type { TfNode } from '../runtime/tensorflow-js.ts';
 import { verifyDevice } from '../runtime/verify-device.ts';
@@ -59,7 +59,10 @@ interface LoadedModel {
   readonly convReason?: string;
 }
 
-/** The graph where it can be had and was not declined, else layer by layer, with the reason. */
+/**
+ * The graph, unless it was declined; layer by layer, with the reason, only where the graph has no rule for a layer: it
+ * would give other last bits, and slower.
+ */
 async function loadModel(
   message: StartMessage,
   backend: EagerBackend,
@@ -84,8 +87,8 @@ async function loadModel(
       ...(convReason !== undefined && { convReason }),
     };
   } catch (error) {
-    const reason = reasonAgainstGraph(error);
-    if (reason === undefined) throw error;
+    if (!(error instanceof UnsupportedGraph)) throw error;
+    const reason = error.message;
     const asked = askedOfGraph(message);
     if (asked === undefined) return loadEager(reason);
     throw new EngineError(`Expected a network for ${asked} but found that ${reason}.`, {
@@ -100,13 +103,4 @@ function askedOfGraph({ engine, precision, conv }: StartMessage): string | undef
   if (engine === 'graph') return '--engine graph';
   if (conv === 'winograd') return '--conv winograd';
   return precision === 'fp16' || precision === 'bf16' ? `--precision ${precision}` : undefined;
-}
-
-/** Why the graph cannot be had; undefined when the eager engine would fail as well. */
-function reasonAgainstGraph(error: unknown): string | undefined {
-  if (error instanceof UnsupportedGraph) return error.message;
-  if (error instanceof EngineError) return error.message;
-  if (isImg2FeaturesError(error) || !(error instanceof Error)) return undefined;
-  // What a disk says when the cache cannot be written.
-  return 'code' in error ? `the cache cannot hold its graph: ${error.message}` : undefined;
 }

@@ -69,6 +69,14 @@ test.each([
   'ResourceExhaustedError: failed to allocate memory',
   'CUDA_ERROR_OUT_OF_MEMORY: out of memory',
   'Array buffer allocation failed',
+  'CUDNN_STATUS_ALLOC_FAILED in external/local_xla/xla/stream_executor/cuda/cuda_dnn.cc(4369)',
+  'Failed to create cublas handle: CUBLAS_STATUS_ALLOC_FAILED',
+  'UNIMPLEMENTED: DNN library initialization failed. Look at the errors above for more details.',
+  'INTERNAL: No DNN in stream executor.',
+  'CUDNN failed to allocate the scratch space for the runner or to find a working no-scratch runner.',
+  'NOT_FOUND: No algorithm worked!  Error messages: none fits its workspace',
+  'Failed to allocate scratch buffer for device 0',
+  'INTERNAL: Attempting to perform BLAS operation using StreamExecutor without BLAS support',
 ])('"%s" says that memory ran out', (message) => {
   expect(saysOutOfMemory(message)).toBe(true);
 });

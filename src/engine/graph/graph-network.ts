@@ -1,9 +1,10 @@
-import { EngineError } from '../../errors.ts';
+import { EngineError, errnoOf } from '../../errors.ts';
 import type { ModelFolder } from '../../model/model-folder.ts';
 import type { TfNode } from '../../runtime/tensorflow-js.ts';
 import { AlignedArena } from '../aligned-arena.ts';
 import type { ConvolutionKind, EngineOutput } from '../engine.ts';
 import type { Network, NetworkResult } from '../network.ts';
+import { OutOfMemory, saysOutOfMemory } from '../out-of-memory.ts';
 import type { ResolvedLayer } from '../resolve-layers.ts';
 import { runInSlices } from '../run-in-slices.ts';
 import { buildGraph, type GraphOptions, type NetworkGraph } from './build-graph.ts';
@@ -37,7 +38,7 @@ export interface GraphNetworkOptions extends GraphOptions {
  * Loads the network, cut at the requested layers, as one TensorFlow graph. The graph is made once
  * and kept in the cache folder.
  * @throws UnsupportedGraph when it holds what the graph cannot express
- * @throws OptionError | ModelError; EngineError when TensorFlow refuses the graph
+ * @throws OptionError | ModelError; EngineError when TensorFlow refuses the graph, or it cannot be kept; OutOfMemory
  */
 export async function loadGraphNetwork(
   tf: TfNode,
@@ -65,35 +66,55 @@ function probe(network: Network, folder: ModelFolder, { precision, device }: Gra
   try {
     network.run(new Uint8Array(height * width * 3), 1);
   } catch (cause) {
-    throw new EngineError(
-      `Expected ${device} to compute in ${precision} but found: ${messageOf(cause)}`,
-      { fix: 'Use --precision fp32.', cause },
-    );
+    throw engineError(`Expected ${device} to compute in ${precision}`, cause, {
+      fix:
+        precision === 'fp32'
+          ? 'Run `img2features doctor`; --device cpu does without the GPU.'
+          : 'Use --precision fp32.',
+    });
   }
 }
 
+/** The same failure as an error of ours: where memory ran out, one that says so. */
+function engineError(expected: string, cause: unknown, { fix }: { fix: string }): EngineError {
+  const found = `${expected} but found: ${messageOf(cause)}`;
+  return saysOutOfMemory(found)
+    ? new OutOfMemory(found, { fix: 'Free memory of the device: one image does not fit.', cause })
+    : new EngineError(found, { fix, cause });
+}
+
 async function load(binding: Binding, graph: NetworkGraph, folder: ModelFolder): Promise<number> {
-  const dir = graphsDir();
   const { weightsSha256 } = folder.metadata;
   const model = savedModel(graph.nodes, graph.saver);
   // The graph's own bytes stand for the topology, the layers, the preprocessing and the precision.
   const key = graphKey([WRITER_VERSION, weightsSha256, graph.variables], model);
-  const make = () =>
-    ensureGraph(dir, key, (temp) => writeSavedModel(temp, model, graph.variables, folder));
+  const make = async () => {
+    try {
+      return await ensureGraph(graphsDir(), key, (temp) =>
+        writeSavedModel(temp, model, graph.variables, folder),
+      );
+    } catch (cause) {
+      if (errnoOf(cause) === undefined) throw cause;
+      throw new EngineError(
+        `Expected room in the cache for the graph of ${folder.dir} but found: ${messageOf(cause)}`,
+        { fix: 'Name another folder in IMG2FEATURES_CACHE, or use --engine eager.', cause },
+      );
+    }
+  };
   const made = await make();
   try {
     return binding.loadSavedModel(made, 'serve');
-  } catch {
+  } catch (error) {
     // Its sizes are right, but TensorFlow found a wrong checksum.
-    removeGraph(made);
+    if (!saysOutOfMemory(messageOf(error))) removeGraph(made);
   }
+  const again = await make();
   try {
-    return binding.loadSavedModel(await make(), 'serve');
+    return binding.loadSavedModel(again, 'serve');
   } catch (cause) {
-    throw new EngineError(
-      `Expected TensorFlow to load the graph of ${folder.dir} but found: ${messageOf(cause)}`,
-      { fix: 'Use --engine eager.', cause },
-    );
+    throw engineError(`Expected TensorFlow to load the graph of ${folder.dir}`, cause, {
+      fix: 'Use --engine eager.',
+    });
   }
 }
 

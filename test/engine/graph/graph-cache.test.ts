@@ -108,7 +108,7 @@ describe('with TensorFlow', skipIf(found.cpu === undefined, NO_TENSORFLOW), () =
     expect(readFileSync(path)).toEqual(intact);
   });
 
-  test('where the cache cannot be written, auto runs without a graph and says why', async () => {
+  test('where the cache cannot be written, auto says so and takes no other engine', async () => {
     const folder = await writeTinyModel();
     const cache = process.env.IMG2FEATURES_CACHE;
     const file = join(temporaryDir(), 'file');
@@ -122,14 +122,13 @@ describe('with TensorFlow', skipIf(found.cpu === undefined, NO_TENSORFLOW), () =
       if (TMPDIR === undefined) delete process.env.TMPDIR;
       else process.env.TMPDIR = TMPDIR;
     });
-    const engine = await open(folder, { device: 'cpu' });
-    expect(engine.info.engine).toBe('eager');
-    expect(engine.info.engineReason).toMatch(/^the cache cannot hold its graph: ENOTDIR/);
-    expect(await engine.run(PIXELS.slice(), 1)).toEqual([FEATURES]);
-    const error = await rejection(EngineError, open(folder, { device: 'cpu', engine: 'graph' }));
+    const error = await rejection(EngineError, open(folder, { device: 'cpu' }));
     expect(error.message).toMatch(
-      /^Expected a network for --engine graph but found that the cache cannot hold its graph: ENOTDIR/,
+      /^Expected room in the cache for the graph of .* but found: ENOTDIR/,
     );
+    expect(error.fix).toMatch(/--engine eager\.$/);
+    const engine = await open(folder, { device: 'cpu', engine: 'eager' });
+    expect(await engine.run(PIXELS.slice(), 1)).toEqual([FEATURES]);
   });
 
   test('what a killed maker left is cleared away', async () => {
