@@ -105,8 +105,10 @@ function tensorFlow() {
     what: 'Set up TensorFlow (pip download of about 275 MB, one compiler call)',
     isDone: async () => {
       const { locateRuntime } = await importBuilt('locate-runtime.js');
-      const { platform, cpu, gpu, installedGpuPackage } = await locateRuntime();
-      if ([cpu, gpu, installedGpuPackage].every((runtime) => runtime === undefined)) return false;
+      const { platform, cpu, gpu, installedGpuPackage, own } = await locateRuntime();
+      if (own instanceof Error) return false;
+      if ([cpu, gpu, installedGpuPackage, own].every((runtime) => runtime === undefined))
+        return false;
       // The library of an earlier version lacks this one's operations and addons: one compiler call each.
       const { hasOperations } = await importBuilt('operations.js');
       const { lacksAddons } = await importBuilt('addons.js');

@@ -35,8 +35,8 @@ async function runTests([...args]) {
   const skips = listSkips(json, ROOT);
   for (const line of skips.lines) console.log(line);
   if (isQuick) console.log('not run: the files named *.slow.test.ts (npm run test:all)');
-  for (const kind of /** @type {const} */ (['reference', 'spark', 'browser'])) {
-    if (isQuick && kind !== 'reference') continue;
+  for (const kind of /** @type {const} */ (['reference', 'gpu', 'spark', 'browser'])) {
+    if (isQuick && (kind === 'spark' || kind === 'browser')) continue;
     console.log(`${kind} tests: ${counts[kind].ran} ran, ${counts[kind].skipped} skipped`);
   }
   // Only a whole part can be held to have run the reference tests, and only all tests those of the slow part.

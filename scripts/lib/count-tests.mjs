@@ -9,6 +9,7 @@ import { relative } from 'node:path';
  * @property {{ ran: number, skipped: number }} reference tests under a suite titled "reference: …"
  * @property {{ ran: number, skipped: number }} spark tests under a suite titled "spark: …"
  * @property {{ ran: number, skipped: number }} browser tests under a suite titled "browser: …"
+ * @property {{ ran: number, skipped: number }} gpu tests under a suite titled "gpu: …"
  */
 
 /**
@@ -30,7 +31,7 @@ import { relative } from 'node:path';
  */
 export function countTests(report) {
   const none = () => ({ ran: 0, skipped: 0 });
-  const kinds = { reference: none(), spark: none(), browser: none() };
+  const kinds = { reference: none(), spark: none(), browser: none(), gpu: none() };
   const counts = { passed: 0, failed: 0, skipped: 0, ...kinds };
   for (const file of report.testResults) {
     let failedHere = 0;
@@ -39,7 +40,7 @@ export function countTests(report) {
       if (status === 'passed') counts.passed++;
       else if (status === 'failed') failedHere++;
       else counts.skipped++;
-      for (const kind of /** @type {const} */ (['reference', 'spark', 'browser'])) {
+      for (const kind of /** @type {const} */ (['reference', 'spark', 'browser', 'gpu'])) {
         if (ancestorTitles.some((title) => title.startsWith(`${kind}:`))) {
           counts[kind][ran ? 'ran' : 'skipped']++;
         }

@@ -20,7 +20,7 @@ export function addSetupCommand(
         .option('gpu', {
           type: 'boolean',
           default: false,
-          describe: "The CUDA 12 library and NVIDIA's packages (about 3.3 GB to download)",
+          describe: "The CUDA 12 library and NVIDIA's packages (about 2.9 GB to download)",
         })
         .option('force', { type: 'boolean', default: false, describe: 'Install again' })
         .option('log', { type: 'string', requiresArg: true, describe: 'text or json' })

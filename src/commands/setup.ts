@@ -53,6 +53,6 @@ async function gpuNotice(
 ): Promise<string | undefined> {
   const driver = await findGpuDriver();
   if (probe?.device === 'cuda' || (driver.present && !probe)) return undefined;
-  const why = driver.present ? (probe?.gpuCause ?? driver.detail) : driver.detail;
+  const why = driver.present ? (probe?.gpuCause?.found ?? driver.detail) : driver.detail;
   return `TensorFlow ${runtime.tensorflow} uses no GPU here (found ${why}): until it does, it computes on the CPU.`;
 }

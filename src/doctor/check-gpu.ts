@@ -1,6 +1,7 @@
-import { EngineError } from '../errors.ts';
+import { isImg2FeaturesError } from '../errors.ts';
 import { chooseDevice } from '../runtime/choose-device.ts';
 import type { Device } from '../runtime/device.ts';
+import { type GpuCause, SILENT_CAUSE } from '../runtime/gpu-cause.ts';
 import type { FoundRuntimes } from '../runtime/locate-runtime.ts';
 import { formatBytes } from '../terminal/units.ts';
 import { type Check, type Finding, makeCheck } from './check.ts';
@@ -44,7 +45,7 @@ export async function checkGpu(
         computeCapability: computeCapability ?? null,
       })),
       devices: [...driver.devices],
-      cause: probe?.gpuCause ?? null,
+      cause: probe?.gpuCause?.found ?? null,
     },
   });
 }
@@ -58,7 +59,11 @@ function summaryOf(names: readonly string[], version: string | undefined, detail
  * No GPU hardware is a note; one that lies idle is a warning, with what chooseDevice says is missing. Either is
  * a problem where CUDA was asked for.
  */
-function findingsOf(found: FoundRuntimes, cause: string | undefined, isWanted: boolean): Finding[] {
+function findingsOf(
+  found: FoundRuntimes,
+  cause: GpuCause = SILENT_CAUSE,
+  isWanted: boolean,
+): Finding[] {
   const { driver } = found;
   const isWasted = driver.present || driver.devices.length > 0;
   try {
@@ -66,12 +71,12 @@ function findingsOf(found: FoundRuntimes, cause: string | undefined, isWanted: b
     return [
       {
         severity: isWanted ? 'problem' : 'warning',
-        message: `TensorFlow does not use the GPU: ${cause ?? 'it does not say why'}.`,
-        fix: 'Update the NVIDIA driver (CUDA 12 needs 525.60 or newer), then run `img2features setup --gpu --force`.',
+        message: `TensorFlow does not use the GPU: ${cause.found}.`,
+        fix: cause.fix,
       },
     ];
   } catch (error) {
-    if (!(error instanceof EngineError)) throw error;
+    if (!isImg2FeaturesError(error)) throw error;
     if (isWanted) {
       const fix = error.fix ?? 'Use --device auto.';
       return [{ severity: 'problem', message: error.message, fix }];

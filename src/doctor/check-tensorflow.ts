@@ -1,14 +1,17 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isImg2FeaturesError } from '../errors.ts';
+import { isImg2FeaturesError, RuntimeError } from '../errors.ts';
+import { GPU_LIBRARIES } from '../runtime/gpu-libraries.ts';
 import { findCompiler } from '../runtime/install/compile-addon.ts';
 import { findPip } from '../runtime/install/find-pip.ts';
 import type { FoundRuntimes } from '../runtime/locate-runtime.ts';
+import { OWN_VARIABLE } from '../runtime/own-runtime.ts';
 import { type ProbeResult, probeRuntime } from '../runtime/probe-runtime.ts';
 import { RECORD_NAME, type RuntimeRecord, runtimeDir } from '../runtime/runtime-record.ts';
 import type { TensorFlowRuntime } from '../runtime/tensorflow-runtime.ts';
 import { formatDuration } from '../terminal/units.ts';
+import { canHave } from './can-have.ts';
 import { type Check, type Finding, makeCheck } from './check.ts';
 
 export interface TensorFlowState {
@@ -24,7 +27,18 @@ export async function checkTensorFlow(
   found: FoundRuntimes,
   signal: AbortSignal,
 ): Promise<{ check: Check; state: TensorFlowState }> {
-  const runtime = found.installedGpuPackage ?? found.gpu ?? found.cpu;
+  if (found.own instanceof RuntimeError) {
+    const { message, fix = 'Run `img2features setup`.' } = found.own;
+    return {
+      check: makeCheck('tensorflow', {
+        summary: `what ${OWN_VARIABLE} names cannot be used`,
+        findings: [{ severity: 'problem', message, fix }],
+        facts: { found: false, works: false, platform: found.platform.name },
+      }),
+      state: { runtime: undefined, record: undefined, probe: undefined },
+    };
+  }
+  const runtime = found.own ?? found.installedGpuPackage ?? found.gpu ?? found.cpu;
   if (runtime === undefined) {
     const state = { runtime, record: undefined, probe: undefined };
     return { check: await withoutLibrary(found), state };
@@ -35,7 +49,12 @@ export async function checkTensorFlow(
     kind: runtime.kind,
     dir: runtime.dir,
     version: runtime.tensorflow,
-    source: runtime.packageDir === undefined ? 'img2features setup' : '@tensorflow/tfjs-node-gpu',
+    source:
+      runtime === found.own
+        ? OWN_VARIABLE
+        : runtime.packageDir === undefined
+          ? 'img2features setup'
+          : '@tensorflow/tfjs-node-gpu',
     wheels: record?.wheels.map((wheel) => `${wheel.package} ${wheel.version}`) ?? null,
     compiler: record?.compiler ?? null,
   };
@@ -45,7 +64,12 @@ export async function checkTensorFlow(
       ? `the library of ${facts.source}`
       : `built from ${base.package} ${base.version} (pip), addon by ${record!.compiler}`;
   try {
-    const probe = await probeRuntime(runtime, { signal });
+    const probe = await probeRuntime(runtime, {
+      signal,
+      // What chooseDevice refuses could end the library's process.
+      hideGpu: found.driver.present && !canHave('cuda', found),
+      libraries: runtime === found.gpu ? GPU_LIBRARIES : [],
+    });
     return {
       check: makeCheck('tensorflow', {
         summary: `${probe.tensorflow} (${runtime.kind} library), tfjs-node ${probe.tfjsNode}`,
@@ -54,7 +78,7 @@ export async function checkTensorFlow(
           `in ${runtime.dir}`,
           `oneDNN ${oneDnnText(probe)}${probe.cpuInstructions ? `; kernels also use ${probe.cpuInstructions}` : ''}; loads in ${formatDuration(probe.loadMs)}`,
         ],
-        findings: oneDnnFindings(probe),
+        findings: [...oneDnnFindings(probe), ...unopenedFindings(probe)],
         facts: {
           ...facts,
           works: true,
@@ -62,7 +86,8 @@ export async function checkTensorFlow(
           oneDnn: probe.oneDnn ?? null,
           cpuInstructions: probe.cpuInstructions?.split(' ') ?? null,
           device: probe.device,
-          gpuCause: probe.gpuCause ?? null,
+          gpuCause: probe.gpuCause?.found ?? null,
+          unopened: [...probe.unopened],
           loadMs: Math.round(probe.loadMs),
         },
       }),
@@ -100,6 +125,17 @@ function oneDnnFindings({ oneDnn }: ProbeResult): Finding[] {
       severity: 'warning',
       message: 'oneDNN is switched off: the CPU computes at a half to two thirds of its speed.',
       fix: 'Unset TF_ENABLE_ONEDNN_OPTS.',
+    },
+  ];
+}
+
+function unopenedFindings({ unopened }: ProbeResult): Finding[] {
+  if (unopened.length === 0) return [];
+  return [
+    {
+      severity: 'warning',
+      message: `CUDA's libraries do not all open, so TensorFlow would use no GPU: ${unopened.join('; ')}.`,
+      fix: 'Run `img2features setup --gpu --force`.',
     },
   ];
 }

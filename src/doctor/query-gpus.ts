@@ -1,4 +1,5 @@
-import { type CommandResult, runCommand } from '../runtime/run-command.ts';
+import { capabilityOf, runNvidiaSmi } from '../runtime/find-gpu-driver.ts';
+import type { CommandResult } from '../runtime/run-command.ts';
 
 export interface Gpu {
   readonly name: string;
@@ -19,8 +20,7 @@ const FIELDS = 'name,memory.total,memory.free,compute_cap,driver_version';
 
 /** What nvidia-smi says; empty where there is none. */
 export async function queryGpus(
-  run: (args: readonly string[]) => Promise<CommandResult> = (args) =>
-    runCommand('nvidia-smi', args, { timeoutMs: 15_000 }),
+  run: (args: readonly string[]) => Promise<CommandResult> = (args) => runNvidiaSmi(args),
 ): Promise<GpuQuery> {
   const listed = await run([`--query-gpu=${FIELDS}`, '--format=csv,noheader,nounits']);
   if (listed.status !== 0) return { gpus: [], driver: undefined, driverCuda: undefined };
@@ -35,7 +35,7 @@ export async function queryGpus(
       name,
       memoryBytes: mebibytes(total),
       freeBytes: mebibytes(free),
-      computeCapability: /^\d+\.\d+$/.test(capability ?? '') ? capability : undefined,
+      computeCapability: capabilityOf(capability),
     })),
     driver: rows[0]?.[4],
     driverCuda: /CUDA Version:\s*([\d.]+)/.exec(banner.stdout)?.[1],

@@ -1,8 +1,10 @@
 import type { Readable } from 'node:stream';
+import { type GpuCause, gpuCause } from '../runtime/gpu-cause.ts';
 
 /** Lines kept for the error that reports the process' death. */
 const LAST_LINES = 20;
 const MAX_LINE_CHARS = 2000;
+const LOG_CHARS = 64 * 1024;
 
 /**
  * What TensorFlow, its libraries and tfjs say at every start, whatever TF_CPP_MIN_LOG_LEVEL is:
@@ -19,7 +21,7 @@ const CHATTER = [
   /successful NUMA node read from SysFS/,
   /could not open file to read NUMA node/,
   /Could not find cuda drivers/,
-  /failed call to cuInit/,
+  /failed call to cuInit/, // gpuCause has it
   /cuda_diagnostics\.cc/,
   /Allocation of \d+ exceeds \d+% of free system memory/,
   /Created device \/job:localhost/,
@@ -32,13 +34,21 @@ const CHATTER = [
   /^\s*=*\s*$/,
 ];
 
+/** "I0000 00:00:… file.cc:1]", before TensorFlow 2.20 "2024-05-01 10:00:00.1: I file.cc:1]". */
+const SEVERITY = /^(?:\d{4}-\d\d-\d\d [\d:.]+: )?([IWEF])(?:\d{4})? /;
+
 /** The last lines that a process printed; each line that is news goes to `onLog` at once. */
 export class ChildOutput {
   readonly #onLog: (line: string) => void;
+  readonly #minLogLevel: number;
   readonly #last: string[] = [];
+  /** TensorFlow's lines until it is loaded, which say why it uses no GPU. */
+  #log = '';
 
-  constructor(onLog: (line: string) => void) {
+  /** @param minLogLevel as TF_CPP_MIN_LOG_LEVEL counts: what is less serious is not told */
+  constructor(onLog: (line: string) => void, minLogLevel = 1) {
     this.#onLog = onLog;
+    this.#minLogLevel = minLogLevel;
   }
 
   /** Reads `stream` until it ends. */
@@ -61,7 +71,14 @@ export class ChildOutput {
     return this.#last;
   }
 
+  gpuCause(): GpuCause | undefined {
+    return gpuCause(this.#log);
+  }
+
   #take(line: string): void {
+    if (this.#log.length < LOG_CHARS) this.#log += `${line.slice(0, MAX_LINE_CHARS)}\n`;
+    const severity = SEVERITY.exec(line)?.[1];
+    if (severity !== undefined && 'IWEF'.indexOf(severity) < this.#minLogLevel) return;
     if (CHATTER.some((pattern) => pattern.test(line))) return;
     const short = line.slice(0, MAX_LINE_CHARS);
     this.#last.push(short);

@@ -5,12 +5,13 @@
  */
 import { Worker } from 'node:worker_threads';
 import { EngineError, isImg2FeaturesError } from '../errors.ts';
+import { GpuUnused } from '../runtime/verify-device.ts';
 import { writeFrame, writeJsonFrame } from './frame-pipe.ts';
 import { HalvingRun } from './halving-run.ts';
 import { loadNetwork } from './load-network.ts';
 import type { Network, NetworkResult } from './network.ts';
 import { noise } from './noise.ts';
-import { saysOutOfMemory } from './out-of-memory.ts';
+import { OutOfMemory, saysOutOfMemory } from './out-of-memory.ts';
 import {
   type DoneMessage,
   decodeJson,
@@ -87,7 +88,13 @@ function writeDone(id: number, { busyMs }: NetworkResult): void {
 function describeFailure(error: unknown): FailedMessage {
   if (isImg2FeaturesError(error)) {
     const { message, fix } = error;
-    return { tag: error.tag as FailedMessage['tag'], message, fix };
+    return {
+      tag: error.tag as FailedMessage['tag'],
+      message,
+      fix,
+      ...(error instanceof OutOfMemory && { isOutOfMemory: true }),
+      ...(error instanceof GpuUnused && { isGpuUnused: true }),
+    };
   }
   const message = error instanceof Error ? error.message : String(error);
   const isOutOfMemory = saysOutOfMemory(message);

@@ -10,6 +10,8 @@ import {
   OptionError,
   RuntimeError,
 } from '../errors.ts';
+import type { GpuCause } from '../runtime/gpu-cause.ts';
+import { GpuUnused } from '../runtime/verify-device.ts';
 import { ChildOutput } from './child-output.ts';
 import { FrameDecoder } from './frame-decoder.ts';
 import { OutOfMemory } from './out-of-memory.ts';
@@ -69,7 +71,7 @@ export class EngineProcess {
       stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
       windowsHide: true,
     });
-    this.#output = new ChildOutput(onLog);
+    this.#output = new ChildOutput(onLog, Number(process.env.TF_CPP_MIN_LOG_LEVEL ?? 1));
     this.#output.listen(this.#child.stdout as Readable);
     this.#output.listen(this.#child.stderr as Readable);
     this.#pipe = this.#child.stdio[PIPE] as Duplex;
@@ -83,6 +85,11 @@ export class EngineProcess {
 
   get pid(): number | undefined {
     return this.#child.pid;
+  }
+
+  /** What TensorFlow has said so far about a GPU that it does not use. */
+  gpuCause(): GpuCause | undefined {
+    return this.#output.gpuCause();
   }
 
   /**
@@ -191,12 +198,13 @@ export class EngineProcess {
       return new Interrupted(`Expected the engine process to start but found ${signal}.`);
     }
     const how = signal === null ? `exit status ${code}` : `signal ${signal}`;
+    const cause = this.gpuCause();
     const lines = this.#output.lastLines();
     const words =
       lines.length === 0 ? 'it printed nothing' : `its last lines:\n${lines.join('\n')}`;
     return new EngineError(
-      `Expected the engine process to run but found that it ended with ${how}; ${words}`,
-      { fix: fixForDeath(signal ?? signalOfStatus(code)) },
+      `Expected the engine process to run but found that it ended with ${how}${cause ? `, and ${cause.found}` : ''}; ${words}`,
+      { fix: cause?.fix ?? fixForDeath(signal ?? signalOfStatus(code)) },
     );
   }
 }
@@ -217,13 +225,13 @@ function fixForDeath(signal: string | undefined): string {
   }
 }
 
-function createError({ tag, message, fix, isOutOfMemory }: FailedMessage): Error {
+function createError({ tag, message, fix, isOutOfMemory, isGpuUnused }: FailedMessage): Error {
   const classes = {
     engine: EngineError,
     model: ModelError,
     option: OptionError,
     runtime: RuntimeError,
   };
-  const errorClass = isOutOfMemory ? OutOfMemory : classes[tag];
+  const errorClass = isOutOfMemory ? OutOfMemory : isGpuUnused ? GpuUnused : classes[tag];
   return new errorClass(message, fix === undefined ? {} : { fix });
 }

@@ -3,6 +3,9 @@ import type { ModelFolder } from '../model/model-folder.ts';
 import type { DeviceChoice } from '../runtime/choose-device.ts';
 import type { Device } from '../runtime/device.ts';
 import { findGpuDriver } from '../runtime/find-gpu-driver.ts';
+import { GPU_LOG, SILENT_CAUSE } from '../runtime/gpu-cause.ts';
+import { libraryEnvironment } from '../runtime/tensorflow-runtime.ts';
+import { GpuUnused } from '../runtime/verify-device.ts';
 import { listVisibleGpus, type VisibleGpu } from '../runtime/visible-gpus.ts';
 import type { Engine, EngineInfo, EngineKind, EngineSpec, Precision } from './engine.ts';
 import { EngineProcess } from './engine-process.ts';
@@ -70,14 +73,33 @@ export async function openEngine(
       child.request(FRAME.start, encodeJson(message)),
       choice.device === 'cuda' ? gpuName(spec.gpu) : undefined,
     ]);
-    const ready = decodeJson<ReadyMessage>(frame.payload);
+    const ready = await withGpuCause(decodeJson<ReadyMessage>(frame.payload), choice, child);
     // `auto` may have found that the GPU is of no use.
     checkPrecision(precision, ready.device, ready.engine);
     return new ChildEngine(child, describeEngine(ready, gpu, performance.now() - started), onLog);
   } catch (error) {
     await child.close();
-    throw error;
+    throw error instanceof GpuUnused ? explain(error, child) : error;
   }
+}
+
+/** What the library printed is whole once its process has ended. */
+function explain({ message }: GpuUnused, child: EngineProcess): EngineError {
+  const { found, fix } = child.gpuCause() ?? SILENT_CAUSE;
+  return new EngineError(`${message.replace(/\.$/, '')}: ${found}.`, { fix });
+}
+
+/** `auto` went down to the CPU: the reason with what the library said. */
+async function withGpuCause(
+  ready: ReadyMessage,
+  choice: DeviceChoice,
+  child: EngineProcess,
+): Promise<ReadyMessage> {
+  if (ready.device === choice.device) return ready;
+  // It was printed before the reply was sent: two turns of the event loop read it.
+  for (let i = 0; i < 2; i++) await new Promise(setImmediate);
+  const { found, fix } = child.gpuCause() ?? SILENT_CAUSE;
+  return { ...ready, deviceReason: `${ready.deviceReason}: ${found}. ${fix}` };
 }
 
 class ChildEngine implements ProcessEngine {
@@ -192,11 +214,12 @@ function checkPrecision(precision: Precision, device: Device, engine: 'auto' | E
   );
 }
 
-function environmentOf(spec: EngineSpec, { device }: DeviceChoice): NodeJS.ProcessEnv {
-  const { gpu } = spec;
-  // TF32 is CUDA's default from Ampere on; fp32 means what it says.
-  const tf32 = device === 'cuda' && spec.precision === 'fp32' ? '0' : undefined;
-  return { ...process.env, ...gpu?.env, NVIDIA_TF32_OVERRIDE: tf32 };
+function environmentOf(spec: EngineSpec, { device, runtime }: DeviceChoice): NodeJS.ProcessEnv {
+  const env = libraryEnvironment(runtime?.libraryDirs);
+  if (device !== 'cuda') return { ...env, NVIDIA_TF32_OVERRIDE: undefined };
+  // TF32 is CUDA's default from Ampere on, also for what half precision leaves in float32.
+  const tf32 = spec.precision === 'tf32' ? undefined : '0';
+  return { ...env, ...GPU_LOG, ...spec.gpu?.env, NVIDIA_TF32_OVERRIDE: tf32 };
 }
 
 function describeEngine(

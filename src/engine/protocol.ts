@@ -114,6 +114,8 @@ export interface FailedMessage {
   readonly fix?: string;
   /** The batch was too large for the memory. */
   readonly isOutOfMemory?: true;
+  /** TensorFlow was to use a GPU and uses none. */
+  readonly isGpuUnused?: true;
 }
 
 /** What both ends throw when bytes are no frame. */

@@ -6,6 +6,7 @@ import type { ModelFolder } from '../model/model-folder.ts';
 import { readModelFolder } from '../model/read-model-folder.ts';
 import { ADDON_NAMES, findAddon } from '../runtime/addons.ts';
 import { runtimesDir } from '../runtime/cache-dir.ts';
+import { LINKED } from '../runtime/install/link-libraries.ts';
 import { locateRuntime } from '../runtime/locate-runtime.ts';
 import { tensorflowJs } from '../runtime/tensorflow-js.ts';
 import type { TensorFlowRuntime } from '../runtime/tensorflow-runtime.ts';
@@ -136,6 +137,8 @@ function addonEntries(): ArchiveEntry[] {
   );
 }
 
+/** The second name of a library would be a second copy of it here. */
 function runtimeEntries({ dir }: TensorFlowRuntime): ArchiveEntry[] {
-  return folderEntries(dir, `cache/runtime/${basename(dir)}`);
+  const isFile = (inner: string) => inner !== LINKED.path;
+  return folderEntries(dir, `cache/runtime/${basename(dir)}`, isFile);
 }

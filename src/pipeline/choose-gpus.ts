@@ -29,7 +29,7 @@ export function chooseGpus(
     });
   }
   const picked = pickGpus(gpus, listVisibleGpus(driver, env));
-  const choice = chooseDevice('cuda', found);
+  const choice = chooseDevice('cuda', found, picked);
   const names = [...new Set(picked.map(({ name }) => name))];
   if (names.length > 1) {
     const message = `The GPUs differ (${names.join(', ')}): the last bits of a row can depend on which of them computes it.`;

@@ -1,10 +1,12 @@
 /** Which device and library a run takes, and why: never a silent fallback. */
 
-import { EngineError } from '../errors.ts';
+import { EngineError, RuntimeError } from '../errors.ts';
 import type { Device } from './device.ts';
 import type { GpuDriver } from './find-gpu-driver.ts';
+import { DRIVER_LIBRARY_FIX, NO_CODE_FIX } from './gpu-cause.ts';
 import type { FoundRuntimes } from './locate-runtime.ts';
 import type { TensorFlowRuntime } from './tensorflow-runtime.ts';
+import { lacksCode, listVisibleGpus, type VisibleGpu } from './visible-gpus.ts';
 
 export interface DeviceChoice {
   readonly device: Device;
@@ -19,23 +21,30 @@ export interface DeviceChoice {
 /**
  * Chooses from what `locateRuntime` found. `auto` takes CUDA, then the CPU library, then
  * WebAssembly, and says why not the better one.
- * @throws EngineError naming the cause and the fix when a device was asked for and cannot be had.
+ * @param gpus that will be used; default: the first visible one
+ * @throws EngineError naming the cause and the fix when a device was asked for and cannot be had; RuntimeError where
+ *   the user brings a library that cannot be used
  */
-export function chooseDevice(requested: 'auto' | Device, found: FoundRuntimes): DeviceChoice {
+export function chooseDevice(
+  requested: 'auto' | Device,
+  found: FoundRuntimes,
+  gpus?: readonly VisibleGpu[],
+): DeviceChoice {
+  if (found.own instanceof RuntimeError && requested !== 'wasm') throw found.own;
   switch (requested) {
     case 'wasm':
       return { device: 'wasm', reason: 'asked for with --device wasm', explicit: true };
     case 'cpu':
       return chooseCpu(found);
     case 'cuda':
-      return chooseCuda(found);
+      return chooseCuda(found, gpus);
     case 'auto':
       return chooseBest(found);
   }
 }
 
 function chooseCpu(found: FoundRuntimes): DeviceChoice {
-  const runtime = found.cpu ?? found.gpu;
+  const runtime = cpuRuntime(found);
   if (runtime) {
     return { device: 'cpu', reason: 'asked for with --device cpu', runtime, explicit: true };
   }
@@ -50,8 +59,8 @@ function chooseCpu(found: FoundRuntimes): DeviceChoice {
   );
 }
 
-function chooseCuda(found: FoundRuntimes): DeviceChoice {
-  const problem = cudaProblem(found);
+function chooseCuda(found: FoundRuntimes, gpus?: readonly VisibleGpu[]): DeviceChoice {
+  const problem = cudaProblem(found, gpus);
   if (problem) {
     throw new EngineError(`Expected a GPU for --device cuda but found ${problem.found}.`, {
       fix: problem.fix,
@@ -67,7 +76,7 @@ function chooseBest(found: FoundRuntimes): DeviceChoice {
     const { detail } = found.driver;
     return { device: 'cuda', reason: detail, runtime: cudaRuntime(found), explicit: false };
   }
-  const runtime = found.cpu ?? found.gpu;
+  const runtime = cpuRuntime(found);
   if (runtime) {
     const wasted = found.driver.devices.length > 0;
     const reason = wasted ? `found ${problem.found}: ${problem.fix}` : `found ${problem.found}`;
@@ -79,17 +88,28 @@ function chooseBest(found: FoundRuntimes): DeviceChoice {
   return { device: 'wasm', reason: why, explicit: false };
 }
 
-/** A package that the user installed, and that works, goes before our own. */
+/** What the user brings goes before ours; a package of theirs only where it works. */
 function cudaRuntime(found: FoundRuntimes): TensorFlowRuntime | undefined {
-  return found.installedGpuPackage ?? found.gpu;
+  return ownRuntime(found) ?? found.installedGpuPackage ?? found.gpu;
+}
+
+function cpuRuntime(found: FoundRuntimes): TensorFlowRuntime | undefined {
+  return ownRuntime(found) ?? found.cpu ?? found.gpu;
+}
+
+export function ownRuntime({ own }: FoundRuntimes): TensorFlowRuntime | undefined {
+  return own instanceof RuntimeError ? undefined : own;
 }
 
 /** Why CUDA cannot be used: completes "found …". */
-function cudaProblem(found: FoundRuntimes): { found: string; fix: string } | undefined {
+function cudaProblem(
+  found: FoundRuntimes,
+  gpus: readonly VisibleGpu[] = listVisibleGpus(found.driver).slice(0, 1),
+): { found: string; fix: string } | undefined {
   const { driver, platform } = found;
   if (!driver.present)
     return { found: driver.detail, fix: DRIVER_FIXES[driver.missing ?? 'driver'] };
-  if (found.installedGpuPackage) return undefined;
+  if (ownRuntime(found) || found.installedGpuPackage) return undefined;
   if (!hasCudaLibrary(found)) {
     return {
       found: `${driver.detail} and no CUDA library for ${platform.name}`,
@@ -106,14 +126,22 @@ function cudaProblem(found: FoundRuntimes): { found: string; fix: string } | und
       fix: `Update the NVIDIA driver to ${OLDEST_DRIVER} or newer.`,
     };
   }
+  // Before the library loads: on such a GPU it can end the process.
+  const without = gpus.find(lacksCode);
+  if (without !== undefined) {
+    const { name, capability } = without;
+    return {
+      found: `${name} with compute capability ${capability}, for which TensorFlow ${found.gpu.tensorflow} has no code (only for 6.0 to 9.x)`,
+      fix: NO_CODE_FIX,
+    };
+  }
   return undefined;
 }
 
 const DRIVER_FIXES: Readonly<Record<NonNullable<GpuDriver['missing']>, string>> = {
   driver: "Install NVIDIA's driver (in a container: start it with the GPU), or use --device auto.",
   gpu: 'Give this process the GPU (in a container: `--gpus all`), or use --device auto.',
-  library:
-    'Start the container with NVIDIA_DRIVER_CAPABILITIES=compute,utility, or use --device auto.',
+  library: DRIVER_LIBRARY_FIX,
   visibility: 'Unset CUDA_VISIBLE_DEVICES, or use --device auto.',
   platform: 'Use --device auto.',
 };

@@ -1,7 +1,8 @@
 /** Whether an NVIDIA driver and a GPU are here, asked without needing nvidia-smi. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { runCommand } from './run-command.ts';
+import { type CommandResult, runCommand } from './run-command.ts';
+import { libraryEnvironment } from './tensorflow-runtime.ts';
 
 export interface GpuDriver {
   /** A driver, its user library and at least one visible GPU are here. */
@@ -12,6 +13,10 @@ export interface GpuDriver {
   readonly version: string | undefined;
   /** GPU names (from nvidia-smi), or device nodes such as "nvidia0". */
   readonly devices: readonly string[];
+  /** Compute capability of each, e.g. "9.0"; undefined where nvidia-smi does not tell. */
+  readonly capabilities?: readonly (string | undefined)[];
+  /** Folders of the driver's libraries that the dynamic loader does not search by itself. */
+  readonly libraryDirs?: readonly string[];
   /** One clause for messages: what was found or what is missing. */
   readonly detail: string;
 }
@@ -36,23 +41,34 @@ export async function findGpuDriver(search: DriverSearch = {}): Promise<GpuDrive
   });
   if (platform !== 'linux') return without('platform', `CUDA does not exist on ${platform}`);
 
-  const library = await hasDriverLibrary(root, env);
+  const folders = await libraryFolders(root, env);
   if (nodes.length === 0) {
-    return version === undefined && !library
+    return version === undefined && folders[0] === undefined
       ? without('driver', 'no NVIDIA driver')
       : without('gpu', 'an NVIDIA driver, but no GPU that this process may use');
   }
-  if (!library) return without('library', "an NVIDIA GPU, but not the driver's libcuda.so.1");
+  const lacking = DRIVER_LIBRARIES.filter((_, i) => folders[i] === undefined);
+  if (lacking.length > 0) {
+    return without('library', `an NVIDIA GPU, but not the driver's ${lacking.join(' and ')}`);
+  }
   const hidden = env.CUDA_VISIBLE_DEVICES;
   if (hidden !== undefined && /^\s*(-1.*)?$/.test(hidden)) {
     return without('visibility', `CUDA_VISIBLE_DEVICES="${hidden}", which hides every GPU`);
   }
 
-  const named = await namesFromSmi(env);
+  const libraryDirs = [...new Set(folders.flatMap((dir) => dir || []))];
+  const named = await namesFromSmi(libraryEnvironment(libraryDirs, env));
   const devices = named.names.length > 0 ? named.names : nodes;
   const known = version ?? named.version;
   const driver = known ? `driver ${known}` : 'driver of unknown version';
-  return { present: true, version: known, devices, detail: `${devices.join(', ')} (${driver})` };
+  return {
+    present: true,
+    version: known,
+    devices,
+    capabilities: named.capabilities,
+    libraryDirs,
+    detail: `${devices.join(', ')} (${driver})`,
+  };
 }
 
 /** WSL2 has no /dev/nvidia0: there the GPU is /dev/dxg. */
@@ -77,6 +93,9 @@ function driverVersion(root: string): string | undefined {
   return undefined;
 }
 
+/** TensorFlow uses no GPU without both; containers that may only compute lack the second. */
+const DRIVER_LIBRARIES = ['libcuda.so.1', 'libnvidia-ml.so.1'];
+
 const LIBRARY_DIRS = [
   'usr/lib/x86_64-linux-gnu',
   'usr/lib/aarch64-linux-gnu',
@@ -88,25 +107,62 @@ const LIBRARY_DIRS = [
   'run/opengl-driver/lib',
 ];
 
-async function hasDriverLibrary(root: string, env: NodeJS.ProcessEnv): Promise<boolean> {
-  const dirs = LIBRARY_DIRS.map((dir) => join(root, dir));
-  const extra = (env.LD_LIBRARY_PATH ?? '').split(':').filter(Boolean);
-  if ([...dirs, ...extra].some((dir) => existsSync(join(dir, 'libcuda.so.1')))) return true;
-  if (root !== '/') return false;
-  for (const ldconfig of ['ldconfig', '/sbin/ldconfig']) {
-    const listed = await runCommand(ldconfig, ['-p'], { env, timeoutMs: 5000 });
-    if (listed.status === 0) return listed.stdout.includes('libcuda.so.1');
-  }
-  return false;
+/** Where each of the driver's libraries lies: '' where the loader finds it itself, undefined where it is not. */
+async function libraryFolders(
+  root: string,
+  env: NodeJS.ProcessEnv,
+): Promise<(string | undefined)[]> {
+  const listed = root === '/' ? await loaderCache(env) : '';
+  const told = (env.LD_LIBRARY_PATH ?? '').split(':').filter(Boolean);
+  return DRIVER_LIBRARIES.map((name) => {
+    const isIn = (dir: string) => existsSync(join(dir, name));
+    if (listed.includes(`${name} (libc6,`) || told.some(isIn)) return '';
+    return LIBRARY_DIRS.map((dir) => join(root, dir)).find(isIn);
+  });
 }
 
-async function namesFromSmi(
-  env: NodeJS.ProcessEnv,
-): Promise<{ names: string[]; version?: string | undefined }> {
-  const args = ['--query-gpu=name,driver_version', '--format=csv,noheader'];
-  const smi = await runCommand('nvidia-smi', args, { env, timeoutMs: 10_000 });
-  if (smi.status !== 0) return { names: [] };
-  const rows = smi.stdout.trim().split('\n').filter(Boolean);
-  const cells = rows.map((row) => row.split(',').map((cell) => cell.trim()));
-  return { names: cells.map((row) => row[0] ?? ''), version: cells[0]?.[1] };
+/** What the loader finds without being told; 32-bit libraries have no comma after "libc6". */
+async function loaderCache(env: NodeJS.ProcessEnv): Promise<string> {
+  for (const ldconfig of ['ldconfig', '/sbin/ldconfig']) {
+    const listed = await runCommand(ldconfig, ['-p'], { env, timeoutMs: 5000, keptChars: 1e7 });
+    if (listed.status === 0) return listed.stdout;
+  }
+  return '';
+}
+
+interface NamesFromSmi {
+  readonly names: string[];
+  readonly capabilities: (string | undefined)[];
+  readonly version?: string | undefined;
+}
+
+async function namesFromSmi(env: NodeJS.ProcessEnv): Promise<NamesFromSmi> {
+  // Drivers that are too old for CUDA 12 do not know the last field.
+  for (const fields of ['name,driver_version,compute_cap', 'name,driver_version']) {
+    const smi = await runNvidiaSmi([`--query-gpu=${fields}`, '--format=csv,noheader'], env);
+    if (smi.missing) break;
+    if (smi.status !== 0) continue;
+    const rows = smi.stdout.trim().split('\n').filter(Boolean);
+    const cells = rows.map((row) => row.split(',').map((cell) => cell.trim()));
+    return {
+      names: cells.map((row) => row[0] ?? ''),
+      capabilities: cells.map((row) => capabilityOf(row[2])),
+      version: cells[0]?.[1],
+    };
+  }
+  return { names: [], capabilities: [] };
+}
+
+/** nvidia-smi says "[N/A]" where it does not know. */
+export function capabilityOf(cell: string | undefined): string | undefined {
+  return /^\d+\.\d+$/.test(cell ?? '') ? cell : undefined;
+}
+
+/** Also where the driver lies beside the system, as on GKE. */
+export function runNvidiaSmi(
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = process.env,
+): Promise<CommandResult> {
+  const PATH = [env.PATH, '/usr/local/nvidia/bin', '/usr/lib/wsl/lib'].filter(Boolean).join(':');
+  return runCommand('nvidia-smi', args, { env: { ...env, PATH }, timeoutMs: 15_000 });
 }

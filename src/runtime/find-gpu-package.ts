@@ -14,9 +14,11 @@ const PACKAGE = '@tensorflow/tfjs-node-gpu';
  */
 export async function findGpuPackage(
   cwd: string = process.cwd(),
+  libraryDirs: readonly string[] = [],
 ): Promise<TensorFlowRuntime | undefined> {
-  const candidate = resolveGpuPackage([pathToFileURL(join(cwd, 'x')).href, import.meta.url]);
-  if (!candidate) return undefined;
+  const resolved = resolveGpuPackage([pathToFileURL(join(cwd, 'x')).href, import.meta.url]);
+  if (!resolved) return undefined;
+  const candidate = { ...resolved, ...(libraryDirs.length > 0 && { libraryDirs }) };
   const probe = await probeRuntime(candidate).catch(() => undefined);
   if (probe?.device !== 'cuda') return undefined;
   return { ...candidate, tensorflow: probe.tensorflow };

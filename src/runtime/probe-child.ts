@@ -1,14 +1,22 @@
 /** Process entry of `probeRuntime`: one message in, one message out, then it ends. */
 import type { Rank } from '@tensorflow/tfjs-node';
 import { RuntimeError } from '../errors.ts';
+import { tryToOpen } from './gpu-libraries.ts';
 import { type LoadOptions, loadTfjsNode } from './load-tfjs-node.ts';
 import type { ProbeFigures, ProbeMessage } from './probe-runtime.ts';
 import type { TfNode } from './tensorflow-js.ts';
 import type { TensorFlowRuntime } from './tensorflow-runtime.ts';
 
-process.once('message', (message: { runtime: TensorFlowRuntime; load: LoadOptions }) => {
+interface Request {
+  readonly runtime: TensorFlowRuntime;
+  readonly load: LoadOptions;
+  /** Names of shared libraries to open. */
+  readonly libraries: readonly string[];
+}
+
+process.once('message', (message: Request) => {
   const answer = (reply: ProbeMessage) => process.send?.(reply, () => process.disconnect());
-  probe(message.runtime, message.load).then(
+  probe(message).then(
     (result) => answer({ result }),
     (error: unknown) => answer({ error: reasonOf(error) }),
   );
@@ -20,11 +28,12 @@ function reasonOf(error: unknown): string {
   return inner instanceof Error ? inner.message.split('\n', 1)[0]! : String(inner);
 }
 
-async function probe(runtime: TensorFlowRuntime, load: LoadOptions): Promise<ProbeFigures> {
+async function probe({ runtime, load, libraries }: Request): Promise<ProbeFigures> {
   const started = performance.now();
   const tf = await loadTfjsNode(runtime, load);
   const loaded = performance.now();
   convolve(tf);
+  const convolved = performance.now();
   const backend = tf.backend() as unknown as {
     isUsingGpuDevice: boolean;
     binding: { TF_Version: string };
@@ -34,7 +43,8 @@ async function probe(runtime: TensorFlowRuntime, load: LoadOptions): Promise<Pro
     tfjsNode: tf.version['tfjs-node'],
     device: backend.isUsingGpuDevice ? 'cuda' : 'cpu',
     loadMs: loaded - started,
-    convMs: performance.now() - loaded,
+    convMs: convolved - loaded,
+    unopened: libraries.flatMap((name) => tryToOpen(name) ?? []),
   };
 }
 

@@ -2,9 +2,9 @@
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { RuntimeError } from '../errors.ts';
+import { GPU_LOG, type GpuCause, gpuCause } from './gpu-cause.ts';
 import type { LoadOptions } from './load-tfjs-node.ts';
-import type { TensorFlowRuntime } from './tensorflow-runtime.ts';
-import { gpuCause } from './verify-device.ts';
+import { libraryEnvironment, type TensorFlowRuntime } from './tensorflow-runtime.ts';
 
 export interface ProbeResult {
   /** Version that the loaded library itself states. */
@@ -15,7 +15,9 @@ export interface ProbeResult {
   /** Whether oneDNN's kernels are on, as the library's own log says; undefined when silent. */
   readonly oneDnn: boolean | undefined;
   /** What the library said about a GPU it cannot use; undefined when it uses one or was silent. */
-  readonly gpuCause: string | undefined;
+  readonly gpuCause: GpuCause | undefined;
+  /** Of the libraries that had to open, those that did not, each as the dynamic loader says it. */
+  readonly unopened: readonly string[];
   /** Instructions that its kernels use beyond its baseline, e.g. "AVX2 FMA"; undefined when silent. */
   readonly cpuInstructions: string | undefined;
   /** Milliseconds until the library was loaded. */
@@ -38,14 +40,14 @@ const PROBE_TIMEOUT_MS = 180_000;
  */
 export async function probeRuntime(
   runtime: TensorFlowRuntime,
-  options: LoadOptions & { signal?: AbortSignal } = {},
+  options: LoadOptions & { libraries?: readonly string[]; signal?: AbortSignal } = {},
 ): Promise<ProbeResult> {
-  const { signal, ...load } = options;
+  const { signal, libraries = [], ...load } = options;
   const child = fork(fileURLToPath(new URL('./probe-child.js', import.meta.url)), {
     execArgv: [],
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     // Level 0: the line that says whether oneDNN is on is an INFO line.
-    env: { ...process.env, TF_CPP_MIN_LOG_LEVEL: '0' },
+    env: { ...libraryEnvironment(runtime.libraryDirs), ...GPU_LOG },
     timeout: PROBE_TIMEOUT_MS,
     ...(signal && { signal }),
   });
@@ -63,14 +65,14 @@ export async function probeRuntime(
   child.on('message', (value) => {
     message = value as ProbeMessage;
   });
-  child.send({ runtime, load });
+  child.send({ runtime, load, libraries });
   const { code, endedBy } = await ended.catch((error: unknown) => {
     signal?.throwIfAborted();
     throw error;
   });
   if (message && 'result' in message) {
     const { result } = message;
-    const cause = result.device === 'cuda' ? undefined : gpuCause(log);
+    const cause = result.device === 'cuda' || load.hideGpu ? undefined : gpuCause(log);
     return {
       ...result,
       oneDnn: oneDnnState(log),

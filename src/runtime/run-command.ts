@@ -16,11 +16,10 @@ export interface CommandOptions {
   readonly env?: NodeJS.ProcessEnv;
   readonly cwd?: string;
   readonly timeoutMs?: number;
+  /** Kept of each stream, from its end. Default: 64 Ki, as messages need the end. */
+  readonly keptChars?: number;
   readonly signal?: AbortSignal | undefined;
 }
-
-/** Only the last of what a program prints is kept: messages need the end. */
-const KEPT_CHARS = 64 * 1024;
 
 /**
  * Runs a program without a shell and collects what it prints. A failing or missing program is a
@@ -31,7 +30,7 @@ export function runCommand(
   args: readonly string[],
   options: CommandOptions = {},
 ): Promise<CommandResult> {
-  const { env = process.env, cwd, timeoutMs, signal } = options;
+  const { env = process.env, cwd, timeoutMs, keptChars = 64 * 1024, signal } = options;
   return new Promise((resolve, reject) => {
     signal?.throwIfAborted();
     const child = spawn(program, args, {
@@ -43,10 +42,10 @@ export function runCommand(
     let stdout = '';
     let stderr = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
-      stdout = (stdout + text).slice(-KEPT_CHARS);
+      stdout = (stdout + text).slice(-keptChars);
     });
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
-      stderr = (stderr + text).slice(-KEPT_CHARS);
+      stderr = (stderr + text).slice(-keptChars);
     });
     // Not spawn's own `timeout`: its timer keeps the process alive when the program is not found.
     const timer = timeoutMs ? setTimeout(() => child.kill(), timeoutMs) : undefined;

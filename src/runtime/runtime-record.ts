@@ -2,7 +2,7 @@
  * `runtime.json`, written last into a finished runtime folder: what it was made of. A folder
  * without one, or one that no longer fits it, counts as not installed.
  */
-import { readFile, stat } from 'node:fs/promises';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { runtimesDir } from './cache-dir.ts';
 import { findOperations, hasOperations } from './operations.ts';
@@ -54,7 +54,14 @@ export async function readRuntime(dir: string): Promise<TensorFlowRuntime | unde
     bindingPath: join(dir, ADDON_NAME),
     tensorflow: record.tensorflow,
     ...(operationsPath !== undefined && { operationsPath }),
+    ...(record.kind === 'gpu' && { libraryDirs: await nvidiaDirs(dir) }),
   };
+}
+
+/** Where pip's NVIDIA packages below a folder have their libraries. */
+export async function nvidiaDirs(dir: string): Promise<string[]> {
+  const names = await readdir(join(dir, 'nvidia')).catch(() => []);
+  return names.sort().map((name) => join(dir, 'nvidia', name, 'lib'));
 }
 
 async function readRecord(dir: string): Promise<RuntimeRecord | undefined> {

@@ -17,4 +17,18 @@ export interface TensorFlowRuntime {
   readonly packageDir?: string;
   /** Absolute path of our own operations (operations.ts) where they are built. */
   readonly operationsPath?: string;
+  /** Folders of CUDA's libraries that the dynamic loader has to be told. */
+  readonly libraryDirs?: readonly string[];
+}
+
+/**
+ * The environment of a process that loads the library. The loader reads LD_LIBRARY_PATH when a process starts, and
+ * TensorFlow's own search path lacks some of NVIDIA's folders; what the user put there goes first.
+ */
+export function libraryEnvironment(
+  libraryDirs: readonly string[] = [],
+  env: NodeJS.ProcessEnv = process.env,
+): NodeJS.ProcessEnv {
+  const dirs = [env.LD_LIBRARY_PATH, ...libraryDirs].filter(Boolean);
+  return dirs.length === 0 ? env : { ...env, LD_LIBRARY_PATH: dirs.join(':') };
 }

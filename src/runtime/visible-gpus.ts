@@ -7,6 +7,8 @@ export interface VisibleGpu {
   readonly number: number;
   /** "NVIDIA L4"; a UUID where CUDA_VISIBLE_DEVICES names it by one. */
   readonly name: string;
+  /** Compute capability, e.g. "9.0", where it is known. */
+  readonly capability?: string | undefined;
   /** Environment that shows a child process this GPU and no other. */
   readonly env: Readonly<Record<string, string>>;
 }
@@ -19,7 +21,7 @@ export type GpuRequest = 'all' | readonly number[];
  * @param driver what was found by `findGpuDriver`, whose names come in the order of nvidia-smi
  */
 export function listVisibleGpus(
-  { devices }: Pick<GpuDriver, 'devices'>,
+  { devices, capabilities }: Pick<GpuDriver, 'devices' | 'capabilities'>,
   env: NodeJS.ProcessEnv = process.env,
 ): VisibleGpu[] {
   const shown = env.CUDA_VISIBLE_DEVICES;
@@ -29,6 +31,7 @@ export function listVisibleGpus(
     return devices.map((name, number) => ({
       number,
       name,
+      capability: capabilities?.[number],
       env: { CUDA_VISIBLE_DEVICES: String(number), CUDA_DEVICE_ORDER: order },
     }));
   }
@@ -40,8 +43,19 @@ export function listVisibleGpus(
   return (end === -1 ? ids : ids.slice(0, end)).map((id, number) => ({
     number,
     name: devices[Number(id)] ?? id,
+    capability: capabilities?.[Number(id)],
     env: { CUDA_VISIBLE_DEVICES: id },
   }));
+}
+
+/**
+ * Whether TensorFlow 2.21's CUDA library has no code for this GPU: it has machine code for 6.0, 7.0, 8.0, 8.9 and 9.0.
+ * On newer GPUs its generated kernels fail, and XLA then ends the process.
+ */
+export function lacksCode({ capability }: Pick<VisibleGpu, 'capability'>): boolean {
+  if (capability === undefined) return false; // the library itself will tell
+  const major = Number.parseInt(capability, 10);
+  return major < 6 || major > 9;
 }
 
 /**

@@ -186,6 +186,7 @@ test('a GPU in use is well, with the versions of CUDA and cuDNN', async () => {
         device: 'cuda',
         oneDnn: true,
         gpuCause: undefined,
+        unopened: [],
         cpuInstructions: undefined,
         loadMs: 1,
         convMs: 1,

@@ -11,7 +11,7 @@ async function listen(...chunks: (string | Uint8Array)[]) {
   for (const chunk of chunks) stream.write(chunk);
   stream.end();
   await finished(stream);
-  return { lines, last: output.lastLines() };
+  return { lines, last: output.lastLines(), cause: output.gpuCause() };
 }
 
 test('lines are put together from chunks, the last one without its end', async () => {
@@ -30,6 +30,24 @@ test("the libraries' greetings are dropped, warnings are not", async () => {
   expect(lines).toEqual([
     'W0000 gpu_device.cc:2433] TensorFlow was not built with CUDA kernels for this GPU',
   ]);
+});
+
+test('INFO lines are not told, but keep why no GPU is used', async () => {
+  const { lines, cause } = await listen(
+    "I0000 00:00:1 2 dso_loader.cc:144] Could not load dynamic library 'libcudnn.so.9'; dlerror: libcudnn.so.9: no such file; LD_LIBRARY_PATH: \n",
+    '2024-05-01 10:00:00.123: I tensorflow/core/x.cc:1] as 2.16 writes it\n',
+    '2024-05-01 10:00:00.123: W tensorflow/core/x.cc:1] a warning of 2.16\n',
+  );
+  expect(lines).toEqual(['2024-05-01 10:00:00.123: W tensorflow/core/x.cc:1] a warning of 2.16']);
+  expect(cause?.found).toBe('libcudnn.so.9 could not be opened (no such file)');
+});
+
+test('what cuInit said is not told line by line, but is the cause', async () => {
+  const { lines, cause } = await listen(
+    'E0000 00:00:1 2 cuda_platform.cc:52] failed call to cuInit: INTERNAL: CUDA error: Failed call to cuInit: CUDA_ERROR_NO_DEVICE\n',
+  );
+  expect(lines).toEqual([]);
+  expect(cause?.found).toBe('CUDA did not start: Failed call to cuInit: CUDA_ERROR_NO_DEVICE');
 });
 
 test('only the last 20 lines are kept', async () => {

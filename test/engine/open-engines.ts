@@ -33,7 +33,7 @@ export const engines: [Device, EngineKind][] = devices.flatMap((device): [Device
 interface TestEngineOptions
   extends OpenEngineOptions,
     Partial<Pick<EngineSpec, 'precision' | 'engine' | 'conv'>> {
-  readonly device?: Device;
+  readonly device?: 'auto' | Device;
   /** What else than this machine's runtimes is there. */
   readonly found?: FoundRuntimes;
   /** As --layer takes them. */

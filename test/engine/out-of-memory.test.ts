@@ -1,5 +1,9 @@
-import { afterEach, expect, test, vi } from 'vitest';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import type { Precision } from '../../src/engine/engine.ts';
 import { OutOfMemory } from '../../src/engine/out-of-memory.ts';
+import { EngineError } from '../../src/errors.ts';
 import { NO_TENSORFLOW, skipIf } from '../skip-if.ts';
 import { rejection } from './caught.ts';
 import { fullGpu } from './full-gpu.ts';
@@ -10,9 +14,16 @@ afterEach(() => {
   vi.unstubAllEnvs();
 });
 
+/** A GPU as the engine's process sees it, on the CPU's library. */
+const cuda = {
+  ...found,
+  driver: { present: true, version: '580.0', devices: ['GPU'], detail: 'GPU (driver 580.0)' },
+  gpu: found.cpu,
+};
+
 /** From here on engine processes have memory for so many images of 2×2 pixels at once. */
-function limitMemory(most: number): void {
-  vi.stubEnv('NODE_OPTIONS', `--require ${fullGpu(temporaryDir(), most)}`);
+function limitMemory(most: number, message?: string, isCuda?: boolean): void {
+  vi.stubEnv('NODE_OPTIONS', `--require ${fullGpu(temporaryDir(), most, message, isCuda)}`);
 }
 
 const pixels = (n: number) => Uint8Array.from({ length: n * 12 }, (_, i) => (7 * i) % 251);
@@ -70,3 +81,46 @@ test(
     expect(error.message).toMatch(/shape\[1,2,2,2\]/);
   },
 );
+
+describe('on a GPU', skipIf(found.cpu === undefined, NO_TENSORFLOW), () => {
+  const open1 = async (precision: Precision = 'fp32') =>
+    open(await writeTinyModel(), { device: 'cuda', found: cuda, precision });
+
+  test('the graph runs where its first image runs', async () => {
+    limitMemory(9, undefined, true);
+    expect((await open1()).info).toMatchObject({ device: 'cuda', engine: 'graph' });
+  });
+
+  test('no memory for the first image is an error by name, not the eager engine', async () => {
+    limitMemory(0, undefined, true);
+    const error = await rejection(OutOfMemory, open1());
+    expect(error.message).toMatch(/^Expected cuda to compute in fp32 but found: .*OOM when/);
+  });
+
+  test('a kernel that fails is an error, not the eager engine', async () => {
+    limitMemory(0, 'INTERNAL: Failed to load PTX', true);
+    const error = await rejection(EngineError, open1());
+    expect(error).not.toBeInstanceOf(OutOfMemory);
+    expect(error.message).toBe(
+      'Expected cuda to compute in fp32 but found: INTERNAL: Failed to load PTX',
+    );
+    expect(error.fix).toBe('Run `img2features doctor`; --device cpu does without the GPU.');
+  });
+
+  test('TF32 is off unless it is asked for', async () => {
+    const path = join(temporaryDir(), 'environment');
+    limitMemory(9, undefined, true);
+    const script = `require('fs').appendFileSync('${path}', process.env.NVIDIA_TF32_OVERRIDE + ' ')`;
+    writeFileSync(`${path}.cjs`, script);
+    vi.stubEnv('NODE_OPTIONS', `${process.env.NODE_OPTIONS} --require ${path}.cjs`);
+    vi.stubEnv('NVIDIA_TF32_OVERRIDE', '0');
+    for (const precision of ['fp32', 'fp16', 'bf16', 'tf32'] as const) await open1(precision);
+    // Preloaded by the process and by its thread that reads.
+    expect(
+      readFileSync(path, 'utf8')
+        .trim()
+        .split(' ')
+        .filter((_, i) => i % 2 === 0),
+    ).toEqual(['0', '0', '0', 'undefined']);
+  });
+});

@@ -1,9 +1,10 @@
 import { expect, test } from 'vitest';
-import { EngineError } from '../../src/errors.ts';
+import { EngineError, RuntimeError } from '../../src/errors.ts';
 import { chooseDevice } from '../../src/runtime/choose-device.ts';
 import type { GpuDriver } from '../../src/runtime/find-gpu-driver.ts';
 import type { FoundRuntimes } from '../../src/runtime/locate-runtime.ts';
 import type { TensorFlowRuntime } from '../../src/runtime/tensorflow-runtime.ts';
+import { listVisibleGpus } from '../../src/runtime/visible-gpus.ts';
 
 const runtime = (kind: 'cpu' | 'gpu', dir: string): TensorFlowRuntime => ({
   kind,
@@ -125,6 +126,56 @@ test('explicit cuda with a driver older than CUDA 12 accepts names the version i
   expect(refusal('cuda', { gpu, driver: old })).toBe(
     'Expected a GPU for --device cuda but found Tesla T4 (driver 470.82.01), too old for CUDA 12. Update the NVIDIA driver to 525.60 or newer.',
   );
+});
+
+const rtx5090: GpuDriver = {
+  present: true,
+  version: '570.86.10',
+  devices: ['NVIDIA GeForce RTX 5090', 'NVIDIA H100'],
+  capabilities: ['12.0', '9.0'],
+  detail: 'NVIDIA GeForce RTX 5090, NVIDIA H100 (driver 570.86.10)',
+};
+const NO_CODE =
+  'NVIDIA GeForce RTX 5090 with compute capability 12.0, for which TensorFlow 2.21.0 has no code (only for 6.0 to 9.x)';
+const WAY_OUT =
+  'Name a TensorFlow that was built for it in IMG2FEATURES_TENSORFLOW (docs/gpu.md), or use --device cpu.';
+
+test('a GPU that the library has no code for is an error with the way out, before the library loads', () => {
+  expect(refusal('cuda', { cpu, gpu, driver: rtx5090 })).toBe(
+    `Expected a GPU for --device cuda but found ${NO_CODE}. ${WAY_OUT}`,
+  );
+  expect(refusal('cuda', { gpu, driver: { ...rtx5090, capabilities: ['5.2', '9.0'] } })).toMatch(
+    /compute capability 5\.2, for which/,
+  );
+});
+
+test('auto leaves such a GPU alone and says so', () => {
+  const choice = chooseDevice('auto', found({ cpu, gpu, driver: rtx5090 }));
+  expect(choice).toMatchObject({ device: 'cpu', runtime: cpu });
+  expect(choice.reason).toBe(`found ${NO_CODE}: ${WAY_OUT}`);
+});
+
+test('only the GPUs that are used are judged', () => {
+  const both = found({ gpu, driver: rtx5090 });
+  const visible = listVisibleGpus(rtx5090, {});
+  expect(chooseDevice('cuda', both, [visible[1]!]).device).toBe('cuda');
+  expect(() => chooseDevice('cuda', both, visible)).toThrow('RTX 5090 with compute');
+});
+
+test('a TensorFlow that the user brings goes before all others, and its GPUs are not judged', () => {
+  const brought = { ...runtime('gpu', '/cache/own'), tensorflow: '2.22.0' };
+  const all = found({ cpu, gpu, installedGpuPackage: own, own: brought, driver: rtx5090 });
+  expect(chooseDevice('cuda', all).runtime).toBe(brought);
+  expect(chooseDevice('cpu', all).runtime).toBe(brought);
+  expect(chooseDevice('auto', found({ own: brought })).runtime).toBe(brought);
+});
+
+test('one that cannot be used is an error, on whatever device needs a library', () => {
+  const parts = found({ cpu, gpu, driver: h100, own: new RuntimeError('Expected its headers.') });
+  for (const device of ['auto', 'cpu', 'cuda'] as const) {
+    expect(() => chooseDevice(device, parts)).toThrow('Expected its headers.');
+  }
+  expect(chooseDevice('wasm', parts).device).toBe('wasm');
 });
 
 test('the oldest driver that CUDA 12 accepts is accepted', () => {

@@ -23,6 +23,7 @@ const WHOLE = {
   'dev/nvidia1': '',
   'dev/nvidiactl': '',
   'usr/lib/x86_64-linux-gnu/libcuda.so.1': '',
+  'usr/lib/x86_64-linux-gnu/libnvidia-ml.so.1': '',
 };
 
 test('a machine without anything of NVIDIA has no driver', async () => {
@@ -42,15 +43,46 @@ test('driver, library and device nodes are enough without nvidia-smi', async () 
     present: true,
     version: '550.54.15',
     devices: ['nvidia0', 'nvidia1'],
+    capabilities: [],
+    libraryDirs: [join(root, 'usr/lib/x86_64-linux-gnu')],
     detail: 'nvidia0, nvidia1 (driver 550.54.15)',
   });
 });
 
-test('nvidia-smi gives the names', async () => {
+test('nvidia-smi gives names and compute capabilities', async () => {
   const root = await machine(WHOLE);
-  const bin = await fakeBin(root, { 'nvidia-smi': 'echo "NVIDIA H100 80GB HBM3, 550.54.15"' });
+  const bin = await fakeBin(root, { 'nvidia-smi': 'echo "NVIDIA H100 80GB HBM3, 550.54.15, 9.0"' });
   const driver = await findGpuDriver({ root, env: { PATH: bin }, platform: 'linux' });
   expect(driver.detail).toBe('NVIDIA H100 80GB HBM3 (driver 550.54.15)');
+  expect(driver.capabilities).toEqual(['9.0']);
+});
+
+test('an old nvidia-smi that knows no compute capability still gives names', async () => {
+  const root = await machine(WHOLE);
+  const bin = await fakeBin(root, {
+    'nvidia-smi': 'case "$1" in *compute_cap*) exit 2 ;; esac; echo "Tesla T4, 450.80.02"',
+  });
+  const driver = await findGpuDriver({ root, env: { PATH: bin }, platform: 'linux' });
+  expect([driver.devices, driver.capabilities]).toEqual([['Tesla T4'], [undefined]]);
+});
+
+test('a folder that the dynamic loader does not search is found, and nvidia-smi gets it', async () => {
+  const { 'usr/lib/x86_64-linux-gnu/libcuda.so.1': _, ...rest } = WHOLE;
+  const root = await machine({ ...rest, 'usr/local/nvidia/lib64/libcuda.so.1': '' });
+  const bin = await fakeBin(root, { 'nvidia-smi': 'echo "$LD_LIBRARY_PATH, 550.54.15, 9.0"' });
+  const driver = await findGpuDriver({ root, env: { PATH: bin }, platform: 'linux' });
+  const dirs = ['usr/local/nvidia/lib64', 'usr/lib/x86_64-linux-gnu'].map((dir) => join(root, dir));
+  expect(driver).toMatchObject({ present: true, libraryDirs: dirs, devices: [dirs.join(':')] });
+});
+
+test('a container that may only compute lacks NVML, which TensorFlow needs as well', async () => {
+  const { 'usr/lib/x86_64-linux-gnu/libnvidia-ml.so.1': _, ...rest } = WHOLE;
+  const root = await machine(rest);
+  expect(await findGpuDriver({ root, env: {}, platform: 'linux' })).toMatchObject({
+    present: false,
+    missing: 'library',
+    detail: "an NVIDIA GPU, but not the driver's libnvidia-ml.so.1",
+  });
 });
 
 test('a driver without a device node is a GPU that the process may not use', async () => {

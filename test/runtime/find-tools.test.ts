@@ -61,7 +61,7 @@ test('one compiler call builds the addon with a path that survives a rename', as
   const bin = await fakeBin(folder, { mine: script });
   const dir = join(folder, 'runtime');
   await mkdir(dir);
-  await compileAddon(dir, { program: join(bin, 'mine'), args: [], version: 'mine' });
+  await compileAddon({ dir }, { program: join(bin, 'mine'), args: [], version: 'mine' });
   const args = await readFile(join(folder, 'args'), 'utf8');
   expect(args).toContain('tfjs_backend.cc');
   expect(args).toContain('-DNAPI_VERSION=8');
@@ -76,7 +76,7 @@ test("the compiler's first error is told in one line", async () => {
     mine: 'echo "In file included from x:" >&2; echo "x.h:1: fatal error: algorithm: No such file" >&2; exit 1',
   });
   const compiler = { program: join(bin, 'mine'), args: [], version: 'mine 1.0' };
-  await expect(compileAddon(folder, compiler)).rejects.toThrow(
+  await expect(compileAddon({ dir: folder }, compiler)).rejects.toThrow(
     "Expected mine 1.0 to compile tfjs-node's addon but found: x.h:1: fatal error: algorithm: No such file",
   );
 });

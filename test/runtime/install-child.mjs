@@ -2,7 +2,7 @@
 import { installRecipe } from '../../dist/runtime/install/install-runtime.js';
 
 const say = (line) => process.stdout.write(`${JSON.stringify(line)}\n`);
-const prove = async () => ({ tensorflow: '2.21.0', device: 'cpu' });
+const prove = async () => ({ tensorflow: '2.21.0', device: 'cpu', unopened: [] });
 try {
   const recipe = JSON.parse(process.env.RECIPE);
   const force = process.env.FORCE === '1';

@@ -8,24 +8,31 @@ const recipes = (['linux-x64', 'linux-arm64', 'darwin-arm64'] as const).flatMap(
 
 test('every wheel is pinned by a version, a full SHA-256 and a size, each once', () => {
   const wheels = recipes.flatMap((recipe) => recipe?.wheels ?? []);
-  expect(wheels).toHaveLength(16);
+  expect(wheels).toHaveLength(13);
   for (const wheel of wheels) {
     expect(wheel.sha256).toMatch(/^[0-9a-f]{64}$/);
     expect(wheel.version).toMatch(/^\d+(\.\d+)+$/);
     expect(wheel.bytes).toBeGreaterThan(1e6);
   }
-  expect(new Set(wheels.map((wheel) => wheel.sha256)).size).toBe(16);
+  expect(new Set(wheels.map((wheel) => wheel.sha256)).size).toBe(13);
 });
 
 test('the CPU library exists on three platforms, the CUDA one on Linux x86-64', () => {
   expect(recipes.map((recipe) => recipe?.wheels.length)).toEqual([
     1,
-    13,
+    10,
     1,
     undefined,
     1,
     undefined,
   ]);
+});
+
+test('what one process with one GPU never opens is not downloaded', () => {
+  const names = runtimeRecipe('gpu', 'linux-x64')!.wheels.map((wheel) => wheel.package);
+  for (const name of ['curand', 'nccl', 'nvshmem', 'cuda-cupti']) {
+    expect(names).not.toContain(`nvidia-${name}-cu12`);
+  }
 });
 
 test('a wheel is named as the index names it', () => {

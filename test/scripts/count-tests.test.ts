@@ -17,6 +17,7 @@ test('passed, failed, skipped and to-do tests are counted', () => {
     reference: { ran: 0, skipped: 0 },
     spark: { ran: 0, skipped: 0 },
     browser: { ran: 0, skipped: 0 },
+    gpu: { ran: 0, skipped: 0 },
   });
 });
 

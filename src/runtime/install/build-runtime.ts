@@ -1,20 +1,35 @@
-/** From wheels to a finished runtime folder: download, unpack, compile, try, and last the rename. */
+/**
+ * To a finished runtime folder: wheels downloaded and unpacked, or a library that the user brings; compile, try, and
+ * last the rename.
+ */
 import { randomBytes } from 'node:crypto';
-import { mkdir, open, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { errnoOf, RuntimeError } from '../../errors.ts';
+import { findGpuDriver } from '../find-gpu-driver.ts';
+import { GPU_LIBRARIES } from '../gpu-libraries.ts';
 import { hasOperations } from '../operations.ts';
+import { OWN_VARIABLE, ownLibraryDirs } from '../own-runtime.ts';
 import { type ProbeResult, probeRuntime } from '../probe-runtime.ts';
-import { ADDON_NAME, RECORD_NAME, type RuntimeRecord, readRuntime } from '../runtime-record.ts';
+import type { PlatformKey } from '../runtime-platform.ts';
+import {
+  ADDON_NAME,
+  nvidiaDirs,
+  RECORD_NAME,
+  type RuntimeRecord,
+  readRuntime,
+} from '../runtime-record.ts';
 import { tfjsNodeVersion } from '../tensorflow-js.ts';
 import { TENSORFLOW_VERSION, type TensorFlowRuntime } from '../tensorflow-runtime.ts';
+import { lacksCode, listVisibleGpus } from '../visible-gpus.ts';
 import { checkFreeSpace } from './check-free-space.ts';
-import { type Compiler, compileAddon } from './compile-addon.ts';
+import { type AddonTarget, type Compiler, compileAddon } from './compile-addon.ts';
 import { compileOperations } from './compile-operations.ts';
 import { downloadWheel } from './download-wheel.ts';
 import { downloadsDir, removeDownloads } from './downloads.ts';
 import { extractWheel } from './extract-wheel.ts';
 import type { Pip } from './find-pip.ts';
+import { linkLibraries } from './link-libraries.ts';
 import { type OnStep, reportStep } from './setup-step.ts';
 import { wheelMemberTarget } from './wheel-member.ts';
 import type { RuntimeRecipe } from './wheels.ts';
@@ -43,47 +58,129 @@ export interface InstalledRuntime {
 export async function buildRuntime(
   recipe: RuntimeRecipe,
   dir: string,
-  tools: Tools,
+  { pip, compiler }: Tools,
   options: BuildOptions,
 ): Promise<InstalledRuntime> {
-  const { onStep, signal, prove = probeRuntime } = options;
   await mkdir(downloadsDir(), { recursive: true });
   await checkFreeSpace(recipe);
+  const { kind, platform, wheels } = recipe;
+  const isGpu = kind === 'gpu';
+  return build(dir, platform, compiler, options, {
+    fetch: async (temporary) => {
+      const files = await fetchLibrary(recipe, temporary, pip, options);
+      if (isGpu) await linkLibraries(temporary);
+      return files;
+    },
+    describe: async (temporary) => ({
+      ...describeRuntime(temporary),
+      kind,
+      tensorflow: TENSORFLOW_VERSION,
+      ...(isGpu && { libraryDirs: await nvidiaDirs(temporary) }),
+    }),
+    check: (probe) => checkOpened(probe.unopened),
+    libraries: isGpu ? GPU_LIBRARIES : [],
+    wheels,
+    finish: () => removeDownloads(recipe),
+  });
+}
+
+/** The same for a TensorFlow that the user brings: only our addons are made. */
+export async function buildOwnRuntime(
+  libraryDir: string,
+  dir: string,
+  platform: PlatformKey,
+  compiler: Compiler,
+  options: BuildOptions,
+): Promise<InstalledRuntime> {
+  await mkdir(dirname(dir), { recursive: true });
+  return build(dir, platform, compiler, options, {
+    libraryDir,
+    fetch: async () => ({}),
+    describe: async (temporary) => ({
+      ...describeRuntime(temporary),
+      kind: await kindOf(libraryDir),
+      tensorflow: 'of your own',
+      libraryDirs: await ownLibraryDirs(libraryDir),
+    }),
+    check: ({ tensorflow }) => checkVersion(tensorflow, libraryDir),
+    libraries: [],
+    wheels: [],
+    finish: async () => {},
+  });
+}
+
+/** Where the two ways to a runtime differ. */
+interface Plan extends Pick<AddonTarget, 'libraryDir'> {
+  /** Fills the folder. @returns sizes of the files that stay in it */
+  readonly fetch: (temporary: string) => Promise<Record<string, number>>;
+  readonly describe: (temporary: string) => Promise<TensorFlowRuntime>;
+  /** Throws where the library that was tried cannot be used. */
+  readonly check: (probe: ProbeResult) => void;
+  /** That have to open. */
+  readonly libraries: readonly string[];
+  readonly wheels: RuntimeRecord['wheels'];
+  readonly finish: () => Promise<void>;
+}
+
+async function build(
+  dir: string,
+  platform: PlatformKey,
+  compiler: Compiler,
+  options: BuildOptions,
+  plan: Plan,
+): Promise<InstalledRuntime> {
+  const { onStep, signal, prove = probeRuntime } = options;
   const temporary = temporaryName(dir);
   await mkdir(temporary);
   try {
-    const files = await fetchLibrary(recipe, temporary, tools.pip, options);
+    const files = await plan.fetch(temporary);
+    const target = { dir: temporary, libraryDir: plan.libraryDir };
     files[ADDON_NAME] = await reportStep(
       onStep,
       'compile',
-      `with ${tools.compiler.version}`,
-      () => buildAddon(temporary, tools.compiler, signal),
+      `with ${compiler.version}`,
+      () => buildAddon(target, compiler, signal),
       (bytes) => `${ADDON_NAME}, ${Math.round(bytes / 1000)} kB`,
     );
-    const runtime = describeRuntime(recipe, temporary);
-    const { withoutOperations } = hasOperations(recipe.platform)
-      ? await addOperations(runtime, tools.compiler, options)
+    const runtime = await plan.describe(temporary);
+    const { withoutOperations } = hasOperations(platform)
+      ? await addOperations(runtime, target, compiler, options)
       : {};
     const probe = await reportStep(
       onStep,
       'try',
       'loading it and running a convolution',
-      () => prove(runtime, signal ? { signal } : {}),
+      () => tryRuntime(runtime, plan, prove, signal),
       ({ tensorflow, device }) => `TensorFlow ${tensorflow} on ${device}: conv 3×3 is right`,
     );
+    const record: RuntimeRecord = {
+      format: 1,
+      kind: runtime.kind,
+      platform,
+      tensorflow: plan.libraryDir === undefined ? TENSORFLOW_VERSION : probe.tensorflow,
+      tfjsNode: tfjsNodeVersion(),
+      wheels: plan.wheels.map(({ package: name, version, sha256 }) => ({
+        package: name,
+        version,
+        sha256,
+      })),
+      compiler: compiler.version,
+      files: Object.fromEntries(Object.entries(files).sort(([a], [b]) => (a < b ? -1 : 1))),
+    };
     await reportStep(
       onStep,
       'finish',
       dir,
       async () => {
-        await writeRecord(recipe, temporary, tools.compiler, files);
+        const text = `${JSON.stringify(record, undefined, 2)}\n`;
+        await writeFile(join(temporary, RECORD_NAME), text, { flush: true });
         await moveIntoPlace(temporary, dir);
-        await removeDownloads(recipe);
+        await plan.finish();
       },
       () => dir,
     );
     return {
-      runtime: (await readRuntime(dir)) ?? describeRuntime(recipe, dir),
+      runtime: (await readRuntime(dir)) ?? { ...runtime, ...describeRuntime(dir) },
       probe,
       ...(withoutOperations !== undefined && { withoutOperations }),
     };
@@ -92,9 +189,54 @@ export async function buildRuntime(
   }
 }
 
+/** Loads the library in a process of its own; on a GPU that it has no code for it would end that process. */
+async function tryRuntime(
+  runtime: TensorFlowRuntime,
+  { libraries, check, libraryDir }: Plan,
+  prove: typeof probeRuntime,
+  signal: AbortSignal | undefined,
+): Promise<ProbeResult> {
+  const { kind, libraryDirs = [] } = runtime;
+  const driver = kind === 'gpu' ? await findGpuDriver() : undefined;
+  const gpu = driver && listVisibleGpus(driver)[0];
+  const hideGpu = libraryDir === undefined && gpu !== undefined && lacksCode(gpu);
+  const tried = { ...runtime, libraryDirs: [...libraryDirs, ...(driver?.libraryDirs ?? [])] };
+  const probe = await prove(tried, { hideGpu, libraries, ...(signal && { signal }) });
+  check(probe);
+  return probe;
+}
+
+/** @throws RuntimeError that says what the dynamic loader said */
+export function checkOpened(unopened: readonly string[]): void {
+  if (unopened.length === 0) return;
+  throw new RuntimeError(
+    `Expected CUDA's libraries to open but found: ${unopened.join('; ')}. TensorFlow would use no GPU.`,
+    { fix: 'Run `img2features setup --gpu --force` to install them again.' },
+  );
+}
+
+const OLDEST_OWN = [2, 16] as const;
+
+function checkVersion(version: string, libraryDir: string): void {
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  if (major > OLDEST_OWN[0] || (major === OLDEST_OWN[0] && minor >= OLDEST_OWN[1])) return;
+  throw new RuntimeError(
+    `Expected TensorFlow ${OLDEST_OWN.join('.')} or later in ${libraryDir} but found ${version}.`,
+    { fix: `Name the folder of a newer one in ${OWN_VARIABLE}.` },
+  );
+}
+
+/** Only a library for CUDA asks its driver to start. */
+async function kindOf(libraryDir: string): Promise<TensorFlowRuntime['kind']> {
+  const name = 'libtensorflow_framework.so.2';
+  const library = await readFile(join(libraryDir, name)).catch(() => Buffer.of());
+  return library.includes('cuInit') ? 'gpu' : 'cpu';
+}
+
 /** The runtime with our own operations; where they do not compile, as it is, and the reason. */
 export async function addOperations(
   runtime: TensorFlowRuntime,
+  target: AddonTarget,
   compiler: Compiler,
   { onStep, signal }: BuildOptions,
 ): Promise<Pick<InstalledRuntime, 'runtime' | 'withoutOperations'>> {
@@ -103,7 +245,7 @@ export async function addOperations(
       onStep,
       'compile',
       'operations for the CPU',
-      () => compileOperations(runtime.dir, compiler, signal),
+      () => compileOperations(target, compiler, signal),
       (made) => basename(made),
     );
     return { runtime: { ...runtime, operationsPath: path } };
@@ -158,42 +300,23 @@ async function fetchLibrary(
   return files;
 }
 
-/** The addon's size in bytes; the headers are not needed any more. */
-async function buildAddon(dir: string, compiler: Compiler, signal?: AbortSignal): Promise<number> {
-  await compileAddon(dir, compiler, signal);
+/** The addon's size in bytes; headers that we unpacked are not needed any more. */
+async function buildAddon(
+  target: AddonTarget,
+  compiler: Compiler,
+  signal?: AbortSignal,
+): Promise<number> {
+  const { dir, libraryDir } = target;
+  await compileAddon(target, compiler, signal);
   await syncToDisk(join(dir, ADDON_NAME));
-  await rm(join(dir, 'tensorflow', 'include'), { recursive: true, force: true });
+  if (libraryDir === undefined) {
+    await rm(join(dir, 'tensorflow', 'include'), { recursive: true, force: true });
+  }
   return (await stat(join(dir, ADDON_NAME))).size;
 }
 
-function describeRuntime(recipe: RuntimeRecipe, dir: string): TensorFlowRuntime {
-  const bindingPath = join(dir, ADDON_NAME);
-  return { kind: recipe.kind, dir, bindingPath, tensorflow: TENSORFLOW_VERSION };
-}
-
-async function writeRecord(
-  recipe: RuntimeRecipe,
-  dir: string,
-  compiler: Compiler,
-  files: Record<string, number>,
-): Promise<void> {
-  const record: RuntimeRecord = {
-    format: 1,
-    kind: recipe.kind,
-    platform: recipe.platform,
-    tensorflow: TENSORFLOW_VERSION,
-    tfjsNode: tfjsNodeVersion(),
-    wheels: recipe.wheels.map(({ package: name, version, sha256 }) => ({
-      package: name,
-      version,
-      sha256,
-    })),
-    compiler: compiler.version,
-    files: Object.fromEntries(Object.entries(files).sort(([a], [b]) => (a < b ? -1 : 1))),
-  };
-  await writeFile(join(dir, RECORD_NAME), `${JSON.stringify(record, undefined, 2)}\n`, {
-    flush: true,
-  });
+function describeRuntime(dir: string): Pick<TensorFlowRuntime, 'dir' | 'bindingPath'> {
+  return { dir, bindingPath: join(dir, ADDON_NAME) };
 }
 
 /** A damaged or older install under that name goes first; who runs it keeps its open files. */

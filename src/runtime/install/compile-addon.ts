@@ -36,16 +36,25 @@ export async function findCompiler(env: NodeJS.ProcessEnv = process.env): Promis
   );
 }
 
+/** What is compiled for a library. */
+export interface AddonTarget {
+  /** Folder for the addons. */
+  readonly dir: string;
+  /** Folder of the library, and of its headers in `include`; default: `<dir>/tensorflow`. */
+  readonly libraryDir?: string | undefined;
+}
+
 /**
- * Builds `<dir>/tfjs_binding.node` on `<dir>/tensorflow`. It finds the library relative to itself,
+ * Builds `<dir>/tfjs_binding.node`. It finds a library inside `dir` relative to itself,
  * so the folder may be renamed afterwards. N-API: one binary for every Node release.
  * @throws RuntimeError with the compiler's first error
  */
 export async function compileAddon(
-  dir: string,
+  target: AddonTarget,
   compiler: Compiler,
   signal?: AbortSignal,
 ): Promise<void> {
+  const { dir, libraryDir = join(dir, 'tensorflow') } = target;
   const require = createRequire(import.meta.url);
   const nodeApi = join(dirname(require.resolve('node-api-headers/package.json')), 'include');
   const args = [
@@ -54,11 +63,11 @@ export async function compileAddon(
     '-fPIC',
     '-w',
     '-DNAPI_VERSION=8',
-    `-I${join(dir, 'tensorflow', 'include')}`,
+    `-I${join(libraryDir, 'include')}`,
     `-I${nodeApi}`,
     join(ADDON_SOURCES, 'tfjs_backend.cc'),
     join(ADDON_SOURCES, 'tfjs_binding.cc'),
-    ...linkArguments(dir),
+    ...linkArguments(target),
     '-o',
     join(dir, ADDON_NAME),
   ];
@@ -84,9 +93,9 @@ export async function runCompiler(
   );
 }
 
-/** What a shared object in `dir` needs, to find the library relative to itself. */
-export function linkArguments(dir: string): string[] {
-  const library = join(dir, 'tensorflow');
+/** What a shared object in `dir` needs to find the library. */
+export function linkArguments({ dir, libraryDir }: AddonTarget): string[] {
+  const library = libraryDir ?? join(dir, 'tensorflow');
   if (process.platform === 'darwin') {
     return [
       '-bundle',
@@ -95,7 +104,7 @@ export function linkArguments(dir: string): string[] {
       'dynamic_lookup',
       join(library, 'libtensorflow_cc.2.dylib'),
       join(library, 'libtensorflow_framework.2.dylib'),
-      '-Wl,-rpath,@loader_path/tensorflow',
+      `-Wl,-rpath,${libraryDir ?? '@loader_path/tensorflow'}`,
     ];
   }
   return [
@@ -103,6 +112,6 @@ export function linkArguments(dir: string): string[] {
     `-L${library}`,
     '-l:libtensorflow_cc.so.2',
     '-l:libtensorflow_framework.so.2',
-    '-Wl,-rpath,$ORIGIN/tensorflow',
+    `-Wl,-rpath,${libraryDir ?? '$ORIGIN/tensorflow'}`,
   ];
 }

@@ -1,6 +1,6 @@
 /** Our own TensorFlow operations (native/), compiled into a runtime that is installed or being made. */
 import { operationSources, operationsPath } from '../operations.ts';
-import { type Compiler, linkArguments } from './compile-addon.ts';
+import { type AddonTarget, type Compiler, linkArguments } from './compile-addon.ts';
 import { compileNative } from './compile-native.ts';
 
 /**
@@ -9,13 +9,13 @@ import { compileNative } from './compile-native.ts';
  * @throws RuntimeError with the compiler's first error
  */
 export async function compileOperations(
-  dir: string,
+  target: AddonTarget,
   compiler: Compiler,
   signal?: AbortSignal,
 ): Promise<string> {
-  const path = operationsPath(dir);
-  const args = ['-pthread', ...linkArguments(dir)];
-  const target = { sources: operationSources(), path, what: 'the operations', args };
-  await compileNative(target, compiler, signal);
+  const path = operationsPath(target.dir);
+  const args = ['-pthread', ...linkArguments(target)];
+  const native = { sources: operationSources(), path, what: 'the operations', args };
+  await compileNative(native, compiler, signal);
   return path;
 }

@@ -7,20 +7,26 @@ import { readdir, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { errnoOf, RuntimeError } from '../../errors.ts';
 import { runtimesDir } from '../cache-dir.ts';
+import { GPU_LIBRARIES } from '../gpu-libraries.ts';
 import { hasOperations } from '../operations.ts';
-import { runtimePlatform } from '../runtime-platform.ts';
+import { ownLibraryDir, ownRuntimeDir } from '../own-runtime.ts';
+import { probeRuntime } from '../probe-runtime.ts';
+import { type PlatformKey, runtimePlatform } from '../runtime-platform.ts';
 import { readRuntime, runtimeDir } from '../runtime-record.ts';
 import type { TensorFlowRuntime } from '../tensorflow-runtime.ts';
 import {
   addOperations,
   type BuildOptions,
+  buildOwnRuntime,
   buildRuntime,
+  checkOpened,
   type InstalledRuntime,
   type Tools,
 } from './build-runtime.ts';
-import { findCompiler } from './compile-addon.ts';
+import { type AddonTarget, type Compiler, findCompiler } from './compile-addon.ts';
 import { downloadsDir } from './downloads.ts';
-import { findPip } from './find-pip.ts';
+import { findPip, type Pip } from './find-pip.ts';
+import { linkLibraries } from './link-libraries.ts';
 import { diskFullError } from './pip-error.ts';
 import { acquireSetupLock, type LockOwner, type SetupLock } from './setup-lock.ts';
 import { type OnStep, reportStep } from './setup-step.ts';
@@ -36,12 +42,22 @@ export interface InstallOptions {
 }
 
 /**
- * Makes sure the runtime is in the cache folder.
+ * Makes sure the runtime is in the cache folder; for a TensorFlow that the user brings, our addons for it.
  * @throws RuntimeError with one line and a fix: no Python, pip or compiler, offline, refused,
  *   wrong digest, disk full, no library for this platform, a library that does not run here.
  */
 export async function installRuntime(options: InstallOptions): Promise<InstalledRuntime> {
-  return installRecipe(recipeForThisMachine(options.gpu), options);
+  const libraryDir = ownLibraryDir();
+  if (libraryDir === undefined) {
+    return installRecipe(recipeForThisMachine(options.gpu), options);
+  }
+  const platform = platformKey();
+  const dir = ownRuntimeDir(libraryDir);
+  const build = async () => {
+    const { compiler } = await findTools(options, async () => ({ compiler: await findCompiler() }));
+    return () => buildOwnRuntime(libraryDir, dir, platform, compiler, options);
+  };
+  return install({ dir, libraryDir, platform, build }, options);
 }
 
 /** @internal `installRuntime` for a given recipe: tests have a tiny one. */
@@ -49,49 +65,70 @@ export async function installRecipe(
   recipe: RuntimeRecipe,
   options: BuildOptions & { force?: boolean },
 ): Promise<InstalledRuntime> {
-  const { force = false, signal } = options;
-  const dir = runtimeDir(recipe.kind, recipe.platform);
-  const existing = force ? undefined : await readRuntime(dir);
+  const { kind, platform } = recipe;
+  const dir = runtimeDir(kind, platform);
+  const build = async () => {
+    const tools = await findTools(
+      options,
+      async (): Promise<Tools> => ({ pip: await findPip(), compiler: await findCompiler() }),
+    );
+    return () => buildRuntime(recipe, dir, tools, options);
+  };
+  return install({ dir, platform, build }, options);
+}
+
+interface Plan extends AddonTarget {
+  readonly platform: PlatformKey;
+  /** Looks for the tools. @returns what builds with them, once the lock is held */
+  readonly build: () => Promise<() => Promise<InstalledRuntime>>;
+}
+
+async function install(
+  plan: Plan,
+  options: BuildOptions & { force?: boolean },
+): Promise<InstalledRuntime> {
+  const { dir } = plan;
+  const existing = options.force ? undefined : await readRuntime(dir);
   try {
-    if (existing) return { ...(await bringUpToDate(existing, recipe, options)), probe: undefined };
-    return await installLocked(recipe, dir, { ...options, force });
+    if (existing) return { ...(await bringUpToDate(existing, plan, options)), probe: undefined };
+    const build = await plan.build();
+    const lock = await waitForLock(options);
+    try {
+      // Whoever held the lock may just have finished it.
+      const meanwhile = options.force ? undefined : await readRuntime(dir);
+      if (meanwhile) return { runtime: meanwhile, probe: undefined };
+      await removeLeftovers();
+      return await build();
+    } finally {
+      await lock.release();
+    }
   } catch (error) {
-    signal?.throwIfAborted();
+    options.signal?.throwIfAborted();
     throw asRuntimeError(error, dirname(dir));
   }
 }
 
-async function installLocked(
-  recipe: RuntimeRecipe,
-  dir: string,
-  options: BuildOptions & { force?: boolean },
-): Promise<InstalledRuntime> {
-  const { onStep } = options;
-  const tools = await reportStep(
-    onStep,
-    'tools',
-    'looking for pip and a C++ compiler',
-    async (): Promise<Tools> => ({ pip: await findPip(), compiler: await findCompiler() }),
-    ({ pip, compiler }) => `${pip.version}, ${compiler.version}`,
+function findTools<T extends { compiler: Compiler; pip?: Pip }>(
+  { onStep }: BuildOptions,
+  find: () => Promise<T>,
+): Promise<T> {
+  return reportStep(onStep, 'tools', 'looking for pip and a C++ compiler', find, (tools) =>
+    [tools.pip?.version, tools.compiler.version].filter(Boolean).join(', '),
   );
-  const lock = await waitForLock(options);
-  try {
-    // Whoever held the lock may just have finished it.
-    const meanwhile = options.force ? undefined : await readRuntime(dir);
-    if (meanwhile) return { runtime: meanwhile, probe: undefined };
-    await removeLeftovers();
-    return await buildRuntime(recipe, dir, tools, options);
-  } finally {
-    await lock.release();
-  }
 }
 
-/** An install of an earlier version lacks this one's operations: one compiler call. */
+/** An install of an earlier version lacks a link, or this one's operations: one compiler call. */
 async function bringUpToDate(
   runtime: TensorFlowRuntime,
-  { platform }: RuntimeRecipe,
+  { dir, libraryDir, platform }: Plan,
   options: BuildOptions,
 ): Promise<Pick<InstalledRuntime, 'runtime' | 'withoutOperations'>> {
+  const isOurs = libraryDir === undefined;
+  if (isOurs && runtime.kind === 'gpu' && (await linkLibraries(dir))) {
+    const { prove = probeRuntime, signal } = options;
+    const asked = { hideGpu: true, libraries: GPU_LIBRARIES, ...(signal && { signal }) };
+    checkOpened((await prove(runtime, asked)).unopened);
+  }
   if (!hasOperations(platform) || runtime.operationsPath !== undefined) return { runtime };
   const compiler = await findCompiler().catch((error: unknown) => {
     if (error instanceof RuntimeError) return error;
@@ -100,7 +137,7 @@ async function bringUpToDate(
   if (compiler instanceof RuntimeError) return { runtime, withoutOperations: compiler.message };
   const lock = await waitForLock(options);
   try {
-    return await addOperations(runtime, compiler, options);
+    return await addOperations(runtime, { dir, libraryDir }, compiler, options);
   } finally {
     await lock.release();
   }
@@ -137,24 +174,22 @@ function asRuntimeError(error: unknown, folder: string): unknown {
   });
 }
 
+function platformKey(): PlatformKey {
+  const { key, name, reason } = runtimePlatform();
+  if (key !== undefined) return key;
+  throw new RuntimeError(
+    `Expected a machine TensorFlow has a library for but found ${name}: ${reason}.`,
+    { fix: 'Use --device wasm, which runs anywhere.' },
+  );
+}
+
 function recipeForThisMachine(gpu: boolean): RuntimeRecipe {
-  const platform = runtimePlatform();
-  if (!platform.key) {
-    throw new RuntimeError(
-      `Expected a machine TensorFlow has a library for but found ${platform.name}: ${platform.reason}.`,
-      {
-        fix: 'Use --device wasm, which runs anywhere.',
-      },
-    );
-  }
-  const recipe = runtimeRecipe(gpu ? 'gpu' : 'cpu', platform.key);
+  const platform = platformKey();
+  const recipe = runtimeRecipe(gpu ? 'gpu' : 'cpu', platform);
   if (!recipe) {
-    throw new RuntimeError(
-      `Expected Linux x86-64 for the CUDA library but found ${platform.name}.`,
-      {
-        fix: 'Run `img2features setup` without --gpu.',
-      },
-    );
+    throw new RuntimeError(`Expected Linux x86-64 for the CUDA library but found ${platform}.`, {
+      fix: 'Run `img2features setup` without --gpu.',
+    });
   }
   return recipe;
 }

@@ -1,7 +1,7 @@
 /**
  * The wheels a runtime is made of, pinned to the byte. TensorFlow's come in the build for
  * Python 3.12 (the library inside does not use Python); NVIDIA's are what TensorFlow 2.21's
- * `and-cuda` extra lists, from CUDA 12.9.1, with the last cuDNN that still runs on Pascal and
+ * `and-cuda` extra lists, less what one process with one GPU never opens (cuRAND, NCCL, NVSHMEM, CUPTI), from CUDA 12.9.1, with the last cuDNN that still runs on Pascal and
  * Volta, the oldest cards that TensorFlow has kernels for.
  */
 import type { PlatformKey } from '../runtime-platform.ts';
@@ -53,7 +53,6 @@ function nvidia(
 
 const MANYLINUX_2_12 = 'manylinux2010_x86_64.manylinux_2_12_x86_64';
 const MANYLINUX_2_17 = 'manylinux2014_x86_64.manylinux_2_17_x86_64';
-const MANYLINUX_2_25 = 'manylinux_2_25_x86_64';
 const MANYLINUX_2_27 = 'manylinux_2_27_x86_64';
 
 const NVIDIA_WHEELS: readonly PinnedWheel[] = [
@@ -63,13 +62,6 @@ const NVIDIA_WHEELS: readonly PinnedWheel[] = [
     MANYLINUX_2_27,
     581_242_350,
     '453611eb21a7c1f2c2156ed9f3a45b691deda0440ec550860290dc901af5b4c2',
-  ),
-  nvidia(
-    'cuda-cupti',
-    '12.9.79',
-    MANYLINUX_2_25,
-    10_814_997,
-    '096bcf334f13e1984ba36685ad4c1d6347db214de03dbb6eebb237b41d9d934f',
   ),
   nvidia(
     'cuda-nvcc',
@@ -107,13 +99,6 @@ const NVIDIA_WHEELS: readonly PinnedWheel[] = [
     'c67884f2a7d276b4b80eb56a79322a95df592ae5e765cf1243693365ccab4e28',
   ),
   nvidia(
-    'curand',
-    '10.3.10.19',
-    MANYLINUX_2_27,
-    68_295_626,
-    '49b274db4780d421bd2ccd362e1415c13887c53c214f0d4b761752b8f9f6aa1e',
-  ),
-  nvidia(
     'cusolver',
     '11.7.5.82',
     MANYLINUX_2_27,
@@ -126,13 +111,6 @@ const NVIDIA_WHEELS: readonly PinnedWheel[] = [
     MANYLINUX_2_17,
     366_465_088,
     '73060ce019ac064a057267c585bf1fd5a353734151f87472ff02b2c5c9984e78',
-  ),
-  nvidia(
-    'nccl',
-    '2.27.7',
-    MANYLINUX_2_17,
-    322_546_339,
-    'de5ba5562f08029a19cb1cd659404b18411ed0d6c90ac5f52f30bf99ad5809aa',
   ),
   nvidia(
     'nvjitlink',
@@ -186,7 +164,7 @@ const RECIPES: readonly RuntimeRecipe[] = [
   {
     kind: 'gpu',
     platform: 'linux-x64',
-    unpackedBytes: 5.4e9,
+    unpackedBytes: 4.8e9,
     wheels: [
       tensorflow(
         'tensorflow',
