@@ -15,10 +15,10 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     // A second one means: now. Nothing committed can be torn by that.
     if (interruption.signal.aborted) process.exit(128 + constants.signals[signal]);
     interruption.abort(
-      new Interrupted(`Stopped by ${signal}; what is finished is kept.`, {
+      new Interrupted(`Stopped by ${signal}.`, {
         fix: process.argv.includes('--overwrite')
-          ? 'The same command without --overwrite goes on where it stopped.'
-          : 'The same command goes on where it stopped.',
+          ? 'Give the same command without --overwrite: what is stored is not computed again.'
+          : 'Give the same command again: what is stored is not computed again.',
       }),
     );
     process.exitCode = INTERRUPTED_STATUS[signal];

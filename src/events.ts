@@ -30,7 +30,13 @@ export type RunEvent =
       readonly message: string;
     }
   | ProgressEvent
-  | { readonly event: 'stage'; readonly stage: 'list' | 'extract' | 'reduce' | 'export' }
+  /** What the run does, or waits for, from here on. */
+  | {
+      readonly event: 'stage';
+      readonly stage: 'list' | 'engine' | 'warm-up' | 'extract' | 'reduce' | 'export' | 'report';
+      /** What is listed or started. */
+      readonly detail?: string;
+    }
   | { readonly event: 'finished'; readonly summary: RunSummary };
 
 /**
@@ -63,10 +69,13 @@ export interface ProgressEvent {
   /** Images finished, with or without a row, those of earlier attempts included. */
   readonly done: number;
   readonly total: number;
+  /** Images decoded, those that are done included: what lies between waits for the network or for its shard. */
+  readonly decoded: number;
   readonly rejected: number;
-  /** Of late: the last half minute, or half of this attempt where that is more. */
+  /** Recent, and of this process alone: the last half minute, or half of its time where that is more. 0 before the first batch. */
   readonly imagesPerSecond: number;
-  readonly secondsLeft: number;
+  /** null before the first batch. */
+  readonly secondsLeft: number | null;
 }
 
 /** What a finished run says of itself; also the core of run.json. */
@@ -83,6 +92,8 @@ export interface RunSummary {
   /** Findings of each kind, as in run.json; absent without a report. */
   readonly findings?: Readonly<Record<FindingKind, KindCount>>;
   readonly timing: RunTiming;
+  /** Rows that this process computed; the others were computed before. */
+  readonly computed: number;
   /** True when the run had finished before and nothing was left to do. */
   readonly wasComplete: boolean;
   /** Only with --update on a finished run; with `wasComplete` nothing had changed. */
@@ -133,6 +144,9 @@ export interface RunTiming {
   readonly engineBusyMs: number;
   /** Images per second of the network alone, the engines' rates added up; 0 for pixels. */
   readonly engineImagesPerSecond: number;
-  /** Images per second from the first file read to the last file written, engine start left out. */
+  /**
+   * Images per second from the first file read to the last file written, engine start left out. Where other rows were
+   * computed before: up to the last of these computed, as fitting and writing are for all rows.
+   */
   readonly pipelineImagesPerSecond: number;
 }

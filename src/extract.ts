@@ -1,4 +1,5 @@
 /** THE LOOP: source -> manifest -> decode -> engine -> shards -> reducers -> table. */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { RunEvent, RunSummary } from './events.ts';
 import { featureColumns, selectColumns } from './export/column-names.ts';
 import { DecodePool } from './image/pool/decode-pool.ts';
@@ -15,7 +16,7 @@ import {
   runIdentity,
 } from './pipeline/describe-run.ts';
 import { extractShards } from './pipeline/extract-shards.ts';
-import type { Extractor } from './pipeline/extractor.ts';
+import type { Extractor, ExtractorPlan } from './pipeline/extractor.ts';
 import { findCrashers } from './pipeline/find-crashers.ts';
 import { freezeListing } from './pipeline/freeze-listing.ts';
 import { loadExport } from './pipeline/load-export.ts';
@@ -62,6 +63,7 @@ export async function extract(
   const clock: RunClock = new StageClock();
   const closing: (() => Promise<void>)[] = [];
   const imageTimeoutMs = options.imageTimeout * 1000;
+  let begunStore: RunStore | undefined;
   try {
     // What can be told at once: the input, the model, its layers and device, the columns, the output.
     const ready = new ReadyThreads(options.workers, imageTimeoutMs);
@@ -98,11 +100,12 @@ export async function extract(
     };
     const opening = mayBeDone ? undefined : start();
     const listing = AbortSignal.any([signal, failed.signal]);
+    onEvent({ event: 'stage', stage: 'list', detail: source.input });
     const listed = await clock.time('list', () => freezeListing(source, options.limit, listing));
     announce(listed, onEvent);
 
     // Where the run stands: fresh, to be resumed, finished before, or to be brought up to date.
-    const started = await opening;
+    const started = opening && (await tellWait(opening, plan, onEvent));
     const identity = {
       ...(started === undefined ? foreseen : runIdentity(options, started)),
       reducer: saved?.sha256,
@@ -114,9 +117,10 @@ export async function extract(
       onEvent({ event: 'finished', summary: run.summary });
       return run.summary;
     }
-    const extractor = started ?? (await start());
+    const extractor = started ?? (await tellWait(start(), plan, onEvent));
     expectForeseen(identity, { ...runIdentity(options, extractor), reducer: saved?.sha256 });
     const { store, manifest, update } = run;
+    begunStore = store;
 
     // Features, shard by shard, and the sums that the reducers need.
     const done = countDone(run, onEvent);
@@ -183,6 +187,7 @@ export async function extract(
     const facts = { options, extractor, identity, reducers, clock, startedAt };
     const rows = { manifest, store, rejections, files, newRows: progress.newRows };
     const end = { ...facts, ...rows, update: update?.report };
+    if (options.report) onEvent({ event: 'stage', stage: 'report' });
     const report = await clock.time('report', async () =>
       (await loadReport(options))({ ...end, source, output, signal, onEvent }),
     );
@@ -190,12 +195,24 @@ export async function extract(
     await update?.makeWay(output, json.files);
     await publishRun(output, json);
     await (update ?? store).finish();
-    const summary = summarize(json, output.target, false, update?.report);
+    const summary = summarize(json, output.target, false, progress.newRows, update?.report);
     onEvent({ event: 'finished', summary });
     return summary;
+  } catch (error) {
+    if (signal.aborted && begunStore !== undefined) tellStored(begunStore, onEvent);
+    throw error;
   } finally {
     for (const close of closing.reverse()) await close();
   }
+}
+
+/** What an interrupted run has, as only whole shards are kept. */
+function tellStored(store: RunStore, onEvent: ExtractHooks['onEvent']): void {
+  const { count, shards } = store.plan;
+  const stored = shards.filter(({ id }) => store.isCommitted(id));
+  const images = stored.reduce((sum, { start, end }) => sum + end - start, 0);
+  const message = `Stored: ${images} of ${count} images, in blocks of up to ${shards[0]?.end ?? 0}; the others are left to compute.`;
+  onEvent({ event: 'note', message });
 }
 
 /** The reducers of the run that `--with` names, or undefined where they are to be fitted. */
@@ -206,6 +223,18 @@ async function openSaved(
 ) {
   if (options.with === undefined) return undefined;
   return openSavedReducers(await openOutputForReading(options.with, store), options, features);
+}
+
+/** The extractor, and what is waited for where it is not there at once. */
+async function tellWait(
+  opening: Promise<Extractor>,
+  { choice, model }: ExtractorPlan,
+  onEvent: ExtractHooks['onEvent'],
+): Promise<Extractor> {
+  const opened = await Promise.race([opening, nextTurn(undefined)]);
+  if (opened !== undefined) return opened;
+  onEvent({ event: 'stage', stage: 'engine', detail: `${choice?.device} (${model?.dir})` });
+  return opening;
 }
 
 /** Images with a row or a rejection before the first is computed: by earlier attempts, or taken over by an update. */

@@ -87,6 +87,52 @@ test.each([
   expect(names).not.toContain('listed');
 });
 
+test('while the network starts, and between batches, it is told what goes on', async () => {
+  const { options } = await inputs(40);
+  const { events, names } = await run({ ...options, batch: 40, report: true });
+  expect(events[names.indexOf('stage')]).toMatchObject({ stage: 'list', detail: options.input });
+  const waiting = { event: 'stage', stage: 'engine', detail: `wasm (${options.model})` };
+  expect(events.findIndex((event) => event.event === 'engine')).toBeGreaterThan(
+    events.findIndex((event) => 'stage' in event && event.stage === waiting.stage),
+  );
+  expect(events).toContainEqual(waiting);
+  expect(events).toContainEqual({ event: 'stage', stage: 'report' });
+  const progress = events.filter((event) => event.event === 'progress');
+  expect(progress.length).toBeGreaterThan(1); // one batch
+  expect(progress[0]).toMatchObject({ done: 0, decoded: expect.any(Number), secondsLeft: null });
+  expect(progress.at(-1)).toMatchObject({ done: 40, decoded: 40, total: 40 });
+});
+
+test('an update tells the rate of what it computed, not of what it kept', async () => {
+  const { dir, options } = await inputs(3);
+  const first = await run(options);
+  expect(first.summary).toMatchObject({ extracted: 3, computed: 3 });
+  writeFileSync(join(dir, 'images', 'new.png'), solidPng(4, 4, [1, 2, 3]));
+  const updated = await run({ ...options, update: true });
+  expect(updated.summary).toMatchObject({ extracted: 4, computed: 1 });
+  const { pipelineImagesPerSecond, extractMs } = (updated.summary as api.RunSummary).timing;
+  expect(pipelineImagesPerSecond).toBeCloseTo(1000 / extractMs, 1);
+  expect((await run(options)).summary).toMatchObject({ extracted: 4, computed: 0 });
+});
+
+test('an interrupted run tells how many images are stored', async () => {
+  const { options } = await inputs(20);
+  const stop = new AbortController();
+  const events: RunEvent[] = [];
+  const stopped = extract(resolveOptions({ ...options, batch: 4 }), {
+    signal: stop.signal,
+    onEvent: (event) => {
+      events.push(event);
+      if (event.event === 'progress' && event.done > 0) stop.abort(new Error('enough'));
+    },
+  });
+  await expect(stopped).rejects.toThrow();
+  expect(events.at(-1)).toEqual({
+    event: 'note',
+    message: 'Stored: 0 of 20 images, in blocks of up to 20; the others are left to compute.',
+  });
+});
+
 test('a stream of batches tells a wrong layer before the images are listed, too', async () => {
   const { options } = await inputs(2);
   const { report: _, k: _k, out: _out, ...features } = options;

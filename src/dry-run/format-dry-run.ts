@@ -1,3 +1,4 @@
+import { wantedImages } from '../pipeline/update/preview-update.ts';
 import { printable } from '../terminal/escape.ts';
 import { formatBytes, formatCount, formatDuration, formatRate } from '../terminal/units.ts';
 import type { DryRun } from './run-dry-run.ts';
@@ -102,8 +103,9 @@ const SOURCES = {
   'dry-run': 'measured just now on a batch or two',
 } as const;
 
-function timeLines({ time, sample, network, notes, images }: DryRun): string[] {
-  if (images === 0) return notes.map((note) => note);
+function timeLines({ time, sample, network, notes, images, update }: DryRun): string[] {
+  if (images === 0) return [...notes];
+  if (update && wantedImages(update) === 0) return ['Time: there is nothing to compute.', ...notes];
   const decode =
     sample.imagesPerSecond === null
       ? []

@@ -33,7 +33,7 @@ export interface DryRun extends InputCounts {
   readonly freeBytes: number | null;
   /** null for pixels, and where the rate is not known. */
   readonly network: NetworkRate | null;
-  /** null where the network's rate is not known. */
+  /** null where the network's rate is not known, and where there is nothing to compute. */
   readonly time: ExpectedTime | null;
   /** With --update: how the input differs from the finished run's; null without, and where none has finished. */
   readonly update: UpdateCounts | null;
@@ -85,7 +85,8 @@ export async function runDryRun(options: ExtractOptions, signal: AbortSignal): P
       stateBytes: expectedStateBytes(shape),
       freeBytes: isS3Url(options.out) ? null : ((await freeSpace(options.out)).bytes ?? null),
       network: network?.rate ?? null,
-      time: expectedTime(computed, sample.imagesPerSecond, rate) ?? null,
+      // Nothing takes no time: a finished run is found complete, an empty input refused.
+      time: computed === 0 ? null : (expectedTime(computed, sample.imagesPerSecond, rate) ?? null),
       update: update ?? null,
       notes: [
         ...(options.update ? [updateNote(update)] : []),

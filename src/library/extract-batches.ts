@@ -14,7 +14,7 @@ import { planExtractor } from '../pipeline/open-extractor.ts';
 import { Progress } from '../pipeline/progress.ts';
 import { runBatches } from '../pipeline/run-batches.ts';
 import { openSavedReducers } from '../pipeline/saved-reducers.ts';
-import { StageClock } from '../pipeline/stage-clock.ts';
+import { type RunClock, StageClock } from '../pipeline/stage-clock.ts';
 import { watchChunks } from '../pipeline/watch-chunks.ts';
 import type { Reducer } from '../reduce/reducer.ts';
 import { planRun } from '../run/plan-shards.ts';
@@ -91,15 +91,16 @@ export async function* extractBatches(
     const { maxPixels } = pixels;
     const decoding = { source, entries: manifest, shards, pool, maxPixels, signal };
     const { ranges, chunks } = decodeEntries(decoding);
-    const watched = watchChunks(chunks, { source, manifest, clock: new StageClock(), onEvent });
-    const originOf = (index: number) => manifest.entry(index).origin;
-    const results = runBatches(watched, ranges, extractor, originOf);
-    closing.push(() => results.return(undefined));
-
     const { count, rejections, ignored } = manifest;
     const { maxBad } = resolved;
     const listed = { total: count, done: 0, rejected: rejections.length };
     const progress = new Progress({ ...listed, maxBad, onEvent });
+    const clock: RunClock = new StageClock();
+    const watched = watchChunks(chunks, { source, manifest, clock, progress, onEvent });
+    const originOf = (index: number) => manifest.entry(index).origin;
+    const results = runBatches(watched, ranges, extractor, originOf);
+    closing.push(() => results.return(undefined));
+
     let rejected = rejections.length;
     // Not for-await: it would wait for the network's answers when the consumer leaves.
     for (let next = await results.next(); !next.done; next = await results.next()) {

@@ -153,7 +153,7 @@ export async function runFacts(end: RunEnd): Promise<RunFacts> {
     fingerprint: fingerprint(end.identity),
     counts: {
       discovered: manifest.count + manifest.rejections.length,
-      extracted: store.plan.shards.reduce((sum, { id }) => sum + store.shardRecord(id).rows, 0),
+      extracted: rowsOf(store),
       ignored: manifest.ignored,
     },
     rejections: end.rejections,
@@ -232,9 +232,15 @@ function describeReducers({ options, extractor, reducers, files }: RunEnd): Json
   };
 }
 
-function stageTimes({ clock, extractor, newRows }: RunEnd): Record<string, number> {
+function rowsOf(store: RunStore): number {
+  return store.plan.shards.reduce((sum, { id }) => sum + store.shardRecord(id).rows, 0);
+}
+
+function stageTimes({ clock, extractor, newRows, store }: RunEnd): Record<string, number> {
   const engines = extractor.engineReport?.();
-  const working = clock.ms('extract') + clock.ms('reduce') + clock.ms('export');
+  // Where rows were there before, the time to fit and to write is not that of the new ones.
+  const ofAll = newRows === rowsOf(store) ? clock.ms('reduce') + clock.ms('export') : 0;
+  const working = clock.ms('extract') + ofAll;
   const times = {
     list: clock.ms('list'),
     extract: clock.ms('extract'),

@@ -27,6 +27,7 @@ export async function prepareBatch(
   const lengths = outputs.map(({ length }) => length);
   const { end: shardRows } = planRun(SHARD_ROWS.network, { isPixels: false, lengths }).shards[0]!;
   const started = performance.now();
+  if (device === 'cuda') onEvent({ event: 'stage', stage: 'warm-up' });
   const recorded = asked === 'auto' ? recordedBatch?.() : undefined;
   let trial: ChosenBatch | undefined;
   if (asked === 'auto' && recorded === undefined && recordedBatch && device === 'cuda') {

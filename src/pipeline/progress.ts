@@ -1,17 +1,23 @@
 import { RunError } from '../errors.ts';
 import type { RunEvent } from '../events.ts';
 import type { BadLimit } from '../options/option-values.ts';
-import { RateEstimate } from './rate-estimate.ts';
+import { type Estimate, RateEstimate } from './rate-estimate.ts';
+
+/** Between two events that tell only what was decoded. */
+const DECODED_EVERY_MS = 250;
 
 /** Counts images of a run, tells how far it is, and stops it when too many are bad. */
 export class Progress {
   readonly #total: number;
   readonly #maxBad: number;
   readonly #onEvent: (event: RunEvent) => void;
-  readonly #estimate: RateEstimate;
+  readonly #rate: RateEstimate;
   readonly #now: () => number;
   #done: number;
+  #decoded: number;
   #rejected: number;
+  #estimate: (Estimate & { readonly ms: number }) | undefined;
+  #toldAt = Number.NEGATIVE_INFINITY;
   /** Rows made by this attempt. */
   newRows = 0;
 
@@ -29,8 +35,9 @@ export class Progress {
   }) {
     this.#total = options.total;
     this.#now = options.now ?? (() => performance.now());
-    this.#estimate = new RateEstimate(options.total, options.done, this.#now());
+    this.#rate = new RateEstimate(options.total, options.done, this.#now());
     this.#done = options.done;
+    this.#decoded = options.done;
     this.#rejected = options.rejected;
     this.#onEvent = options.onEvent;
     const { maxBad } = options;
@@ -44,14 +51,29 @@ export class Progress {
     this.#done += rows + rejections;
     this.#rejected += rejections;
     this.#checkLimit();
-    const { perSecond, secondsLeft } = this.#estimate.update(this.#done, this.#now());
+    const ms = this.#now();
+    this.#estimate = { ...this.#rate.update(this.#done, ms), ms };
+    this.#tell(ms);
+  }
+
+  /** So many images more are ready for the network. */
+  addDecoded(images: number): void {
+    this.#decoded += images;
+    const ms = this.#now();
+    if (ms - this.#toldAt >= DECODED_EVERY_MS) this.#tell(ms);
+  }
+
+  #tell(ms: number): void {
+    this.#toldAt = ms;
+    const estimate = this.#estimate;
     this.#onEvent({
       event: 'progress',
       done: this.#done,
       total: this.#total,
+      decoded: this.#decoded,
       rejected: this.#rejected,
-      imagesPerSecond: perSecond,
-      secondsLeft,
+      imagesPerSecond: estimate?.perSecond ?? 0,
+      secondsLeft: estimate ? Math.max(0, estimate.secondsLeft - (ms - estimate.ms) / 1000) : null,
     });
   }
 

@@ -17,6 +17,8 @@ interface Sample {
 const WINDOW_MS = 30_000;
 const WINDOW_SHARE = 0.5;
 const LEAST_STEPS = 8;
+/** Steps closer together than this came in one burst, which says nothing of what follows. */
+const LEAST_MS = 200;
 /** Time in which a new rate takes over two thirds of the estimate. */
 const SETTLE_MS = 8000;
 
@@ -59,8 +61,8 @@ export class RateEstimate {
 
   #rate(last: Sample): number {
     const [first] = this.#samples;
-    // One step alone: the start is all there is to measure from, warm-up included.
-    const from = first === undefined || first.ms >= last.ms ? this.#started : first;
+    // One step or burst alone: the start is all there is to measure from, warm-up included.
+    const from = first === undefined || last.ms - first.ms < LEAST_MS ? this.#started : first;
     return (1000 * (last.done - from.done)) / Math.max(last.ms - from.ms, 1);
   }
 

@@ -11,13 +11,13 @@ const LEAST_IMAGES = 48;
 /** Keeps what the network made in a run, for the next `--dry-run`. */
 export async function rememberRate(
   options: ExtractOptions,
-  { timing, extracted, wasComplete }: RunSummary,
+  { timing, computed }: RunSummary,
   device: Device,
 ): Promise<void> {
   const { gpus, engine, conv } = options;
   // Rates are kept of what a run takes by itself; what several GPUs make together is none of one.
   if (gpus !== undefined || engine !== 'auto' || conv !== 'auto') return;
-  if (wasComplete || extracted < LEAST_IMAGES) return;
+  if (computed < LEAST_IMAGES) return;
   const { metadata } = await readModelJson(findModelFolder(options.mode, options.model));
   if (metadata === undefined) return;
   const { weightsSha256 } = metadata;

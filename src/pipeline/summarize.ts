@@ -15,6 +15,7 @@ export function summarize(
   run: RunJson,
   out: string,
   wasComplete: boolean,
+  computed: number,
   update?: UpdateReport,
 ): RunSummary {
   const stages = run.stagesMs as Record<string, number>;
@@ -47,6 +48,7 @@ export function summarize(
       engineImagesPerSecond: stages.engineImagesPerSecond!,
       pipelineImagesPerSecond: stages.pipelineImagesPerSecond!,
     },
+    computed,
     wasComplete,
     ...(update !== undefined && { update }),
   };
@@ -59,5 +61,5 @@ export function summarize(
  */
 export async function readSummary(output: OutputStore, update?: UpdateReport): Promise<RunSummary> {
   const run = await readOwnRun(output);
-  return summarize(run, output.target, true, update);
+  return summarize(run, output.target, true, 0, update);
 }

@@ -2,6 +2,7 @@ import type { RunEvent } from '../events.ts';
 import type { DecodedChunk } from '../image/decoded-chunk.ts';
 import type { Manifest } from '../run/manifest.ts';
 import type { Source } from '../source/source.ts';
+import type { Progress } from './progress.ts';
 import type { RunClock } from './stage-clock.ts';
 
 /** What becomes of each image when the whole input is gone. */
@@ -11,13 +12,14 @@ export interface WatchContext {
   readonly source: Source;
   readonly manifest: Manifest;
   readonly clock: RunClock;
+  readonly progress: Progress;
   readonly onEvent: (event: RunEvent) => void;
 }
 
 /** Passes chunks on, telling of bad images and adding up the workers' time. @throws SourceError when the input is gone */
 export async function* watchChunks(
   chunks: AsyncIterable<DecodedChunk>,
-  { source, manifest, clock, onEvent }: WatchContext,
+  { source, manifest, clock, progress, onEvent }: WatchContext,
 ): AsyncGenerator<DecodedChunk> {
   for await (const chunk of chunks) {
     clock.add('read', chunk.timing.readMs);
@@ -28,6 +30,7 @@ export async function* watchChunks(
     for (const { index, reason, message } of chunk.rejections) {
       onEvent({ event: 'rejected', origin: manifest.entry(index).origin, reason, message });
     }
+    progress.addDecoded(chunk.indices.length + chunk.rejections.length);
     yield chunk;
   }
 }

@@ -55,8 +55,8 @@ function textReporter(options: ReporterOptions): Reporter {
   const paint = createPaint(options.colors?.stderr === true);
 
   /** @param head stands before the text, in colour */
-  function line(text: string, head = ''): void {
-    if (quiet) return;
+  function line(text: string | undefined, head = ''): void {
+    if (quiet || text === undefined) return;
     clearLine();
     stderr(`${head}${printable(text)}\n`);
   }
@@ -97,7 +97,7 @@ function textReporter(options: ReporterOptions): Reporter {
           );
         case 'resumed':
           return line(
-            `Going on where it stopped: ${formatCount(event.images)} of ${formatCount(event.total)} images are done.`,
+            `Resuming: ${formatCount(event.images)} of ${formatCount(event.total)} images are done.`,
           );
         case 'update':
           return line(`Since the finished run: ${formatUpdate(event)}.`);
@@ -112,9 +112,7 @@ function textReporter(options: ReporterOptions): Reporter {
         case 'progress':
           return progress(event);
         case 'stage':
-          if (event.stage === 'reduce') line('Fitting the reducer …');
-          if (event.stage === 'export') line('Writing the table …');
-          return;
+          return line(STAGES[event.stage](event.detail ?? ''));
         case 'finished':
           clearLine();
           return stdout(formatSummary(event.summary));
@@ -124,13 +122,30 @@ function textReporter(options: ReporterOptions): Reporter {
   };
 }
 
+type Stage = Extract<RunEvent, { readonly event: 'stage' }>['stage'];
+
+/** What the run does, or waits for, as one line; extraction has its bar. */
+const STAGES: Readonly<Record<Stage, (detail: string) => string | undefined>> = {
+  list: (detail) => `Listing the images of ${detail} …`,
+  engine: (detail) => `Waiting for the network to start on ${detail} …`,
+  'warm-up': () => 'Choosing the batch and warming up …',
+  extract: () => undefined,
+  reduce: () => 'Fitting the reducer …',
+  export: () => 'Writing the table …',
+  report: () => 'Writing the report …',
+};
+
 function formatProgress(event: ProgressEvent): string {
-  const percent = event.total === 0 ? 100 : Math.floor((100 * event.done) / event.total);
-  const left =
-    event.done === event.total ? '' : `, ${formatDuration(event.secondsLeft * 1000)} left`;
+  const { done, total, decoded, rejected, imagesPerSecond, secondsLeft } = event;
+  const percent = total === 0 ? 100 : Math.floor((100 * done) / total);
+  const left = done === total ? '' : `, ${formatDuration((secondsLeft ?? 0) * 1000)} left`;
+  const speed =
+    secondsLeft === null
+      ? `${formatCount(decoded)} decoded`
+      : `${formatRate(imagesPerSecond)} images/s${left}`;
   return (
-    `${percent}% ${formatCount(event.done)}/${formatCount(event.total)} images, ` +
-    `${formatRate(event.imagesPerSecond)} images/s${left}, ${formatCount(event.rejected)} rejected`
+    `${percent}% ${formatCount(done)}/${formatCount(total)} images, ${speed}, ` +
+    `${formatCount(rejected)} rejected`
   );
 }
 
@@ -138,6 +153,8 @@ function formatBar(event: ProgressEvent, columns: number): string {
   const text = formatProgress(event);
   const room = Math.min(30, columns - text.length - 4);
   if (room < 5) return text.slice(0, columns - 1);
-  const filled = event.total === 0 ? room : Math.round((room * event.done) / event.total);
-  return `[${'#'.repeat(filled)}${'-'.repeat(room - filled)}] ${text}`;
+  const share = (images: number) =>
+    event.total === 0 ? room : Math.round((room * images) / event.total);
+  const [done, decoded] = [share(event.done), share(event.decoded)];
+  return `[${'#'.repeat(done)}${'='.repeat(decoded - done)}${'-'.repeat(room - decoded)}] ${text}`;
 }

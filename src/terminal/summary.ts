@@ -22,8 +22,7 @@ export function formatSummary(summary: RunSummary): string {
   }
   lines.push(
     `${formatCount(summary.extracted)} rows, ${formatCount(summary.rejected)} rejected, ` +
-      `of ${formatCount(summary.discovered)} images in ${formatDuration(timing.totalMs)} ` +
-      `(${formatRate(timing.pipelineImagesPerSecond)} images/s).`,
+      `of ${formatCount(summary.discovered)} images${formatWork(summary)}.`,
   );
   if (summary.update !== undefined) {
     lines.push(`  update: ${formatUpdate(summary.update)}; ${REDUCER[summary.update.reducer]}`);
@@ -59,6 +58,18 @@ export function formatSummary(summary: RunSummary): string {
   }
   if (summary.rejected > 0) lines.push('Bad images and why: rejected.jsonl.');
   return `${lines.map(printable).join('\n')}\n`;
+}
+
+/** Rows that a rate can be told of where others were there before: fewer are mostly start. */
+const LEAST_ROWS = 48;
+
+/** How long it took and how fast it was: what this process did, not what it found done. */
+function formatWork({ extracted, computed, timing }: RunSummary): string {
+  const time = formatDuration(timing.totalMs);
+  const rate = `${formatRate(timing.pipelineImagesPerSecond)} images/s`;
+  if (computed === extracted) return ` in ${time}${computed > 0 ? ` (${rate})` : ''}`;
+  const speed = computed < LEAST_ROWS ? '' : ` (${rate})`;
+  return `; ${formatCount(computed)} of the rows computed now${speed}, all in ${time}`;
 }
 
 const REDUCER = {

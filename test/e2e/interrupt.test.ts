@@ -88,7 +88,7 @@ test('a run that was to overwrite goes on without --overwrite, and says so', asy
   expect((await runCli(dir, ...command('again'), '--k', '2')).status).toBe(1);
   const first = await interrupted('again', 'SIGTERM', 4500, '--overwrite');
   expect(first.status).toBe(143);
-  expect(first.stdout + first.stderr).toContain('without --overwrite goes on where it stopped');
+  expect(first.stdout + first.stderr).toContain('Give the same command without --overwrite');
   expect(existsSync(join(dir, 'again', '_SUCCESS'))).toBe(false);
   const second = await runCli(dir, ...command('again'));
   expect(resumedImages(second)).toBe(SHARD_ROWS);

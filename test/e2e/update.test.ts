@@ -145,6 +145,8 @@ describe('files were added, changed and removed', () => {
     expect(status, stderr).toBe(1); // the broken image is found again
     expect(stdout).toContain('--update: 22 unchanged, 2 added, 1 changed, 1 removed');
     expect(timesOf('base')).toEqual(before);
+    const nothing = await run('kept', ...PIXELS, ...THREE, '--update', '--dry-run');
+    expect(nothing.stdout).toContain('Time: there is nothing to compute.');
     const first = await run('nowhere', ...PIXELS, '--update', '--dry-run');
     expect(first.stdout).toContain('--update: no run has finished in --out');
   });

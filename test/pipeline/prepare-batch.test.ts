@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import type { EngineInfo } from '../../src/engine/engine.ts';
+import type { RunEvent } from '../../src/events.ts';
 import { prepareBatch } from '../../src/pipeline/prepare-batch.ts';
 import type { Device } from '../../src/runtime/device.ts';
 
@@ -20,7 +21,7 @@ function pool(device: Device, length = 1000) {
 
 const notes: string[] = [];
 const hooks = {
-  onEvent: (event: object) => notes.push((event as { message: string }).message),
+  onEvent: (event: RunEvent) => notes.push('message' in event ? event.message : event.event),
 };
 const fresh = () => undefined;
 
@@ -34,6 +35,7 @@ test('on CUDA a run that begins measures, then warms up for that shape', async (
     'warm up 32',
   ]);
   expect(notes).toEqual([
+    'stage',
     'Batches of 32 images, larger ones gain less than 5 % (images/s by batch: 16: 100, 32: 200, 64: 200).',
   ]);
 });

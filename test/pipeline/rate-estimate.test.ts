@@ -112,3 +112,9 @@ test('at the end nothing is left', () => {
   const estimate = new RateEstimate(10, 0, 0);
   expect(estimate.update(10, 0).secondsLeft).toBe(0);
 });
+
+test('a burst of steps is no rate: what was decoded ahead is done at once', () => {
+  const estimate = new RateEstimate(5000, 4000, 0);
+  estimate.update(4256, 1000);
+  expect(estimate.update(4512, 1004).perSecond).toBeCloseTo(512 / 1.004, 0);
+});

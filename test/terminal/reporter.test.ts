@@ -25,6 +25,7 @@ const progress: RunEvent = {
   event: 'progress',
   done: 50,
   total: 200,
+  decoded: 80,
   rejected: 2,
   imagesPerSecond: 12.34,
   secondsLeft: 12.2,
@@ -35,9 +36,32 @@ test('a terminal gets one line redrawn in place', () => {
   reporter.handle(progress);
   reporter.handle({ event: 'note', message: 'hello' });
   expect(text.stderr).toBe(
-    '\r\x1b[2K[#####--------------] 25% 50/200 images, 12.3 images/s, 12.2 s left, 2 rejected\r\x1b[2Khello\n',
+    '\r\x1b[2K[#####===-----------] 25% 50/200 images, 12.3 images/s, 12.2 s left, 2 rejected\r\x1b[2Khello\n',
   );
   expect(text.stdout).toBe('');
+});
+
+test('before the first batch the line tells what was decoded, and no rate', () => {
+  const { text, reporter } = record({ isTerminal: true });
+  const first = { done: 0, decoded: 48, rejected: 0, imagesPerSecond: 0, secondsLeft: null };
+  reporter.handle({ event: 'progress', total: 200, ...first });
+  expect(text.stderr).toContain(
+    '[=======-----------------------] 0% 0/200 images, 48 decoded, 0 rejected',
+  );
+});
+
+test('what is waited for is told', () => {
+  const { text, reporter } = record();
+  reporter.handle({ event: 'stage', stage: 'list', detail: 'dataset' });
+  reporter.handle({ event: 'stage', stage: 'engine', detail: 'cpu (models/vgg16)' });
+  reporter.handle({ event: 'stage', stage: 'extract' });
+  reporter.handle({ event: 'stage', stage: 'report' });
+  expect(text.stderr.split('\n')).toEqual([
+    'Listing the images of dataset …',
+    'Waiting for the network to start on cpu (models/vgg16) …',
+    'Writing the report …',
+    '',
+  ]);
 });
 
 test('without a terminal plain lines come every ten seconds', () => {

@@ -1,0 +1,30 @@
+import { expect, test } from 'vitest';
+import type { ProgressEvent, RunEvent } from '../../src/events.ts';
+import { Progress } from '../../src/pipeline/progress.ts';
+
+test('what is decoded is told between batches, a few times a second at most', () => {
+  const told: ProgressEvent[] = [];
+  const clock = { ms: 0 };
+  const progress = new Progress({
+    ...{ total: 100, done: 20, rejected: 0, maxBad: { percent: 100 } },
+    onEvent: (event: RunEvent) => told.push(event as ProgressEvent),
+    now: () => clock.ms,
+  });
+  const at = (ms: number, work: () => void) => {
+    clock.ms = ms;
+    work();
+  };
+  at(1000, () => progress.addDecoded(10));
+  at(1001, () => progress.addDecoded(10));
+  at(1300, () => progress.addDecoded(10));
+  at(2000, () => progress.advance(30, 0));
+  at(3000, () => progress.addDecoded(10));
+  expect(told.map(({ done, decoded }) => [done, decoded])).toEqual([
+    [20, 30],
+    [20, 50],
+    [50, 50],
+    [50, 60],
+  ]);
+  expect(told.map(({ secondsLeft }) => secondsLeft)).toEqual([null, null, 50 / 15, 50 / 15 - 1]);
+  expect(told.map(({ imagesPerSecond }) => imagesPerSecond)).toEqual([0, 0, 15, 15]);
+});
