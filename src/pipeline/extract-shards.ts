@@ -62,7 +62,8 @@ export async function extractShards(context: ExtractShardsContext): Promise<void
     shard.append(batch.indices, outputs, batch.rejections);
     progress.advance(batch.indices.length, batch.rejections.length);
     if (batch.isLastOfShard) {
-      const rows = (await reused?.complete(id, shard)) ?? shard;
+      const computed = shard.content();
+      const rows = (await reused?.complete(id, computed)) ?? computed;
       await store.writeShard(id, rows, extractor.engineReport?.().halvedTo);
       await fitting.addShard(id, rows.indices.length, rows.outputs);
       shard = undefined;

@@ -1,9 +1,10 @@
 import type { ImageRejection } from '../image/decoded-chunk.ts';
+import type { ShardContent } from '../run/expect-whole-shard.ts';
 
 /** The rows of one shard, gathered batch by batch: float32 [rows, length] for each output. */
 export class ShardBuilder {
-  readonly indices: number[] = [];
-  readonly rejections: ImageRejection[] = [];
+  readonly #indices: number[] = [];
+  readonly #rejections: ImageRejection[] = [];
   readonly #matrices: Float32Array[];
   readonly #lengths: readonly number[];
 
@@ -19,16 +20,17 @@ export class ShardBuilder {
     rejections: readonly ImageRejection[],
   ): void {
     outputs.forEach((values, i) => {
-      this.#matrices[i]!.set(values, this.indices.length * this.#lengths[i]!);
+      this.#matrices[i]!.set(values, this.#indices.length * this.#lengths[i]!);
     });
-    this.indices.push(...indices);
-    this.rejections.push(...rejections);
+    this.#indices.push(...indices);
+    this.#rejections.push(...rejections);
   }
 
-  /** float32 [rows, length] for each output: views of exactly the rows appended. */
-  get outputs(): Float32Array[] {
-    return this.#matrices.map((matrix, i) =>
-      matrix.subarray(0, this.indices.length * this.#lengths[i]!),
+  /** All that was appended; the outputs are views of exactly those rows. */
+  content(): ShardContent {
+    const outputs = this.#matrices.map((matrix, i) =>
+      matrix.subarray(0, this.#indices.length * this.#lengths[i]!),
     );
+    return { indices: this.#indices, outputs, rejections: this.#rejections };
   }
 }

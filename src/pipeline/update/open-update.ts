@@ -90,7 +90,7 @@ async function beginUpdate(
     isReadable: (entry) => isReadable(source, entry, signal),
   });
   const { counts } = comparison;
-  const report: UpdateReport = { ...counts, reducer: fateOfReducer(options) };
+  const report: UpdateReport = { ...counts, reducer: fateOfReducer(options, before) };
   const isFitted = report.reducer !== 'refitted' || !base.hasKeptReducer;
   if (isSameTable(counts) && isFitted && !isPublishing(workDir)) {
     return { nothingToDo: report };
@@ -118,9 +118,13 @@ async function beginUpdate(
   }
 }
 
-function fateOfReducer({ k, refit }: ExtractOptions): UpdateReport['reducer'] {
+function fateOfReducer(
+  { k, refit, with: borrowed }: ExtractOptions,
+  { rows }: FinishedState,
+): UpdateReport['reducer'] {
   if (k === 0) return 'none';
-  return refit ? 'refitted' : 'kept';
+  // What was fitted on no rows at all would turn every new row into zeros.
+  return refit || (rows === 0 && borrowed === undefined) ? 'refitted' : 'kept';
 }
 
 /** The update that had begun to replace the table is ended first, whatever the input holds by now. */
