@@ -1,13 +1,12 @@
-import { createHash } from 'node:crypto';
 import type { EngineOutput } from '../engine/engine.ts';
 import { RunError } from '../errors.ts';
 import { outputLabels } from '../export/column-names.ts';
 import type { ExtractOptions } from '../options/extract-options.ts';
 import { readReducerFile } from '../reduce/reducer-file.ts';
+import { readIntact } from '../run/intact-files.ts';
 import { readNamedRun } from '../run/read-run-json.ts';
 import type { RunJson } from '../run/run-json.ts';
 import type { OutputStore } from '../storage/output-store.ts';
-import { readWhole } from '../storage/whole-file.ts';
 import type { Extractor } from './extractor.ts';
 import type { ShardSums } from './reducer-fitting.ts';
 
@@ -23,16 +22,9 @@ export async function openSavedReducers(
 ): Promise<{ readonly sha256: string; readonly fitting: ShardSums }> {
   const run = await readNamedRun(saved, '--with', { hasReducer: true });
   refuseDifferences(saved.target, run, options, extractor);
-  const bytes = await readWhole(saved, 'reducer.npz');
-  const sha256 = createHash('sha256').update(bytes).digest('hex');
-  const expected = run.files.find(({ name }) => name === 'reducer.npz')?.sha256;
-  if (sha256 !== expected) {
-    throw new RunError(
-      `Expected reducer.npz of ${saved.target} with the SHA-256 in its run.json but found another.`,
-      { fix: 'Restore the file, or run the extraction again.' },
-    );
-  }
-  return { sha256, fitting: fittedBefore(bytes, extractor.outputs) };
+  const file = run.files.find(({ name }) => name === 'reducer.npz')!;
+  const bytes = await readIntact(saved, file);
+  return { sha256: file.sha256, fitting: fittedBefore(bytes, extractor.outputs) };
 }
 
 /** The reducers of a reducer.npz, one for each output, in place of a fit. */

@@ -1,6 +1,8 @@
 import type { RunSummary, UpdateReport } from '../events.ts';
+import { expectIntactFiles } from '../run/intact-files.ts';
 import { readOwnRun } from '../run/read-run-json.ts';
 import type { RunJson } from '../run/run-json.ts';
+import { isS3Url } from '../s3/s3-address.ts';
 import type { OutputStore } from '../storage/output-store.ts';
 
 interface ReducerJson {
@@ -57,9 +59,10 @@ export function summarize(
 /**
  * The summary of a run that had finished before.
  * @param update set where an update was asked for and found nothing to do
- * @throws RunError when its output is gone.
+ * @throws RunError when its output is gone, or a file of it is another
  */
 export async function readSummary(output: OutputStore, update?: UpdateReport): Promise<RunSummary> {
   const run = await readOwnRun(output);
+  await expectIntactFiles(output, run.files, { isLocal: !isS3Url(output.target) });
   return summarize(run, output.target, true, 0, update);
 }

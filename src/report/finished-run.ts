@@ -1,24 +1,26 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { isImg2FeaturesError } from '../errors.ts';
+import { isImg2FeaturesError, RunError } from '../errors.ts';
 import type { ExtractOptions } from '../options/extract-options.ts';
 import { workFolder } from '../pipeline/work-folder.ts';
 import type { Reducer } from '../reduce/reducer.ts';
 import { readReducerFile } from '../reduce/reducer-file.ts';
+import { readIntact } from '../run/intact-files.ts';
 import { readManifest } from '../run/manifest.ts';
+import { readRunIdentity } from '../run/run-identity.ts';
 import type { RunJson } from '../run/run-json.ts';
 import { type StoreOptions, s3OptionsOf } from '../s3/s3-options.ts';
 import { openSource } from '../source/open-source.ts';
 import type { Source, SourceEntry } from '../source/source.ts';
 import type { OutputStore } from '../storage/output-store.ts';
-import { readWhole } from '../storage/whole-file.ts';
 import { NO_IMAGES, type SourceImages, sourceImages } from './source-images.ts';
 
 /** The reducer of the first output; undefined with --k 0. */
 export async function readReducer(store: OutputStore, run: RunJson): Promise<Reducer | undefined> {
-  if (!run.files.some(({ name }) => name === 'reducer.npz')) return undefined;
-  const reducers = readReducerFile(await readWhole(store, 'reducer.npz'));
+  const file = run.files.find(({ name }) => name === 'reducer.npz');
+  if (file === undefined) return undefined;
+  const reducers = readReducerFile(await readIntact(store, file));
   return reducers.values().next().value;
 }
 
@@ -65,6 +67,12 @@ async function listedEntries(
   const path = join(folder, 'manifest.jsonl');
   if (!existsSync(path)) return undefined;
   const manifest = await readManifest(path);
+  const identity = await readRunIdentity(folder);
+  if (identity !== undefined && identity.manifestSha256 !== manifest.sha256) {
+    throw new RunError(`Expected the list of images of the run in ${path} but found another.`, {
+      fix: 'Restore that file, or compute the table anew with --overwrite.',
+    });
+  }
   const entries = new Map<string, SourceEntry>();
   for (let i = 0; i < manifest.count; i++) {
     const entry = manifest.entry(i);

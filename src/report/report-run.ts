@@ -5,6 +5,7 @@ import { OptionError } from '../errors.ts';
 import type { Parts } from '../findings/parts.ts';
 import type { ExtractOptions } from '../options/extract-options.ts';
 import { workFolder } from '../pipeline/work-folder.ts';
+import { REPORT_FILES, readIntact } from '../run/intact-files.ts';
 import { readNamedRun } from '../run/read-run-json.ts';
 import { publishRun, type RunJson } from '../run/run-json.ts';
 import { acquireRunLock } from '../run/run-lock.ts';
@@ -12,7 +13,6 @@ import { isS3Url } from '../s3/s3-address.ts';
 import { type StoreOptions, s3OptionsOf } from '../s3/s3-options.ts';
 import { openOutput, openOutputForReading } from '../storage/open-output.ts';
 import type { OutputStore } from '../storage/output-store.ts';
-import { textLines } from '../storage/text-lines.ts';
 import { joinRuns } from './compare-runs.ts';
 import { imagesOfRun, readReducer } from './finished-run.ts';
 import { makeReport } from './make-report.ts';
@@ -77,7 +77,7 @@ export async function reportRun(options: ReportRunOptions): Promise<ReportRunRes
       target: options.run,
       run: withoutReport(run),
       options: { ...made, workers: Math.max(1, availableParallelism()) },
-      rejections: await readRejections(reading),
+      rejections: await readRejections(reading, run),
       images: (originOf) => images.of(originOf),
       compare: parts,
       near: options.near,
@@ -101,20 +101,17 @@ function expectRun(target: string): void {
 /** What the run was before its report: that of an earlier one is not part of it. */
 function withoutReport(run: RunJson): RunJson {
   const { findings: _, ...rest } = run;
-  return { ...rest, files: run.files.filter(({ name }) => !isReportFile(name)) } as RunJson;
+  return {
+    ...rest,
+    files: run.files.filter(({ name }) => !REPORT_FILES.includes(name)),
+  } as RunJson;
 }
 
-function isReportFile(name: string): boolean {
-  return name === 'findings.jsonl' || name === 'report.html';
-}
-
-async function readRejections(store: OutputStore): Promise<PageRejection[]> {
-  const rejections: PageRejection[] = [];
-  for await (const line of textLines(store.read('rejected.jsonl'))) {
-    rejections.push(JSON.parse(line) as PageRejection);
-    if (rejections.length === MAX_REJECTIONS) break;
-  }
-  return rejections;
+async function readRejections(store: OutputStore, run: RunJson): Promise<PageRejection[]> {
+  const file = run.files.find(({ name }) => name === 'rejected.jsonl');
+  if (file === undefined) return [];
+  const lines = (await readIntact(store, file)).toString().split('\n', MAX_REJECTIONS);
+  return lines.filter(Boolean).map((line) => JSON.parse(line) as PageRejection);
 }
 
 /** The two files, then run.json that lists them; they show together, as at the end of a run. */

@@ -3,7 +3,7 @@ import { RunError } from '../errors.ts';
 import type { ImageRejection } from '../image/decoded-chunk.ts';
 import { type Manifest, readManifest } from './manifest.ts';
 import { isFinished, type RunIdentityFile, readRunIdentity } from './run-identity.ts';
-import { findShards, type ShardRecord } from './shard-records.ts';
+import { expectAllRecords, findShards, type ShardRecord } from './shard-records.ts';
 
 /** What the work folder of a finished run still tells: its images, and what became of each. */
 export interface FinishedState {
@@ -28,27 +28,26 @@ export async function readFinishedState(dir: string): Promise<FinishedState | un
   if (identity === undefined || !isFinished(dir)) return undefined;
   const manifest = await readManifest(join(dir, 'manifest.jsonl'));
   const records = await readRecords(dir, identity);
-  const isWhole = records.every((record) => record !== undefined);
-  if (!isWhole || manifest.sha256 !== identity.manifestSha256) {
+  if (manifest.sha256 !== identity.manifestSha256) {
     throw new RunError(
-      `Expected the records of the finished run in ${dir} but found ${isWhole ? 'another list of images' : 'some of them missing'}.`,
+      `Expected the records of the finished run in ${dir} but found another list of images.`,
       { fix: 'Give --overwrite to compute the table anew.' },
     );
   }
-  return { identity, manifest, ...placeRows(records as ShardRecord[], manifest.count) };
+  return { identity, manifest, ...placeRows(records, manifest.count) };
 }
 
 async function readRecords(
   dir: string,
   { images, shards, shardRows, lengths }: RunIdentityFile,
-): Promise<(ShardRecord | undefined)[]> {
+): Promise<ShardRecord[]> {
   const cut = Array.from({ length: shards }, (_, id) => ({
     id,
     start: id * shardRows,
     end: Math.min(images, (id + 1) * shardRows),
   }));
   const plan = { count: images, rowBytes: 0, shards: cut, parts: [] };
-  return (await findShards(dir, plan, { withRows: false, lengths })).records;
+  return expectAllRecords(dir, await findShards(dir, plan, { withRows: false, lengths }));
 }
 
 /** Rows stand in the table in the order of the images, rejections left out. */

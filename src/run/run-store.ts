@@ -11,8 +11,15 @@ import type { ShardPlan } from './plan-shards.ts';
 import { isPublishing, promoteUpdate } from './promote-update.ts';
 import { layOutRun, type OpenRunOptions, readRunIdentity, refuseOtherRun } from './run-identity.ts';
 import { acquireRunLock, type RunLock } from './run-lock.ts';
+import { sealJson } from './sealed-json.ts';
 import { readShardFile, readShardOutput, type ShardRows, writeShardFile } from './shard-file.ts';
-import { type FoundShards, findShards, type ShardRecord, shardPath } from './shard-records.ts';
+import {
+  expectAllRecords,
+  type FoundShards,
+  findShards,
+  type ShardRecord,
+  shardPath,
+} from './shard-records.ts';
 
 /** Name of the work folder inside a run's output; dot-prefixed, so that readers of the output skip it. */
 export const WORK_FOLDER = '.img2features';
@@ -99,9 +106,9 @@ export class RunStore {
 
   static async #goOn(dir: string, options: OpenRunOptions, lock: RunLock): Promise<RunStore> {
     const { plan, lengths } = options;
-    const wasFinished = existsSync(join(dir, 'finished.json'));
-    const found = await findShards(dir, plan, { withRows: !wasFinished, lengths });
-    const isFinished = wasFinished && found.records.every((record) => record !== undefined);
+    const isFinished = existsSync(join(dir, 'finished.json'));
+    const found = await findShards(dir, plan, { withRows: !isFinished, lengths });
+    if (isFinished) expectAllRecords(dir, found);
     const store = new RunStore(dir, options, lock, isFinished ? 'finished' : 'resumed', found);
     // Left when the run was killed right at its end.
     if (isFinished) await store.#dropRows();
@@ -142,7 +149,7 @@ export class RunStore {
       sha256: written.sha256,
       ...(halvedTo !== undefined && { halvedTo }),
     };
-    await writeDurably(this.#pathOf(id, 'json'), `shard ${id}`, `${JSON.stringify(record)}\n`);
+    await writeDurably(this.#pathOf(id, 'json'), `shard ${id}`, sealJson(record));
     this.#records[id] = record;
     return record;
   }

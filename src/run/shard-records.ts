@@ -1,7 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { RunError } from '../errors.ts';
 import type { ImageRejection } from '../image/decoded-chunk.ts';
+import { expectWholeShard } from './expect-whole-shard.ts';
 import type { Shard, ShardPlan } from './plan-shards.ts';
+import { openSealed } from './sealed-json.ts';
 import { readShardFile } from './shard-file.ts';
 
 /** The small file that commits a shard. */
@@ -25,7 +28,10 @@ export interface FoundShards {
   readonly damaged: string[];
 }
 
-/** Reads the records of a work folder; unless only records are left, checks every file of rows against its hash. */
+/**
+ * Reads the records of a work folder and holds each to its sum and its shard: every position once, as a row or as a
+ * rejection. Unless only records are left, every file of rows is checked against its record, too.
+ */
 export async function findShards(
   dir: string,
   plan: ShardPlan,
@@ -33,22 +39,28 @@ export async function findShards(
 ): Promise<FoundShards> {
   const found: FoundShards = { records: [], damaged: [] };
   for (const shard of plan.shards) {
-    const record = await readRecord(shardPath(dir, shard.id, 'json'), shard);
-    if (
-      record !== undefined &&
-      options.withRows &&
-      !(await isSound(dir, record, options.lengths))
-    ) {
-      const path = shardPath(dir, shard.id, 'bin');
+    const path = shardPath(dir, shard.id, 'json');
+    const text = await readFile(path, 'utf8').catch(() => undefined);
+    const record = text === undefined ? undefined : await soundRecord(dir, text, shard, options);
+    found.records.push(record);
+    if (text !== undefined && record === undefined) {
+      const what = options.withRows ? shardPath(dir, shard.id, 'bin') : path;
       found.damaged.push(
-        `Shard ${shard.id} does not match its record (${path}); its rows are computed again.`,
+        `Shard ${shard.id} does not match its record (${what}); its rows are computed again.`,
       );
-      found.records.push(undefined);
-    } else {
-      found.records.push(record);
     }
   }
   return found;
+}
+
+/** Of a finished run, whose rows are gone: what its records do not tell cannot be found out again. @throws RunError */
+export function expectAllRecords(dir: string, { records }: FoundShards): ShardRecord[] {
+  const whole = records.filter((record) => record !== undefined);
+  if (whole.length === records.length) return whole;
+  throw new RunError(
+    `Expected the records of the finished run in ${dir} but found some of them missing or damaged.`,
+    { fix: 'Give --overwrite to compute the table anew.' },
+  );
 }
 
 /** `<dir>/shards/00007.bin` */
@@ -56,25 +68,36 @@ export function shardPath(dir: string, id: number, extension: 'bin' | 'json'): s
   return join(dir, 'shards', `${String(id).padStart(5, '0')}.${extension}`);
 }
 
-async function readRecord(path: string, shard: Shard): Promise<ShardRecord | undefined> {
+/** Undefined where the record is damaged, or does not tell of these rows. */
+async function soundRecord(
+  dir: string,
+  text: string,
+  shard: Shard,
+  { withRows, lengths }: { readonly withRows: boolean; readonly lengths: readonly number[] },
+): Promise<ShardRecord | undefined> {
+  const record = openSealed(text) as ShardRecord | undefined;
   try {
-    const record = JSON.parse(await readFile(path, 'utf8')) as ShardRecord;
-    const isWhole = record.rows + record.rejections.length === shard.end - shard.start;
-    return isWhole && record.id === shard.id ? record : undefined;
+    if (record?.id !== shard.id) return undefined;
+    const { rows, rejections, sha256 } = record;
+    const path = shardPath(dir, shard.id, 'bin');
+    const stored = withRows ? await readShardFile(path, rows, lengths, sha256) : undefined;
+    if (withRows && stored === undefined) return undefined;
+    // Without the rows, those are all positions that were not rejected.
+    const indices = stored?.indices ?? positionsBeside(rejections, shard);
+    expectWholeShard(
+      shard,
+      { indices, outputs: stored?.outputs ?? [], rejections },
+      stored ? lengths : [],
+    );
+    return indices.length === rows ? record : undefined;
   } catch {
-    // Missing, or torn by a disk that failed: either way its rows are computed again.
+    // Torn by a disk that failed, or no record at all: its rows are computed again.
     return undefined;
   }
 }
 
-async function isSound(
-  dir: string,
-  record: ShardRecord,
-  lengths: readonly number[],
-): Promise<boolean> {
-  const path = shardPath(dir, record.id, 'bin');
-  const rows = await readShardFile(path, record.rows, lengths, record.sha256).catch(
-    () => undefined,
-  );
-  return rows !== undefined;
+function positionsBeside(rejections: ShardRecord['rejections'], { start, end }: Shard): number[] {
+  const rejected = new Set(rejections.map(({ index }) => index));
+  const all = Array.from({ length: end - start }, (_, i) => start + i);
+  return all.filter((index) => !rejected.has(index));
 }

@@ -256,7 +256,7 @@ describe('what a finished table gives back', () => {
 });
 
 describe('the old table is not sound', () => {
-  test('a part with a flipped bit is named, nothing of it is reused, and it stays as it is', async () => {
+  test('a part with a flipped bit is named, nothing of it is used, and it stays as it is', async () => {
     await cp(join(dir, 'base'), join(dir, 'flipped'), { recursive: true });
     const part = join(dir, 'flipped', 'parquet', 'part-00000.parquet');
     const bytes = readFileSync(part);

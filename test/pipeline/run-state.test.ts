@@ -1,5 +1,5 @@
 /** What a run finds in its own folders and must not trust: whole runs in this process, on the build. */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 // Threads start from the build.
@@ -36,4 +36,36 @@ test('an update of a run without a row computes what came, and fits the reducer 
   expect(await verifyRun(out)).toEqual([]);
   const redux = readParquetRows(out).map((row) => row.vectors_redux as number[]);
   expect(redux.some(([first]) => first !== 0)).toBe(true);
+});
+
+test.each([
+  ['parquet/part-00000.parquet', 'another'],
+  ['rejected.jsonl', 'another'],
+  ['reducer.npz', 'none'],
+])(
+  'neither a second run nor an update calls a table complete whose %s is not what it wrote',
+  async (name, found) => {
+    const { out, run } = await folderOf(3);
+    await run();
+    const path = join(out, name);
+    if (found === 'none') rmSync(path);
+    else writeFileSync(path, Buffer.concat([readFileSync(path), Buffer.from('\n')]));
+    const message = `Expected ${name} of ${out} with the SHA-256 in its run.json but found ${found}`;
+    await expect(run()).rejects.toThrow(message);
+    await expect(run({ update: true })).rejects.toThrow(message);
+  },
+);
+
+test('an update refuses records without a sum (0.1.0) that reject another image than rejected.jsonl', async () => {
+  const { input, out, run } = await folderOf(3);
+  writeFileSync(join(input, '9.png'), 'not a picture'); // the last of the list
+  await run();
+  const record = join(out, '.img2features', 'shards', '00000.json');
+  const { sum: _, ...old } = JSON.parse(readFileSync(record, 'utf8'));
+  writeFileSync(record, JSON.stringify(old));
+  expect(await run({ update: true })).toMatchObject({ wasComplete: true });
+  expect(old.rejections[0].index).toBe(3);
+  old.rejections[0].index = 2;
+  writeFileSync(record, JSON.stringify(old));
+  await expect(run({ update: true })).rejects.toThrow('to reject the images in rejected.jsonl of');
 });

@@ -219,7 +219,7 @@ describe('rows of a table', () => {
     expect(await read(2)).toEqual([[1, 2]]);
     await expect(read(3)).rejects.toThrow('Expected 3 values in each cell of vectors');
     await expect(read(2, createHash('sha256').digest('hex'))).rejects.toThrow(
-      'with the SHA-256 in its run.json but found another; nothing of it is reused.',
+      'with the SHA-256 in its run.json but found another; nothing of it is used.',
     );
   });
 });

@@ -339,3 +339,58 @@ test('says what to do when its folder cannot be written', async () => {
   await writeFile(join(dir, WORK_FOLDER), '');
   await expect(openRun(dir)).rejects.toThrow(ExportError);
 });
+
+/** Changes the record of a shard, as a disk or a person may. */
+async function changeRecord(path: string, change: (text: string) => string): Promise<void> {
+  const before = await readFile(path, 'utf8');
+  const after = change(before);
+  expect(after).not.toBe(before);
+  await writeFile(path, after);
+}
+
+const withoutSum = (text: string) => text.replace(/,"sum":"[0-9a-f]{64}"/, '');
+
+test.each<[string, (text: string) => string]>([
+  ['one digit of a rejected image is another', (text) => text.replace('"index":67', '"index":66')],
+  ['a reason is another', (text) => text.replace('truncated', 'vanished')],
+  [
+    'an image is there twice, without a sum (0.1.0)',
+    (text) => withoutSum(text).replace('"index":67', '"index":66'),
+  ],
+])('computes a shard anew in whose record %s', async (_, change) => {
+  const dir = await temporaryFolder();
+  const run = await openRun(dir);
+  await fill(run);
+  await run.close();
+  await changeRecord(shardPath(dir, '00001.json'), change);
+  const again = await openRun(dir);
+  expect([committed(again), again.damaged.length]).toEqual([[true, false, true], 1]);
+  await again.close();
+});
+
+test('goes on with records of version 0.1.0, which have no sum', async () => {
+  const dir = await temporaryFolder();
+  const run = await openRun(dir);
+  await fill(run);
+  await run.close();
+  for (const name of ['00000.json', '00001.json', '00002.json']) {
+    await changeRecord(shardPath(dir, name), withoutSum);
+  }
+  const again = await openRun(dir);
+  expect([again.state, committed(again), again.damaged]).toEqual([
+    'resumed',
+    [true, true, true],
+    [],
+  ]);
+  await again.close();
+});
+
+test('refuses a finished run with a damaged record: its rows are gone', async () => {
+  const dir = await temporaryFolder();
+  const run = await openRun(dir);
+  await fill(run);
+  await run.finish();
+  await run.close();
+  await changeRecord(shardPath(dir, '00001.json'), (text) => text.replace('67', '66'));
+  await expect(openRun(dir)).rejects.toThrow('but found some of them missing or damaged.');
+});

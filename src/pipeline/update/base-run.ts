@@ -3,10 +3,10 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RunError } from '../../errors.ts';
 import type { FinishedState } from '../../run/finished-state.ts';
+import { readIntact } from '../../run/intact-files.ts';
 import { readOwnRun } from '../../run/read-run-json.ts';
 import { writeDurably } from '../../storage/durable-file.ts';
 import type { OutputStore, WrittenFile } from '../../storage/output-store.ts';
-import { readIntact } from './stored-rows.ts';
 
 /** What an update needs of the finished run's run.json. */
 export interface BaseRun {
@@ -42,12 +42,32 @@ export async function readBaseRun(
       { fix: 'Give --overwrite to compute the table anew, or name another --out.' },
     );
   }
+  await expectSameRejections(output, run.files, before);
   const update = run.update as { reducer?: string } | undefined;
   return {
     files: run.files,
     imageTimeout: (run.options as { imageTimeout: number }).imageTimeout,
     hasKeptReducer: update?.reducer === 'kept',
   };
+}
+
+/** Records of version 0.1.0 have no sum: that they name the images without a row is held against the run's own list. */
+async function expectSameRejections(
+  output: OutputStore,
+  files: readonly WrittenFile[],
+  { manifest, rejections }: FinishedState,
+): Promise<void> {
+  const file = files.find(({ name }) => name === 'rejected.jsonl');
+  if (file === undefined) return;
+  const told = new Set(manifest.rejections.map(({ origin }) => origin));
+  for (const index of rejections.keys()) told.add(manifest.entry(index).origin);
+  const lines = (await readIntact(output, file)).toString().split('\n').filter(Boolean);
+  const other = lines.find((line) => !told.has((JSON.parse(line) as { origin: string }).origin));
+  if (other === undefined && lines.length === told.size) return;
+  throw new RunError(
+    `Expected the records of the finished run to reject the images in rejected.jsonl of ${output.target} but found others.`,
+    { fix: 'Give --overwrite to compute the table anew.' },
+  );
 }
 
 /** Copies what `readBaseRun` found, so that later starts need not look again. */

@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RunError } from '../../errors.ts';
@@ -8,6 +7,7 @@ import type { FinishedState } from '../../run/finished-state.ts';
 import type { Manifest } from '../../run/manifest.ts';
 import type { Shard } from '../../run/plan-shards.ts';
 import type { RunStore } from '../../run/run-store.ts';
+import { openSealed, sealJson } from '../../run/sealed-json.ts';
 import { readShardFile, type ShardRows, writeShardFile } from '../../run/shard-file.ts';
 import { writeDurably } from '../../storage/durable-file.ts';
 import { mergeRows } from './merge-rows.ts';
@@ -118,14 +118,15 @@ export class ReusedRows {
       const name = `rows kept for shard ${shard.id}`;
       const { sha256 } = await writeShardFile(this.#pathOf(shard.id, 'bin'), name, rows);
       const record: WaitingRecord = { rows: rows.indices.length, sha256 };
-      await writeDurably(this.#pathOf(shard.id, 'json'), name, JSON.stringify(record));
+      await writeDurably(this.#pathOf(shard.id, 'json'), name, sealJson(record));
     }
   }
 
   async #readWaiting(id: number): Promise<ShardRows | undefined> {
-    const path = this.#pathOf(id, 'json');
-    if (!existsSync(path)) return undefined;
-    const { rows, sha256 } = JSON.parse(await readFile(path, 'utf8')) as WaitingRecord;
+    const text = await readFile(this.#pathOf(id, 'json'), 'utf8').catch(() => '');
+    const record = openSealed(text) as WaitingRecord | undefined;
+    if (record === undefined) return undefined;
+    const { rows, sha256 } = record;
     const { lengths } = this.#options;
     return readShardFile(this.#pathOf(id, 'bin'), rows, lengths, sha256).catch(() => undefined);
   }

@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
 import type { RecordBatch } from 'apache-arrow';
 import { RunError } from '../../errors.ts';
 import type { FeatureColumn } from '../../export/column-names.ts';
+import { readIntact } from '../../run/intact-files.ts';
 import type { OutputStore, WrittenFile } from '../../storage/output-store.ts';
 import { textLines } from '../../storage/text-lines.ts';
 
@@ -57,19 +57,6 @@ export async function* storedRows(table: StoredTable): AsyncGenerator<StoredBatc
       ? jsonBatches(table, file, bytes)
       : arrowBatches(table, file, openArrow(format, file, bytes));
   }
-}
-
-/** A file's bytes, given out only once all of them were found to be the run's own. */
-export async function readIntact(output: OutputStore, file: WrittenFile): Promise<Buffer> {
-  const pieces: Uint8Array[] = [];
-  for await (const piece of output.read(file.name)) pieces.push(piece);
-  const bytes = Buffer.concat(pieces);
-  const sha256 = createHash('sha256').update(bytes).digest('hex');
-  if (sha256 === file.sha256) return bytes;
-  throw new RunError(
-    `Expected ${file.name} of ${output.target} with the SHA-256 in its run.json but found another; nothing of it is reused.`,
-    { fix: 'Restore that file, or give --overwrite to compute the table anew.' },
-  );
 }
 
 function partsOf(files: readonly WrittenFile[], format: string): WrittenFile[] {

@@ -1,0 +1,50 @@
+import { createHash } from 'node:crypto';
+import { RunError } from '../errors.ts';
+import type { OutputStore, WrittenFile } from '../storage/output-store.ts';
+
+/** A file's bytes, given out only once all of them were found to be the run's own. @throws RunError */
+export async function readIntact(output: OutputStore, file: WrittenFile): Promise<Buffer> {
+  const pieces: Uint8Array[] = [];
+  for await (const piece of checkedPieces(output, file)) pieces.push(piece);
+  return Buffer.concat(pieces);
+}
+
+/**
+ * Holds a finished table to its run.json before it is called complete: every file is there and, on a disk, has the
+ * bytes that the run wrote. A store keeps sums of its own, and reading a whole table back from it has its price.
+ *
+ * @throws RunError for the first file that is not
+ */
+export async function expectIntactFiles(
+  output: OutputStore,
+  files: readonly WrittenFile[],
+  { isLocal }: { readonly isLocal: boolean },
+): Promise<void> {
+  const listed = new Map<string, readonly string[]>();
+  // The two files of the report can be made again, and say nothing of the table.
+  for (const file of files.filter(({ name }) => !REPORT_FILES.includes(name))) {
+    const [base, folder = ''] = file.name.split('/').reverse() as [string, string?];
+    if (!listed.has(folder)) listed.set(folder, await output.list(folder));
+    if (!listed.get(folder)!.includes(base)) throw notIntact(output, file, 'none');
+    if (isLocal) for await (const _ of checkedPieces(output, file));
+  }
+}
+
+export const REPORT_FILES: readonly string[] = ['findings.jsonl', 'report.html'];
+
+/** Throws after the last piece where the bytes were not those of the file. */
+async function* checkedPieces(output: OutputStore, file: WrittenFile): AsyncGenerator<Uint8Array> {
+  const hash = createHash('sha256');
+  for await (const piece of output.read(file.name)) {
+    hash.update(piece);
+    yield piece;
+  }
+  if (hash.digest('hex') !== file.sha256) throw notIntact(output, file, 'another');
+}
+
+function notIntact(output: OutputStore, { name }: WrittenFile, found: string): RunError {
+  return new RunError(
+    `Expected ${name} of ${output.target} with the SHA-256 in its run.json but found ${found}; nothing of it is used.`,
+    { fix: 'Restore that file, or compute that table anew with --overwrite.' },
+  );
+}

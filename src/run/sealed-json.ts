@@ -1,0 +1,26 @@
+import { createHash } from 'node:crypto';
+import { canonicalJson, type Json } from './canonical-json.ts';
+
+/** JSON of a record with a sum over all else in it, so that one changed digit is known. */
+export function sealJson(record: object): string {
+  return `${JSON.stringify({ ...record, sum: sumOf(record) })}\n`;
+}
+
+/**
+ * @returns the record without its sum; undefined where the text is no JSON object or has another sum. A record
+ *   of version 0.1.0 has none and is taken as it is: the caller holds it to all else that it knows.
+ */
+export function openSealed(text: string): object | undefined {
+  try {
+    const { sum, ...record } = JSON.parse(text) as { readonly sum?: unknown };
+    return sum === undefined || sum === sumOf(record) ? record : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function sumOf(record: object): string {
+  return createHash('sha256')
+    .update(canonicalJson(record as Json))
+    .digest('hex');
+}
