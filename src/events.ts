@@ -44,7 +44,7 @@ export type RunEvent =
  * `added` all but `relabelled` add up to the old list, without `removed` to the new one.
  */
 export interface UpdateCounts {
-  /** Same name, size and version (modification time, ETag): the row is kept. */
+  /** Same name, size, version (modification time, ETag), and for files change time and inode: the row is kept. */
   readonly unchanged: number;
   readonly added: number;
   readonly changed: number;

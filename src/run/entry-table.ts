@@ -5,13 +5,13 @@ import type { SourceEntry } from '../source/source.ts';
  * collector walks them all. Each is one record of UTF-8 in a block; numbers lie in typed arrays; a
  * location is kept as what it does not share with the end of its origin.
  *
- *     record: origin, target, version, one after the other; their lengths are in #lengths
+ *     record: origin, target, version, stamp, one after the other; their lengths are in #lengths
  */
 export class EntryTable {
   readonly #blocks: Buffer[] = [];
   /** Bytes used in the last block. */
   #used = 0;
-  /** For each entry: block, offset in it, bytes of origin, of target, of version, head, shared characters. */
+  /** For each entry: block, offset in it, bytes of origin, of target, of version, of stamp, head, shared characters. */
   #fields = new Uint32Array(FIELDS * 1024);
   #sizes = new Float64Array(1024);
   #count = 0;
@@ -25,16 +25,19 @@ export class EntryTable {
   }
 
   /** @returns the number of the entry, counted in the order of adding */
-  add({ origin, target, location, size, version }: SourceEntry): number {
+  add({ origin, target, location, size, version, stamp = '' }: SourceEntry): number {
     const shared = commonSuffix(origin, location);
     const head = this.#headOf(location.slice(0, location.length - shared));
-    const start = this.#reserve((origin.length + target.length + version.length) * 3);
+    const start = this.#reserve(
+      (origin.length + target.length + version.length + stamp.length) * 3,
+    );
     this.#grow();
     const block = this.#blocks.length - 1;
     const bytes = this.#blocks[block];
     const originEnd = start + bytes.write(origin, start);
     const targetEnd = originEnd + bytes.write(target, originEnd);
-    this.#used = targetEnd + bytes.write(version, targetEnd);
+    const versionEnd = targetEnd + bytes.write(version, targetEnd);
+    this.#used = versionEnd + bytes.write(stamp, versionEnd);
     const i = this.#count++;
     const fields = this.#fields;
     const f = i * FIELDS;
@@ -42,9 +45,10 @@ export class EntryTable {
     fields[f + 1] = start;
     fields[f + 2] = originEnd - start;
     fields[f + 3] = targetEnd - originEnd;
-    fields[f + 4] = this.#used - targetEnd;
-    fields[f + 5] = head;
-    fields[f + 6] = shared;
+    fields[f + 4] = versionEnd - targetEnd;
+    fields[f + 5] = this.#used - versionEnd;
+    fields[f + 6] = head;
+    fields[f + 7] = shared;
     this.#sizes[i] = size;
     this.#narrowCommon(i);
     return i;
@@ -57,14 +61,18 @@ export class EntryTable {
     const originEnd = fields[f + 1] + fields[f + 2];
     const targetEnd = originEnd + fields[f + 3];
     const origin = bytes.toString('utf8', fields[f + 1], originEnd);
-    const head = this.#heads[fields[f + 5]];
-    const shared = fields[f + 6];
+    const versionEnd = targetEnd + fields[f + 4];
+    const head = this.#heads[fields[f + 6]];
+    const shared = fields[f + 7];
     return {
       origin,
       target: bytes.toString('utf8', originEnd, targetEnd),
       location: shared === 0 ? head : head + origin.slice(origin.length - shared),
       size: this.#sizes[i],
-      version: bytes.toString('utf8', targetEnd, targetEnd + fields[f + 4]),
+      version: bytes.toString('utf8', targetEnd, versionEnd),
+      ...(fields[f + 5] > 0 && {
+        stamp: bytes.toString('utf8', versionEnd, versionEnd + fields[f + 5]),
+      }),
     };
   }
 
@@ -142,7 +150,7 @@ export class EntryTable {
   }
 }
 
-const FIELDS = 7;
+const FIELDS = 8;
 const BLOCK_BYTES = 1 << 20;
 
 function commonSuffix(a: string, b: string): number {

@@ -17,7 +17,7 @@ export interface Manifest {
   readonly rejections: readonly ListingRejection[];
   /** Files that do not look like images; not part of the content. */
   readonly ignored: number;
-  /** Hex, of manifest.jsonl: two lists with the same hash are the same list. */
+  /** Hex, of manifest.jsonl without the stamps: two lists with the same hash are the same list. */
   readonly sha256: string;
   /** The image at a position, 0 … count - 1; made anew at each call. Rows carry the position, from here to the table. */
   entry(index: number): SourceEntry;
@@ -123,7 +123,7 @@ class FrozenManifest implements Manifest {
     this.ignored = ignored;
     this.bytes = order.reduce((sum, i) => sum + table.size(i), 0);
     const hash = createHash('sha256');
-    for (const piece of this.lines()) hash.update(piece);
+    for (const piece of this.#pieces(false)) hash.update(piece);
     this.sha256 = hash.digest('hex');
   }
 
@@ -135,10 +135,14 @@ class FrozenManifest implements Manifest {
     return this.#table.get(this.#order[index]);
   }
 
-  *lines(): Generator<string> {
+  lines(): Generator<string> {
+    return this.#pieces(true);
+  }
+
+  *#pieces(withStamps: boolean): Generator<string> {
     let piece = '';
     for (let i = 0; i < this.#order.length; i++) {
-      piece += printLine(this.entry(i));
+      piece += printLine(this.entry(i), withStamps);
       if (piece.length > PIECE_CHARS) {
         yield piece;
         piece = '';
@@ -154,18 +158,22 @@ class FrozenManifest implements Manifest {
 const PIECE_CHARS = 1 << 16;
 
 // An image is an array, for size; a location that equals its origin is 0.
-function printLine({ origin, target, location, size, version }: SourceEntry): string {
+function printLine(entry: SourceEntry, withStamp: boolean): string {
+  const { origin, target, location, size, version, stamp } = entry;
   const place = location === origin ? 0 : location;
-  return `${JSON.stringify([origin, target, place, size, version])}\n`;
+  const fields = [origin, target, place, size, version];
+  if (withStamp && stamp !== undefined) fields.push(stamp);
+  return `${JSON.stringify(fields)}\n`;
 }
 
 function parseLine(line: string): Listed {
   const record = JSON.parse(line);
   if (typeof record?.origin === 'string') return { kind: 'rejected', rejection: record };
-  if (!Array.isArray(record) || record.length !== 5) throw new Error(`the line ${line}`);
-  const [origin, target, place, size, version] = record;
+  if (!Array.isArray(record) || (record.length !== 5 && record.length !== 6))
+    throw new Error(`the line ${line}`);
+  const [origin, target, place, size, version, stamp] = record;
   const location = place === 0 ? origin : place;
-  return { kind: 'image', entry: { origin, target, location, size, version } };
+  return { kind: 'image', entry: { origin, target, location, size, version, stamp } };
 }
 
 /** Whether the sorted table holds the origin. */

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { basename, join, resolve, sep } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { errnoOf, SourceError } from '../errors.ts';
+import { fileState } from './file-state.ts';
 import { isImageName } from './image-extensions.ts';
 import type { OriginForm } from './origin.ts';
 import { originOf } from './origin.ts';
@@ -111,7 +112,7 @@ export function openFolderSource(input: string, options: FolderSourceOptions): S
       const target = basename(rootPrefix + folder);
       yield {
         kind: 'image',
-        entry: { origin, target, location: path, size: stats.size, version: String(stats.mtimeMs) },
+        entry: { origin, target, location: path, ...fileState(stats) },
       };
     }
   }

@@ -5,6 +5,7 @@ import { errnoOf, SourceError } from '../errors.ts';
 import { readImageFile } from '../image/read-image-file.ts';
 import { mapOrdered } from '../map-ordered.ts';
 import { isS3Url } from '../s3/s3-address.ts';
+import { fileState } from './file-state.ts';
 import { NamedObjects } from './named-objects.ts';
 import type { OriginForm } from './origin.ts';
 import { originOf } from './origin.ts';
@@ -92,9 +93,8 @@ function listPath(wanted: WantedImage, form: OriginForm): Listed {
   try {
     const stats = statSync(location);
     const target = wanted.target ?? basename(dirname(location));
-    const version = String(stats.mtimeMs);
     if (stats.isFile()) {
-      return { kind: 'image', entry: { origin, target, location, size: stats.size, version } };
+      return { kind: 'image', entry: { origin, target, location, ...fileState(stats) } };
     }
     const message = 'Expected an image file but found a folder, device or pipe.';
     return { kind: 'rejected', rejection: { origin, reason: 'not_a_file', message } };

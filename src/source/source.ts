@@ -12,6 +12,11 @@ export interface SourceEntry {
   readonly size: number;
   /** Changes when the content does: modification time in ms for files, ETag for objects. */
   readonly version: string;
+  /**
+   * Of a file its change time and inode: they tell of another content behind the same size and modification time, and of
+   * less (a new mode, a copy). So no part of the list's identity; absent for objects.
+   */
+  readonly stamp?: string | undefined;
 }
 
 /** Found by the listing, but known to give no row before it is read (a broken link, a bad name). */

@@ -81,6 +81,23 @@ describe('what changed between two lists', () => {
     });
   });
 
+  test('a file with another change time or inode is changed, whatever its size and time say', async () => {
+    const stamped = (stamp: string | undefined) => ['a', 'b'].map((name) => entry(name, { stamp }));
+    const before = finished(stamped('1 7'), { b: 'truncated' });
+    expect(await compare(before, listing(stamped('1 7')))).toEqual({
+      counts: { unchanged: 1, rejectedBefore: 1 },
+      keeps: [0, 1],
+    });
+    for (const stamp of ['2 7', '1 8']) {
+      expect(await compare(before, listing(stamped(stamp)))).toEqual({
+        counts: { changed: 2 },
+        keeps: [-1, -1],
+      });
+    }
+    // A list of an earlier version, or of a store, has none.
+    expect((await compare(before, listing(stamped(undefined)))).keeps).toEqual([0, 1]);
+  });
+
   test('lists in the order of UTF-8 bytes stay side by side where UTF-16 has another', async () => {
     const names = ['\u{FFFD}', '\u{1F600}'];
     const before = finished(names.map((name) => entry(name)));

@@ -93,6 +93,16 @@ test('is read back as it was written, and named by the hash of its file', async 
   ).toBe(manifest.sha256);
 });
 
+test('keeps the stamps of files, which are no part of what the list is', async () => {
+  const path = join(await temporaryFolder(), 'manifest.jsonl');
+  const stamped = manifestOf([entry('a', { stamp: '17.25 3' }), entry('b')]);
+  expect(stamped.sha256).toBe(manifestOf([entry('a'), entry('b')]).sha256);
+  await writeManifest(path, stamped);
+  const again = await readManifest(path);
+  expect([again.entry(0).stamp, again.entry(1).stamp]).toEqual(['17.25 3', undefined]);
+  expect(again.sha256).toBe(stamped.sha256);
+});
+
 test('has the same hash in whatever order images were found, another for any change', () => {
   const entries = images(100);
   const { sha256 } = manifestOf(entries);

@@ -1,4 +1,12 @@
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -40,6 +48,20 @@ test('images are listed with the folder that holds them as target', async () => 
     ['Training/Kiwi/2.PNG', 'Kiwi'],
     ['top.webp', root.split('/').at(-1)],
   ]);
+});
+
+test('another content of the same size and modification time has another stamp', async () => {
+  put('a.jpg', 'b.jpg');
+  const path = join(root, 'a.jpg');
+  utimesSync(path, 1e9, 1e9);
+  const [before, other] = (await list(root)).images;
+  writeFileSync(join(root, 'new'), 'y');
+  utimesSync(join(root, 'new'), 1e9, 1e9);
+  renameSync(join(root, 'new'), path);
+  const [after, same] = (await list(root)).images;
+  expect(same).toEqual(other);
+  expect(after).toEqual({ ...before, stamp: expect.any(String) });
+  expect(after!.stamp).not.toBe(before!.stamp);
 });
 
 test('the origin is the input as given joined with the rest, or a URL', async () => {

@@ -107,8 +107,16 @@ async function fateOf(
   }
   if (was.entry.size !== is.entry.size || was.entry.version !== is.entry.version) return 'changed';
   const rejection = before.rejections.get(was.index);
-  if (rejection === undefined) return 'unchanged';
-  return (await hasPassed(rejection.reason, is.entry, options)) ? 'retried' : 'rejectedBefore';
+  if (rejection !== undefined && (await hasPassed(rejection.reason, is.entry, options))) {
+    return 'retried';
+  }
+  if (isOtherFile(was.entry, is.entry)) return 'changed';
+  return rejection === undefined ? 'unchanged' : 'rejectedBefore';
+}
+
+/** Whether a file may hold something else though its size and modification time are the same. */
+function isOtherFile({ stamp: was }: SourceEntry, { stamp: is }: SourceEntry): boolean {
+  return was !== undefined && is !== undefined && was !== is;
 }
 
 /** Most reasons lie in the bytes, which are the same; these lie in the moment of reading. */
