@@ -3,7 +3,7 @@ import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promi
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { runCli } from '../e2e/run-cli.ts';
+import { runInProcess } from '../e2e/run-cli.ts';
 import { solidPng } from './solid-png.ts';
 
 let dir: string;
@@ -25,7 +25,7 @@ afterAll(async () => {
 });
 
 test('a dry run says what it found, and writes nothing', async () => {
-  const { stdout, status, stderr } = await runCli(
+  const { stdout, status, stderr } = await runInProcess(
     dir,
     'images',
     '--mode',
@@ -51,7 +51,7 @@ test('a dry run says what it found, and writes nothing', async () => {
 });
 
 test('as JSON it has the same facts', async () => {
-  const { stdout } = await runCli(
+  const { stdout } = await runInProcess(
     dir,
     'images',
     '--mode',
@@ -77,9 +77,19 @@ test('as JSON it has the same facts', async () => {
 });
 
 test('a small network is measured on the spot, and the rate is kept for the next time', async () => {
-  await runCli(dir, 'model', 'init', 'mobilenetv2', '--width', '0.35', '--out', 'tiny', '--no-top');
+  await runInProcess(
+    dir,
+    'model',
+    'init',
+    'mobilenetv2',
+    '--width',
+    '0.35',
+    '--out',
+    'tiny',
+    '--no-top',
+  );
   const args = ['images', '--mode', 'cnn', '--model', 'tiny', '--pool', 'avg', '--device', 'wasm'];
-  const { stdout } = await runCli(dir, ...args, '--out', 'out', '--dry-run', '--log', 'json');
+  const { stdout } = await runInProcess(dir, ...args, '--out', 'out', '--dry-run', '--log', 'json');
   const { network, columns, time } = JSON.parse(stdout);
   expect(network).toMatchObject({ device: 'wasm', from: 'dry-run' });
   expect(network.imagesPerSecond).toBeGreaterThan(0);

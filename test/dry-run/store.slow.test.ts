@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { runCli } from '../e2e/run-cli.ts';
+import { runInProcess } from '../e2e/run-cli.ts';
 import { NO_STORE, openTestStore } from '../s3/store.ts';
 import { skipIf } from '../skip-if.ts';
 import { solidPng } from './solid-png.ts';
@@ -27,7 +27,7 @@ test(
     await store!.put('images', 'set/red/1.png', solidPng(20, 10, [200, 0, 0]));
     await store!.put('images', 'set/blue/2.png', solidPng(20, 10, [0, 0, 200]));
     const before = await store!.keys('images');
-    const { stdout, status } = await runCli(
+    const { stdout, status } = await runInProcess(
       dir,
       's3://images/set',
       '--mode',

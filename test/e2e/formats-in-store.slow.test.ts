@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { NO_STORE, openTestStore } from '../s3/store.ts';
 import { loadScript } from '../scripts/load-script.ts';
 import { skipIf } from '../skip-if.ts';
-import { runCli, tempFolder } from './run-cli.ts';
+import { runInProcess, tempFolder } from './run-cli.ts';
 
 const { writeDataset } = await loadScript('draw-images.mjs');
 const store = await openTestStore('tables');
@@ -27,7 +27,7 @@ describe('in a store', skipIf(!store, NO_STORE), () => {
     const s3 = ['--s3-endpoint', store!.endpoint];
     const args = ['dataset', '--mode', 'pixels', '--out', 's3://tables/run', '--k', '5'];
     args.push('--format', 'npy,feather', '--work-dir', 'state');
-    const { status } = await runCli(dir, ...args, ...s3);
+    const { status } = await runInProcess(dir, ...args, ...s3);
     expect(status).toBe(1); // the broken image
     expect(await store!.keys('tables', 'run/npy')).toEqual([
       'run/npy/index.jsonl',
@@ -35,7 +35,7 @@ describe('in a store', skipIf(!store, NO_STORE), () => {
       'run/npy/vectors_redux.npy',
     ]);
     expect(await store!.keys('tables', 'run/feather')).toEqual(['run/feather/part-00000.feather']);
-    const { stdout } = await runCli(dir, 'verify', 's3://tables/run', ...s3);
+    const { stdout } = await runInProcess(dir, 'verify', 's3://tables/run', ...s3);
     expect(stdout).toBe('s3://tables/run is sound.\n');
   });
 });

@@ -9,7 +9,7 @@ import type { RunJson } from '../../src/run/run-json.ts';
 import { FolderStore } from '../../src/storage/folder-store.ts';
 import { loadScript } from '../scripts/load-script.ts';
 import { readJsonRows } from './read-table.ts';
-import { listFiles, runCli, tableHashes, tempFolder } from './run-cli.ts';
+import { listFiles, runInProcess, tableHashes, tempFolder } from './run-cli.ts';
 
 const { writeDataset } = await loadScript('draw-images.mjs');
 
@@ -28,7 +28,7 @@ afterAll(async () => {
 
 function run(out: string, format: string, ...more: string[]) {
   const options = ['--mode', 'pixels', '--out', out, '--format', format, '--k', '5'];
-  return runCli(dir, 'dataset', ...options, ...more);
+  return runInProcess(dir, 'dataset', ...options, ...more);
 }
 
 function readMatrix(name: string) {
@@ -81,13 +81,13 @@ test('the number of workers changes no byte', async () => {
 
 test('verify finds them sound, and finds a changed value, a lost file and a foreign one', async () => {
   await run('three', 'npy,feather');
-  expect((await runCli(dir, 'verify', 'three')).status).toBe(0);
+  expect((await runInProcess(dir, 'verify', 'three')).status).toBe(0);
   const path = join(dir, 'three/npy/vectors.npy');
   const bytes = readFileSync(path);
   bytes.writeFloatLE(Number.NaN, bytes.length - 4);
   writeFileSync(path, bytes);
   writeFileSync(join(dir, 'three/feather/part-00009.feather'), 'x');
-  const { stdout, status } = await runCli(dir, 'verify', 'three');
+  const { stdout, status } = await runInProcess(dir, 'verify', 'three');
   expect(status).toBe(2);
   expect(stdout).toContain('npy/vectors.npy: the bytes are not those of run.json');
   expect(stdout).toContain('npy/vectors.npy holds something that is not a finite number');
@@ -110,11 +110,21 @@ test('a table of names alone, and one of vectors alone, are written and sound', 
     'npy/index.jsonl',
   ]);
   for (const out of ['names', 'values'])
-    expect((await runCli(dir, 'verify', out)).stdout).toBe(`${out} is sound.\n`);
+    expect((await runInProcess(dir, 'verify', out)).stdout).toBe(`${out} is sound.\n`);
 });
 
 test('transform writes them from a run that has other formats', async () => {
-  await runCli(dir, 'transform', 'dataset', '--with', 'one', '--out', 'new', '--format', 'npy');
+  await runInProcess(
+    dir,
+    'transform',
+    'dataset',
+    '--with',
+    'one',
+    '--out',
+    'new',
+    '--format',
+    'npy',
+  );
   expect(readFileSync(join(dir, 'new/npy/vectors_redux.npy'))).toEqual(
     readFileSync(join(dir, 'one/npy/vectors_redux.npy')),
   );

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { PageData } from '../../src/report/page-data.ts';
 import { loadScript } from '../scripts/load-script.ts';
 import { readRunJson } from './read-table.ts';
-import { listFiles, runCli, tempFolder } from './run-cli.ts';
+import { listFiles, runInProcess, tempFolder } from './run-cli.ts';
 
 const { writeDataset } = await loadScript('draw-images.mjs');
 const DRAWN = { imagesPerClass: 6, minSize: 24, maxSize: 40, withBroken: false };
@@ -22,7 +22,7 @@ beforeAll(async () => {
   mkdirSync(dirname(copy), { recursive: true });
   copyFileSync(join(dir, 'dataset', 'Training', 'circle', first!), copy);
   const formats = ['--format', 'parquet,json'];
-  const run = await runCli(
+  const run = await runInProcess(
     dir,
     'dataset',
     '--mode',
@@ -85,26 +85,26 @@ test('the page holds every row, with its class and picture', () => {
 });
 
 test('the run verifies, before and after its report is written again', async () => {
-  expect((await runCli(dir, 'verify', 'out')).status).toBe(0);
+  expect((await runInProcess(dir, 'verify', 'out')).status).toBe(0);
   const before = readFileSync(join(dir, 'out', 'findings.jsonl'));
-  const again = await runCli(dir, 'report', 'out');
+  const again = await runInProcess(dir, 'report', 'out');
   expect(again.status).toBe(0);
   expect(again.stdout).toContain('1 image also in another part (leaks)');
   expect(readFileSync(join(dir, 'out', 'findings.jsonl')).equals(before)).toBe(true);
-  expect((await runCli(dir, 'verify', 'out')).stdout).toContain('is sound');
+  expect((await runInProcess(dir, 'verify', 'out')).stdout).toContain('is sound');
 });
 
 test.each(['json', 'csv'])('from a table of %s alone the same kinds are found', async (format) => {
   const options = ['--mode', 'pixels', '--k', '5', '--format', format, '--out', `out-${format}`];
-  expect((await runCli(dir, 'dataset', ...options)).status).toBe(0);
-  expect((await runCli(dir, 'report', `out-${format}`)).status).toBe(0);
+  expect((await runInProcess(dir, 'dataset', ...options)).status).toBe(0);
+  expect((await runInProcess(dir, 'report', `out-${format}`)).status).toBe(0);
   const kinds = (out: string) => findings(out).map(({ kind, origins }) => [kind, ...origins]);
   const exact = (out: string) => kinds(out).filter(([kind]) => kind !== 'near_duplicate');
   expect(exact(`out-${format}`)).toEqual(exact('out'));
 });
 
 test('two folders of any name can be compared', async () => {
-  const run = await runCli(dir, 'report', 'out', '--compare', 'circle', 'stripes');
+  const run = await runInProcess(dir, 'report', 'out', '--compare', 'circle', 'stripes');
   expect(run.status).toBe(0);
   expect(findings()[0]).toMatchObject({
     kind: 'leak',
@@ -113,19 +113,29 @@ test('two folders of any name can be compared', async () => {
 });
 
 test('a folder without images cannot be compared', async () => {
-  const run = await runCli(dir, 'report', 'out', '--compare', 'circle', 'nowhere');
+  const run = await runInProcess(dir, 'report', 'out', '--compare', 'circle', 'nowhere');
   expect(run.status).toBe(2);
   expect(run.stderr).toContain('Expected images in a folder nowhere for --compare');
 });
 
 test('another run can be compared', async () => {
   const options = ['--mode', 'pixels', '--k', '5', '--out', 'train'];
-  expect((await runCli(dir, join('dataset', 'Training'), ...options)).status).toBe(0);
+  expect((await runInProcess(dir, join('dataset', 'Training'), ...options)).status).toBe(0);
   expect(
-    (await runCli(dir, join('dataset', 'Test'), '--mode', 'pixels', '--k', '5', '--out', 'test'))
-      .status,
+    (
+      await runInProcess(
+        dir,
+        join('dataset', 'Test'),
+        '--mode',
+        'pixels',
+        '--k',
+        '5',
+        '--out',
+        'test',
+      )
+    ).status,
   ).toBe(0);
-  expect((await runCli(dir, 'report', 'test', '--compare', 'train')).status).toBe(0);
+  expect((await runInProcess(dir, 'report', 'test', '--compare', 'train')).status).toBe(0);
   expect(findings('test')).toMatchObject([
     {
       kind: 'leak',
@@ -136,13 +146,13 @@ test('another run can be compared', async () => {
       evidence: { parts: ['test', 'train'] },
     },
   ]);
-  expect((await runCli(dir, 'verify', 'test')).status).toBe(0);
+  expect((await runInProcess(dir, 'verify', 'test')).status).toBe(0);
 });
 
 test('a run with other features cannot be compared, and the message says in what', async () => {
   const options = ['--mode', 'pixels', '--resize', 'nearest', '--out', 'nearest', '--no-report'];
-  expect((await runCli(dir, 'dataset', ...options)).status).toBe(0);
-  const run = await runCli(dir, 'report', 'out', '--compare', 'nearest');
+  expect((await runInProcess(dir, 'dataset', ...options)).status).toBe(0);
+  const run = await runInProcess(dir, 'report', 'out', '--compare', 'nearest');
   expect(run.status).toBe(2);
   expect(run.stderr).toContain('resize is bicubic here, nearest there');
 });
@@ -154,13 +164,13 @@ test('--no-report leaves neither file', () => {
 });
 
 test('what is no finished run has no report', async () => {
-  const run = await runCli(dir, 'report', 'dataset');
+  const run = await runInProcess(dir, 'report', 'dataset');
   expect(run.status).toBe(2);
   expect(run.stderr).toContain('Expected a finished run for report but found nothing in dataset.');
 });
 
 test('--compare with neither folders nor a run says what it takes', async () => {
-  const run = await runCli(dir, 'report', 'out', '--compare', 'Training');
+  const run = await runInProcess(dir, 'report', 'out', '--compare', 'Training');
   expect(run.status).toBe(2);
   expect(run.stderr).toContain(
     'Expected two folders of the images, or a finished run, for --compare',
@@ -169,20 +179,20 @@ test('--compare with neither folders nor a run says what it takes', async () => 
 
 test('a table without features has no report', async () => {
   const options = ['--mode', 'pixels', '--columns', 'origin,target', '--out', 'names'];
-  expect((await runCli(dir, 'dataset', ...options)).status).toBe(0);
-  const run = await runCli(dir, 'report', 'names');
+  expect((await runInProcess(dir, 'dataset', ...options)).status).toBe(0);
+  const run = await runInProcess(dir, 'report', 'names');
   expect(run.status).toBe(2);
   expect(run.stderr).toContain('Expected a table with origins and features but found no features');
 });
 
 test('--near is checked', async () => {
-  const run = await runCli(dir, 'report', 'out', '--near', 'close');
+  const run = await runInProcess(dir, 'report', 'out', '--near', 'close');
   expect(run.status).toBe(2);
   expect(run.stderr).toContain('Expected a number from 0 to 1 for --near but received close.');
 });
 
 test('pictures can be made anew from the images', async () => {
-  expect((await runCli(dir, 'report', 'out', '--thumbnails', '20')).status).toBe(0);
+  expect((await runInProcess(dir, 'report', 'out', '--thumbnails', '20')).status).toBe(0);
   const { thumbs } = pageData();
   expect(thumbs).toMatchObject({ kind: 'sheets', side: 64 });
   expect(Buffer.from(thumbs.points, 'base64').length / 4).toBe(20);
@@ -190,7 +200,7 @@ test('pictures can be made anew from the images', async () => {
 });
 
 test('a run without components has a map all the same, fitted for it', async () => {
-  const run = await runCli(dir, 'dataset', '--mode', 'pixels', '--k', '0', '--out', 'k0');
+  const run = await runInProcess(dir, 'dataset', '--mode', 'pixels', '--k', '0', '--out', 'k0');
   expect(run.status).toBe(0);
   expect(pageData('k0').points.k).toBe(10);
   expect(findings('k0').map(({ kind }) => kind)).toContain('leak');
@@ -201,10 +211,10 @@ test('the images may be gone: copies are then told by their features', async () 
   await writeDataset(join(dir, 'passing'), { ...DRAWN, seed: 3 });
   const [first] = listFiles(join(dir, 'passing', 'circle'));
   copyFileSync(join(dir, 'passing', 'circle', first!), join(dir, 'passing', 'circle', 'z.jpg'));
-  expect((await runCli(dir, 'passing', ...options)).status).toBe(0);
+  expect((await runInProcess(dir, 'passing', ...options)).status).toBe(0);
   expect(findings('moved')[0]!.kind).toBe('exact_duplicate');
   rmSync(join(dir, 'passing'), { recursive: true });
-  expect((await runCli(dir, 'report', 'moved')).status).toBe(0);
+  expect((await runInProcess(dir, 'report', 'moved')).status).toBe(0);
   expect(findings('moved')[0]).toMatchObject({
     kind: 'same_features',
     evidence: { bytes: 'not all could be read' },
@@ -214,17 +224,17 @@ test('the images may be gone: copies are then told by their features', async () 
 test('a report that cannot be written costs the run nothing but a warning', async () => {
   mkdirSync(join(dir, 'blocked', 'report.html'), { recursive: true });
   writeFileSync(join(dir, 'blocked', 'report.html', 'x'), '');
-  const run = await runCli(dir, 'dataset', '--mode', 'pixels', '--out', 'blocked');
+  const run = await runInProcess(dir, 'dataset', '--mode', 'pixels', '--out', 'blocked');
   expect(run.stderr).toContain('Warning: The report was not written');
   expect(run.status).toBe(0);
   expect(listFiles(join(dir, 'blocked'))).not.toContain('findings.jsonl');
-  expect((await runCli(dir, 'verify', 'blocked')).status).toBe(0);
+  expect((await runInProcess(dir, 'verify', 'blocked')).status).toBe(0);
 });
 
 test('an empty table has an empty page', async () => {
   mkdirSync(join(dir, 'none', 'a'), { recursive: true });
   writeFileSync(join(dir, 'none', 'a', 'bad.jpg'), 'no image');
-  const run = await runCli(dir, 'none', '--mode', 'pixels', '--out', 'out-none');
+  const run = await runInProcess(dir, 'none', '--mode', 'pixels', '--out', 'out-none');
   expect(run.stderr).not.toContain('Warning');
   expect(pageData('out-none').rejected).toMatchObject([{ origin: 'none/a/bad.jpg' }]);
 });

@@ -20,9 +20,53 @@ export interface CliResult {
   readonly stderr: string;
 }
 
+let isRunning = false;
+
+/**
+ * Runs the built command in this process: half the processor time of a process of its own. For tests of what a command does;
+ * `runCli` for those of the process (its streams, signals, memory).
+ */
+export async function runInProcess(cwd: string, ...args: string[]): Promise<CliResult> {
+  const { runCommandLine } = await load('commands/run-command-line.js');
+  let stdout = '';
+  let stderr = '';
+  if (isRunning)
+    throw new Error('Expected one run at a time: the working folder is the process’s.');
+  isRunning = true;
+  const before = process.cwd();
+  process.chdir(cwd);
+  try {
+    const status = await runCommandLine({
+      argv: args,
+      env: process.env,
+      signal: new AbortController().signal,
+      terminal: {
+        isTerminal: false,
+        columns: 80,
+        stdout: (text: string) => {
+          stdout += text;
+        },
+        stderr: (text: string) => {
+          stderr += text;
+        },
+        now: () => performance.now(),
+      },
+    });
+    return { status, stdout, stderr };
+  } finally {
+    process.chdir(before);
+    isRunning = false;
+  }
+}
+
 /** Runs the built command to its end, as a user would in `cwd`. */
 export function runCli(cwd: string, ...args: string[]): Promise<CliResult> {
   return startCli(cwd, ...args).finished;
+}
+
+/** A module of dist/ as Node loads it: its threads and processes are started beside it. */
+function load(name: string): Promise<typeof import('../../src/commands/run-command-line.ts')> {
+  return import(/* @vite-ignore */ new URL(`../../dist/${name}`, import.meta.url).href);
 }
 
 /** Starts the built command. */

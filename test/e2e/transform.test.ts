@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { loadScript } from '../scripts/load-script.ts';
 import { readParquetRows, readRunJson } from './read-table.ts';
-import { type CliResult, runCli, tempFolder } from './run-cli.ts';
+import { type CliResult, runInProcess, tempFolder } from './run-cli.ts';
 
 const { writeDataset } = await loadScript('draw-images.mjs');
 
@@ -15,12 +15,12 @@ beforeAll(async () => {
   await writeDataset(join(dir, 'old'), { seed: 1, imagesPerClass: 4, minSize: 12, maxSize: 40 });
   await writeDataset(join(dir, 'new'), { seed: 2, imagesPerClass: 2, minSize: 12, maxSize: 40 });
   const options = ['--mode', 'pixels', '--k', '5', '--resize', 'bilinear'];
-  expect((await runCli(dir, 'old', ...options, '--out', 'fitted')).status).toBe(0);
+  expect((await runInProcess(dir, 'old', ...options, '--out', 'fitted')).status).toBe(0);
 });
 afterAll(() => remove());
 
 function transform(...args: string[]): Promise<CliResult> {
-  return runCli(dir, 'transform', ...args);
+  return runInProcess(dir, 'transform', ...args);
 }
 
 test('the images that a run was fitted on keep their reduced vectors', async () => {
@@ -54,7 +54,7 @@ test('a run that is not finished cannot lend its reducer', async () => {
 });
 
 test('a reducer file that was changed is refused', async () => {
-  expect((await runCli(dir, 'old', '--mode', 'pixels', '--out', 'changed')).status).toBe(0);
+  expect((await runInProcess(dir, 'old', '--mode', 'pixels', '--out', 'changed')).status).toBe(0);
   const path = join(dir, 'changed', 'reducer.npz');
   const bytes = readFileSync(path);
   bytes[bytes.length >> 1]! ^= 1;

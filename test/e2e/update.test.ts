@@ -11,7 +11,7 @@ import {
   readRejections,
   readRunJson,
 } from './read-table.ts';
-import { type CliResult, runCli, tableHashes, tempFolder } from './run-cli.ts';
+import { type CliResult, runInProcess, tableHashes, tempFolder } from './run-cli.ts';
 
 const { writeDataset } = await loadScript('draw-images.mjs');
 
@@ -43,7 +43,7 @@ beforeAll(async () => {
 afterAll(() => remove());
 
 function run(out: string, ...args: string[]): Promise<CliResult> {
-  return runCli(dir, 'in', ...args, '--out', out);
+  return runInProcess(dir, 'in', ...args, '--out', out);
 }
 
 /** Brings a copy of the finished run up to date. */
@@ -94,7 +94,7 @@ describe('files were added, changed and removed', () => {
 
   test('new rows are reduced as transform would reduce them', async () => {
     const command = ['transform', 'in', '--with', 'base', '--out', 'transformed'];
-    const { status, stderr } = await runCli(dir, ...command, '--no-report');
+    const { status, stderr } = await runInProcess(dir, ...command, '--no-report');
     expect(status, stderr).toBe(1);
     expect(readParquetRows(join(dir, 'transformed'))).toEqual(readParquetRows(join(dir, 'kept')));
   });
@@ -198,12 +198,19 @@ describe('what a finished table gives back', () => {
   test.each(['json', 'feather'])('a run with %s alone is updated from it', async (format) => {
     const list = await listOf(`${format}.txt`, 'in/ring/ring-000.jpg', 'in/ring/ring-002.webp');
     const args = [list, ...PIXELS, '--k', '1', '--format', format];
-    expect((await runCli(dir, ...args, '--out', format)).status).toBe(0);
+    expect((await runInProcess(dir, ...args, '--out', format)).status).toBe(0);
     await listOf(`${format}.txt`, 'in/ring/ring-000.jpg', 'in/ring/ring-002.webp', ADDED[0]!);
-    const { status, stderr } = await runCli(dir, ...args, '--out', format, '--update', '--refit');
+    const { status, stderr } = await runInProcess(
+      dir,
+      ...args,
+      '--out',
+      format,
+      '--update',
+      '--refit',
+    );
     expect(status, stderr).toBe(0);
     expect(stderr).toContain('2 unchanged, 1 added, 0 changed, 0 removed');
-    expect((await runCli(dir, ...args, '--out', `${format}-fresh`)).status).toBe(0);
+    expect((await runInProcess(dir, ...args, '--out', `${format}-fresh`)).status).toBe(0);
     expect(tableHashes(join(dir, format))).toEqual(tableHashes(join(dir, `${format}-fresh`)));
   });
 
@@ -213,10 +220,10 @@ describe('what a finished table gives back', () => {
   ])('a table without vectors is refused (%s)', async (name, more) => {
     const list = await listOf(`${name}.txt`, 'in/ring/ring-000.jpg', 'in/ring/ring-002.webp');
     const args = [list, ...PIXELS, '--k', '1', ...more, '--out', name];
-    expect((await runCli(dir, ...args)).status).toBe(0);
+    expect((await runInProcess(dir, ...args)).status).toBe(0);
     const before = tableHashes(join(dir, name));
     await listOf(`${name}.txt`, 'in/ring/ring-000.jpg', ADDED[0]!);
-    const { status, stderr } = await runCli(dir, ...args, '--update');
+    const { status, stderr } = await runInProcess(dir, ...args, '--update');
     expect(status).toBe(2);
     expect(stderr).toContain('found a table that does not give them back');
     expect(tableHashes(join(dir, name))).toEqual(before);
@@ -226,10 +233,10 @@ describe('what a finished table gives back', () => {
     const more = ['--columns', 'vectors'];
     const list = await listOf('bare.txt', 'in/ring/ring-000.jpg', 'in/ring/ring-002.webp');
     const args = [list, ...PIXELS, '--k', '1', ...more];
-    expect((await runCli(dir, ...args, '--out', 'bare')).status).toBe(0);
+    expect((await runInProcess(dir, ...args, '--out', 'bare')).status).toBe(0);
     await listOf('bare.txt', ADDED[0]!, 'in/ring/ring-002.webp');
-    expect((await runCli(dir, ...args, '--out', 'bare', '--update')).status).toBe(0);
-    expect((await runCli(dir, ...args, '--out', 'bare-fresh')).status).toBe(0);
+    expect((await runInProcess(dir, ...args, '--out', 'bare', '--update')).status).toBe(0);
+    expect((await runInProcess(dir, ...args, '--out', 'bare-fresh')).status).toBe(0);
     expect(readParquetRows(join(dir, 'bare'))).toEqual(readParquetRows(join(dir, 'bare-fresh')));
   });
 
@@ -240,9 +247,9 @@ describe('what a finished table gives back', () => {
         .join('\n');
     writeFileSync(join(dir, 'labels.jsonl'), lines('a'));
     const args = ['labels.jsonl', ...PIXELS, '--k', '1', '--format', 'json', '--out', 'labelled'];
-    expect((await runCli(dir, ...args)).status).toBe(0);
+    expect((await runInProcess(dir, ...args)).status).toBe(0);
     writeFileSync(join(dir, 'labels.jsonl'), lines('b'));
-    const { status, stdout, stderr } = await runCli(dir, ...args, '--update');
+    const { status, stdout, stderr } = await runInProcess(dir, ...args, '--update');
     expect(status, stderr).toBe(0);
     expect(stdout).toContain('2 unchanged, 0 added, 0 changed, 0 removed');
     expect(stdout).toContain('2 with another target');
@@ -316,7 +323,7 @@ describe('what --update refuses', () => {
   test('an input without any image of the finished run', async () => {
     await cp(join(dir, 'base'), join(dir, 'lost'), { recursive: true });
     const args = ['other', ...PIXELS, ...THREE, '--out', 'lost', '--update'];
-    const { status, stderr } = await runCli(dir, ...args);
+    const { status, stderr } = await runInProcess(dir, ...args);
     expect(status).toBe(2);
     expect(stderr).toContain('among those of other but found none of its 25');
     expect(tableHashes(join(dir, 'lost'))).toEqual(tableHashes(join(dir, 'base')));
@@ -355,10 +362,10 @@ describe('no finished run', () => {
 
 test('a transform run keeps the reducer that it borrowed', async () => {
   const args = ['transform', 'other', '--with', 'base', '--no-report', '--out', 'borrowed'];
-  expect((await runCli(dir, ...args)).status).toBe(0);
+  expect((await runInProcess(dir, ...args)).status).toBe(0);
   const time = new Date(1e12);
   await utimes(join(dir, 'other', 'cross', 'cross-000.jpg'), time, time);
-  const { status, stderr } = await runCli(dir, ...args, '--update');
+  const { status, stderr } = await runInProcess(dir, ...args, '--update');
   expect(status, stderr).toBe(0);
   expect(stderr).toContain('23 unchanged, 0 added, 1 changed, 0 removed');
   const reducer = (out: string) => readFileSync(join(dir, out, 'reducer.npz'));
@@ -372,19 +379,19 @@ test('a transform run keeps the reducer that it borrowed', async () => {
 
 test('with a network unchanged rows keep their bits, and new ones are those of a fresh run within tolerance', async () => {
   const init = ['model', 'init', 'vgg16', '--seed', '1', '--width', '0.0625'];
-  expect((await runCli(dir, ...init, '--out', 'models/vgg16')).status).toBe(0);
+  expect((await runInProcess(dir, ...init, '--out', 'models/vgg16')).status).toBe(0);
   const small = { imagesPerClass: 2, minSize: 20, maxSize: 30 };
   await writeDataset(join(dir, 'net'), { seed: 5, ...small });
   const args = ['net', '--mode', 'vgg16', '--layer', 'fc1,fc2', '--batch', '4', '--k', '2'];
-  const base = await runCli(dir, ...args, '--no-report', '--out', 'net-base');
+  const base = await runInProcess(dir, ...args, '--no-report', '--out', 'net-base');
   expect(base.status, base.stderr).toBe(0);
   await cp(join(dir, 'other', 'ring', 'ring-001.png'), join(dir, 'net', 'ring', 'new.png'));
   await rm(join(dir, 'net', 'cross', 'cross-000.jpg'));
   await cp(join(dir, 'net-base'), join(dir, 'net-up'), { recursive: true });
-  const up = await runCli(dir, ...args, '--no-report', '--out', 'net-up', '--update');
+  const up = await runInProcess(dir, ...args, '--no-report', '--out', 'net-up', '--update');
   expect(up.status, up.stderr).toBe(0);
   expect(up.stdout).toContain('update: 11 unchanged, 1 added, 0 changed, 1 removed');
-  await runCli(dir, ...args, '--no-report', '--out', 'net-fresh');
+  await runInProcess(dir, ...args, '--no-report', '--out', 'net-fresh');
   expect(await verifyRun(join(dir, 'net-up'))).toEqual([]);
   const before = byOrigin(readParquetRows(join(dir, 'net-base')));
   const fresh = byOrigin(readParquetRows(join(dir, 'net-fresh')));

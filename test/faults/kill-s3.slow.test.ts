@@ -6,7 +6,7 @@ import { DeleteObjectCommand, GetObjectCommand } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { verifyRun } from '../../src/pipeline/verify-run.ts';
 import { S3Store } from '../../src/storage/s3-store.ts';
-import { listFiles, runCli, tempFolder } from '../e2e/run-cli.ts';
+import { listFiles, runInProcess, tempFolder } from '../e2e/run-cli.ts';
 import { NO_STORE, openTestStore, testOptions } from '../s3/store.ts';
 import { loadScript } from '../scripts/load-script.ts';
 import { skipIf } from '../skip-if.ts';
@@ -30,7 +30,7 @@ beforeAll(async () => {
   await writeDataset(join(dir, 'few'), { seed: 4, imagesPerClass: 1, ...small });
   for (const name of [...under('many'), ...under('few')]) await putImage(name);
   const init = ['model', 'init', 'vgg16', '--seed', '1', '--width', '0.0625'];
-  const { status, stderr } = await runCli(dir, ...init, '--out', 'models/vgg16');
+  const { status, stderr } = await runInProcess(dir, ...init, '--out', 'models/vgg16');
   expect(status, stderr).toBe(0);
 });
 afterAll(async () => {
@@ -109,7 +109,7 @@ describe.each(SCENARIOS)('s3 -> s3: $name', skipIf(store === undefined, NO_STORE
     await putObjects(new Map());
     if (scenario.input === 'changing') await Promise.all(under('many').map(copyToChanging));
     if (before !== undefined) {
-      const { status, stderr } = await runCli(dir, ...run, ...before);
+      const { status, stderr } = await runInProcess(dir, ...run, ...before);
       expect(status, stderr).toBe(1); // the broken ones are rejected
       old = await objects();
       await cp(join(dir, 'state'), join(dir, 'old-state'), { recursive: true });
@@ -165,7 +165,7 @@ describe.each(SCENARIOS)('s3 -> s3: $name', skipIf(store === undefined, NO_STORE
 
   /** Goes on after a kill; the table must be that of the undisturbed run. */
   async function expectRecovery(): Promise<void> {
-    const { status, stdout, stderr } = await runCli(dir, ...args);
+    const { status, stdout, stderr } = await runInProcess(dir, ...args);
     // Killed at its very end, an update leaves nothing to do.
     expect(status, stderr).toBe(stdout.includes('Nothing changed') ? 0 : 1);
     await expectSound();

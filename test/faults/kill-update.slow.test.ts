@@ -4,7 +4,7 @@ import { basename, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { verifyRun } from '../../src/pipeline/verify-run.ts';
 import { isTempName } from '../../src/storage/durable-file.ts';
-import { runCli, tableHashes, tempFolder } from '../e2e/run-cli.ts';
+import { runInProcess, tableHashes, tempFolder } from '../e2e/run-cli.ts';
 import { loadScript } from '../scripts/load-script.ts';
 import { momentOf, runUntil, runUntilStep } from './kill-runs.ts';
 import { isLong, seededRandom } from './long-form.ts';
@@ -43,13 +43,13 @@ describe.each([
 
   beforeAll(async () => {
     if (!existsSync(join(dir, 'base'))) {
-      expect((await runCli(dir, ...ARGS, '--out', 'base')).status).toBe(1);
+      expect((await runInProcess(dir, ...ARGS, '--out', 'base')).status).toBe(1);
       await change();
     }
     old = tableHashes(join(dir, 'base'));
     await startOver();
     const start = performance.now();
-    const { status, stderr } = await runCli(dir, ...args);
+    const { status, stderr } = await runInProcess(dir, ...args);
     calmMs = performance.now() - start;
     expect(status, stderr).toBe(1);
     calm = tableHashes(join(dir, 'out'));
@@ -59,12 +59,12 @@ describe.each([
   /** Resumes what a kill left; the result must be that of the undisturbed update. */
   async function expectRecovery(): Promise<void> {
     await expectWholeWhereComplete();
-    const { status, stderr } = await runCli(dir, ...args);
+    const { status, stderr } = await runInProcess(dir, ...args);
     // Killed at its very end, nothing was left to do.
     expect(status, stderr).toBe(stderr.includes('Since the finished run') ? 1 : 0);
     expect(await verifyRun(join(dir, 'out'))).toEqual([]);
     expect(tableHashes(join(dir, 'out'))).toEqual(calm);
-    const again = await runCli(dir, ...args);
+    const again = await runInProcess(dir, ...args);
     expect(again.stdout, again.stderr).toContain('Nothing changed');
     expect(existsSync(join(dir, 'out', '.img2features', 'update'))).toBe(false);
   }

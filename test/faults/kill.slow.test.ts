@@ -3,7 +3,7 @@ import { link, mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { verifyRun } from '../../src/pipeline/verify-run.ts';
-import { listFiles, runCli, tableHashes, tempFolder } from '../e2e/run-cli.ts';
+import { listFiles, runInProcess, tableHashes, tempFolder } from '../e2e/run-cli.ts';
 import { loadScript } from '../scripts/load-script.ts';
 import { skipIf } from '../skip-if.ts';
 import { momentOf, runUntil, runUntilStep } from './kill-runs.ts';
@@ -21,7 +21,7 @@ beforeAll(async () => {
   await writeDataset(join(dir, 'few'), { seed: 4, imagesPerClass: 3, ...small });
   await copyMany(SHARD + 100);
   const init = ['model', 'init', 'vgg16', '--seed', '1', '--width', '0.0625'];
-  const { status, stderr } = await runCli(dir, ...init, '--out', 'models/vgg16');
+  const { status, stderr } = await runInProcess(dir, ...init, '--out', 'models/vgg16');
   expect(status, stderr).toBe(0);
 });
 afterAll(() => remove());
@@ -59,7 +59,7 @@ describe.each(MODES)('$mode', ({ mode, args, kills, renames }) => {
 
   beforeAll(async () => {
     const start = performance.now();
-    const { status, stderr } = await runCli(dir, ...args, '--out', 'calm');
+    const { status, stderr } = await runInProcess(dir, ...args, '--out', 'calm');
     calmMs = performance.now() - start;
     expect(status, stderr).toBe(1); // the broken ones are rejected
     calm = tableHashes(join(dir, 'calm'));
@@ -71,7 +71,7 @@ describe.each(MODES)('$mode', ({ mode, args, kills, renames }) => {
   async function expectRecovery(): Promise<void> {
     // What looks complete after a kill is complete.
     if (existsSync(join(dir, 'out', '_SUCCESS'))) await expectWhole();
-    const { status, stderr } = await runCli(dir, ...args, '--out', 'out');
+    const { status, stderr } = await runInProcess(dir, ...args, '--out', 'out');
     expect(status, stderr).toBe(1);
     await expectWhole();
     await rm(join(dir, 'out'), { recursive: true });

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Points, readPoints } from '../../src/report/page/decode.ts';
 import type { PageData } from '../../src/report/page-data.ts';
 import { readParquetRows } from '../e2e/read-table.ts';
-import { runCli, tempFolder } from '../e2e/run-cli.ts';
+import { runInProcess, tempFolder } from '../e2e/run-cli.ts';
 import { loadScript } from '../scripts/load-script.ts';
 import { describeBrowser, openChromium } from './chromium.ts';
 import { writeManyPoints } from './many-points.ts';
@@ -48,7 +48,7 @@ describeBrowser('the page that a run leaves', (path) => {
       renameSync(join(dataset, first!, files[i]!), join(dataset, HOSTILE_CLASS, name));
     });
     writeFileSync(join(dataset, HOSTILE_CLASS, '<script>window.hacked=1<\u2044script>.png'), 'no');
-    const run = await runCli(dir, 'dataset', '--mode', 'pixels', '--k', '6', '--out', 'out');
+    const run = await runInProcess(dir, 'dataset', '--mode', 'pixels', '--k', '6', '--out', 'out');
     expect(run.status).toBe(1);
     const html = readFileSync(join(dir, 'out', 'report.html'), 'utf8');
     data = JSON.parse(/id="data">(.*)<\/script>/.exec(html)![1]!);

@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readJsonRows, readRejections } from '../e2e/read-table.ts';
-import { type CliResult, runCli, tempFolder } from '../e2e/run-cli.ts';
+import { type CliResult, runInProcess, tempFolder } from '../e2e/run-cli.ts';
 import { loadScript } from '../scripts/load-script.ts';
 import { skipIf } from '../skip-if.ts';
 import { NO_STORE, openTestStore } from './store.ts';
@@ -29,7 +29,7 @@ afterAll(async () => {
 
 function extract(list: string, out: string, ...more: string[]): Promise<CliResult> {
   const args = ['--mode', 'pixels', '--k', '1', '--format', 'json', '--no-report'];
-  return runCli(dir, list, ...args, '--out', out, '--s3-endpoint', store!.endpoint, ...more);
+  return runInProcess(dir, list, ...args, '--out', out, '--s3-endpoint', store!.endpoint, ...more);
 }
 
 function writeList(name: string, ...lines: string[]): string {

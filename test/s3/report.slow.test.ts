@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { GetObjectCommand } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { listFiles, runCli, tempFolder } from '../e2e/run-cli.ts';
+import { listFiles, runInProcess, tempFolder } from '../e2e/run-cli.ts';
 import { loadScript } from '../scripts/load-script.ts';
 import { skipIf } from '../skip-if.ts';
 import { NO_STORE, openTestStore } from './store.ts';
@@ -34,7 +34,7 @@ afterAll(async () => {
 });
 
 function cli(...args: string[]) {
-  return runCli(dir, ...args, '--s3-endpoint', store!.endpoint);
+  return runInProcess(dir, ...args, '--s3-endpoint', store!.endpoint);
 }
 
 async function text(key: string): Promise<string> {

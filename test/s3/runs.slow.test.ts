@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { GetObjectCommand } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type CliResult, listFiles, runCli, startCli, tempFolder } from '../e2e/run-cli.ts';
+import { type CliResult, listFiles, runInProcess, startCli, tempFolder } from '../e2e/run-cli.ts';
 import { loadScript } from '../scripts/load-script.ts';
 import { skipIf } from '../skip-if.ts';
 import { type Fault, type Seen, startFaultProxy } from './fault-proxy.ts';
@@ -54,7 +54,7 @@ function command(endpoint: string, out: string, ...more: string[]): string[] {
 }
 
 function extract(endpoint: string, out: string, ...more: string[]): Promise<CliResult> {
-  return runCli(dir, ...command(endpoint, out, ...more));
+  return runInProcess(dir, ...command(endpoint, out, ...more));
 }
 
 /** SHA-256 of every file below a prefix, less those that tell times. */
@@ -88,10 +88,15 @@ describe('s3 -> s3', skipIf(store === undefined, NO_STORE), () => {
 
   test('verify reads it there and finds it sound', async () => {
     const reach = ['--s3-endpoint', store!.endpoint];
-    const { status, stdout, stderr } = await runCli(dir, 'verify', 's3://tables/direct', ...reach);
+    const { status, stdout, stderr } = await runInProcess(
+      dir,
+      'verify',
+      's3://tables/direct',
+      ...reach,
+    );
     expect(status, stdout + stderr).toBe(0);
     expect(stdout).toBe('s3://tables/direct is sound.\n');
-    const missing = await runCli(dir, 'verify', 's3://tables/nothing', ...reach);
+    const missing = await runInProcess(dir, 'verify', 's3://tables/nothing', ...reach);
     expect(missing.status).toBe(2);
     expect(missing.stdout).toContain('_SUCCESS is missing');
   });
@@ -99,7 +104,7 @@ describe('s3 -> s3', skipIf(store === undefined, NO_STORE), () => {
   test('transform takes its reducer from there', async () => {
     const reach = ['--s3-endpoint', store!.endpoint];
     const run = ['transform', 'dataset', '--with', 's3a://tables/direct', '--out', 'transformed'];
-    const { status, stderr } = await runCli(dir, ...run, '--format', 'csv', ...reach);
+    const { status, stderr } = await runInProcess(dir, ...run, '--format', 'csv', ...reach);
     expect(status, stderr).toBe(1);
     const Key = 'direct/csv/features.csv';
     const { Body } = await store!.client.send(new GetObjectCommand({ Bucket: 'tables', Key }));
@@ -122,9 +127,16 @@ describe('s3 -> s3', skipIf(store === undefined, NO_STORE), () => {
       await put('images', `plain/${name}`, readFileSync(join(dir, 'dataset', name)));
     }
     const options = ['--mode', 'pixels', '--format', 'parquet,json,csv', '--origin', 'relative'];
-    await runCli(dir, 'dataset', ...options, '--out', 'local');
+    await runInProcess(dir, 'dataset', ...options, '--out', 'local');
     const store3 = ['--s3-endpoint', endpoint, '--work-dir', 'states'];
-    await runCli(dir, 's3://images/plain', ...options, ...store3, '--out', 's3://tables/plain');
+    await runInProcess(
+      dir,
+      's3://images/plain',
+      ...options,
+      ...store3,
+      '--out',
+      's3://tables/plain',
+    );
     const local: Record<string, string> = {};
     for (const name of Object.keys(direct)) {
       const bytes = readFileSync(join(dir, 'local', name));
@@ -223,15 +235,21 @@ describe('s3 -> s3', skipIf(store === undefined, NO_STORE), () => {
 
   test('a network reads and writes there as well', async () => {
     const init = ['model', 'init', 'vgg16', '--seed', '1', '--width', '0.0625'];
-    await runCli(dir, ...init, '--out', 'models/vgg16');
+    await runInProcess(dir, ...init, '--out', 'models/vgg16');
     const options = ['--mode', 'vgg16', '--layer', 'fc2', '--k', '3', '--device', 'wasm'];
     const reach = ['--s3-endpoint', store!.endpoint, '--limit', '8'];
     const out = ['--out', 's3://tables/vgg16', '--format', 'parquet,csv'];
-    const { status, stderr } = await runCli(dir, 's3://images/plain', ...options, ...reach, ...out);
+    const { status, stderr } = await runInProcess(
+      dir,
+      's3://images/plain',
+      ...options,
+      ...reach,
+      ...out,
+    );
     expect(status, stderr).toBe(1);
     expect(await store!.keys('tables', 'vgg16/')).toContain('vgg16/_SUCCESS');
     const local = ['--out', 'local-vgg16', '--format', 'parquet,csv', '--limit', '8'];
-    await runCli(dir, 'dataset', ...options, ...local);
+    await runInProcess(dir, 'dataset', ...options, ...local);
     const cells = (csv: string) => csv.split('\n').map((line) => line.split(',').slice(1));
     const csvKey = { Bucket: 'tables', Key: 'vgg16/csv/features.csv' };
     const { Body } = await store!.client.send(new GetObjectCommand(csvKey));

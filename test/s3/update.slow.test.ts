@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { CopyObjectCommand, DeleteObjectCommand, GetObjectCommand } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type CliResult, listFiles, runCli, startCli, tempFolder } from '../e2e/run-cli.ts';
+import { type CliResult, listFiles, runInProcess, startCli, tempFolder } from '../e2e/run-cli.ts';
 import { loadScript } from '../scripts/load-script.ts';
 import { skipIf } from '../skip-if.ts';
 import { type Seen, startFaultProxy } from './fault-proxy.ts';
@@ -56,7 +56,7 @@ function command(endpoint: string, name: string, ...more: string[]): string[] {
 }
 
 function extract(endpoint: string, name: string, ...more: string[]): Promise<CliResult> {
-  return runCli(dir, ...command(endpoint, name, ...more));
+  return runInProcess(dir, ...command(endpoint, name, ...more));
 }
 
 /** SHA-256 of every file of a table, less those that tell times. */
@@ -74,7 +74,7 @@ async function hashes(name: string): Promise<Record<string, string>> {
 
 async function expectSound(name: string): Promise<void> {
   const reach = ['--s3-endpoint', store!.endpoint];
-  const { stdout } = await runCli(dir, 'verify', `s3://tables/${name}`, ...reach);
+  const { stdout } = await runInProcess(dir, 'verify', `s3://tables/${name}`, ...reach);
   expect(stdout).toBe(`s3://tables/${name} is sound.\n`);
 }
 
@@ -163,7 +163,7 @@ describe('a table in S3 of images in S3', skipIf(store === undefined, NO_STORE),
         const transform = ['transform', `s3://images/${name}`, '--with', `s3://tables/${name}`];
         const formats = ['--format', 'parquet,json,csv', '--no-report', '--origin', 'relative'];
         const out = ['--out', `s3://tables/${name}-calm`, '--s3-endpoint', store!.endpoint];
-        await runCli(dir, ...transform, ...formats, ...out);
+        await runInProcess(dir, ...transform, ...formats, ...out);
         const calm = await hashes(`${name}-calm`);
         // The footer of Parquet names the borrowed reducer; all else is the same.
         for (const file of Object.keys(calm).filter((file) => !file.startsWith('parquet/'))) {

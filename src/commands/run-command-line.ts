@@ -1,0 +1,28 @@
+import { createPaint } from '../terminal/colors.ts';
+import { formatError } from '../terminal/format-error.ts';
+import { errorEvent } from '../worker/worker-errors.ts';
+import type { CommandContext } from './command-context.ts';
+import { createCli } from './create-cli.ts';
+import type { ExitStatus } from './exit-status.ts';
+
+/** Runs what the command line says; an error is told where its caller looks for it. */
+export async function runCommandLine(context: CommandContext): Promise<ExitStatus> {
+  try {
+    return await createCli(context);
+  } catch (error) {
+    const { stdout, stderr, colors } = context.terminal;
+    // A worker's stdout is its answer, its stderr its events.
+    if (context.argv[0] === 'worker') stderr(`${JSON.stringify(errorEvent(error))}\n`);
+    else if (wantsJsonLog(context)) stdout(`${JSON.stringify(formatError(error, 'json'))}\n`);
+    // Errors that we do not know are ours to mend: they keep their stack.
+    else stderr(formatError(error, 'text', createPaint(colors?.stderr === true)));
+    return 2;
+  }
+}
+
+/** Read here, because an option may be what is wrong. */
+function wantsJsonLog({ argv, env }: CommandContext): boolean {
+  const at = argv.indexOf('--log');
+  if (argv.includes('--log=json') || (at !== -1 && argv[at + 1] === 'json')) return true;
+  return env.IMG2FEATURES_LOG === 'json' && !argv.some((word) => word.startsWith('--log'));
+}
