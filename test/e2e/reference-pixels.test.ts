@@ -5,7 +5,7 @@ import { afterAll, expect, test } from 'vitest';
 import { readNpz } from '../../src/reduce/npz.ts';
 import { describeReference } from '../reference.ts';
 import { readParquetRows } from './read-table.ts';
-import { runCli } from './run-cli.ts';
+import { runInProcess } from './run-cli.ts';
 
 const out = mkdtempSync(join(tmpdir(), 'img2features-spark-'));
 afterAll(() => rmSync(out, { recursive: true, force: true }));
@@ -37,7 +37,7 @@ describeReference('the PySpark job on 1,000 images', (dir) => {
   const spark = readSparkJob(dir);
 
   test('--seed-compat gives its vectors exactly and its reduced vectors within 1e-6', async () => {
-    const run = await runCli(
+    const run = await runInProcess(
       out,
       input,
       '--mode',
@@ -63,7 +63,7 @@ describeReference('the PySpark job on 1,000 images', (dir) => {
   });
 
   test('the default gives the same integers with red and blue in their places', async () => {
-    const run = await runCli(out, input, '--mode', 'pixels', '--out', join(out, 'default'));
+    const run = await runInProcess(out, input, '--mode', 'pixels', '--out', join(out, 'default'));
     expect(run.status).toBe(0);
     const table = readParquetRows(join(out, 'default')) as unknown as PixelsRow[];
     for (const row of table) {

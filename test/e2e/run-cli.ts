@@ -26,7 +26,16 @@ let isRunning = false;
  * Runs the built command in this process: half the processor time of a process of its own. For tests of what a command does;
  * `runCli` for those of the process (its streams, signals, memory).
  */
-export async function runInProcess(cwd: string, ...args: string[]): Promise<CliResult> {
+export function runInProcess(cwd: string, ...args: string[]): Promise<CliResult> {
+  return watchInProcess(cwd, args, () => {});
+}
+
+/** The same; `onStdout` gets each text before the command goes on. */
+export async function watchInProcess(
+  cwd: string,
+  args: readonly string[],
+  onStdout: (text: string) => void,
+): Promise<CliResult> {
   const { runCommandLine } = await load('commands/run-command-line.js');
   let stdout = '';
   let stderr = '';
@@ -45,6 +54,7 @@ export async function runInProcess(cwd: string, ...args: string[]): Promise<CliR
         columns: 80,
         stdout: (text: string) => {
           stdout += text;
+          onStdout(text);
         },
         stderr: (text: string) => {
           stderr += text;

@@ -8,10 +8,10 @@ import { readParquetRows, readRejections } from '../e2e/read-table.ts';
 import {
   type CliResult,
   listFiles,
-  runCli,
-  startCli,
+  runInProcess,
   tableHashes,
   tempFolder,
+  watchInProcess,
 } from '../e2e/run-cli.ts';
 import { loadScript } from '../scripts/load-script.ts';
 import { skipIf } from '../skip-if.ts';
@@ -19,7 +19,7 @@ import { smallDisk } from '../small-disk.ts';
 
 const { writeDataset } = await loadScript('draw-images.mjs');
 /** Links to each drawn image: several shards' worth of chunks. */
-const COPIES = 120;
+const COPIES = 40;
 
 let dir: string;
 let remove: () => Promise<void>;
@@ -29,7 +29,7 @@ beforeAll(async () => {
   ({ dir, remove } = await tempFolder());
   await writeDataset(join(dir, 'drawn'), { seed: 3, imagesPerClass: 3, minSize: 20, maxSize: 30 });
   await fill('in');
-  const { status, stderr } = await runCli(dir, ...command('in', 'calm'));
+  const { status, stderr } = await runInProcess(dir, ...command('in', 'calm'));
   expect(status, stderr).toBe(0);
   calm = tableHashes(join(dir, 'calm'));
 });
@@ -50,22 +50,17 @@ function command(input: string, out: string): string[] {
   return [input, '--mode', 'pixels', '--out', out, '--k', '2', '--workers', '1', ...formats];
 }
 
-/** Runs `change` as soon as the list of images is made. */
-async function changedAfterListing(args: string[], change: () => void): Promise<CliResult> {
-  const { child, finished } = startCli(dir, ...args, '--log', 'json');
-  let said = '';
-  child.stdout?.on('data', (piece: Buffer) => {
-    if (said.includes('"listed"')) return;
-    said += piece.toString();
-    if (said.includes('"listed"')) change();
+/** Runs `change` as soon as the list of images is made, before the first is read. */
+function changedAfterListing(args: string[], change: () => void): Promise<CliResult> {
+  return watchInProcess(dir, [...args, '--log', 'json'], (text) => {
+    if (text.includes('"event":"listed"')) change();
   });
-  return finished;
 }
 
 test('files that vanish or change during a run are rejections, all others rows', async () => {
   await fill('moving');
   const all = listFiles(join(dir, 'moving'));
-  // The last ones in the order of rows: no worker is there yet.
+  // The last ones in the order of rows: none is read yet.
   const [gone, touched, rewritten] = all.slice(-3) as [string, string, string];
   for (const name of [touched, rewritten]) {
     rmSync(join(dir, 'moving', name));
@@ -98,7 +93,7 @@ test('an input that is gone as a whole stops the run with one error, and it goes
   expect(first.stdout).not.toContain('"rejected","origin"');
   expect(existsSync(join(dir, 'survived', '_SUCCESS'))).toBe(false);
   renameSync(join(dir, 'unplugged'), join(dir, 'disk'));
-  const second = await runCli(dir, ...args);
+  const second = await runInProcess(dir, ...args);
   expect(second.status, second.stderr).toBe(0);
   expect(tableHashes(join(dir, 'survived'))['json/part-00000.json']).toBe(
     calm['json/part-00000.json'],
@@ -124,13 +119,13 @@ describe(
   () => {
     test('a full disk is one clear error, and with more room the run goes on', async () => {
       const args = command('in', join(disk.path, 'out'));
-      const first = await runCli(dir, ...args);
+      const first = await runInProcess(dir, ...args);
       expect(first.status).toBe(2);
       expect(first.stderr).toMatch(/^.*Expected to write .+ but found a full disk \(ENOSPC\)\.$/m);
       expect(first.stderr).not.toMatch(/\n\s+at /);
       expect(existsSync(join(disk.path, 'out', '_SUCCESS'))).toBe(false);
       disk.remount('size=64m');
-      const second = await runCli(dir, ...args);
+      const second = await runInProcess(dir, ...args);
       expect(second.status, second.stderr).toBe(0);
       expect(await verifyRun(join(disk.path, 'out'))).toEqual([]);
       expect(tableHashes(join(disk.path, 'out'))).toEqual(calm);
@@ -139,7 +134,10 @@ describe(
     test('a read-only disk is one clear error before anything is computed', async () => {
       disk.remount('ro');
       try {
-        const { status, stderr } = await runCli(dir, ...command('in', join(disk.path, 'other')));
+        const { status, stderr } = await runInProcess(
+          dir,
+          ...command('in', join(disk.path, 'other')),
+        );
         expect(status).toBe(2);
         expect(stderr).toMatch(/found a read-only file system \(EROFS\)/);
         expect(stderr).not.toMatch(/\n\s+at /);
@@ -159,7 +157,7 @@ describe(
         expect(first.status).toBe(2);
         expect(first.stdout).toContain('found a read-only file system (EROFS)');
       }
-      const second = await runCli(dir, ...args);
+      const second = await runInProcess(dir, ...args);
       expect(second.status, second.stderr).toBe(0);
       expect(tableHashes(join(disk.path, 'turned'))).toEqual(calm);
     });

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { csvRows } from '../../src/export/csv-rows.ts';
 import { FolderStore } from '../../src/storage/folder-store.ts';
 import { type Row, readParquetRows, readRejections, readRunJson } from '../e2e/read-table.ts';
-import { type CliResult, listFiles, runCli, startCli, tempFolder } from '../e2e/run-cli.ts';
+import { type CliResult, listFiles, runInProcess, startCli, tempFolder } from '../e2e/run-cli.ts';
 import { loadScript } from '../scripts/load-script.ts';
 
 const { writeDataset } = await loadScript('draw-images.mjs');
@@ -42,7 +42,7 @@ let peakMiB: number;
 beforeAll(async () => {
   ({ dir, remove } = await tempFolder());
   await writeDataset(join(dir, 'in'), { seed: 9, imagesPerClass: 3, minSize: 20, maxSize: 40 });
-  await runCli(dir, ...command('calm'));
+  await runInProcess(dir, ...command('calm'));
   await mkdir(join(dir, 'in', 'hostile'));
   await mkdir(join(dir, 'in', 'names'));
   for (const [name, { bytes }] of Object.entries(hostile)) {
@@ -99,7 +99,7 @@ test('the run ends well, with every file accounted for, and verify agrees', asyn
   const { discovered, extracted, rejected } = readRunJson(join(dir, 'out')).counts;
   expect(discovered).toBe(listFiles(join(dir, 'in')).length);
   expect(extracted + rejected).toBe(discovered);
-  const verified = await runCli(dir, 'verify', 'out');
+  const verified = await runInProcess(dir, 'verify', 'out');
   expect(verified.status, verified.stdout + verified.stderr).toBe(0);
 });
 
@@ -130,7 +130,7 @@ test('a cell that a spreadsheet would compute is written as text', async () => {
   const name = '=cmd|calc!A1.jpg';
   await writeFile(join(dir, 'formulas', name), await readFile(join(dir, 'in', 'names', name)));
   const args = ['--mode', 'pixels', '--out', 'formulas-out', '--origin', 'relative', '--k', '1'];
-  await runCli(dir, 'formulas', ...args, '--format', 'csv');
+  await runInProcess(dir, 'formulas', ...args, '--format', 'csv');
   const csv = await readFile(join(dir, 'formulas-out', 'csv', 'features.csv'), 'utf8');
   expect(csv).toMatch(/^'=cmd/m);
 });

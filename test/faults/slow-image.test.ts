@@ -7,7 +7,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import type { DecodedChunk, DecodeOptions, DecodeTask } from '../../src/image/decoded-chunk.ts';
 import type { DecodePool as Pool } from '../../src/image/pool/decode-pool.ts';
 import { readRejections } from '../e2e/read-table.ts';
-import { runCli } from '../e2e/run-cli.ts';
+import { runInProcess } from '../e2e/run-cli.ts';
 import { makeBmp } from '../image/make-images.ts';
 
 // Worker threads start from built files.
@@ -134,7 +134,7 @@ test('the command takes the limit from --image-timeout', async () => {
   await mkdir(join(dir, 'in'));
   for (const name of ['quick.bmp', 'slow.gif']) await link(join(dir, name), join(dir, 'in', name));
   const args = ['in', '--mode', 'pixels', '--out', 'out', '--k', '0', '--image-timeout', '0.2'];
-  const { status, stderr } = await runCli(dir, ...args);
+  const { status, stderr } = await runInProcess(dir, ...args);
   expect(status, stderr).toBe(1);
   const ends = readRejections(join(dir, 'out')).map(({ origin, reason }) => [origin, reason]);
   expect(ends).toEqual([['in/slow.gif', 'timeout']]);

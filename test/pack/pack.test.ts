@@ -6,7 +6,7 @@ import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { ADDON_NAMES, findAddon } from '../../src/runtime/addons.ts';
 import { readParquetRows } from '../e2e/read-table.ts';
-import { listFiles, runCli, startCli, tempFolder } from '../e2e/run-cli.ts';
+import { listFiles, runInProcess, startCli, tempFolder } from '../e2e/run-cli.ts';
 import { isLong } from '../faults/long-form.ts';
 import { loadScript } from '../scripts/load-script.ts';
 import { skipIf } from '../skip-if.ts';
@@ -27,9 +27,9 @@ beforeAll(async () => {
   ({ dir, remove } = await tempFolder());
   await writeDataset(join(dir, 'in'), { seed: 9, imagesPerClass: 2, minSize: 20, maxSize: 30 });
   const slim = ['--seed', '1', '--width', '0.125', '--out', 'models/vgg16'];
-  await runCli(dir, 'model', 'init', 'vgg16', ...slim);
+  await runInProcess(dir, 'model', 'init', 'vgg16', ...slim);
   const packing = ['--model', 'models/vgg16', '--no-runtime', '--out', 'all.tar'];
-  ({ stdout: said } = await runCli(dir, 'pack', ...packing));
+  ({ stdout: said } = await runInProcess(dir, 'pack', ...packing));
   unpacked = unpack('all.tar', 'some where');
   mkdirSync(join(dir, 'home'));
 });
@@ -113,7 +113,7 @@ test('pixels without an environment equal those of this installation', async () 
   const args = ['in', '--mode', 'pixels', '--k', '2', '--out'];
   const { status, stderr } = runBare(join(unpacked, 'bin/img2features'), [...args, 'bare']);
   expect(status, String(stderr)).toBe(0);
-  await runCli(dir, ...args, 'here');
+  await runInProcess(dir, ...args, 'here');
   expect(readParquetRows(join(dir, 'bare'))).toEqual(readParquetRows(join(dir, 'here')));
   // Nothing was left in the home folder.
   expect(readdirSync(join(dir, 'home'))).toEqual([]);
@@ -140,8 +140,8 @@ test('the packed model is the one of --mode vgg16, and its worker answers', asyn
 
 test('the same installation gives the same bytes, and compressing them changes none', async () => {
   const packing = ['pack', '--no-runtime', '--no-node', '--out'];
-  await runCli(dir, ...packing, 'new/folder/one.tgz');
-  await runCli(dir, ...packing, 'two.tar');
+  await runInProcess(dir, ...packing, 'new/folder/one.tgz');
+  await runInProcess(dir, ...packing, 'two.tar');
   const one = gunzipSync(readFileSync(join(dir, 'new/folder/one.tgz')));
   expect(one.equals(readFileSync(join(dir, 'two.tar')))).toBe(true);
   // Less Node: an archive for machines that have one.
@@ -163,7 +163,7 @@ test('what cannot be packed is one clear error and no file', async () => {
     [['--model', 'nothing', '--out', 'a.tar'], /nothing/],
   ];
   for (const [args, message] of cases) {
-    const { status, stderr } = await runCli(dir, 'pack', '--no-runtime', ...args);
+    const { status, stderr } = await runInProcess(dir, 'pack', '--no-runtime', ...args);
     expect(stderr).toMatch(message);
     expect(status).toBe(2);
   }
@@ -184,7 +184,7 @@ test.runIf(isLong && runtime !== undefined)(
   'with the TensorFlow runtime, VGG16 without an environment equals that of this installation',
   { timeout: 300_000 },
   async () => {
-    await runCli(dir, 'pack', '--model', 'models/vgg16', '--out', 'runtime.tar.gz');
+    await runInProcess(dir, 'pack', '--model', 'models/vgg16', '--out', 'runtime.tar.gz');
     const whole = unpack('runtime.tar.gz', 'whole');
     const args = [
       'in',
@@ -200,7 +200,7 @@ test.runIf(isLong && runtime !== undefined)(
     ];
     const { status, stderr } = runBare(join(whole, 'bin/img2features'), [...args, 'bare-vgg16']);
     expect(status, String(stderr)).toBe(0);
-    await runCli(dir, ...args, 'here-vgg16');
+    await runInProcess(dir, ...args, 'here-vgg16');
     expect(readParquetRows(join(dir, 'bare-vgg16'))).toEqual(
       readParquetRows(join(dir, 'here-vgg16')),
     );

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { runCli, tempFolder } from '../e2e/run-cli.ts';
+import { runInProcess, tempFolder } from '../e2e/run-cli.ts';
 import { runWorker } from './worker-process.ts';
 
 const CLI = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
@@ -13,7 +13,7 @@ let remove: () => Promise<void>;
 beforeAll(async () => {
   ({ dir, remove } = await tempFolder());
   const slim = ['--seed', '1', '--width', '0.125', '--out', 'models/vgg16'];
-  await runCli(dir, 'model', 'init', 'vgg16', ...slim);
+  await runInProcess(dir, 'model', 'init', 'vgg16', ...slim);
 });
 afterAll(() => remove());
 

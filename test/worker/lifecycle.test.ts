@@ -3,7 +3,7 @@ import { copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { listFiles, runCli, tempFolder } from '../e2e/run-cli.ts';
+import { listFiles, runInProcess, tempFolder } from '../e2e/run-cli.ts';
 import { loadScript } from '../scripts/load-script.ts';
 import { decodeStreams, encodeStream } from './arrow-streams.ts';
 import { allGone, descendants, runWorker, startWorker, until } from './worker-process.ts';
@@ -28,7 +28,7 @@ beforeAll(async () => {
   }));
   many = encodeStream(Array.from({ length: 4000 }, (_, i) => rows[i % rows.length]!));
   const slim = ['--seed', '1', '--width', '0.125', '--out', 'models/vgg16'];
-  await runCli(dir, 'model', 'init', 'vgg16', ...slim);
+  await runInProcess(dir, 'model', 'init', 'vgg16', ...slim);
 });
 afterAll(() => remove());
 

@@ -6,7 +6,7 @@ import { Field, Int32, LargeBinary, LargeUtf8, makeData, Schema, Utf8 } from 'ap
 import sharp from 'sharp';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Row, readParquetRows, readRejections } from '../e2e/read-table.ts';
-import { listFiles, runCli, tempFolder } from '../e2e/run-cli.ts';
+import { listFiles, runInProcess, tempFolder } from '../e2e/run-cli.ts';
 import { makeBmp } from '../image/make-images.ts';
 import { loadScript } from '../scripts/load-script.ts';
 import {
@@ -35,7 +35,7 @@ beforeAll(async () => {
   await writeDataset(join(dir, 'dataset'), drawn);
   origins = listFiles(join(dir, 'dataset')).map((name) => `dataset/${name}`);
   rows = origins.map((origin) => ({ origin, content: readFileSync(join(dir, origin)) }));
-  await runCli(dir, 'dataset', '--mode', 'pixels', '--out', 'out', '--k', '0');
+  await runInProcess(dir, 'dataset', '--mode', 'pixels', '--out', 'out', '--k', '0');
   table = readParquetRows(join(dir, 'out'));
   const [bad] = readRejections(join(dir, 'out'));
   expected = origins.map((origin) => {
@@ -205,7 +205,7 @@ test('files in place of pipes are read and written, too', async () => {
 
 test('options that define the pixels are those of extract', async () => {
   const more = ['--resize', 'nearest', '--seed-compat'];
-  await runCli(dir, 'dataset', '--mode', 'pixels', '--out', 'compat', '--k', '0', ...more);
+  await runInProcess(dir, 'dataset', '--mode', 'pixels', '--out', 'compat', '--k', '0', ...more);
   const { stdout } = await runWorker([...PIXELS, ...more], encodeStream(rows));
   const vectors = (decodeStreams(stdout)[0] as AnsweredCells[]).flatMap(({ vectors: v }) =>
     v ? [v] : [],

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readParquetRows, readRejections, readRunJson } from '../e2e/read-table.ts';
-import { listFiles, runCli, tempFolder } from '../e2e/run-cli.ts';
+import { listFiles, runInProcess, tempFolder } from '../e2e/run-cli.ts';
 import { loadScript } from '../scripts/load-script.ts';
 import { type AnsweredCells, decodeStreams, encodeStream, type SentRow } from './arrow-streams.ts';
 import { runWorker, type WorkerEnd } from './worker-process.ts';
@@ -21,7 +21,7 @@ beforeAll(async () => {
   const drawn = { seed: 5, imagesPerClass: 3, minSize: 50, maxSize: 90, withBroken: true };
   await writeDataset(join(dir, 'dataset'), drawn);
   const slim = ['--seed', '1', '--width', '0.125', '--out', 'models/vgg16'];
-  await runCli(dir, 'model', 'init', 'vgg16', ...slim);
+  await runInProcess(dir, 'model', 'init', 'vgg16', ...slim);
   rows = listFiles(join(dir, 'dataset')).map((name) => {
     const origin = `dataset/${name}`;
     return { origin, content: readFileSync(join(dir, origin)) };
@@ -35,7 +35,7 @@ describe.each(DEVICES)('on %s', (device) => {
 
   beforeAll(async () => {
     const args = [...network, '--device', device];
-    await runCli(dir, 'dataset', ...args, '--out', device, '--k', '0');
+    await runInProcess(dir, 'dataset', ...args, '--out', device, '--k', '0');
     // A shard holds up to 512 images: all 19 are one, and so is each of these streams.
     const streams = [encodeStream(rows, { batchRows: 3 }), encodeStream(rows, { batchRows: 19 })];
     answer = await runWorker(args, streams, { cwd: dir });

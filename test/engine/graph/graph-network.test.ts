@@ -45,12 +45,8 @@ describe('the graph engine', skipIf(found.cpu === undefined, NO_TENSORFLOW), () 
   test.each(Object.entries(LAYERS))(
     '%s gives what the eager engine gives',
     async (name, layers) => {
-      const folder = await narrowModel(name);
-      const pixels = somePixels(2, 224);
-      const [eager, graph] = [
-        await runOnce(folder, 'eager', layers, pixels, 2),
-        await runOnce(folder, 'graph', layers, pixels, 2),
-      ];
+      const eager = await runOnce(await narrowModel(name), 'eager', layers, somePixels(2, 224), 2);
+      const graph = await fullPrecision(name as keyof typeof LAYERS);
       expect(graph).toHaveLength(layers.split(',').length);
       for (const [i, layer] of layers.split(',').entries()) {
         expect(graph[i]).toHaveLength(eager[i].length);
@@ -140,11 +136,10 @@ describe('the graph engine', skipIf(found.cpu === undefined, NO_TENSORFLOW), () 
     ['bf16', 'resnet50', 0.999],
     ['bf16', 'mobilenetv2', 0.999],
   ] as const)('%s keeps the features of %s to a cosine of %d', async (precision, name, cosine) => {
-    const folder = await narrowModel(name);
     const layers = LAYERS[name];
-    const pixels = somePixels(2, 224);
-    const full = await runOnce(folder, 'graph', layers, pixels, 2);
-    const half = await runOnce(folder, 'graph', layers, pixels, 2, precision);
+    const full = await fullPrecision(name);
+    const folder = await narrowModel(name);
+    const half = await runOnce(folder, 'graph', layers, somePixels(2, 224), 2, precision);
     for (const [i, layer] of layers.split(',').entries()) {
       expect(smallestCosine(half[i], full[i], 2), layer).toBeGreaterThanOrEqual(cosine);
       expect(half[i], `${layer} is not the float32 result`).not.toEqual(full[i]);
@@ -269,6 +264,19 @@ function randomWeights(layers: readonly LayerRow[]): TinyWeights {
 function narrowModel(architecture: string): Promise<ModelFolder> {
   const dir = join(temporaryDir(), architecture);
   return initModel({ architecture, seed: 1, width: 0.125, classes: 10, dir });
+}
+
+const computed = new Map<string, Promise<Float32Array[]>>();
+
+/** What the graph gives for a network in float32: computed once, compared in several tests. */
+function fullPrecision(name: keyof typeof LAYERS): Promise<Float32Array[]> {
+  const outputs =
+    computed.get(name) ??
+    narrowModel(name).then((folder) =>
+      runOnce(folder, 'graph', LAYERS[name], somePixels(2, 224), 2),
+    );
+  computed.set(name, outputs);
+  return outputs;
 }
 
 async function runOnce(

@@ -3,7 +3,14 @@ import { link, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { loadScript } from '../scripts/load-script.ts';
-import { type CliResult, listFiles, runCli, startCli, tableHashes, tempFolder } from './run-cli.ts';
+import {
+  type CliResult,
+  listFiles,
+  runInProcess,
+  startCli,
+  tableHashes,
+  tempFolder,
+} from './run-cli.ts';
 
 const { writeDataset } = await loadScript('draw-images.mjs');
 /** Links to each of the 19 drawn images: 4,940 images, more than one shard of 4,096. */
@@ -25,7 +32,7 @@ beforeAll(async () => {
       await link(join(dir, 'drawn', name), join(dir, 'dataset', folder, `${n}-${file}`));
     }
   }
-  const { status } = await runCli(dir, ...command('undisturbed'));
+  const { status } = await runInProcess(dir, ...command('undisturbed'));
   expect(status).toBe(1);
   undisturbed = tableHashes(join(dir, 'undisturbed'));
 });
@@ -77,7 +84,7 @@ test.each([
     expect(existsSync(join(dir, signal, '_SUCCESS'))).toBe(false);
     expect(existsSync(join(dir, signal, 'parquet', 'part-00000.parquet'))).toBe(false);
 
-    const second = await runCli(dir, ...command(signal));
+    const second = await runInProcess(dir, ...command(signal));
     expect(second.status).toBe(1);
     expect(resumedImages(second)).toBe(kept);
     expect(tableHashes(join(dir, signal))).toEqual(undisturbed);
@@ -85,12 +92,12 @@ test.each([
 );
 
 test('a run that was to overwrite goes on without --overwrite, and says so', async () => {
-  expect((await runCli(dir, ...command('again'), '--k', '2')).status).toBe(1);
+  expect((await runInProcess(dir, ...command('again'), '--limit', '40')).status).toBe(1);
   const first = await interrupted('again', 'SIGTERM', 4500, '--overwrite');
   expect(first.status).toBe(143);
   expect(first.stdout + first.stderr).toContain('Give the same command without --overwrite');
   expect(existsSync(join(dir, 'again', '_SUCCESS'))).toBe(false);
-  const second = await runCli(dir, ...command('again'));
+  const second = await runInProcess(dir, ...command('again'));
   expect(resumedImages(second)).toBe(SHARD_ROWS);
   expect(tableHashes(join(dir, 'again'))).toEqual(undisturbed);
 });
