@@ -15,17 +15,17 @@ import {
   runFacts,
   runIdentity,
 } from './pipeline/describe-run.ts';
-import { extractShards } from './pipeline/extract-shards.ts';
-import type { Extractor, ExtractorPlan } from './pipeline/extractor.ts';
-import { findCrashers } from './pipeline/find-crashers.ts';
+import type { Extractor, ExtractorPlan } from './pipeline/extractor/extractor.ts';
+import { planExtractor } from './pipeline/extractor/open-extractor.ts';
 import { freezeListing } from './pipeline/freeze-listing.ts';
 import { loadExport } from './pipeline/load-export.ts';
-import { planExtractor } from './pipeline/open-extractor.ts';
 import { type OpenedRun, openRun } from './pipeline/open-run.ts';
-import { Progress } from './pipeline/progress.ts';
 import { ReducerFitting } from './pipeline/reducer-fitting.ts';
 import { openSavedReducers } from './pipeline/saved-reducers.ts';
-import { type RunClock, StageClock } from './pipeline/stage-clock.ts';
+import { extractShards } from './pipeline/stream/extract-shards.ts';
+import { findCrashers } from './pipeline/stream/find-crashers.ts';
+import { Progress } from './pipeline/stream/progress.ts';
+import { type RunClock, StageClock } from './pipeline/stream/stage-clock.ts';
 import { summarize } from './pipeline/summarize.ts';
 import { workFolder } from './pipeline/work-folder.ts';
 import { writeReducers } from './pipeline/write-reducers.ts';

@@ -3,7 +3,7 @@ import { openEngine } from '../engine/open-engine.ts';
 import { isImg2FeaturesError } from '../errors.ts';
 import { describeModel } from '../model/describe-model.ts';
 import type { ModelFolder } from '../model/model-folder.ts';
-import { recordRate } from '../pipeline/recorded-rates.ts';
+import { recordRate } from '../pipeline/extractor/recorded-rates.ts';
 import { chooseDevice } from '../runtime/choose-device.ts';
 import type { Device } from '../runtime/device.ts';
 import type { FoundRuntimes } from '../runtime/locate-runtime.ts';

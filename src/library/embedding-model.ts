@@ -5,8 +5,8 @@ import { EngineError, interruption, OptionError } from '../errors.ts';
 import type { DecodeTask } from '../image/decoded-chunk.ts';
 import type { DecodePool } from '../image/pool/decode-pool.ts';
 import { mapOrdered } from '../map-ordered.ts';
-import { expectFinite } from '../pipeline/expect-finite.ts';
-import type { Extractor } from '../pipeline/extractor.ts';
+import type { Extractor } from '../pipeline/extractor/extractor.ts';
+import { expectFinite } from '../pipeline/stream/expect-finite.ts';
 import { MicroBatcher } from './micro-batcher.ts';
 import type { Embedding, ImageInput, Model } from './model.ts';
 

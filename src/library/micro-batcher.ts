@@ -1,4 +1,4 @@
-import type { Extractor } from '../pipeline/extractor.ts';
+import type { Extractor } from '../pipeline/extractor/extractor.ts';
 
 /** Images that one caller waits for. */
 interface Job {

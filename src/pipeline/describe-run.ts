@@ -13,9 +13,9 @@ import type { Rejection } from '../run/rejections.ts';
 import type { RunFacts } from '../run/run-json.ts';
 import type { RunStore } from '../run/run-store.ts';
 import type { WrittenFile } from '../storage/output-store.ts';
-import type { Extractor, ExtractorPlan } from './extractor.ts';
+import type { Extractor, ExtractorPlan } from './extractor/extractor.ts';
 import { libraryVersions } from './library-versions.ts';
-import type { RunClock } from './stage-clock.ts';
+import type { RunClock } from './stream/stage-clock.ts';
 
 /** How the options ask for pixels. */
 export function decodeOptions(

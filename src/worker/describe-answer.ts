@@ -3,7 +3,7 @@ import { featureColumns } from '../export/column-names.ts';
 import type { ModelFolder } from '../model/model-folder.ts';
 import type { ExtractOptions } from '../options/extract-options.ts';
 import { packageVersion } from '../package-version.ts';
-import { openPixelsExtractor } from '../pipeline/pixels-extractor.ts';
+import { openPixelsExtractor } from '../pipeline/extractor/pixels-extractor.ts';
 import { type AnswerSchema, answerSchema } from './answer-batch.ts';
 import { type AnswerDescription, PROTOCOL_VERSION } from './protocol.ts';
 
@@ -53,7 +53,7 @@ async function readNetwork(options: ExtractOptions) {
   const [{ findModelFolder }, { readModelFolder }, { networkOutputs }] = await Promise.all([
     import('../model/find-model-folder.ts'),
     import('../model/read-model-folder.ts'),
-    import('../pipeline/network-outputs.ts'),
+    import('../pipeline/extractor/network-outputs.ts'),
   ]);
   const { mode, model, preprocessing } = options;
   const folder = await readModelFolder(findModelFolder(mode, model), { preprocessing });

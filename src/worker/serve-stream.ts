@@ -1,9 +1,9 @@
 import { RunError } from '../errors.ts';
 import type { DecodedChunk, DecodeTask } from '../image/decoded-chunk.ts';
 import type { DecodePool } from '../image/pool/decode-pool.ts';
-import type { ChunkRange } from '../pipeline/chunk-ranges.ts';
-import type { Extractor } from '../pipeline/extractor.ts';
-import { runBatches } from '../pipeline/run-batches.ts';
+import type { Extractor } from '../pipeline/extractor/extractor.ts';
+import type { ChunkRange } from '../pipeline/stream/chunk-ranges.ts';
+import { runBatches } from '../pipeline/stream/run-batches.ts';
 import type { AnswerStream } from './answer-stream.ts';
 import { fetchRemote, type ReadRemote } from './fetch-remote.ts';
 import type { InputBatch } from './input-batch.ts';

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { featureColumns } from '../../src/export/column-names.ts';
 import type { RejectReason } from '../../src/image/decode-error.ts';
-import { chunkRanges } from '../../src/pipeline/chunk-ranges.ts';
+import { chunkRanges } from '../../src/pipeline/stream/chunk-ranges.ts';
 import {
   type CompareOptions,
   compareManifests,

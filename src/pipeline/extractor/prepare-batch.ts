@@ -1,6 +1,6 @@
-import { BATCH_SIZES, type ChosenBatch, chooseBatch } from '../engine/choose-batch.ts';
-import type { EnginePool } from '../engine/engine-pool.ts';
-import { planRun, SHARD_ROWS } from '../run/plan-shards.ts';
+import { BATCH_SIZES, type ChosenBatch, chooseBatch } from '../../engine/choose-batch.ts';
+import type { EnginePool } from '../../engine/engine-pool.ts';
+import { planRun, SHARD_ROWS } from '../../run/plan-shards.ts';
 import type { EngineReport, ExtractorHooks } from './extractor.ts';
 
 /** Rows in a batch where nobody says and nothing is measured; on a CPU the rate grows no further. */

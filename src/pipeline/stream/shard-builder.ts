@@ -1,5 +1,5 @@
-import type { ImageRejection } from '../image/decoded-chunk.ts';
-import type { ShardContent } from '../run/expect-whole-shard.ts';
+import type { ImageRejection } from '../../image/decoded-chunk.ts';
+import type { ShardContent } from '../../run/expect-whole-shard.ts';
 
 /** The rows of one shard, gathered batch by batch: float32 [rows, length] for each output. */
 export class ShardBuilder {

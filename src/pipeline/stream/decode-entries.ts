@@ -1,6 +1,6 @@
-import type { DecodedChunk } from '../image/decoded-chunk.ts';
-import type { DecodePool } from '../image/pool/decode-pool.ts';
-import type { Source, SourceEntry } from '../source/source.ts';
+import type { DecodedChunk } from '../../image/decoded-chunk.ts';
+import type { DecodePool } from '../../image/pool/decode-pool.ts';
+import type { Source, SourceEntry } from '../../source/source.ts';
 import { type ChunkRange, chunkRanges, decodeTasks, type ShardRange } from './chunk-ranges.ts';
 import { FetchedChunks } from './fetch-tasks.ts';
 

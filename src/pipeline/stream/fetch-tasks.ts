@@ -1,7 +1,7 @@
-import { DecodeError } from '../image/decode-error.ts';
-import type { DecodedChunk, DecodeTask, ImageRejection } from '../image/decoded-chunk.ts';
-import { expectPlausibleSize } from '../image/read-image-file.ts';
-import type { Source, SourceEntry } from '../source/source.ts';
+import { DecodeError } from '../../image/decode-error.ts';
+import type { DecodedChunk, DecodeTask, ImageRejection } from '../../image/decoded-chunk.ts';
+import { expectPlausibleSize } from '../../image/read-image-file.ts';
+import type { Source, SourceEntry } from '../../source/source.ts';
 import type { ChunkRange } from './chunk-ranges.ts';
 
 /** What may be fetched ahead of the decoder. A single image larger than `bytes` goes alone. */

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import type { RunEvent } from '../../src/events.ts';
-import { chooseGpus } from '../../src/pipeline/choose-gpus.ts';
-import type { FoundRuntimes } from '../../src/runtime/locate-runtime.ts';
+import type { RunEvent } from '../../../src/events.ts';
+import { chooseGpus } from '../../../src/pipeline/extractor/choose-gpus.ts';
+import type { FoundRuntimes } from '../../../src/runtime/locate-runtime.ts';
 
 // Made-up machines: no GPU was at hand.
 function machine(devices: string[]): FoundRuntimes {

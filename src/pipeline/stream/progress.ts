@@ -1,6 +1,6 @@
-import { RunError } from '../errors.ts';
-import type { RunEvent } from '../events.ts';
-import type { BadLimit } from '../options/option-values.ts';
+import { RunError } from '../../errors.ts';
+import type { RunEvent } from '../../events.ts';
+import type { BadLimit } from '../../options/option-values.ts';
 import { type Estimate, RateEstimate } from './rate-estimate.ts';
 
 /** Between two events that tell only what was decoded. */

@@ -1,5 +1,5 @@
-import type { DecodeTask } from '../image/decoded-chunk.ts';
-import type { SourceEntry } from '../source/source.ts';
+import type { DecodeTask } from '../../image/decoded-chunk.ts';
+import type { SourceEntry } from '../../source/source.ts';
 
 /** A few neighbouring manifest positions that one worker decodes in one go; never crosses a shard. */
 export interface ChunkRange {

@@ -1,8 +1,8 @@
 /** What networks made on this machine, so that the next estimate need not measure. */
 import { availableParallelism } from 'node:os';
-import type { Precision } from '../engine/engine.ts';
-import { addNote, readNotes } from '../runtime/cache-notes.ts';
-import type { Device } from '../runtime/device.ts';
+import type { Precision } from '../../engine/engine.ts';
+import { addNote, readNotes } from '../../runtime/cache-notes.ts';
+import type { Device } from '../../runtime/device.ts';
 
 export interface RecordedRate {
   /** Of the network alone. */

@@ -1,14 +1,14 @@
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { openEnginePool } from '../../src/engine/engine-pool.ts';
-import { EngineError } from '../../src/errors.ts';
-import type { DecodedChunk } from '../../src/image/decoded-chunk.ts';
-import type { Extractor } from '../../src/pipeline/extractor.ts';
-import { runBatches } from '../../src/pipeline/run-batches.ts';
-import { chooseDevice } from '../../src/runtime/choose-device.ts';
-import { rejection } from '../engine/caught.ts';
-import { engines, open } from '../engine/open-engines.ts';
-import { TINY_WEIGHTS, writeTinyModel } from '../engine/tiny-model.ts';
+import { openEnginePool } from '../../../src/engine/engine-pool.ts';
+import { EngineError } from '../../../src/errors.ts';
+import type { DecodedChunk } from '../../../src/image/decoded-chunk.ts';
+import type { Extractor } from '../../../src/pipeline/extractor/extractor.ts';
+import { runBatches } from '../../../src/pipeline/stream/run-batches.ts';
+import { chooseDevice } from '../../../src/runtime/choose-device.ts';
+import { rejection } from '../../engine/caught.ts';
+import { engines, open } from '../../engine/open-engines.ts';
+import { TINY_WEIGHTS, writeTinyModel } from '../../engine/tiny-model.ts';
 
 // Engines on WebAssembly take the place of engines on GPUs: none was at hand.
 

@@ -1,7 +1,7 @@
-import type { DecodedChunk } from '../image/decoded-chunk.ts';
-import { mapOrdered } from '../map-ordered.ts';
+import type { DecodedChunk } from '../../image/decoded-chunk.ts';
+import { mapOrdered } from '../../map-ordered.ts';
+import type { Extractor } from '../extractor/extractor.ts';
 import { expectFinite } from './expect-finite.ts';
-import type { Extractor } from './extractor.ts';
 import { type ImageBatch, packBatches } from './pack-batches.ts';
 
 /** A batch of images and its features. */

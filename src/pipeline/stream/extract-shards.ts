@@ -1,16 +1,16 @@
-import type { RunEvent } from '../events.ts';
-import type { DecodePool } from '../image/pool/decode-pool.ts';
-import type { Manifest } from '../run/manifest.ts';
-import type { RunStore } from '../run/run-store.ts';
-import type { Source } from '../source/source.ts';
+import type { RunEvent } from '../../events.ts';
+import type { DecodePool } from '../../image/pool/decode-pool.ts';
+import type { Manifest } from '../../run/manifest.ts';
+import type { RunStore } from '../../run/run-store.ts';
+import type { Source } from '../../source/source.ts';
+import type { Extractor } from '../extractor/extractor.ts';
+import type { ShardSums } from '../reducer-fitting.ts';
+import type { ReusedRows } from '../update/reuse-rows.ts';
 import { decodeEntries } from './decode-entries.ts';
-import type { Extractor } from './extractor.ts';
 import type { Progress } from './progress.ts';
-import type { ShardSums } from './reducer-fitting.ts';
 import { runBatches } from './run-batches.ts';
 import { ShardBuilder } from './shard-builder.ts';
 import type { RunClock } from './stage-clock.ts';
-import type { ReusedRows } from './update/reuse-rows.ts';
 import { watchChunks } from './watch-chunks.ts';
 
 export interface ExtractShardsContext {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import type { ProgressEvent, RunEvent } from '../../src/events.ts';
-import { Progress } from '../../src/pipeline/progress.ts';
+import type { ProgressEvent, RunEvent } from '../../../src/events.ts';
+import { Progress } from '../../../src/pipeline/stream/progress.ts';
 
 test('what is decoded is told between batches, a few times a second at most', () => {
   const told: ProgressEvent[] = [];

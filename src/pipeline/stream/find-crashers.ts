@@ -1,15 +1,15 @@
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import type { RunEvent } from '../events.ts';
-import { DecodeError } from '../image/decode-error.ts';
-import type { DecodeOptions, DecodeTask } from '../image/decoded-chunk.ts';
-import { readJournals, removeJournals } from '../image/pool/decode-journal.ts';
-import { tryAlone } from '../image/pool/try-alone.ts';
-import type { Manifest } from '../run/manifest.ts';
-import type { RunStore } from '../run/run-store.ts';
-import type { Source } from '../source/source.ts';
-import { writeDurably } from '../storage/durable-file.ts';
-import { storageError } from '../storage/storage-error.ts';
+import type { RunEvent } from '../../events.ts';
+import { DecodeError } from '../../image/decode-error.ts';
+import type { DecodeOptions, DecodeTask } from '../../image/decoded-chunk.ts';
+import { readJournals, removeJournals } from '../../image/pool/decode-journal.ts';
+import { tryAlone } from '../../image/pool/try-alone.ts';
+import type { Manifest } from '../../run/manifest.ts';
+import type { RunStore } from '../../run/run-store.ts';
+import type { Source } from '../../source/source.ts';
+import { writeDurably } from '../../storage/durable-file.ts';
+import { storageError } from '../../storage/storage-error.ts';
 
 export interface FindCrashersContext {
   readonly source: Source;

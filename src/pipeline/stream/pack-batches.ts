@@ -1,4 +1,4 @@
-import type { DecodedChunk, ImageRejection } from '../image/decoded-chunk.ts';
+import type { DecodedChunk, ImageRejection } from '../../image/decoded-chunk.ts';
 import type { ChunkRange } from './chunk-ranges.ts';
 
 /** Images of one shard, ready for the network. */

@@ -1,8 +1,8 @@
-import type { RunSummary } from '../events.ts';
-import { findModelFolder } from '../model/find-model-folder.ts';
-import { readModelJson } from '../model/read-model-folder.ts';
-import type { ExtractOptions } from '../options/extract-options.ts';
-import type { Device } from '../runtime/device.ts';
+import type { RunSummary } from '../../events.ts';
+import { findModelFolder } from '../../model/find-model-folder.ts';
+import { readModelJson } from '../../model/read-model-folder.ts';
+import type { ExtractOptions } from '../../options/extract-options.ts';
+import type { Device } from '../../runtime/device.ts';
 import { recordRate } from './recorded-rates.ts';
 
 /** Fewer images are mostly warm-up. */

@@ -1,6 +1,6 @@
-import type { EngineOutput } from '../engine/engine.ts';
-import { EngineError } from '../errors.ts';
-import { firstNotFinite } from '../first-not-finite.ts';
+import type { EngineOutput } from '../../engine/engine.ts';
+import { EngineError } from '../../errors.ts';
+import { firstNotFinite } from '../../first-not-finite.ts';
 
 /**
  * Checks what a network made of a batch, whichever engine ran it: NaN and infinity are no features, and a row without

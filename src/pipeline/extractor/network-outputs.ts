@@ -1,10 +1,10 @@
-import { describeOutput } from '../engine/describe-output.ts';
-import type { EngineOutput } from '../engine/engine.ts';
-import { parseLayers } from '../engine/parse-layers.ts';
-import { resolveLayers } from '../engine/resolve-layers.ts';
-import { describeModel, type ModelDescription } from '../model/describe-model.ts';
-import type { ModelFolder } from '../model/model-folder.ts';
-import type { ExtractOptions } from '../options/extract-options.ts';
+import { describeOutput } from '../../engine/describe-output.ts';
+import type { EngineOutput } from '../../engine/engine.ts';
+import { parseLayers } from '../../engine/parse-layers.ts';
+import { resolveLayers } from '../../engine/resolve-layers.ts';
+import { describeModel, type ModelDescription } from '../../model/describe-model.ts';
+import type { ModelFolder } from '../../model/model-folder.ts';
+import type { ExtractOptions } from '../../options/extract-options.ts';
 
 /**
  * The vectors that a model's folder promises for `--layer` and `--pool`, without an engine.

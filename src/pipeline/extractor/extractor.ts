@@ -1,9 +1,9 @@
-import type { ChosenBatch } from '../engine/choose-batch.ts';
-import type { EngineInfo, EngineOutput } from '../engine/engine.ts';
-import type { PoolMember } from '../engine/engine-pool.ts';
-import type { RunEvent } from '../events.ts';
-import type { ModelFolder } from '../model/model-folder.ts';
-import type { DeviceChoice } from '../runtime/choose-device.ts';
+import type { ChosenBatch } from '../../engine/choose-batch.ts';
+import type { EngineInfo, EngineOutput } from '../../engine/engine.ts';
+import type { PoolMember } from '../../engine/engine-pool.ts';
+import type { RunEvent } from '../../events.ts';
+import type { ModelFolder } from '../../model/model-folder.ts';
+import type { DeviceChoice } from '../../runtime/choose-device.ts';
 
 /** Turns pixels into feature vectors: a network on a device, or the pixels themselves. */
 export interface Extractor {

@@ -1,7 +1,7 @@
-import type { RunEvent } from '../events.ts';
-import type { DecodedChunk } from '../image/decoded-chunk.ts';
-import type { Manifest } from '../run/manifest.ts';
-import type { Source } from '../source/source.ts';
+import type { RunEvent } from '../../events.ts';
+import type { DecodedChunk } from '../../image/decoded-chunk.ts';
+import type { Manifest } from '../../run/manifest.ts';
+import type { Source } from '../../source/source.ts';
 import type { Progress } from './progress.ts';
 import type { RunClock } from './stage-clock.ts';
 

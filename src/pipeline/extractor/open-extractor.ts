@@ -1,4 +1,4 @@
-import type { ExtractOptions } from '../options/extract-options.ts';
+import type { ExtractOptions } from '../../options/extract-options.ts';
 import type { Extractor, ExtractorHooks, ExtractorPlan } from './extractor.ts';
 import { openPixelsExtractor } from './pixels-extractor.ts';
 
