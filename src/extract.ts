@@ -20,6 +20,7 @@ import { planExtractor } from './pipeline/extractor/open-extractor.ts';
 import { freezeListing } from './pipeline/freeze-listing.ts';
 import { loadExport } from './pipeline/load-export.ts';
 import { type OpenedRun, openRun } from './pipeline/open-run.ts';
+import { refuseOutputInInput } from './pipeline/prepare-output.ts';
 import { ReducerFitting } from './pipeline/reducer-fitting.ts';
 import { openSavedReducers } from './pipeline/saved-reducers.ts';
 import { extractShards } from './pipeline/stream/extract-shards.ts';
@@ -78,13 +79,14 @@ export async function extract(
       featureColumns(options.mode, outputs, options.k),
       options.columns?.split(','),
     );
+    const dir = workFolder(options);
+    await refuseOutputInInput(options, dir);
     const output = await openOutput(options.out, { s3, signal, onEvent, isHeld: options.update });
     closing.push(async () => output.close?.());
     const features = { model: plan.model, outputs };
     const saved = await openSaved(options, features, { s3, signal, onEvent });
 
     // The network starts while the names are listed; where a run has finished it may not be needed at all.
-    const dir = workFolder(options);
     const begun = options.overwrite ? undefined : await readRunIdentity(dir);
     const foreseen = begun && foreseeIdentity(options, plan, outputs, begun.identity);
     if (foreseen) refuseOtherOptions(dir, begun, { ...foreseen, reducer: saved?.sha256 });

@@ -8,7 +8,7 @@ import type { OpenRunOptions } from '../run/run-identity.ts';
 import { RunStore } from '../run/run-store.ts';
 import type { Source } from '../source/source.ts';
 import type { OutputStore } from '../storage/output-store.ts';
-import { clearOutput, refuseForeignTable } from './prepare-output.ts';
+import { clearOutput, refuseForeignFiles, refuseForeignTable } from './prepare-output.ts';
 import { readSummary } from './summarize.ts';
 import { openUpdate } from './update/open-update.ts';
 import type { Update } from './update/update.ts';
@@ -46,6 +46,7 @@ export type OpenedRun =
 export async function openRun(context: OpenRunContext): Promise<OpenedRun> {
   const { options, listed, output, identity, lengths, onEvent } = context;
   const dir = workFolder(options, onEvent);
+  await refuseForeignFiles(output);
   const runOf = (manifest: Manifest): OpenRunOptions => ({
     identity,
     manifest,

@@ -1,4 +1,9 @@
+import { realpathSync } from 'node:fs';
+import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { OptionError } from '../errors.ts';
+import type { ExtractOptions } from '../options/extract-options.ts';
+import { RunStore } from '../run/run-store.ts';
+import { folderKey, isS3Url, parseS3Url } from '../s3/s3-address.ts';
 import type { OutputStore } from '../storage/output-store.ts';
 
 /** Every name that a run can publish; nothing else in the output is ever touched. */
@@ -18,6 +23,64 @@ export async function refuseForeignTable(output: OutputStore): Promise<void> {
     `Expected an output without a table for --out but found ${found} in ${output.target}.`,
     { fix: 'Name another folder, or give --overwrite to replace that table.' },
   );
+}
+
+/**
+ * Refuses an output with files of others among the parts of a table: who reads `parquet/` takes all of it, but for
+ * names that begin with a dot or an underscore. Nothing that is not a run's own is ever moved or removed.
+ * @throws OptionError
+ */
+export async function refuseForeignFiles(output: OutputStore): Promise<void> {
+  for (const folder of PART_FOLDERS) {
+    const names = await output.list(folder);
+    const foreign = names.find((name) => !PART_NAME.test(name) && !/^[._]/.test(name));
+    if (foreign === undefined) continue;
+    throw new OptionError(
+      `Expected only parts of a table in ${folder}/ of ${output.target} but found ${foreign}, which readers would take for one.`,
+      {
+        fix: 'Move that file away, or name another --out; --overwrite removes only what a run wrote.',
+      },
+    );
+  }
+}
+
+/**
+ * Refuses an output in the folder or prefix of the images, also through links: who reads that folder by its classes
+ * would take the output for one. A run that was begun there before is gone on with.
+ * @throws OptionError
+ */
+export async function refuseOutputInInput(
+  { input, out }: Pick<ExtractOptions, 'input' | 'out'>,
+  workDir: string,
+): Promise<void> {
+  const isInside = isS3Url(input) ? isPrefixOf(input, out) : holdsFolder(input, out);
+  if (!isInside || (await RunStore.isIn(workDir).catch(() => true))) return;
+  throw new OptionError(
+    `Expected --out outside the input ${input} but found ${out}, where readers of the images would meet the table.`,
+    { fix: 'Name a folder beside the input, such as ../features.' },
+  );
+}
+
+function isPrefixOf(input: string, out: string): boolean {
+  if (!isS3Url(out)) return false;
+  const [from, to] = [parseS3Url(input), parseS3Url(out)];
+  return from.bucket === to.bucket && folderKey(to.key).startsWith(folderKey(from.key));
+}
+
+function holdsFolder(input: string, out: string): boolean {
+  if (isS3Url(out)) return false;
+  const way = relative(realPath(resolve(input)), realPath(resolve(out)));
+  return !isAbsolute(way) && way.split(sep)[0] !== '..';
+}
+
+/** With every link resolved; of what is not there yet, those of the folders above it. */
+function realPath(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    const above = dirname(path);
+    return above === path ? path : join(realPath(above), basename(path));
+  }
 }
 
 /**

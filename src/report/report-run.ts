@@ -7,6 +7,7 @@ import type { ExtractOptions } from '../options/extract-options.ts';
 import { workFolder } from '../pipeline/work-folder.ts';
 import { REPORT_FILES, readIntact } from '../run/intact-files.ts';
 import { readNamedRun } from '../run/read-run-json.ts';
+import { refuseLinks } from '../run/refuse-links.ts';
 import { publishRun, type RunJson } from '../run/run-json.ts';
 import { acquireRunLock } from '../run/run-lock.ts';
 import { isS3Url } from '../s3/s3-address.ts';
@@ -125,6 +126,7 @@ async function publish(
     workDir: (run.options as ExtractOptions).workDir,
     s3Endpoint: stores.s3Endpoint,
   });
+  refuseLinks(workDir);
   const lock = existsSync(workDir)
     ? await acquireRunLock(join(workDir, 'lock'), target)
     : undefined;

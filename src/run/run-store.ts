@@ -9,6 +9,7 @@ import { storageError } from '../storage/storage-error.ts';
 import { expectWholeShard, type ShardContent } from './expect-whole-shard.ts';
 import type { ShardPlan } from './plan-shards.ts';
 import { isPublishing, promoteUpdate } from './promote-update.ts';
+import { refuseLinks } from './refuse-links.ts';
 import { layOutRun, type OpenRunOptions, readRunIdentity, refuseOtherRun } from './run-identity.ts';
 import { acquireRunLock, type RunLock } from './run-lock.ts';
 import { sealJson } from './sealed-json.ts';
@@ -80,6 +81,7 @@ export class RunStore {
    *   input (the message says in what); ExportError when the folder cannot be written
    */
   static async open(dir: string, options: OpenRunOptions): Promise<RunStore> {
+    refuseLinks(dir);
     try {
       await makeFolder(join(dir, 'shards'));
     } catch (error) {

@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs';
-import { readdir, rm } from 'node:fs/promises';
+import { lstat, readdir, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { ExportError, errnoOf } from '../errors.ts';
 import { DurableFile, isTempName, removeStaleTemps } from './durable-file.ts';
@@ -17,6 +17,7 @@ export class FolderStore implements OutputStore {
   readonly target: string;
   readonly #root: string;
   #isHeld: boolean;
+  #isWriting = false;
   /** Committed, not visible yet; by name. */
   readonly #ready = new Map<string, DurableFile>();
 
@@ -33,6 +34,7 @@ export class FolderStore implements OutputStore {
    */
   static async open(target: string, options?: FolderStoreOptions): Promise<FolderStore> {
     const store = new FolderStore(target, options);
+    store.#isWriting = true;
     try {
       await makeFolder(store.#root);
       await tidy(store.#root);
@@ -84,6 +86,7 @@ export class FolderStore implements OutputStore {
   async list(folder: string): Promise<string[]> {
     const path = folder === '' ? this.#root : this.#pathOf(folder);
     try {
+      if (this.#isWriting && folder !== '') await refuseLink(path);
       const entries = await readdir(path, { withFileTypes: true });
       return entries
         .filter((entry) => entry.isFile() && !isTempName(entry.name))
@@ -129,6 +132,15 @@ export class FolderStore implements OutputStore {
     }
     return join(this.#root, ...parts);
   }
+}
+
+/** What is written or removed below a link would be outside the output. */
+async function refuseLink(path: string): Promise<void> {
+  if (!(await lstat(path)).isSymbolicLink()) return;
+  throw new ExportError(
+    `Expected a folder of the output's own at ${path} but found a symbolic link, which may lead anywhere.`,
+    { fix: 'Remove the link, or name its folder with --out.' },
+  );
 }
 
 async function tidy(root: string): Promise<void> {

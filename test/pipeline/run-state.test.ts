@@ -1,5 +1,14 @@
 /** What a run finds in its own folders and must not trust: whole runs in this process, on the build. */
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 // Threads start from the build.
@@ -68,4 +77,84 @@ test('an update refuses records without a sum (0.1.0) that reject another image 
   old.rejections[0].index = 2;
   writeFileSync(record, JSON.stringify(old));
   await expect(run({ update: true })).rejects.toThrow('to reject the images in rejected.jsonl of');
+});
+
+test.each(['.img2features/shards', '.img2features/update', '.img2features'])(
+  'a link at %s is not followed, and what it leads to stays as it is',
+  async (name) => {
+    const { dir, out, run } = await folderOf(3);
+    await run();
+    const elsewhere = join(dir, 'elsewhere');
+    mkdirSync(elsewhere);
+    writeFileSync(join(elsewhere, '00000.json'), 'precious');
+    rmSync(join(out, name), { recursive: true, force: true });
+    symlinkSync(elsewhere, join(out, name));
+    for (const how of [{ overwrite: true }, { update: true }]) {
+      await expect(run(how)).rejects.toThrow(`at ${join(out, name)} but found a symbolic link`);
+    }
+    expect(readdirSync(elsewhere)).toEqual(['00000.json']);
+  },
+);
+
+test('a journal that is a link is replaced, not written through', async () => {
+  const { dir, out, run } = await folderOf(3);
+  const victim = join(dir, 'victim');
+  writeFileSync(victim, 'precious');
+  mkdirSync(join(out, '.img2features'), { recursive: true });
+  symlinkSync(victim, join(out, '.img2features', 'decoding-0.bin'));
+  await run();
+  expect(readFileSync(victim, 'utf8')).toBe('precious');
+});
+
+test('a folder of parts that is a link is refused before anything is removed', async () => {
+  const { dir, out, run } = await folderOf(3);
+  await run();
+  renameSync(join(out, 'parquet'), join(dir, 'elsewhere'));
+  symlinkSync(join(dir, 'elsewhere'), join(out, 'parquet'));
+  await expect(run({ overwrite: true })).rejects.toThrow('but found a symbolic link');
+  expect(readdirSync(join(dir, 'elsewhere'))).toEqual(['part-00000.parquet']);
+});
+
+test.each(['parquet/part-0-of-spark.snappy.parquet', 'json/notes.json'])(
+  'a file of others, %s, is refused and stays, with --overwrite and without',
+  async (name) => {
+    const { out, run } = await folderOf(3);
+    mkdirSync(join(out, name, '..'), { recursive: true });
+    writeFileSync(join(out, name), 'precious');
+    writeFileSync(join(out, name, '..', '_SUCCESS'), ''); // readers skip such names
+    for (const overwrite of [false, true]) {
+      await expect(run({ overwrite })).rejects.toThrow('which readers would take for one');
+    }
+    expect(readFileSync(join(out, name), 'utf8')).toBe('precious');
+    rmSync(join(out, name));
+    expect(await run()).toMatchObject({ extracted: 3 });
+  },
+);
+
+test.each([
+  ['equal to the input', 'images'],
+  ['below it', 'images/deep/features'],
+  ['below it through a link', 'link/features'],
+])('an --out %s is refused, and nothing is made', async (_, name) => {
+  const { dir, input, run } = await folderOf(3);
+  symlinkSync(input, join(dir, 'link'));
+  await expect(run({ out: join(dir, name) })).rejects.toThrow('Expected --out outside the input');
+  expect(readdirSync(input)).toHaveLength(3);
+  // A name that only begins alike is another folder.
+  expect(await run({ out: join(dir, 'images-features') })).toMatchObject({ extracted: 3 });
+});
+
+test('a run that was begun below its input is gone on with', async () => {
+  const { input, out, run } = await folderOf(3);
+  await run();
+  const inside = join(input, 'features');
+  renameSync(out, inside);
+  expect(await run({ out: inside, update: true })).toMatchObject({ wasComplete: true });
+  expect(existsSync(join(inside, '_SUCCESS'))).toBe(true);
+});
+
+test('an --out below an input in the same bucket is refused before the store is asked', async () => {
+  const { run } = await folderOf(0);
+  const stores = { input: 's3://bucket/data', out: 's3a://bucket/data/features' };
+  await expect(run(stores)).rejects.toThrow('Expected --out outside the input s3://bucket/data');
 });

@@ -18,7 +18,9 @@ export class DecodeJournal {
   constructor(path: string | undefined) {
     if (path === undefined) return;
     this.#attempt(() => {
-      this.#file = openSync(path, 'w');
+      // Exclusive: a link that stands there is never written through.
+      rmSync(path, { force: true });
+      this.#file = openSync(path, 'wx');
       writeSync(this.#file, new Uint8Array(FILE_BYTES), 0, FILE_BYTES, 0);
     });
   }

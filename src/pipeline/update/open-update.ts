@@ -9,6 +9,7 @@ import type { ExtractOptions } from '../../options/extract-options.ts';
 import { type FinishedState, readFinishedState } from '../../run/finished-state.ts';
 import { type Manifest, readManifest } from '../../run/manifest.ts';
 import { isPublishing, promoteUpdate, UPDATE_FOLDER } from '../../run/promote-update.ts';
+import { refuseLinks } from '../../run/refuse-links.ts';
 import {
   isSameRun,
   type OpenRunOptions,
@@ -54,6 +55,7 @@ export async function openUpdate(
   workDir: string,
   context: OpenUpdateContext,
 ): Promise<Update | { readonly nothingToDo: UpdateReport } | undefined> {
+  refuseLinks(workDir);
   try {
     await makeFolder(workDir);
   } catch (error) {
