@@ -1,6 +1,5 @@
 import type { Reducer } from '../reduce/reducer.ts';
 import { type FeatureSpace, squaredNorm } from './feature-space.ts';
-import { hashVector } from './hash-vector.ts';
 import type { RunRows } from './run-rows.ts';
 
 /** What is kept of every row at once: some 150 bytes and its name, not its vector. */
@@ -71,4 +70,25 @@ function positionOf(name: string, classes: string[], classAt: Map<string, number
     classAt.set(name, position);
   }
   return position;
+}
+
+/** Two 32-bit hashes of a vector's bits: equal vectors have equal ones, others hardly ever. */
+function hashVector(
+  words: Uint32Array,
+  from: number,
+  to: number,
+  out: Uint32Array,
+  at: number,
+): void {
+  let a = 0x9e3779b9;
+  let b = 0x85ebca6b;
+  for (let i = from; i < to; i++) {
+    const word = words[i]!;
+    a = Math.imul(a ^ word, 0x01000193);
+    a ^= a >>> 15;
+    b = Math.imul((b << 13) | (b >>> 19), 5) + Math.imul(word, 0xcc9e2d51);
+    b ^= b >>> 11;
+  }
+  out[at] = a;
+  out[at + 1] = b;
 }

@@ -3,7 +3,6 @@ import { copyFinding, nearGroups } from './copy-findings.ts';
 import { findExactCopies } from './exact-copies.ts';
 import type { FeatureSpace } from './feature-space.ts';
 import type { Finding } from './finding.ts';
-import { rowsOfEqualHash } from './identical-rows.ts';
 import type { ImageBodies } from './image-bodies.ts';
 import { findLeaks } from './leaks.ts';
 import { findMeasuredPairs, type MeasuredPairs } from './measured-pairs.ts';
@@ -93,4 +92,26 @@ async function findPairs(input: FindingsInput, equal: readonly number[][]): Prom
   const wants =
     ownCount === rows.count ? undefined : (a: number, b: number) => a < ownCount || b < ownCount;
   return findMeasuredPairs(source, rows, space, { near, of, wants });
+}
+
+/** Rows whose hashes agree, in groups of two and more; rows ascend in a group, groups by their first row. */
+function rowsOfEqualHash(hashes: Uint32Array, count: number): number[][] {
+  const order = new Uint32Array(count);
+  for (let i = 0; i < count; i++) order[i] = i;
+  order.sort(
+    (a, b) => hashes[2 * a]! - hashes[2 * b]! || hashes[2 * a + 1]! - hashes[2 * b + 1]! || a - b,
+  );
+  const groups: number[][] = [];
+  for (let start = 0; start < count; ) {
+    const first = order[start]!;
+    let end = start + 1;
+    while (end < count && isEqual(hashes, first, order[end]!)) end++;
+    if (end - start > 1) groups.push([...order.subarray(start, end)]);
+    start = end;
+  }
+  return groups.sort((a, b) => a[0]! - b[0]!);
+}
+
+function isEqual(hashes: Uint32Array, a: number, b: number): boolean {
+  return hashes[2 * a] === hashes[2 * b] && hashes[2 * a + 1] === hashes[2 * b + 1];
 }

@@ -1,6 +1,5 @@
 import type { Collected } from './collect-rows.ts';
 import { distanceOf, type FeatureSpace } from './feature-space.ts';
-import { gatherVectors } from './gather-vectors.ts';
 import { nearPairs } from './near-pairs.ts';
 import type { RunRows } from './run-rows.ts';
 
@@ -70,4 +69,23 @@ function rowsToRead(pairs: readonly { a: number; b: number }[], most: number) {
     taken++;
   }
   return { wanted: [...rows].sort((a, b) => a - b), taken };
+}
+
+/** The vectors of a few rows, in a second pass over all. @param wanted ascending */
+async function gatherVectors(
+  rows: RunRows,
+  wanted: readonly number[],
+): Promise<Map<number, Float32Array>> {
+  const found = new Map<number, Float32Array>();
+  let next = 0;
+  let at = 0;
+  for await (const { n, vectors } of rows.batches()) {
+    for (; next < wanted.length && wanted[next]! < at + n; next++) {
+      const from = (wanted[next]! - at) * rows.dims;
+      found.set(wanted[next]!, vectors.slice(from, from + rows.dims));
+    }
+    at += n;
+    if (next === wanted.length) break;
+  }
+  return found;
 }

@@ -1,5 +1,7 @@
+import { setImmediate } from 'node:timers/promises';
 import { OptionError, RunError } from '../errors.ts';
 import { ColumnMoments } from './column-moments.ts';
+import type { SymmetricOperator } from './eigen/top-eigenpairs.ts';
 import type { FeatureBlock, FeatureBlocks } from './feature-blocks.ts';
 import { type FitComponentsOptions, fitComponents } from './fit-components.ts';
 import { Moments } from './moments.ts';
@@ -7,7 +9,6 @@ import { passOperator } from './passes/pass-operator.ts';
 import { isResident } from './passes/row-passes.ts';
 import type { Scaling } from './projector.ts';
 import { inverses, Reducer } from './reducer.ts';
-import { scatterOperator } from './scatter-operator.ts';
 
 export interface ReducerOptions {
   /** Components, at least 1. */
@@ -134,4 +135,24 @@ async function fitByPasses(
   } finally {
     await operator.close();
   }
+}
+
+/**
+ * The covariance of scaled rows as an operator on the scatter matrix of the raw ones:
+ *   C q = D S D q / (n - 1), with D = diag(scale).
+ * Standardised data (scale = 1 / deviation) need no second look at the rows.
+ */
+export function scatterOperator(moments: Moments, scale: Float64Array): SymmetricOperator {
+  const { dims } = moments;
+  return {
+    dims,
+    async apply(block, b) {
+      // The event loop gets its turn: a signal, a progress bar.
+      await setImmediate();
+      const scaled = block.map((value, at) => value * scale[at % dims]!);
+      const image = moments.applyScatter(scaled, b);
+      const share = 1 / (moments.count - 1);
+      return image.map((value, at) => value * share * scale[at % dims]!);
+    },
+  };
 }

@@ -1,4 +1,5 @@
 import { OptionError } from '../errors.ts';
+import type { Collected } from '../findings/collect-rows.ts';
 import { collectRows } from '../findings/collect-rows.ts';
 import { featureSpace } from '../findings/feature-space.ts';
 import { type Findings, findFindings } from '../findings/find-findings.ts';
@@ -11,17 +12,19 @@ import type { ExtractOptions } from '../options/extract-options.ts';
 import type { Reducer } from '../reduce/reducer.ts';
 import type { Json } from '../run/canonical-json.ts';
 import type { RunJson } from '../run/run-json.ts';
+import { base64 } from './base64.ts';
 import { choosePoints, pictureOrder } from './choose-points.ts';
 import {
   MAX_POINTS,
   MAX_REJECTIONS,
   MAX_SHOWN,
+  MAX_VALUE_BYTES,
   type PageData,
   type PageFindings,
+  type PagePoints,
   type PageRejection,
   type PageThumbs,
 } from './page-data.ts';
-import { pagePoints } from './page-points.ts';
 import { MAX_PIXEL_THUMBS, noThumbs, pixelThumbs } from './pixel-thumbs.ts';
 import { previewReducer } from './preview-reducer.ts';
 import { renderPage } from './render-page.ts';
@@ -193,5 +196,43 @@ function pageFindings(
     measuredIn,
     parts,
     shown: shown.map((finding) => ({ ...finding, points: finding.origins.map(pointOf) })),
+  };
+}
+
+/** The chosen rows as the page wants them. @param ownRows rows of the run itself */
+export function pagePoints(
+  rows: Collected,
+  chosen: Uint32Array,
+  ownRows: number,
+  typical: number,
+  output: string,
+): PagePoints {
+  const n = chosen.length;
+  const k = Math.min(rows.k, Math.max(2, Math.floor(MAX_VALUE_BYTES / (4 * Math.max(1, n)))));
+  const values = new Float32Array(n * k);
+  const targets = new Uint32Array(n);
+  const shared = new Uint16Array(n);
+  const rests: string[] = [];
+  let last = '';
+  chosen.forEach((row, i) => {
+    for (let c = 0; c < k; c++) values[i * k + c] = rows.reduced[row * rows.k + c]! / typical;
+    targets[i] = rows.targets[row]!;
+    const origin = rows.origins[row]!;
+    const most = Math.min(last.length, origin.length, 0xffff);
+    let same = 0;
+    while (same < most && last.charCodeAt(same) === origin.charCodeAt(same)) same++;
+    shared[i] = same;
+    rests.push(origin.slice(same));
+    last = origin;
+  });
+  return {
+    count: n,
+    rows: ownRows,
+    k,
+    output,
+    values: base64(values),
+    targets: base64(targets),
+    shared: base64(shared),
+    rests,
   };
 }

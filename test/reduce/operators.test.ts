@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { Moments } from '../../src/reduce/moments.ts';
 import { passOperator } from '../../src/reduce/passes/pass-operator.ts';
-import { scatterOperator } from '../../src/reduce/scatter-operator.ts';
+import { scatterOperator } from '../../src/reduce/reducer-fitter.ts';
 import { blocksOf, randomRows, worst } from './feature-rows.ts';
 
 test('the covariance of three scaled rows times a vector, by hand', async () => {
