@@ -1,9 +1,11 @@
 #!/usr/bin/env node
 /** argv -> options -> command. The only file that prints or ends the process. */
 import { constants } from 'node:os';
-import { INTERRUPTED_STATUS } from './commands/exit-status.ts';
-import { runCommandLine } from './commands/run-command-line.ts';
+import type { CommandContext } from './commands/command-context.ts';
+import { type ExitStatus, INTERRUPTED_STATUS } from './commands/exit-status.ts';
+import { runCommandLine, tellError } from './commands/run-command-line.ts';
 import { Interrupted } from './errors.ts';
+import { answerError } from './storage/storage-error.ts';
 import { wantsColors } from './terminal/colors.ts';
 
 const interruption = new AbortController();
@@ -23,13 +25,9 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   });
 }
 
-// A reader that goes away (`… | head`) ends the output, not the run.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
-});
-
 const argv = process.argv.slice(2);
-const status = await runCommandLine({
+let canAnswer = true;
+const context: CommandContext = {
   argv,
   env: process.env,
   signal: interruption.signal,
@@ -40,9 +38,32 @@ const status = await runCommandLine({
       stdout: wantsColors(argv, process.env, process.stdout.isTTY === true),
       stderr: wantsColors(argv, process.env, process.stderr.isTTY === true),
     },
-    stdout: (text) => process.stdout.write(text),
+    stdout: (text) => canAnswer && process.stdout.write(text),
+    canAnswer: () => canAnswer,
     stderr: (text) => process.stderr.write(text),
     now: () => performance.now(),
   },
+};
+
+// Progress that has no reader any more, or no room, ends no run.
+process.stderr.on('error', () => {});
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  const isReaderGone = error.code === 'EPIPE' || error.code === 'ECONNRESET'; // `… | head`
+  if (!canAnswer) return;
+  canAnswer = false;
+  if (isReaderGone) return;
+  tellError(answerError(error), context);
+  process.exitCode = Math.max(2, Number(process.exitCode ?? 0));
 });
+process.on('uncaughtException', (error) => {
+  tellError(error, context);
+  process.exit(2);
+});
+/** Node's status for a program that has nothing left to wait for before it came to its end. */
+const UNSETTLED = 13;
+process.on('exit', () => {
+  if (process.exitCode === UNSETTLED) process.exitCode = 2 satisfies ExitStatus;
+});
+
+const status = await runCommandLine(context);
 process.exitCode ??= status;

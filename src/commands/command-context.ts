@@ -10,6 +10,8 @@ export interface CommandContext {
     /** Whether each stream gets colours; neither where it is not said. */
     readonly colors?: { readonly stdout: boolean; readonly stderr: boolean };
     readonly stdout: (text: string) => void;
+    /** False once stdout could not be written: what must be heard then goes to stderr. */
+    readonly canAnswer?: () => boolean;
     readonly stderr: (text: string) => void;
     readonly now: () => number;
   };

@@ -3,6 +3,7 @@ import type { ConvertModelOptions } from '../convert/conversion-plan.ts';
 import { convertModel } from '../convert/convert-model.ts';
 import { countValues } from '../model/count-values.ts';
 import type { ModelMetadata } from '../model/model-folder.ts';
+import { expectPath } from '../place.ts';
 import { printable } from '../terminal/escape.ts';
 import { formatBytes, formatCount, formatDuration } from '../terminal/units.ts';
 
@@ -29,7 +30,7 @@ export interface ModelConvertResult {
 export async function runModelConvert(options: ModelConvertOptions): Promise<ModelConvertResult> {
   const started = performance.now();
   const notes: string[] = [];
-  const dir = resolve(options.dir ?? join('models', modelName(options.file)));
+  const dir = resolve(expectPath(options.dir ?? join('models', modelName(options.file)), '--out'));
   const folder = await convertModel({ ...options, dir, onNote: (note) => notes.push(note) });
   const params = countValues(folder.weights);
   return {

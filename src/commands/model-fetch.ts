@@ -1,6 +1,7 @@
 import { join, resolve } from 'node:path';
 import { type FetchModelOptions, fetchModel } from '../convert/fetch/fetch-model.ts';
 import { countValues } from '../model/count-values.ts';
+import { expectPath } from '../place.ts';
 import { cacheDir } from '../runtime/cache-dir.ts';
 import { printable } from '../terminal/escape.ts';
 import { formatModelConvert, type ModelConvertResult } from './model-convert.ts';
@@ -31,7 +32,7 @@ export interface ModelFetchResult extends ModelConvertResult {
 export async function runModelFetch(options: ModelFetchOptions): Promise<ModelFetchResult> {
   const started = performance.now();
   const notes: string[] = [];
-  const dir = resolve(options.dir ?? join('models', options.name));
+  const dir = resolve(expectPath(options.dir ?? join('models', options.name), '--out'));
   const fetched = await fetchModel({
     ...options,
     dir,

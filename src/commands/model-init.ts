@@ -5,6 +5,7 @@ import { countValues } from '../model/count-values.ts';
 import { type InitOptions, initModel } from '../model/init-model.ts';
 import type { ModelFolder } from '../model/model-folder.ts';
 import { readModelFolder } from '../model/read-model-folder.ts';
+import { expectPath } from '../place.ts';
 import { printable } from '../terminal/escape.ts';
 import { formatBytes, formatCount, formatDuration } from '../terminal/units.ts';
 import { NOT_TRAINED } from './model-info.ts';
@@ -37,7 +38,7 @@ export interface ModelInitResult {
 export async function runModelInit(options: ModelInitOptions): Promise<ModelInitResult> {
   const started = performance.now();
   const { architecture, seed, width = 1 } = options;
-  const dir = resolve(options.dir ?? join('models', architecture));
+  const dir = resolve(expectPath(options.dir ?? join('models', architecture), '--out'));
   const existing = await findSameModel(dir, options);
   const folder = existing ?? (await initModel({ ...options, dir }));
   const params = countValues(folder.weights);

@@ -10,14 +10,20 @@ export async function runCommandLine(context: CommandContext): Promise<ExitStatu
   try {
     return await createCli(context);
   } catch (error) {
-    const { stdout, stderr, colors } = context.terminal;
-    // A worker's stdout is its answer, its stderr its events.
-    if (context.argv[0] === 'worker') stderr(`${JSON.stringify(errorEvent(error))}\n`);
-    else if (wantsJsonLog(context)) stdout(`${JSON.stringify(formatError(error, 'json'))}\n`);
-    // Errors that we do not know are ours to mend: they keep their stack.
-    else stderr(formatError(error, 'text', createPaint(colors?.stderr === true)));
+    tellError(error, context);
     return 2;
   }
+}
+
+export function tellError(error: unknown, context: CommandContext): void {
+  const { stdout, stderr, canAnswer, colors } = context.terminal;
+  // A worker's stdout is its answer, its stderr its events.
+  if (context.argv[0] === 'worker') stderr(`${JSON.stringify(errorEvent(error))}\n`);
+  else if (wantsJsonLog(context) && canAnswer?.() !== false) {
+    stdout(`${JSON.stringify(formatError(error, 'json'))}\n`);
+  }
+  // Errors that we do not know are ours to mend: they keep their stack.
+  else stderr(formatError(error, 'text', createPaint(colors?.stderr === true)));
 }
 
 /** Read here, because an option may be what is wrong. */

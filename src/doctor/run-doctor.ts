@@ -2,9 +2,9 @@
 
 import type { Preprocessing } from '../model/model-folder.ts';
 import { packageVersion } from '../package-version.ts';
+import { isInStore } from '../place.ts';
 import type { Device } from '../runtime/device.ts';
 import { locateRuntime } from '../runtime/locate-runtime.ts';
-import { isS3Url } from '../s3/s3-address.ts';
 import type { S3Options } from '../s3/s3-options.ts';
 import { type Check, type CheckName, worstOf } from './check.ts';
 import { checkCpu } from './check-cpu.ts';
@@ -84,7 +84,7 @@ export async function runDoctor(
   const { device } = options;
   await make('speed', () => checkSpeed({ found, device, folder: model!.folder, cpu, signal }));
 
-  const outUrl = options.out !== undefined && isS3Url(options.out) ? [options.out] : [];
+  const outUrl = options.out !== undefined && isInStore(options.out, '--out') ? [options.out] : [];
   await make('disk', () => checkDisk(outUrl.length > 0 ? undefined : options.out));
   const urls = [...new Set([...options.s3Urls, ...outUrl])];
   if (urls.length > 0) await make('s3', () => checkS3(urls, options.s3, signal));

@@ -7,8 +7,8 @@ import { decodeOptions } from '../pipeline/describe-run.ts';
 import { openPixelsExtractor } from '../pipeline/extractor/pixels-extractor.ts';
 import { freezeListing } from '../pipeline/freeze-listing.ts';
 import { previewUpdate, wantedImages } from '../pipeline/update/preview-update.ts';
+import { isInStore } from '../place.ts';
 import { freeSpace } from '../runtime/free-space.ts';
-import { isS3Url } from '../s3/s3-address.ts';
 import { s3OptionsOf } from '../s3/s3-options.ts';
 import { openSource } from '../source/open-source.ts';
 import { formatUpdate } from '../terminal/summary.ts';
@@ -42,6 +42,7 @@ export interface DryRun extends InputCounts {
 
 /** @throws SourceError, ModelError, OptionError: what would stop the run before its first image */
 export async function runDryRun(options: ExtractOptions, signal: AbortSignal): Promise<DryRun> {
+  const isOutInStore = isInStore(options.out, '--out');
   const source = openSource(options.input, {
     originForm: options.origin,
     s3: s3OptionsOf(options),
@@ -83,7 +84,7 @@ export async function runDryRun(options: ExtractOptions, signal: AbortSignal): P
       columns: columns.map(({ name, length }: FeatureColumn) => ({ name, length })),
       output: expectedOutput(options.format, shape),
       stateBytes: expectedStateBytes(shape),
-      freeBytes: isS3Url(options.out) ? null : ((await freeSpace(options.out)).bytes ?? null),
+      freeBytes: isOutInStore ? null : ((await freeSpace(options.out)).bytes ?? null),
       network: network?.rate ?? null,
       // Nothing takes no time: a finished run is found complete, an empty input refused.
       time: computed === 0 ? null : (expectedTime(computed, sample.imagesPerSecond, rate) ?? null),

@@ -5,6 +5,7 @@ import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { errnoOf } from '../errors.ts';
 import { isRunning } from '../is-running.ts';
+import { makeFolder } from '../make-folder.ts';
 
 /** Ends the name of an old folder that steps aside while the new one takes its place. */
 const RETIRED = '-old';
@@ -28,7 +29,7 @@ export async function replaceFolder(target: string, replacement: FolderReplaceme
   const parent = dirname(target);
   const prefix = `.${basename(target)}.img2features-${hostname()}-`;
   const temp = join(parent, `${prefix}${process.pid}-${randomBytes(4).toString('hex')}`);
-  await mkdir(parent, { recursive: true });
+  makeFolder(parent);
   await clearLeftovers(target, prefix);
   await check();
   await mkdir(temp);

@@ -2,6 +2,7 @@ import { statSync } from 'node:fs';
 import { OptionError } from '../errors.ts';
 import { packageVersion } from '../package-version.ts';
 import { libraryVersions } from '../pipeline/library-versions.ts';
+import { expectPath } from '../place.ts';
 import { type ArchiveEntry, textEntry } from './archive-entry.ts';
 import { type ArchivePlan, type PackContents, planArchive } from './plan-archive.ts';
 import { type PackedFile, writeArchive } from './write-archive.ts';
@@ -35,7 +36,8 @@ export async function pack(
   options: PackOptions,
   { signal, onProgress }: PackHooks,
 ): Promise<Packed> {
-  const { out, node } = options;
+  const { node } = options;
+  const out = expectPath(options.out, '--out');
   if (!/\.(tar\.gz|tgz|tar)$/.test(out)) {
     throw new OptionError(
       `Expected a name that ends with .tar.gz, .tgz or .tar for --out but received ${out}.`,

@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
-import { createReadStream, createWriteStream, mkdirSync, renameSync, rmSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import { createReadStream, createWriteStream, renameSync, rmSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
 import { ExportError } from '../errors.ts';
+import { makeFolder } from '../make-folder.ts';
 import { storageError } from '../storage/storage-error.ts';
 import type { ArchiveEntry } from './archive-entry.ts';
 import { END_OF_ARCHIVE, paddingOf, tarHeader } from './tar-format.ts';
@@ -71,7 +72,7 @@ export async function writeArchive(
 
   const temporary = `${path}.partial`;
   try {
-    mkdirSync(dirname(resolve(path)), { recursive: true });
+    makeFolder(dirname(path));
     try {
       const file = createWriteStream(temporary, { flush: true });
       const source = Readable.from(tar(), { objectMode: false });

@@ -5,12 +5,12 @@ import { OptionError } from '../errors.ts';
 import type { Parts } from '../findings/parts.ts';
 import type { ExtractOptions } from '../options/extract-options.ts';
 import { workFolder } from '../pipeline/work-folder.ts';
+import { isInStore } from '../place.ts';
 import { REPORT_FILES, readIntact } from '../run/intact-files.ts';
 import { readNamedRun } from '../run/read-run-json.ts';
 import { refuseLinks } from '../run/refuse-links.ts';
 import { publishRun, type RunJson } from '../run/run-json.ts';
 import { acquireRunLock } from '../run/run-lock.ts';
-import { isS3Url } from '../s3/s3-address.ts';
 import { type StoreOptions, s3OptionsOf } from '../s3/s3-options.ts';
 import { openOutput, openOutputForReading } from '../storage/open-output.ts';
 import type { OutputStore } from '../storage/output-store.ts';
@@ -92,7 +92,7 @@ export async function reportRun(options: ReportRunOptions): Promise<ReportRunRes
 }
 
 function expectRun(target: string): void {
-  if (isS3Url(target) || existsSync(join(target, 'run.json'))) return;
+  if (isInStore(target, '--compare') || existsSync(join(target, 'run.json'))) return;
   throw new OptionError(
     `Expected two folders of the images, or a finished run, for --compare but found neither in ${target}.`,
     { fix: '--compare Training Test, or --compare other-features.' },

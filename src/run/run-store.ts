@@ -2,9 +2,9 @@ import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RunError } from '../errors.ts';
+import { makeFolder } from '../make-folder.ts';
 import type { FeatureBlock, FeatureBlocks } from '../reduce/feature-blocks.ts';
 import { removeStaleTemps, writeDurably } from '../storage/durable-file.ts';
-import { makeFolder } from '../storage/make-folder.ts';
 import { storageError } from '../storage/storage-error.ts';
 import { expectWholeShard, type ShardContent } from './expect-whole-shard.ts';
 import type { ShardPlan } from './plan-shards.ts';
@@ -83,7 +83,7 @@ export class RunStore {
   static async open(dir: string, options: OpenRunOptions): Promise<RunStore> {
     refuseLinks(dir);
     try {
-      await makeFolder(join(dir, 'shards'));
+      makeFolder(join(dir, 'shards'));
     } catch (error) {
       throw storageError(error, 'the work folder', dir);
     }

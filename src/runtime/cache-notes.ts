@@ -1,6 +1,7 @@
 /** Small facts that cost time to find out, by key, in one JSON file of the cache folder. */
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { readFile, rename, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { makeFolder } from '../make-folder.ts';
 import { cacheDir } from './cache-dir.ts';
 
 /** Notes in a file; the oldest goes first. */
@@ -22,7 +23,7 @@ export async function addNote(name: string, key: string, note: unknown): Promise
     const others = Object.entries(await readNotes(name)).filter(([other]) => other !== key);
     const kept = Object.fromEntries([...others.slice(1 - MOST), [key, note]]);
     const path = pathOf(name);
-    await mkdir(dirname(path), { recursive: true });
+    makeFolder(dirname(path));
     const temp = `${path}.tmp-${process.pid}`;
     await writeFile(temp, `${JSON.stringify(kept, null, 2)}\n`);
     await rename(temp, path);

@@ -1,7 +1,7 @@
 import { type Stats, statSync } from 'node:fs';
 import { extname } from 'node:path';
 import { errnoOf, SourceError } from '../errors.ts';
-import { isS3Url } from '../s3/s3-address.ts';
+import { isInStore } from '../place.ts';
 import type { S3Options } from '../s3/s3-options.ts';
 import { openFileSource } from './file-source.ts';
 import { openFolderSource } from './folder-source.ts';
@@ -20,16 +20,7 @@ export function openSource(
   input: string,
   options: { readonly originForm: OriginForm; readonly s3: S3Options },
 ): Source {
-  if (isS3Url(input)) return openS3Source(input, options);
-  const scheme = /^([a-z][a-z0-9+.-]+):\/\//i.exec(input)?.[1];
-  if (scheme !== undefined) {
-    throw new SourceError(
-      `Expected a folder, an image, a list or s3:// as input but found ${scheme}://.`,
-      {
-        fix: 'Other stores are not read: copy the images to a disk, or name a folder.',
-      },
-    );
-  }
+  if (isInStore(input, 'the input')) return openS3Source(input, options);
   const stats = statInput(input);
   if (stats.isDirectory()) return openFolderSource(input, options);
   if (LIST_EXTENSIONS.has(extname(input).toLowerCase())) return openListSource(input, options);

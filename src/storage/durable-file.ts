@@ -3,7 +3,7 @@ import { type FileHandle, open, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { errnoOf } from '../errors.ts';
 import { isRunning } from '../is-running.ts';
-import { makeFolder } from './make-folder.ts';
+import { makeFolder } from '../make-folder.ts';
 import type { OutputFile, WrittenFile } from './output-store.ts';
 import { storageError } from './storage-error.ts';
 
@@ -38,7 +38,7 @@ export class DurableFile implements OutputFile {
   static async create(path: string, name: string): Promise<DurableFile> {
     const temp = tempPathOf(path);
     try {
-      await makeFolder(dirname(path));
+      makeFolder(dirname(path));
       openTemps.add(temp);
       // Exclusive: what stands there (an earlier us, or a link laid as a trap) is never written through.
       await rm(temp, { force: true });

@@ -2,8 +2,8 @@ import { createReadStream } from 'node:fs';
 import { lstat, readdir, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { ExportError, errnoOf } from '../errors.ts';
+import { makeFolder } from '../make-folder.ts';
 import { DurableFile, isTempName, removeStaleTemps } from './durable-file.ts';
-import { makeFolder } from './make-folder.ts';
 import type { OutputFile, OutputStore, WrittenFile } from './output-store.ts';
 import { storageError } from './storage-error.ts';
 
@@ -36,7 +36,7 @@ export class FolderStore implements OutputStore {
     const store = new FolderStore(target, options);
     store.#isWriting = true;
     try {
-      await makeFolder(store.#root);
+      makeFolder(store.#root);
       await tidy(store.#root);
     } catch (error) {
       throw storageError(error, 'the output', store.#root);

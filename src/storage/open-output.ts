@@ -1,10 +1,11 @@
-import { isS3Url } from '../s3/s3-address.ts';
+import { isInStore } from '../place.ts';
 import { FolderStore } from './folder-store.ts';
 import type { OpenOutputOptions, OutputStore } from './output-store.ts';
 
 /** Opens a folder or a prefix of a store for writing. @throws ExportError; OptionError for a malformed URL */
 export async function openOutput(target: string, options: OpenOutputOptions): Promise<OutputStore> {
-  if (!isS3Url(target)) return FolderStore.open(target, { isHeld: options.isHeld ?? false });
+  if (!isInStore(target, '--out'))
+    return FolderStore.open(target, { isHeld: options.isHeld ?? false });
   const { S3Store } = await import('./s3-store.ts');
   // Nobody writes without credentials, whatever is read without them.
   return new S3Store(target, { ...options, s3: { ...options.s3, isAnonymous: false } });
@@ -15,7 +16,7 @@ export async function openOutputForReading(
   target: string,
   options: OpenOutputOptions,
 ): Promise<OutputStore> {
-  if (!isS3Url(target)) return FolderStore.forReading(target);
+  if (!isInStore(target, 'a run')) return FolderStore.forReading(target);
   const { S3Store } = await import('./s3-store.ts');
   return new S3Store(target, options);
 }

@@ -8,6 +8,7 @@ import { decodeOptions } from '../pipeline/describe-run.ts';
 import type { Extractor } from '../pipeline/extractor/extractor.ts';
 import { openExtractor } from '../pipeline/extractor/open-extractor.ts';
 import { s3OptionsOf } from '../s3/s3-options.ts';
+import { answerError } from '../storage/storage-error.ts';
 import { type AnswerSchema, answerSchema } from './answer-batch.ts';
 import { AnswerStream } from './answer-stream.ts';
 import { ByteReader } from './byte-reader.ts';
@@ -109,7 +110,9 @@ function flushed(output: Writable, signal: AbortSignal): Promise<void> {
 
 function brokenPipeOr(error: NodeJS.ErrnoException): Error {
   if (isImg2FeaturesError(error)) return error;
-  return error.code === 'EPIPE' || error.code === 'ECONNRESET' ? new BrokenPipe() : error;
+  return error.code === 'EPIPE' || error.code === 'ECONNRESET'
+    ? new BrokenPipe()
+    : answerError(error);
 }
 
 /** Of a run's events only what a worker's peer can use. */

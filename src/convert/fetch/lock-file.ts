@@ -1,8 +1,9 @@
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname } from 'node:path';
 import { errnoOf, ModelError } from '../../errors.ts';
 import { isRunning } from '../../is-running.ts';
+import { makeFolder } from '../../make-folder.ts';
 
 /**
  * Runs `work` while `<path>.lock` says that this process does. A lock whose process is gone is taken
@@ -11,7 +12,7 @@ import { isRunning } from '../../is-running.ts';
  */
 export async function withLockFile<T>(path: string, work: () => Promise<T>): Promise<T> {
   const lock = `${path}.lock`;
-  await mkdir(dirname(path), { recursive: true });
+  makeFolder(dirname(path));
   await take(lock, path, true);
   try {
     return await work();

@@ -1,16 +1,8 @@
 import { createHash, type Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import {
-  type FileHandle,
-  mkdir,
-  open,
-  readFile,
-  rename,
-  rm,
-  stat,
-  writeFile,
-} from 'node:fs/promises';
+import { type FileHandle, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { makeFolder } from '../../make-folder.ts';
 
 /** What must hold for a part to be continued: the server still has the same file. */
 export interface PartOrigin {
@@ -39,7 +31,7 @@ export class PartFile {
 
   /** What there is of `url` from before, hashed; undefined when nothing can be continued. */
   async resume(url: string): Promise<PartOrigin | undefined> {
-    await mkdir(dirname(this.#path), { recursive: true });
+    makeFolder(dirname(this.#path));
     await this.#close();
     this.#hash = createHash('md5');
     this.#bytes = 0;

@@ -9,7 +9,6 @@ import {
   accessSync,
   constants,
   lstatSync,
-  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -20,6 +19,7 @@ import {
 } from 'node:fs';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
+import { makeFolder } from '../../make-folder.ts';
 import { replaceFolder } from '../../model/replace-folder.ts';
 import { cacheDir } from '../../runtime/cache-dir.ts';
 import { SAVED_MODEL_FILES } from './write-saved-model.ts';
@@ -50,7 +50,7 @@ export function graphsDir(env: NodeJS.ProcessEnv = process.env): string {
 
 function canWrite(dir: string): boolean {
   try {
-    mkdirSync(dir, { recursive: true, mode: 0o700 });
+    makeFolder(dir, 0o700);
     accessSync(dir, constants.W_OK | constants.X_OK);
     return true;
   } catch {

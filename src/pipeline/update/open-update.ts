@@ -5,6 +5,7 @@ import { OptionError, RunError } from '../../errors.ts';
 import type { RunEvent, UpdateCounts, UpdateReport } from '../../events.ts';
 import type { FeatureColumn } from '../../export/column-names.ts';
 import { DecodeError } from '../../image/decode-error.ts';
+import { makeFolder } from '../../make-folder.ts';
 import type { ExtractOptions } from '../../options/extract-options.ts';
 import { type FinishedState, readFinishedState } from '../../run/finished-state.ts';
 import { type Manifest, readManifest } from '../../run/manifest.ts';
@@ -19,7 +20,6 @@ import {
 import { acquireRunLock, type RunLock } from '../../run/run-lock.ts';
 import { RunStore } from '../../run/run-store.ts';
 import type { Source, SourceEntry } from '../../source/source.ts';
-import { makeFolder } from '../../storage/make-folder.ts';
 import type { OutputStore } from '../../storage/output-store.ts';
 import { storageError } from '../../storage/storage-error.ts';
 import { publishedNames } from '../prepare-output.ts';
@@ -57,7 +57,7 @@ export async function openUpdate(
 ): Promise<Update | { readonly nothingToDo: UpdateReport } | undefined> {
   refuseLinks(workDir);
   try {
-    await makeFolder(workDir);
+    makeFolder(workDir);
   } catch (error) {
     throw storageError(error, 'the work folder', workDir);
   }

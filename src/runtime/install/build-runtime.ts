@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { errnoOf, RuntimeError } from '../../errors.ts';
+import { makeFolder } from '../../make-folder.ts';
 import { findGpuDriver } from '../find-gpu-driver.ts';
 import { GPU_LIBRARIES } from '../gpu-libraries.ts';
 import { hasOperations } from '../operations.ts';
@@ -61,7 +62,7 @@ export async function buildRuntime(
   { pip, compiler }: Tools,
   options: BuildOptions,
 ): Promise<InstalledRuntime> {
-  await mkdir(downloadsDir(), { recursive: true });
+  makeFolder(downloadsDir());
   await checkFreeSpace(recipe);
   const { kind, platform, wheels } = recipe;
   const isGpu = kind === 'gpu';
@@ -92,7 +93,7 @@ export async function buildOwnRuntime(
   compiler: Compiler,
   options: BuildOptions,
 ): Promise<InstalledRuntime> {
-  await mkdir(dirname(dir), { recursive: true });
+  makeFolder(dirname(dir));
   return build(dir, platform, compiler, options, {
     libraryDir,
     fetch: async () => ({}),

@@ -3,9 +3,10 @@
  * wheels stay in the downloads folder until the install is done, so a killed one goes on with them.
  */
 import { randomBytes } from 'node:crypto';
-import { mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RuntimeError } from '../../errors.ts';
+import { makeFolder } from '../../make-folder.ts';
 import { runCommand } from '../run-command.ts';
 import { fileSha256 } from './extract-wheel.ts';
 import type { Pip } from './find-pip.ts';
@@ -39,7 +40,7 @@ export async function downloadWheel(
   if (await isWhole(path, wheel, signal)) return { path, wasThere: true };
 
   const work = join(downloadsDir, `pip.tmp-${process.pid}-${randomBytes(4).toString('hex')}`);
-  await mkdir(work, { recursive: true });
+  makeFolder(work);
   const watch = setInterval(() => {
     folderBytes(work).then(options.onBytes, () => {}); // a file may go between listing and asking
   }, 500);

@@ -1,11 +1,11 @@
 /** Chosen files of a wheel (a ZIP file) to disk, streamed: a library of 1 GB needs no memory. */
 import { createHash } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
 import { dirname, join, relative, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { type Entry, openPromise as openZip } from 'yauzl';
 import { RuntimeError } from '../../errors.ts';
+import { makeFolder } from '../../make-folder.ts';
 
 export interface ExtractOptions {
   /** The wheel file. */
@@ -53,7 +53,7 @@ async function unpack(options: ExtractOptions): Promise<Record<string, number>> 
       const name = target(entry.fileName);
       if (name === undefined || entry.fileName.endsWith('/')) continue;
       const file = insideFolder(into, name);
-      await mkdir(dirname(file), { recursive: true });
+      makeFolder(dirname(file));
       // `wx`: two members of one name would be an attack or a broken wheel.
       const output = createWriteStream(file, { flags: 'wx', mode: fileMode(entry), flush: true });
       await pipeline(await zip.openReadStreamPromise(entry), output, { signal });

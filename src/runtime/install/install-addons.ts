@@ -1,7 +1,7 @@
 /** The addons of our own: one compiler call each, and nothing else has to be there. */
-import { mkdir } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { errnoOf, RuntimeError } from '../../errors.ts';
+import { makeFolder } from '../../make-folder.ts';
 import {
   ADDON_NAMES,
   ADDONS,
@@ -49,7 +49,7 @@ async function installAddon(
   const target = { sources: sources.files, path, what, args: compilerArgs };
   try {
     const compiler = await findCompiler();
-    await mkdir(addonsDir(), { recursive: true });
+    makeFolder(addonsDir());
     await reportStep(
       onStep,
       'compile',

@@ -8,12 +8,13 @@
  */
 import { randomBytes } from 'node:crypto';
 import { readlinkSync } from 'node:fs';
-import { type FileHandle, link, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { type FileHandle, link, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { errnoOf } from '../../errors.ts';
 import { isRunning } from '../../is-running.ts';
+import { makeFolder } from '../../make-folder.ts';
 
 export interface LockOptions {
   /** Called once when another setup holds the lock. */
@@ -42,7 +43,7 @@ export async function acquireSetupLock(
   options: LockOptions = {},
 ): Promise<SetupLock> {
   const { onWait, signal, beatMs = 2000, staleMs = 30_000 } = options;
-  await mkdir(dirname(path), { recursive: true });
+  makeFolder(dirname(path));
   const token = randomBytes(8).toString('hex');
   const me: LockOwner = { pid: process.pid, host: thisHost(), token };
   let seen: { stamp: string; since: number } | undefined;
