@@ -73,12 +73,12 @@ function pageXml(from, to, count) {
 async function measureListing(endpoint) {
   const dist = (/** @type {string} */ path) => new URL(`../dist/${path}`, import.meta.url).href;
   const { openSource } = await import(dist('source/open-source.js'));
-  const { freezeListing } = await import(dist('pipeline/freeze-listing.js'));
+  const { listImages } = await import(dist('pipeline/list-images.js'));
   const baseline = process.memoryUsage().rss;
   const start = performance.now();
   const s3 = { endpoint, requesterPays: false, timeoutMs: 60_000, patienceMs: 60_000 };
   const source = openSource('s3://bench/dataset', { originForm: 'path', s3 });
-  const manifest = await freezeListing(source, undefined, new AbortController().signal);
+  const manifest = await listImages(source, { signal: new AbortController().signal });
   const seconds = (performance.now() - start) / 1000;
   const megabytes = (process.resourceUsage().maxRSS * 1024 - baseline) / 1e6;
   process.stdout.write(JSON.stringify({ images: manifest.count, seconds, megabytes }));

@@ -11,7 +11,7 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url));
 /** The rooms of src/, each above all that it may import; src/README.md says what they are. */
 const ROOMS = [
   ['errors.ts', 'package-version.ts', 'closest-names.ts'],
-  ['is-running.ts', 'map-ordered.ts', 'first-not-finite.ts'],
+  ['closers.ts', 'is-running.ts', 'map-ordered.ts', 'first-not-finite.ts'],
   ['options', 'runtime', 's3'],
   ['model', 'image', 'reduce'],
   ['engine', 'convert', 'source'],

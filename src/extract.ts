@@ -1,11 +1,11 @@
 /** THE LOOP: source -> manifest -> decode -> engine -> shards -> reducers -> table. */
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { Closers } from './closers.ts';
 import type { RunEvent, RunSummary } from './events.ts';
 import { featureColumns, selectColumns } from './export/column-names.ts';
 import { DecodePool } from './image/pool/decode-pool.ts';
 import { ReadyThreads } from './image/pool/ready-threads.ts';
 import type { ExtractOptions } from './options/extract-options.ts';
-import { announce } from './pipeline/announce.ts';
 import {
   decodeOptions,
   expectForeseen,
@@ -17,7 +17,7 @@ import {
 } from './pipeline/describe-run.ts';
 import type { Extractor, ExtractorPlan } from './pipeline/extractor/extractor.ts';
 import { planExtractor } from './pipeline/extractor/open-extractor.ts';
-import { freezeListing } from './pipeline/freeze-listing.ts';
+import { listImages } from './pipeline/list-images.ts';
 import { loadExport } from './pipeline/load-export.ts';
 import { type OpenedRun, openRun } from './pipeline/open-run.ts';
 import { refuseOutputInInput } from './pipeline/prepare-output.ts';
@@ -62,16 +62,16 @@ export async function extract(
   const hooks: ExtractHooks = { signal, onEvent };
   const startedAt = new Date();
   const clock: RunClock = new StageClock();
-  const closing: (() => Promise<void>)[] = [];
+  const closers = new Closers();
   const imageTimeoutMs = options.imageTimeout * 1000;
   let begunStore: RunStore | undefined;
   try {
     // What can be told at once: the input, the model, its layers and device, the columns, the output.
     const ready = new ReadyThreads(options.workers, imageTimeoutMs);
-    closing.push(() => ready.close());
+    closers.add(() => ready.close());
     const s3 = s3OptionsOf(options);
     const source = openSource(options.input, { originForm: options.origin, s3 });
-    closing.push(async () => source.close?.());
+    closers.add(() => source.close?.());
     const plan = await planExtractor(options, hooks);
     const outputs = await plan.outputs();
     const lengths = outputs.map(({ length }) => length);
@@ -82,7 +82,7 @@ export async function extract(
     const dir = workFolder(options);
     await refuseOutputInInput(options, dir);
     const output = await openOutput(options.out, { s3, signal, onEvent, isHeld: options.update });
-    closing.push(async () => output.close?.());
+    closers.add(() => output.close?.());
     const features = { model: plan.model, outputs };
     const saved = await openSaved(options, features, { s3, signal, onEvent });
 
@@ -96,15 +96,16 @@ export async function extract(
       const recordedBatch = () => begun && recordedBatchOf(begun.identity);
       const opening = plan.open({ ...hooks, recordedBatch });
       opening.catch((error) => failed.abort(error)); // there is nothing to list for
-      const opened = opening.catch(() => undefined); // its error is thrown below; this one only closes
-      closing.push(async () => (await opened)?.close());
+      closers.addOpening(opening);
       return opening;
     };
     const opening = mayBeDone ? undefined : start();
     const listing = AbortSignal.any([signal, failed.signal]);
     onEvent({ event: 'stage', stage: 'list', detail: source.input });
-    const listed = await clock.time('list', () => freezeListing(source, options.limit, listing));
-    announce(listed, onEvent);
+    const { limit } = options;
+    const listed = await clock.time('list', () =>
+      listImages(source, { limit, signal: listing, onEvent }),
+    );
 
     // Where the run stands: fresh, to be resumed, finished before, or to be brought up to date.
     const started = opening && (await tellWait(opening, plan, onEvent));
@@ -114,7 +115,7 @@ export async function extract(
     };
     const standing = { options, source, listed, output, columns, identity, lengths };
     const run = await openRun({ ...standing, signal, onEvent });
-    closing.push(() => run.close());
+    closers.add(() => run.close());
     if (run.summary !== undefined) {
       onEvent({ event: 'finished', summary: run.summary });
       return run.summary;
@@ -139,7 +140,7 @@ export async function extract(
     });
     const guard = { imageTimeoutMs, journalDir: run.dir, setAside, ready };
     const pool = new DecodePool(pixelOptions, options.workers, guard);
-    closing.push(() => pool.close());
+    closers.add(() => pool.close());
     const kept = saved?.fitting ?? (await update?.keptReducers(extractor.outputs));
     const fitting = kept ?? new ReducerFitting(store, extractor.outputs, options, signal);
     onEvent({ event: 'stage', stage: 'extract' });
@@ -204,7 +205,7 @@ export async function extract(
     if (signal.aborted && begunStore !== undefined) tellStored(begunStore, onEvent);
     throw error;
   } finally {
-    for (const close of closing.reverse()) await close();
+    await closers.close();
   }
 }
 

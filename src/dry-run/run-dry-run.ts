@@ -5,7 +5,7 @@ import { type FeatureColumn, featureColumns, selectColumns } from '../export/col
 import type { ExtractOptions } from '../options/extract-options.ts';
 import { decodeOptions } from '../pipeline/describe-run.ts';
 import { openPixelsExtractor } from '../pipeline/extractor/pixels-extractor.ts';
-import { freezeListing } from '../pipeline/freeze-listing.ts';
+import { listImages } from '../pipeline/list-images.ts';
 import { previewUpdate, wantedImages } from '../pipeline/update/preview-update.ts';
 import { isInStore } from '../place.ts';
 import { freeSpace } from '../runtime/free-space.ts';
@@ -54,7 +54,7 @@ export async function runDryRun(options: ExtractOptions, signal: AbortSignal): P
       featureColumns(options.mode, outputs, options.k),
       options.columns?.split(','),
     );
-    const manifest = await freezeListing(source, options.limit, signal);
+    const manifest = await listImages(source, { limit: options.limit, signal });
     const counts = countInput(manifest);
     const sample = await sampleImages(
       source,

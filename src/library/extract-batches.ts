@@ -1,15 +1,15 @@
 /** The pipeline as a stream: source -> manifest -> decode -> engine -> Arrow, and nothing written. */
 import type { RecordBatch } from 'apache-arrow';
+import { Closers } from '../closers.ts';
 import { Interrupted, interruption, RunError } from '../errors.ts';
 import type { RunEvent } from '../events.ts';
 import { featureColumns } from '../export/column-names.ts';
 import { DecodePool } from '../image/pool/decode-pool.ts';
 import type { ExtractOptions } from '../options/extract-options.ts';
-import { announce } from '../pipeline/announce.ts';
 import { decodeOptions } from '../pipeline/describe-run.ts';
 import type { Extractor } from '../pipeline/extractor/extractor.ts';
 import { planExtractor } from '../pipeline/extractor/open-extractor.ts';
-import { freezeListing } from '../pipeline/freeze-listing.ts';
+import { listImages } from '../pipeline/list-images.ts';
 import { openSavedReducers } from '../pipeline/saved-reducers.ts';
 import { decodeEntries } from '../pipeline/stream/decode-entries.ts';
 import { Progress } from '../pipeline/stream/progress.ts';
@@ -62,22 +62,20 @@ export async function* extractBatches(
   if (hooks.signal?.aborted) throw interruption(hooks.signal, STOPPED);
   hooks.signal?.addEventListener('abort', onAbort, { once: true });
   const { signal } = stop;
-  const closing: (() => Promise<unknown> | undefined)[] = [];
+  const closers = new Closers();
   let isAtEnd = false;
   try {
     const resolved = await resolveFeatureOptions(options, signal);
     const s3 = s3OptionsOf(resolved);
     const source = openSource(resolved.input, { originForm: resolved.origin, s3 });
-    closing.push(() => source.close?.());
+    closers.add(() => source.close?.());
     const plan = await planExtractor(resolved, { onEvent });
     const features = { model: plan.model, outputs: await plan.outputs() };
     const reducers = await openReducers(resolved, features, signal);
     const opening = plan.open({ signal, onEvent });
     opening.catch((error) => stop.abort(error)); // there is nothing to list for
-    const opened = opening.catch(() => undefined); // its error is thrown below; this one only closes
-    closing.push(async () => (await opened)?.close());
-    const manifest = await freezeListing(source, resolved.limit, signal);
-    announce(manifest, onEvent);
+    closers.addOpening(opening);
+    const manifest = await listImages(source, { limit: resolved.limit, signal, onEvent });
     const extractor = await opening;
 
     const { buildRecordBatch, featureSchema } = await import('../export/features-table.ts');
@@ -87,7 +85,7 @@ export async function* extractBatches(
     const { shards } = planRun(manifest.count, { isPixels: mode === 'pixels', lengths });
     const pixels = decodeOptions(resolved, extractor.inputSize);
     const pool = new DecodePool(pixels, workers, { imageTimeoutMs: imageTimeout * 1000 });
-    closing.push(() => pool.close());
+    closers.add(() => pool.close());
     const { maxPixels } = pixels;
     const decoding = { source, entries: manifest, shards, pool, maxPixels, signal };
     const { ranges, chunks } = decodeEntries(decoding);
@@ -99,7 +97,7 @@ export async function* extractBatches(
     const watched = watchChunks(chunks, { source, manifest, clock, progress, onEvent });
     const originOf = (index: number) => manifest.entry(index).origin;
     const results = runBatches(watched, ranges, extractor, originOf);
-    closing.push(() => results.return(undefined));
+    closers.add(() => results.return(undefined));
 
     let rejected = rejections.length;
     // Not for-await: it would wait for the network's answers when the consumer leaves.
@@ -131,7 +129,7 @@ export async function* extractBatches(
     // What is on its way has no taker: it must not be waited for.
     if (!isAtEnd) stop.abort(new Interrupted('Expected to be asked for more but was left.'));
     hooks.signal?.removeEventListener('abort', onAbort);
-    for (const close of closing.reverse()) await close();
+    await closers.close();
   }
 }
 

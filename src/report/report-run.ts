@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import { Closers } from '../closers.ts';
 import { OptionError } from '../errors.ts';
 import type { Parts } from '../findings/parts.ts';
 import type { ExtractOptions } from '../options/extract-options.ts';
@@ -48,19 +49,20 @@ export async function reportRun(options: ReportRunOptions): Promise<ReportRunRes
   const { stores, signal, compare } = options;
   const s3 = s3OptionsOf(stores);
   const reading = await openOutputForReading(options.run, { s3, signal });
-  const closing: (() => Promise<void>)[] = [async () => reading.close?.()];
+  const closers = new Closers();
+  closers.add(() => reading.close?.());
   try {
     const run = await readNamedRun(reading, 'report');
     const own = tableRows(reading, run);
     const images = await imagesOfRun(run, options.run, stores, signal);
-    closing.push(images.close);
+    closers.add(images.close);
     let rows = own;
     let parts: Parts | readonly string[] | undefined = compare;
     if (compare?.length === 1) {
       const target = compare[0]!;
       expectRun(target);
       const store = await openOutputForReading(target, { s3, signal });
-      closing.push(async () => store.close?.());
+      closers.add(() => store.close?.());
       const other = await readNamedRun(store, '--compare');
       const joined = joinRuns(options.run, run, own, {
         target,
@@ -87,7 +89,7 @@ export async function reportRun(options: ReportRunOptions): Promise<ReportRunRes
     });
     return await publish(options, run, report);
   } finally {
-    for (const close of closing.reverse()) await close();
+    await closers.close();
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Readable, Writable } from 'node:stream';
+import { Closers } from '../closers.ts';
 import { isImg2FeaturesError } from '../errors.ts';
 import type { RunEvent } from '../events.ts';
 import { featureColumns } from '../export/column-names.ts';
@@ -43,19 +44,19 @@ export async function serve({ options, output, journalDir, ...serving }: ServeOp
   const fail = (error: unknown) => stop.abort(error);
   signal.addEventListener('abort', () => input.destroy(), { once: true });
   output.on('error', (error: NodeJS.ErrnoException) => fail(brokenPipeOr(error)));
-  const closing: (() => Promise<void>)[] = [];
+  const closers = new Closers();
   try {
     const extractor = await openExtractor(options, { signal, onEvent: passOn(onEvent) });
-    closing.push(() => extractor.close());
+    closers.add(() => extractor.close());
     const schema = answerSchema(featureColumns(options.mode, extractor.outputs, 0));
     const decoding = decodeOptions(options, extractor.inputSize);
     const pool = new DecodePool(decoding, options.workers, {
       imageTimeoutMs: options.imageTimeout * 1000,
       ...(journalDir !== undefined && { journalDir }),
     });
-    closing.push(() => pool.close());
+    closers.add(() => pool.close());
     const remote = new RemoteReader(s3OptionsOf(options), decoding.maxPixels);
-    closing.push(() => remote.close());
+    closers.add(() => remote.close());
     const context = {
       pool,
       extractor,
@@ -81,7 +82,7 @@ export async function serve({ options, output, journalDir, ...serving }: ServeOp
     fail(error);
     throw signal.reason;
   } finally {
-    for (const close of closing.reverse()) await close();
+    await closers.close();
   }
 }
 
