@@ -5,6 +5,7 @@ import type { Device } from './device.ts';
 import type { GpuDriver } from './find-gpu-driver.ts';
 import { DRIVER_LIBRARY_FIX, NO_CODE_FIX } from './gpu-cause.ts';
 import type { FoundRuntimes } from './locate-runtime.ts';
+import { OWN_VARIABLE } from './own-runtime.ts';
 import type { TensorFlowRuntime } from './tensorflow-runtime.ts';
 import { lacksCode, listVisibleGpus, type VisibleGpu } from './visible-gpus.ts';
 
@@ -109,7 +110,14 @@ function cudaProblem(
   const { driver, platform } = found;
   if (!driver.present)
     return { found: driver.detail, fix: DRIVER_FIXES[driver.missing ?? 'driver'] };
-  if (ownRuntime(found) || found.installedGpuPackage) return undefined;
+  const own = ownRuntime(found);
+  if (own?.kind === 'cpu') {
+    return {
+      found: `${driver.detail} with a TensorFlow of your own that was built without CUDA`,
+      fix: `Name one with CUDA in ${OWN_VARIABLE}, or unset it.`,
+    };
+  }
+  if (own || found.installedGpuPackage) return undefined;
   if (!hasCudaLibrary(found)) {
     return {
       found: `${driver.detail} and no CUDA library for ${platform.name}`,

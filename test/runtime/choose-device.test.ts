@@ -170,6 +170,14 @@ test('a TensorFlow that the user brings goes before all others, and its GPUs are
   expect(chooseDevice('auto', found({ own: brought })).runtime).toBe(brought);
 });
 
+test('one that was built without CUDA is never taken for a GPU', () => {
+  const parts = { gpu, own: runtime('cpu', '/cache/own'), driver: h100 };
+  expect(refusal('cuda', parts)).toBe(
+    'Expected a GPU for --device cuda but found NVIDIA H100 (driver 550.54.15) with a TensorFlow of your own that was built without CUDA. Name one with CUDA in IMG2FEATURES_TENSORFLOW, or unset it.',
+  );
+  expect(chooseDevice('auto', found(parts))).toMatchObject({ device: 'cpu', runtime: parts.own });
+});
+
 test('one that cannot be used is an error, on whatever device needs a library', () => {
   const parts = found({ cpu, gpu, driver: h100, own: new RuntimeError('Expected its headers.') });
   for (const device of ['auto', 'cpu', 'cuda'] as const) {

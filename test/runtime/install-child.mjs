@@ -2,7 +2,11 @@
 import { installRecipe } from '../../dist/runtime/install/install-runtime.js';
 
 const say = (line) => process.stdout.write(`${JSON.stringify(line)}\n`);
-const prove = async () => ({ tensorflow: '2.21.0', device: 'cpu', unopened: [] });
+const prove = async () => ({
+  tensorflow: '2.21.0',
+  device: 'cpu',
+  unopened: process.env.UNOPENED ? [process.env.UNOPENED] : [],
+});
 try {
   const recipe = JSON.parse(process.env.RECIPE);
   const force = process.env.FORCE === '1';

@@ -17,6 +17,9 @@ const NAME = 'tensorflow-2.21.0-cpu-linux-x64';
 const OPERATIONS = basename(operationsPath(''));
 const CHILD = fileURLToPath(new URL('install-child.mjs', import.meta.url));
 
+const SOLVER = 'nvidia/cusolver/lib/libcusolver.so.11';
+const SPARSE = 'nvidia/cusparse/lib/libcusparse.so.12';
+
 interface Line {
   readonly name?: string;
   readonly state?: string;
@@ -28,7 +31,7 @@ interface Line {
 }
 
 /** A cache folder, a wheel, a pip that copies it and a compiler that writes a few bytes. */
-async function workshop() {
+async function workshop(kind: 'cpu' | 'gpu' = 'cpu') {
   const folder = await temporaryFolder();
   const cache = join(folder, 'cache');
   const runtimes = join(cache, 'runtime');
@@ -38,10 +41,11 @@ async function workshop() {
     { name: 'tensorflow/include/tensorflow/c/c_api.h', text: '// header' },
     { name: 'tensorflow/python/x.py', text: 'not wanted' },
     { name: 'tensorflow/THIRD_PARTY_NOTICES.txt', text: 'notices' },
+    ...(kind === 'gpu' ? [SOLVER, SPARSE].map((name) => ({ name, text: name })) : []),
   ]);
   const tag = 'cp312-cp312-manylinux_2_27_x86_64';
   const recipe = {
-    kind: 'cpu',
+    kind,
     platform: 'linux-x64',
     unpackedBytes: 1000,
     wheels: [{ package: 'tensorflow-cpu', version: '2.21.0', tag, ...made }],
@@ -129,6 +133,27 @@ test('an install of an earlier version gets the operations by one compiler call'
   ]);
   expect(await calls()).toEqual(['pip']);
   expect(await readdir(join(runtimes, NAME))).toContain(OPERATIONS);
+});
+
+test('TensorFlow finds cuSOLVER in a folder that it searches, also in an install of an earlier version', async () => {
+  const { runtimes, start } = await workshop('gpu');
+  await linesOf(start());
+  const dir = join(runtimes, NAME.replace('cpu', 'gpu'));
+  const second = join(dir, 'nvidia/cusparse/lib/libcusolver.so.11');
+  expect(await readFile(second, 'utf8')).toBe(SOLVER);
+  await rm(second);
+  expect((await linesOf(start())).at(-1)).toEqual({ done: true, wasThere: true });
+  expect(await readFile(second, 'utf8')).toBe(SOLVER);
+});
+
+test('a CUDA library that does not open fails the install, and says why', async () => {
+  const { runtimes, start } = await workshop('gpu');
+  const said = 'libcudnn.so.9: cannot open shared object file';
+  const lines = await linesOf(start({ UNOPENED: said }));
+  expect(lines.at(-1)?.error).toBe(
+    `RuntimeError: Expected CUDA's libraries to open but found: ${said}. TensorFlow would use no GPU.`,
+  );
+  expect(await readdir(runtimes)).toEqual(['downloads']);
 });
 
 test('operations that do not compile are told of, and the library is installed without them', async () => {

@@ -46,7 +46,9 @@ export interface InstallOptions {
  * @throws RuntimeError with one line and a fix: no Python, pip or compiler, offline, refused,
  *   wrong digest, disk full, no library for this platform, a library that does not run here.
  */
-export async function installRuntime(options: InstallOptions): Promise<InstalledRuntime> {
+export async function installRuntime(
+  options: InstallOptions & Pick<BuildOptions, 'prove'>,
+): Promise<InstalledRuntime> {
   const libraryDir = ownLibraryDir();
   if (libraryDir === undefined) {
     return installRecipe(recipeForThisMachine(options.gpu), options);
