@@ -1,5 +1,6 @@
-import { open, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { errnoOf, ModelError } from '../errors.ts';
+import { nameForeignModel, ONLY_KERAS, readStart } from '../model/foreign-model.ts';
 
 export type FileType = 'hdf5' | 'zip';
 
@@ -20,30 +21,30 @@ const STRANGERS: readonly (readonly [start: string, what: string, fix: string])[
  * @throws ModelError when it is missing or neither HDF5 nor a zip archive
  */
 export async function detectFileType(path: string): Promise<FileType> {
-  const start = await readStart(path);
+  const start = await startOf(path);
   if (start.startsWith('\x89HDF\r\n\x1a\n')) return 'hdf5';
+  const foreign = nameForeignModel(path, start);
+  if (foreign !== undefined) throw wrongFile(path, foreign, ONLY_KERAS);
   if (start.startsWith('PK\x03\x04')) return 'zip';
   const stranger = STRANGERS.find(([bytes]) => start.startsWith(bytes));
   const found = start === '' ? 'an empty file' : (stranger?.[1] ?? 'something else');
-  throw new ModelError(`Expected a Keras file (HDF5 or .keras) in ${path} but found ${found}.`, {
-    fix: stranger?.[2] ?? NEEDED,
+  throw wrongFile(path, found, stranger?.[2] ?? NEEDED);
+}
+
+function wrongFile(path: string, found: string, fix: string): ModelError {
+  return new ModelError(`Expected a Keras file (HDF5 or .keras) in ${path} but found ${found}.`, {
+    fix,
   });
 }
 
-async function readStart(path: string): Promise<string> {
+async function startOf(path: string): Promise<string> {
   try {
     if ((await stat(path)).isDirectory()) {
       throw new ModelError(`Expected a Keras file in ${path} but found a folder.`, {
         fix: 'A TensorFlow SavedModel must be saved again by Keras: model.save("model.keras").',
       });
     }
-    const file = await open(path, 'r');
-    try {
-      const { buffer, bytesRead } = await file.read(Buffer.alloc(64), 0, 64, 0);
-      return buffer.toString('latin1', 0, bytesRead);
-    } finally {
-      await file.close();
-    }
+    return await readStart(path);
   } catch (cause) {
     if (cause instanceof ModelError) throw cause;
     const reason = errnoOf(cause) === 'ENOENT' ? 'no such file' : (cause as Error).message;

@@ -76,11 +76,16 @@ function findingsOf({ what, path, existing, freeBytes, refusal }: Place): Findin
   const elsewhere =
     what === 'cache' ? 'set IMG2FEATURES_CACHE to another folder' : 'name another folder by --out';
   if (refusal !== undefined) {
+    const isDangling = refusal === 'ENOENT';
+    const why = isDangling ? 'a link that leads nowhere' : refusal;
+    const mend = isDangling
+      ? 'Make the folder that it links to'
+      : 'Give this user write permission there';
     return [
       {
         severity: 'problem',
-        message: `${name} ${path} cannot be written (${refusal}${existing === path ? '' : ` at ${existing}`}).`,
-        fix: `Give this user write permission there, or ${elsewhere}.`,
+        message: `${name} ${path} cannot be written (${why}${existing === path ? '' : ` at ${existing}`}).`,
+        fix: `${mend}, or ${elsewhere}.`,
       },
     ];
   }

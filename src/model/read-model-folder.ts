@@ -4,6 +4,8 @@ import { errnoOf, ModelError } from '../errors.ts';
 import { isArchitectureName } from './architectures/architecture.ts';
 import { hashWeights, type Shard, stampOf } from './check-weights.ts';
 import { shapeSize } from './count-values.ts';
+import { modelDirOf } from './find-model-folder.ts';
+import { explainNoModel } from './foreign-model.ts';
 import type { ModelFolder, ModelMetadata, Preprocessing } from './model-folder.ts';
 import { type ModelJson, parseModelJson } from './model-json.ts';
 import { inputShapeOf } from './topology-layers.ts';
@@ -28,7 +30,7 @@ export async function readModelFolder(
   dir: string,
   options: ReadOptions = {},
 ): Promise<ModelFolder> {
-  const path = resolve(dir);
+  const path = modelDirOf(resolve(dir));
   const json = await readModelJson(path);
   const weights = json.groups.flatMap((group) => group.weights);
   const shards = await findShards(path, json);
@@ -71,14 +73,15 @@ function expectStatedHash(path: string, { weightsSha256 }: ModelMetadata, found:
  * model.json alone, checked but without a look at the shards.
  * @throws ModelError; where there is none, it names the three ways to a model
  */
-export async function readModelJson(dir: string): Promise<ModelJson> {
+export async function readModelJson(given: string): Promise<ModelJson> {
+  const dir = modelDirOf(given);
   const path = join(dir, 'model.json');
   let text: string;
   try {
     text = await readFile(path, 'utf8');
   } catch (cause) {
     const code = errnoOf(cause);
-    if (code === 'ENOENT' || code === 'ENOTDIR') throw noModel(dir, cause);
+    if (code === 'ENOENT' || code === 'ENOTDIR') throw await noModel(dir, cause);
     throw new ModelError(`Expected to read ${path} but found: ${(cause as Error).message}.`, {
       cause,
     });
@@ -86,7 +89,12 @@ export async function readModelJson(dir: string): Promise<ModelJson> {
   return parseModelJson(text, path);
 }
 
-function noModel(dir: string, cause: unknown): ModelError {
+async function noModel(dir: string, cause: unknown): Promise<ModelError> {
+  const explained = await explainNoModel(dir);
+  if (explained !== undefined) {
+    const { found, fix } = explained;
+    return new ModelError(`Expected a model folder in ${dir} but found ${found}.`, { fix, cause });
+  }
   const wanted = basename(dir);
   const name = isArchitectureName(wanted) ? wanted : 'vgg16';
   const out = wanted === name ? '' : ` --out ${dir}`;

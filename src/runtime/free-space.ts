@@ -1,4 +1,4 @@
-import { stat, statfs } from 'node:fs/promises';
+import { lstat, statfs } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 
 /** Room for a folder that need not exist yet. */
@@ -16,6 +16,7 @@ export async function freeSpace(path: string): Promise<FreeSpace> {
 }
 
 async function nearestExisting(path: string): Promise<string> {
-  const found = await stat(path).catch(() => undefined);
+  // A link that leads nowhere is there: no folder can be made in its place.
+  const found = await lstat(path).catch(() => undefined);
   return found !== undefined || dirname(path) === path ? path : nearestExisting(dirname(path));
 }

@@ -119,6 +119,16 @@ test.each([
   expect(error?.message).toContain(`but found ${found}.`);
 });
 
+test.each([
+  ['net.pth', 'PK\x03\x04', 'a PyTorch file'],
+  ['net.onnx', '\x08\x07', 'an ONNX file'],
+  ['net.tflite', '\x1c\0\0\0TFL3', 'a TensorFlow Lite file'],
+])('%s is named for what it is, with what can be used', async (name, start, found) => {
+  const error = await convert(name, Buffer.from(start, 'latin1'));
+  expect(error?.message).toContain(`but found ${found}.`);
+  expect(error?.fix).toContain('Only Keras models can be used');
+});
+
 test('a missing file and a folder are said to be that', async () => {
   const dir = join(work.dir, 'out');
   await expect(convertModel({ file: join(work.dir, 'none.h5'), dir })).rejects.toThrow(

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
@@ -286,6 +286,19 @@ test('disk: a folder to be made is tried at its parent, and nothing is left ther
   });
   const { readdirSync } = await import('node:fs');
   expect(readdirSync(dir)).toEqual([]);
+});
+
+test('disk: below a link that leads nowhere nothing can be written', async () => {
+  const dir = folder();
+  symlinkSync(join(dir, 'gone'), join(dir, 'link'));
+  vi.stubEnv('IMG2FEATURES_CACHE', join(dir, 'link', 'cache'));
+  onTestFinished(() => void vi.unstubAllEnvs());
+  const check = await checkDisk(undefined);
+  expect(check.facts).toMatchObject({ cache: { writable: false } });
+  expect(check.findings[0]).toMatchObject({
+    message: expect.stringContaining(`(a link that leads nowhere at ${join(dir, 'link')})`),
+    fix: expect.stringMatching(/^Make the folder that it links to, or set IMG2FEATURES_CACHE/),
+  });
 });
 
 test('disk: a file in the place of the folder is a problem', async () => {

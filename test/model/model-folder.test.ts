@@ -298,10 +298,28 @@ describe('a missing model', () => {
     expect(error.fix).toContain(`img2features model fetch vgg16 --out ${dir}`);
   });
 
-  test('is also a path through a file', async () => {
-    await writeFile(join(root, 'file'), '');
-    const error = await readModelFolder(join(root, 'file')).catch((failure) => failure);
-    expect(error.message).toContain('but found no model.json');
+  test.each([
+    ['net.pth', 'PK\x03\x04', 'a PyTorch file', 'Only Keras models can be used'],
+    ['old', '\x80\x02\x8a', 'a PyTorch file', 'Only Keras models can be used'],
+    ['net.onnx', '\x08\x07', 'an ONNX file', 'Only Keras models can be used'],
+    ['net', '\x1c\0\0\0TFL3', 'a TensorFlow Lite file', 'Only Keras models can be used'],
+    ['net.h5', '\x89HDF\r\n', 'a Keras file', 'img2features model convert'],
+    ['folder/vgg.keras', 'PK', 'a folder with vgg.keras', 'folder/vgg.keras --out models/mine'],
+    ['folder/saved_model.pb', '', 'a folder with saved_model.pb, a TensorFlow graph', 'Only Keras'],
+    ['file', '', 'a file', 'Give the folder that holds model.json'],
+  ])('%s is named for what it is', async (name, bytes, what, fix) => {
+    await mkdir(join(root, 'folder'));
+    await writeFile(join(root, name), bytes, 'latin1');
+    const given = join(root, name.split('/')[0]!);
+    const error = await readModelFolder(given).catch((failure) => failure);
+    expect(error).toBeInstanceOf(ModelError);
+    expect(error.message).toBe(`Expected a model folder in ${given} but found ${what}.`);
+    expect(error.fix).toContain(fix);
+  });
+
+  test('its model.json may be named in place of the folder', async () => {
+    const written = await writeModelFolder(dir, tiny());
+    expect(await readModelFolder(join(dir, 'model.json'))).toEqual(written);
   });
 });
 

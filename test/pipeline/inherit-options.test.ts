@@ -1,0 +1,27 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { ModelError } from '../../src/errors.ts';
+import { inheritOptions } from '../../src/pipeline/inherit-options.ts';
+import { rejection } from '../engine/caught.ts';
+import { writeTinyModel } from '../engine/tiny-model.ts';
+import { temporaryFolder } from '../temporary-folder.ts';
+
+test('a model that is no longer where its run found it asks for --model', async () => {
+  const run = await temporaryFolder();
+  const model = join(run, 'moved');
+  const options = { mode: 'cnn', model, layer: 'conv' };
+  const json = { options, model: { weightsSha256: 'c0ffee' } };
+  await writeFile(join(run, 'run.json'), JSON.stringify(json));
+  for (const name of ['_SUCCESS', 'reducer.npz']) await writeFile(join(run, name), '');
+  const inherit = (raw = {}) => inheritOptions({ with: run, ...raw }, AbortSignal.timeout(10_000));
+  const error = await rejection(ModelError, inherit());
+  expect(error.message).toBe(
+    `Expected the model of the run ${run} in ${model} but found no model.json there.`,
+  );
+  expect(error.fix).toBe(
+    'Say where it is now by --model <folder> (SHA-256 of its weights: c0ffee).',
+  );
+  const { dir } = await writeTinyModel();
+  expect(await inherit({ model: dir })).toMatchObject({ mode: 'cnn', model: dir, layer: 'conv' });
+});
