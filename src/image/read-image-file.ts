@@ -34,7 +34,7 @@ export function readImageFile(path: string, maxPixels: number, listed?: ListedFi
       closeSync(file);
     }
   } catch (error) {
-    throw explain(path, error);
+    throw explain(path, error, listed !== undefined);
   }
 }
 
@@ -75,7 +75,7 @@ function readWhole(file: number, maxPixels: number, listed?: ListedFile): Uint8A
   return bytes.subarray(0, filled);
 }
 
-function explain(path: string, error: unknown): unknown {
+function explain(path: string, error: unknown, wasListed: boolean): unknown {
   const code = errnoOf(error);
   // Errors of the system carry its call; others are no fault of the file, but for a NUL in its
   // name.
@@ -88,7 +88,9 @@ function explain(path: string, error: unknown): unknown {
         ? new DecodeError('broken_link', 'Expected a file but found a link to nothing.', error)
         : new DecodeError(
             'vanished',
-            'Expected a file but found it gone since it was listed.',
+            wasListed
+              ? 'Expected a file but found it gone since it was listed.'
+              : 'Expected a file but found none of that name; relative paths start at the working folder.',
             error,
           );
     case 'ELOOP':

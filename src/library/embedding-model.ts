@@ -41,6 +41,7 @@ export class EmbeddingModel implements Model {
     { signal }: { readonly signal?: AbortSignal | undefined } = {},
   ): Promise<Embedding[]> {
     if (this.#closing !== undefined) throw closedError();
+    if (!Array.isArray(images)) throw refuseNoList(images);
     const tasks = images.map(taskOf);
     // Not AbortSignal.any: on Node 20 a signal that lives long keeps every call's.
     const call = new AbortController();
@@ -123,6 +124,7 @@ function taskOf(image: ImageInput, index: number): LazyTask {
   if (typeof origin !== 'string') throw refuseInput(index, typeof image);
   const scheme = /^([a-z][a-z0-9+.-]+):\/\//i.exec(origin)?.[1]?.toLowerCase();
   if (scheme !== undefined && scheme !== 'file') throw refuseInput(index, `${scheme}://`);
+  if (BASE64.test(origin)) throw refuseInput(index, 'base64 text', DECODE_BASE64);
   const path = scheme === undefined ? origin : fileURLToPath(origin);
   return { origin, task: () => ({ index, path }) };
 }
@@ -133,11 +135,24 @@ function* inChunks(tasks: readonly LazyTask[], size: number): Generator<DecodeTa
   }
 }
 
-function refuseInput(index: number, found: string): OptionError {
+/** A data: URL, or what the first bytes of JPEG, PNG, GIF and WebP are in base64, and no name. */
+const BASE64 = /^(data:|(\/9j\/|iVBORw0KGgo|R0lGOD|UklGR)[\w+/=\s]{40,}$)/i;
+const DECODE_BASE64 =
+  "Give its bytes: Buffer.from(text, 'base64'); of a data: URL only what follows the comma.";
+const FETCH = 'Fetch the image and give its bytes: new Uint8Array(await response.arrayBuffer()).';
+
+function refuseInput(index: number, found: string, fix = FETCH): OptionError {
   return new OptionError(
     `Expected a Uint8Array or a path for image ${index} but received ${found}.`,
-    { fix: 'Fetch the image and give its bytes: new Uint8Array(await response.arrayBuffer()).' },
+    { fix },
   );
+}
+
+function refuseNoList(images: unknown): OptionError {
+  const found = images instanceof Uint8Array ? 'the bytes of one image' : `a ${typeof images}`;
+  return new OptionError(`Expected a list of images for embed but received ${found}.`, {
+    fix: "Give a list, of one image too: model.embed(['a.jpg']).",
+  });
 }
 
 function closedError(): EngineError {

@@ -96,6 +96,9 @@ test('a bad image is a row with its reason among the others', async () => {
   ]);
   expect(rows[1]!.vector).toBeUndefined();
   expect(rows[4]!.vector).toBeInstanceOf(Float32Array);
+  expect(rows[2]!.rejection!.message).toBe(
+    'Expected a file but found none of that name; relative paths start at the working folder.',
+  );
 });
 
 test('no images are no rows', async () => {
@@ -137,6 +140,21 @@ test('what is neither bytes nor a path is refused before anything is decoded', a
   await expect(model.embed([new ArrayBuffer(8) as unknown as Uint8Array])).rejects.toThrow(
     'Expected a Uint8Array or a path for image 0 but received object.',
   );
+  const png = (await readFile(files[0]!)).toString('base64');
+  for (const text of [png, `data:image/png;base64,${png}`]) {
+    const error = await model.embed([text]).catch((failure) => failure);
+    expect(error).toBeInstanceOf(OptionError);
+    expect(error.message).toContain('for image 0 but received base64 text.');
+    expect(error.fix).toContain("Buffer.from(text, 'base64')");
+  }
+  for (const [one, found] of [
+    [files[0]!, 'a string'],
+    [await readFile(files[0]!), 'the bytes of one image'],
+  ] as const) {
+    const error = await model.embed(one as unknown as string[]).catch((failure) => failure);
+    expect(error.message).toBe(`Expected a list of images for embed but received ${found}.`);
+    expect(error.fix).toContain("model.embed(['a.jpg'])");
+  }
   await expect(model.embed([files[0]!, 'https://example.org/cat.jpg'])).rejects.toThrow(
     'Expected a Uint8Array or a path for image 1 but received https://.',
   );
