@@ -13,7 +13,8 @@ COPY . .
 RUN npm run build && npm pack --pack-destination /tmp
 RUN npm install --global /tmp/img2features-*.tgz
 ENV IMG2FEATURES_CACHE=/opt/img2features
-RUN img2features setup && install --directory --mode=1777 /opt/img2features /opt/img2features/graphs
+RUN img2features setup && chmod --recursive go+rX /opt/img2features \
+ && install --directory --mode=1777 /opt/img2features /opt/img2features/graphs
 
 FROM node:24-bookworm-slim
 COPY --from=build /usr/local/lib/node_modules/img2features /usr/local/lib/node_modules/img2features

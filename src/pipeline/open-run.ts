@@ -1,11 +1,14 @@
+import { dirname } from 'node:path';
 import type { RunEvent, RunSummary } from '../events.ts';
 import type { FeatureColumn } from '../export/column-names.ts';
+import { makeFolder } from '../make-folder.ts';
 import type { ExtractOptions } from '../options/extract-options.ts';
 import type { RunIdentity } from '../run/fingerprint.ts';
 import type { Manifest } from '../run/manifest.ts';
 import { planRun } from '../run/plan-shards.ts';
 import type { OpenRunOptions } from '../run/run-identity.ts';
 import { RunStore } from '../run/run-store.ts';
+import { isS3Url } from '../s3/s3-address.ts';
 import type { Source } from '../source/source.ts';
 import type { OutputStore } from '../storage/output-store.ts';
 import { clearOutput, refuseForeignFiles, refuseForeignTable } from './prepare-output.ts';
@@ -46,6 +49,10 @@ export type OpenedRun =
 export async function openRun(context: OpenRunContext): Promise<OpenedRun> {
   const { options, listed, output, identity, lengths, onEvent } = context;
   const dir = workFolder(options, onEvent);
+  // State in the cache, which is closed to others whoever makes it first.
+  if (options.workDir === undefined && isS3Url(options.out)) {
+    makeFolder(dirname(dir), 0o700);
+  }
   await refuseForeignFiles(output);
   const runOf = (manifest: Manifest): OpenRunOptions => ({
     identity,

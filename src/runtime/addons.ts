@@ -6,8 +6,10 @@
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
+import { RuntimeError } from '../errors.ts';
 import { cacheDir } from './cache-dir.ts';
 import { type NativeSources, nativeSources } from './native-sources.ts';
+import { expectTrusted } from './trusted-code.ts';
 
 export interface AddonPlan {
   /** Its folder in native/. */
@@ -104,10 +106,12 @@ export function requireAddon<T>(
   check: (addon: T) => string | undefined,
 ): LoadedAddon<T> {
   try {
+    expectTrusted(path);
     const addon = createRequire(import.meta.url)(path) as T;
     const why = check(addon);
     return why === undefined ? { addon } : { why };
   } catch (error) {
-    return { why: String(error instanceof Error ? error.message : error).split('\n', 1)[0]! };
+    const said = String(error instanceof Error ? error.message : error).split('\n', 1)[0]!;
+    return { why: error instanceof RuntimeError ? `${said} ${error.fix}` : said };
   }
 }

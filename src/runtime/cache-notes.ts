@@ -23,7 +23,7 @@ export async function addNote(name: string, key: string, note: unknown): Promise
     const others = Object.entries(await readNotes(name)).filter(([other]) => other !== key);
     const kept = Object.fromEntries([...others.slice(1 - MOST), [key, note]]);
     const path = pathOf(name);
-    makeFolder(dirname(path));
+    makeFolder(dirname(path), 0o700);
     const temp = `${path}.tmp-${process.pid}`;
     await writeFile(temp, `${JSON.stringify(kept, null, 2)}\n`);
     await rename(temp, path);

@@ -4,6 +4,7 @@ import { dirname } from 'node:path';
 import { RuntimeError } from '../errors.ts';
 import { type TfNode, tensorflowJs } from './tensorflow-js.ts';
 import type { TensorFlowRuntime } from './tensorflow-runtime.ts';
+import { expectTrusted } from './trusted-code.ts';
 
 export interface LoadOptions {
   /** Hide every GPU from the library, so that the CUDA library computes on the CPU. */
@@ -22,9 +23,10 @@ export async function loadTfjsNode(
   runtime: TensorFlowRuntime,
   options: LoadOptions = {},
 ): Promise<TfNode> {
+  const { packageDir, bindingPath } = runtime;
+  expectTrusted(runtime.dir);
   setLibraryEnvironment(options);
   restoreUtilFunctions();
-  const { packageDir, bindingPath } = runtime;
   try {
     const tf: TfNode = packageDir
       ? createRequire(import.meta.url)(packageDir)

@@ -12,7 +12,7 @@ import { makeFolder } from '../../make-folder.ts';
  */
 export async function withLockFile<T>(path: string, work: () => Promise<T>): Promise<T> {
   const lock = `${path}.lock`;
-  makeFolder(dirname(path));
+  makeFolder(dirname(path), 0o700);
   await take(lock, path, true);
   try {
     return await work();

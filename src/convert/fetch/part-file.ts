@@ -31,7 +31,7 @@ export class PartFile {
 
   /** What there is of `url` from before, hashed; undefined when nothing can be continued. */
   async resume(url: string): Promise<PartOrigin | undefined> {
-    makeFolder(dirname(this.#path));
+    makeFolder(dirname(this.#path), 0o700);
     await this.#close();
     this.#hash = createHash('md5');
     this.#bytes = 0;

@@ -8,7 +8,6 @@ import { createHash } from 'node:crypto';
 import {
   accessSync,
   constants,
-  lstatSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -22,6 +21,7 @@ import { join } from 'node:path';
 import { makeFolder } from '../../make-folder.ts';
 import { replaceFolder } from '../../model/replace-folder.ts';
 import { cacheDir } from '../../runtime/cache-dir.ts';
+import { isTrusted } from '../../runtime/trusted-code.ts';
 import { SAVED_MODEL_FILES } from './write-saved-model.ts';
 
 /** How many graphs stay: those used last. */
@@ -40,10 +40,10 @@ interface FileRecord {
 /** In the cache folder; where that cannot be written (a packed installation), in a temporary folder of this user's. */
 export function graphsDir(env: NodeJS.ProcessEnv = process.env): string {
   const dir = join(cacheDir(env), 'graphs');
-  if (canWrite(dir)) return dir;
-  const own = join(tmpdir(), `img2features-${userInfo().uid}`);
   // Nobody else may put a graph there: TensorFlow would run it.
-  return canWrite(own) && isPrivate(own)
+  if (canWrite(dir) && isTrusted(dir)) return dir;
+  const own = join(tmpdir(), `img2features-${userInfo().uid}`);
+  return canWrite(own) && isTrusted(own)
     ? join(own, 'graphs')
     : mkdtempSync(join(tmpdir(), 'img2features-'));
 }
@@ -56,11 +56,6 @@ function canWrite(dir: string): boolean {
   } catch {
     return false;
   }
-}
-
-function isPrivate(dir: string): boolean {
-  const stats = lstatSync(dir);
-  return stats.isDirectory() && stats.uid === userInfo().uid && (stats.mode & 0o022) === 0;
 }
 
 /** @param inputs what the bytes of a graph depend on beside `model`, its saved_model.pb. */

@@ -6,7 +6,6 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { errnoOf, RuntimeError } from '../../errors.ts';
-import { makeFolder } from '../../make-folder.ts';
 import { findGpuDriver } from '../find-gpu-driver.ts';
 import { GPU_LIBRARIES } from '../gpu-libraries.ts';
 import { hasOperations } from '../operations.ts';
@@ -22,6 +21,7 @@ import {
 } from '../runtime-record.ts';
 import { tfjsNodeVersion } from '../tensorflow-js.ts';
 import { TENSORFLOW_VERSION, type TensorFlowRuntime } from '../tensorflow-runtime.ts';
+import { makePrivateFolder } from '../trusted-code.ts';
 import { lacksCode, listVisibleGpus } from '../visible-gpus.ts';
 import { checkFreeSpace } from './check-free-space.ts';
 import { type AddonTarget, type Compiler, compileAddon } from './compile-addon.ts';
@@ -62,7 +62,7 @@ export async function buildRuntime(
   { pip, compiler }: Tools,
   options: BuildOptions,
 ): Promise<InstalledRuntime> {
-  makeFolder(downloadsDir());
+  makePrivateFolder(downloadsDir());
   await checkFreeSpace(recipe);
   const { kind, platform, wheels } = recipe;
   const isGpu = kind === 'gpu';
@@ -93,7 +93,7 @@ export async function buildOwnRuntime(
   compiler: Compiler,
   options: BuildOptions,
 ): Promise<InstalledRuntime> {
-  makeFolder(dirname(dir));
+  makePrivateFolder(dirname(dir));
   return build(dir, platform, compiler, options, {
     libraryDir,
     fetch: async () => ({}),

@@ -1,7 +1,6 @@
 /** The addons of our own: one compiler call each, and nothing else has to be there. */
 import { basename } from 'node:path';
 import { errnoOf, RuntimeError } from '../../errors.ts';
-import { makeFolder } from '../../make-folder.ts';
 import {
   ADDON_NAMES,
   ADDONS,
@@ -11,6 +10,7 @@ import {
   addonsDir,
   findBuilt,
 } from '../addons.ts';
+import { makePrivateFolder } from '../trusted-code.ts';
 import { findCompiler } from './compile-addon.ts';
 import { compileNative } from './compile-native.ts';
 import { type OnStep, reportStep } from './setup-step.ts';
@@ -49,7 +49,7 @@ async function installAddon(
   const target = { sources: sources.files, path, what, args: compilerArgs };
   try {
     const compiler = await findCompiler();
-    makeFolder(addonsDir());
+    makePrivateFolder(addonsDir());
     await reportStep(
       onStep,
       'compile',

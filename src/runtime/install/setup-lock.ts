@@ -14,7 +14,7 @@ import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { errnoOf } from '../../errors.ts';
 import { isRunning } from '../../is-running.ts';
-import { makeFolder } from '../../make-folder.ts';
+import { makePrivateFolder } from '../trusted-code.ts';
 
 export interface LockOptions {
   /** Called once when another setup holds the lock. */
@@ -43,7 +43,7 @@ export async function acquireSetupLock(
   options: LockOptions = {},
 ): Promise<SetupLock> {
   const { onWait, signal, beatMs = 2000, staleMs = 30_000 } = options;
-  makeFolder(dirname(path));
+  makePrivateFolder(dirname(path));
   const token = randomBytes(8).toString('hex');
   const me: LockOwner = { pid: process.pid, host: thisHost(), token };
   let seen: { stamp: string; since: number } | undefined;

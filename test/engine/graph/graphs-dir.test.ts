@@ -30,6 +30,7 @@ test('where the cache folder cannot be written they lie in a temporary folder of
 test('a folder of that name that others can write is not trusted', () => {
   const own = join(dir, `img2features-${userInfo().uid}`);
   mkdirSync(own);
+  chmodSync(dir, 0o1777); // as /tmp
   chmodSync(own, 0o777);
   const found = graphsDir(READ_ONLY);
   expect(found.startsWith(own)).toBe(false);
