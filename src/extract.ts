@@ -10,7 +10,6 @@ import {
   decodeOptions,
   expectForeseen,
   foreseeIdentity,
-  provenance,
   recordedBatchOf,
   runFacts,
   runIdentity,
@@ -18,31 +17,27 @@ import {
 import type { Extractor, ExtractorPlan } from './pipeline/extractor/extractor.ts';
 import { planExtractor } from './pipeline/extractor/open-extractor.ts';
 import { listImages } from './pipeline/list-images.ts';
-import { loadExport } from './pipeline/load-export.ts';
-import { type OpenedRun, openRun } from './pipeline/open-run.ts';
+import { openRun } from './pipeline/open-run.ts';
 import { refuseOutputInInput } from './pipeline/prepare-output.ts';
 import { ReducerFitting } from './pipeline/reducer-fitting.ts';
+import type { Run, RunEnd } from './pipeline/run.ts';
 import { openSavedReducers } from './pipeline/saved-reducers.ts';
 import { extractShards } from './pipeline/stream/extract-shards.ts';
 import { findCrashers } from './pipeline/stream/find-crashers.ts';
-import { Progress } from './pipeline/stream/progress.ts';
+import { openProgress } from './pipeline/stream/progress.ts';
 import { type RunClock, StageClock } from './pipeline/stream/stage-clock.ts';
 import { summarize } from './pipeline/summarize.ts';
 import { workFolder } from './pipeline/work-folder.ts';
-import { writeReducers } from './pipeline/write-reducers.ts';
-import { loadReport } from './report/load-report.ts';
-import type { Manifest } from './run/manifest.ts';
-import { type Rejection, writeRejections } from './run/rejections.ts';
+import type { Reducer } from './reduce/reducer.ts';
+import { runRejections, writeRejections } from './run/rejections.ts';
 import { isFinished, readRunIdentity, refuseOtherOptions } from './run/run-identity.ts';
 import { buildRunJson, publishRun } from './run/run-json.ts';
-import type { RunStore } from './run/run-store.ts';
 import { s3OptionsOf } from './s3/s3-options.ts';
 import { openSource } from './source/open-source.ts';
 import { openOutput, openOutputForReading } from './storage/open-output.ts';
-import type { OpenOutputOptions } from './storage/output-store.ts';
 
 export interface ExtractHooks {
-  /** Stops the run cleanly; what is committed can be gone on with. */
+  /** Stops the run cleanly; what is committed can be resumed. */
   readonly signal: AbortSignal;
   readonly onEvent: (event: RunEvent) => void;
 }
@@ -51,7 +46,7 @@ export interface ExtractHooks {
  * Turns images into a table of feature vectors.
  *
  * Every image found ends as exactly one row or one rejection. A run that stops, by a failure, a
- * signal or a kill, is gone on with by the same call and ends with the same bytes.
+ * signal or a kill, is resumed by the same call and ends with the same bytes.
  * @throws Img2FeaturesError of the room that failed; Interrupted by `signal`.
  */
 export async function extract(
@@ -59,173 +54,169 @@ export async function extract(
   given: Partial<ExtractHooks> = {},
 ): Promise<RunSummary> {
   const { signal = new AbortController().signal, onEvent = () => {} } = given;
-  const hooks: ExtractHooks = { signal, onEvent };
-  const startedAt = new Date();
-  const clock: RunClock = new StageClock();
   const closers = new Closers();
-  const imageTimeoutMs = options.imageTimeout * 1000;
-  let begunStore: RunStore | undefined;
+  let run: Run | undefined;
   try {
-    // What can be told at once: the input, the model, its layers and device, the columns, the output.
-    const ready = new ReadyThreads(options.workers, imageTimeoutMs);
-    closers.add(() => ready.close());
-    const s3 = s3OptionsOf(options);
-    const source = openSource(options.input, { originForm: options.origin, s3 });
-    closers.add(() => source.close?.());
-    const plan = await planExtractor(options, hooks);
-    const outputs = await plan.outputs();
-    const lengths = outputs.map(({ length }) => length);
-    const columns = selectColumns(
-      featureColumns(options.mode, outputs, options.k),
-      options.columns?.split(','),
-    );
-    const dir = workFolder(options);
-    await refuseOutputInInput(options, dir);
-    const output = await openOutput(options.out, { s3, signal, onEvent, isHeld: options.update });
-    closers.add(() => output.close?.());
-    const features = { model: plan.model, outputs };
-    const saved = await openSaved(options, features, { s3, signal, onEvent });
-
-    // The network starts while the names are listed; where a run has finished it may not be needed at all.
-    const begun = options.overwrite ? undefined : await readRunIdentity(dir);
-    const foreseen = begun && foreseeIdentity(options, plan, outputs, begun.identity);
-    if (foreseen) refuseOtherOptions(dir, begun, { ...foreseen, reducer: saved?.sha256 });
-    const mayBeDone = foreseen !== undefined && isFinished(dir);
-    const failed = new AbortController();
-    const start = () => {
-      const recordedBatch = () => begun && recordedBatchOf(begun.identity);
-      const opening = plan.open({ ...hooks, recordedBatch });
-      opening.catch((error) => failed.abort(error)); // there is nothing to list for
-      closers.addOpening(opening);
-      return opening;
-    };
-    const opening = mayBeDone ? undefined : start();
-    const listing = AbortSignal.any([signal, failed.signal]);
-    onEvent({ event: 'stage', stage: 'list', detail: source.input });
-    const { limit } = options;
-    const listed = await clock.time('list', () =>
-      listImages(source, { limit, signal: listing, onEvent }),
-    );
-
-    // Where the run stands: fresh, to be resumed, finished before, or to be brought up to date.
-    const started = opening && (await tellWait(opening, plan, onEvent));
-    const identity = {
-      ...(started === undefined ? foreseen : runIdentity(options, started)),
-      reducer: saved?.sha256,
-    };
-    const standing = { options, source, listed, output, columns, identity, lengths };
-    const run = await openRun({ ...standing, signal, onEvent });
-    closers.add(() => run.close());
-    if (run.summary !== undefined) {
-      onEvent({ event: 'finished', summary: run.summary });
-      return run.summary;
-    }
-    const extractor = started ?? (await tellWait(start(), plan, onEvent));
-    expectForeseen(identity, { ...runIdentity(options, extractor), reducer: saved?.sha256 });
-    const { store, manifest, update } = run;
-    begunStore = store;
-
-    // Features, shard by shard, and the sums that the reducers need.
-    const done = countDone(run, onEvent);
-    const progress = new Progress({ ...done, maxBad: options.maxBad, onEvent });
-    const pixelOptions = decodeOptions(options, extractor.inputSize);
-    const setAside = await findCrashers(run.dir, {
-      source,
-      manifest,
-      store,
-      options: pixelOptions,
-      imageTimeoutMs,
-      signal,
-      onEvent,
-    });
-    const guard = { imageTimeoutMs, journalDir: run.dir, setAside, ready };
-    const pool = new DecodePool(pixelOptions, options.workers, guard);
-    closers.add(() => pool.close());
-    const kept = saved?.fitting ?? (await update?.keptReducers(extractor.outputs));
-    const fitting = kept ?? new ReducerFitting(store, extractor.outputs, options, signal);
-    onEvent({ event: 'stage', stage: 'extract' });
-    const context = {
-      source,
-      maxPixels: pixelOptions.maxPixels,
-      manifest,
-      store,
-      reused: update?.reused,
-      pool,
-      extractor,
-      fitting,
-      progress,
-      clock,
-      signal,
-      onEvent,
-    };
-    const extracting = clock.time('extract', () => extractShards(context));
-    const loading = loadExport(options.format);
-    loading.catch(() => {}); // heard when it is used
-    await extracting;
-
-    // Scaler and PCA, then the table.
-    if (kept === undefined) onEvent({ event: 'stage', stage: 'reduce' });
-    const reducers = await clock.time('reduce', () => fitting.finish());
-    onEvent({ event: 'stage', stage: 'export' });
-    const rejections = [...allRejections(manifest, store)];
-    const files = await clock.time('export', async () => [
-      ...(await (
-        await loading
-      )({
-        manifest,
-        store,
-        output,
-        columns,
-        formats: options.format,
-        reducers,
-        metadata: provenance(options, extractor),
-        signal,
-        onEvent,
-      })),
-      ...(await writeReducers(output, reducers, extractor.outputs)),
-      await writeRejections(output, rejections),
-    ]);
-
-    // The counts must add up; only then is the run called complete.
-    const facts = { options, extractor, identity, reducers, clock, startedAt };
-    const rows = { manifest, store, rejections, files, newRows: progress.newRows };
-    const end = { ...facts, ...rows, update: update?.report };
-    if (options.report) onEvent({ event: 'stage', stage: 'report' });
-    const report = await clock.time('report', async () =>
-      (await loadReport(options))({ ...end, source, output, signal, onEvent }),
-    );
-    const json = buildRunJson(await runFacts({ ...end, ...report }));
-    await update?.makeWay(output, json.files);
-    await publishRun(output, json);
-    await (update ?? store).finish();
-    const summary = summarize(json, output.target, false, progress.newRows, update?.report);
-    onEvent({ event: 'finished', summary });
-    return summary;
+    const opened = await open(options, { signal, onEvent }, closers);
+    if ('wasComplete' in opened) return tellEnd(opened, onEvent);
+    run = opened;
+    const { reducers, exportTable } = await stream(run);
+    return tellEnd(await publish(run, reducers, exportTable), onEvent);
   } catch (error) {
-    if (signal.aborted && begunStore !== undefined) tellStored(begunStore, onEvent);
+    if (signal.aborted && run !== undefined) tellStored(run);
     throw error;
   } finally {
     await closers.close();
   }
 }
 
+/** Checks what can be checked, lists the images and finds where the run stands. @returns the summary of one that is complete */
+async function open(
+  options: ExtractOptions,
+  hooks: ExtractHooks,
+  closers: Closers,
+): Promise<Run | RunSummary> {
+  const { signal, onEvent } = hooks;
+  const startedAt = new Date();
+  const clock: RunClock = new StageClock();
+  const threads = new ReadyThreads(options.workers, options.imageTimeout * 1000);
+  closers.add(() => threads.close());
+  const opened = await openEnds(options, hooks, closers);
+  const { source, plan, outputs, columns, dir, output, saved } = opened;
+
+  // The network starts while the names are listed; where a run has finished it may not be needed at all.
+  const begun = options.overwrite ? undefined : await readRunIdentity(dir);
+  const identified = (identity: ReturnType<typeof runIdentity>) => ({
+    ...identity,
+    reducer: saved?.sha256,
+  });
+  const foreseen = begun && foreseeIdentity(options, plan, outputs, begun.identity);
+  if (foreseen) refuseOtherOptions(dir, begun, identified(foreseen));
+  const failed = new AbortController();
+  const start = () => {
+    const recordedBatch = () => begun && recordedBatchOf(begun.identity);
+    const opening = plan.open({ ...hooks, recordedBatch });
+    opening.catch((error) => failed.abort(error)); // there is nothing to list for
+    closers.addOpening(opening);
+    return opening;
+  };
+  const opening = foreseen !== undefined && isFinished(dir) ? undefined : start();
+  onEvent({ event: 'stage', stage: 'list', detail: source.input });
+  const listing = {
+    limit: options.limit,
+    signal: AbortSignal.any([signal, failed.signal]),
+    onEvent,
+  };
+  const listed = await clock.time('list', () => listImages(source, listing));
+
+  // Where the run stands: fresh, to be resumed, finished before, or to be brought up to date.
+  const early = opening && (await tellWait(opening, plan, onEvent));
+  const identity = identified(early === undefined ? foreseen! : runIdentity(options, early));
+  const lengths = outputs.map(({ length }) => length);
+  const ends = { options, source, output, columns, identity, signal, onEvent };
+  const standing = await openRun({ ...ends, listed, lengths });
+  closers.add(() => standing.close());
+  if (standing.summary !== undefined) return standing.summary;
+  const extractor = early ?? (await tellWait(start(), plan, onEvent));
+  expectForeseen(identity, identified(runIdentity(options, extractor)));
+
+  const kept = saved?.fitting ?? (await standing.update?.keptReducers(outputs));
+  const fitting = kept ?? new ReducerFitting(standing.store, outputs, options, signal);
+  const progress = openProgress(standing, { maxBad: options.maxBad, onEvent });
+  const shared = { ...ends, ...standing, extractor, threads, closers, clock, startedAt };
+  return { ...shared, fitting, areReducersKept: kept !== undefined, progress };
+}
+
+/** What a run reads, computes with and writes to, opened as far as it can be before the images are listed. */
+async function openEnds(options: ExtractOptions, hooks: ExtractHooks, closers: Closers) {
+  const store = { s3: s3OptionsOf(options), ...hooks };
+  const source = openSource(options.input, { originForm: options.origin, s3: store.s3 });
+  closers.add(() => source.close?.());
+  const plan = await planExtractor(options, hooks);
+  const outputs = await plan.outputs();
+  const columns = selectColumns(
+    featureColumns(options.mode, outputs, options.k),
+    options.columns?.split(','),
+  );
+  const dir = workFolder(options);
+  await refuseOutputInInput(options, dir);
+  const output = await openOutput(options.out, { ...store, isHeld: options.update });
+  closers.add(() => output.close?.());
+  const features = { model: plan.model, outputs };
+  const saved =
+    options.with === undefined
+      ? undefined
+      : await openSavedReducers(await openOutputForReading(options.with, store), options, features);
+  return { source, plan, outputs, columns, dir, output, saved };
+}
+
+/** Features, shard by shard, and the sums that the reducers need; then the reducers. */
+async function stream(run: Run) {
+  const { options, extractor, fitting, clock, onEvent } = run;
+  const pixels = decodeOptions(options, extractor.inputSize);
+  const pool = new DecodePool(pixels, options.workers, {
+    imageTimeoutMs: options.imageTimeout * 1000,
+    journalDir: run.dir,
+    setAside: await findCrashers(run, pixels),
+    ready: run.threads,
+  });
+  run.closers.add(() => pool.close());
+  onEvent({ event: 'stage', stage: 'extract' });
+  const extracting = clock.time('extract', () => extractShards(run, pool));
+  // What writes the table takes 0.2 s to load: now that the threads have begun to decode, it costs no time.
+  const loading = loadExport(options);
+  loading.catch(() => {}); // its error is thrown below
+  await extracting;
+  if (!run.areReducersKept) onEvent({ event: 'stage', stage: 'reduce' });
+  const reducers = await clock.time('reduce', () => fitting.finish());
+  return { reducers, exportTable: await loading };
+}
+
+async function loadExport({ format }: ExtractOptions) {
+  const { exportTable, preloadSinks } = await import('./pipeline/export-table.ts');
+  await preloadSinks(format);
+  return exportTable;
+}
+
+/** The table and its report; the counts must add up, and only then is the run called complete. */
+async function publish(
+  run: Run,
+  reducers: readonly Reducer[],
+  exportTable: Awaited<ReturnType<typeof loadExport>>,
+): Promise<RunSummary> {
+  const { options, output, manifest, store, update, progress, clock, onEvent } = run;
+  onEvent({ event: 'stage', stage: 'export' });
+  const rejections = [...runRejections(manifest, store)];
+  const files = await clock.time('export', async () => [
+    ...(await exportTable(run, reducers)),
+    await writeRejections(output, rejections),
+  ]);
+  const end: RunEnd = { ...run, reducers, rejections, files };
+  const report = await clock.time('report', async () => {
+    if (!options.report) return undefined;
+    onEvent({ event: 'stage', stage: 'report' });
+    const { writeReport } = await import('./report/write-report.ts');
+    return writeReport(end);
+  });
+  const json = buildRunJson(await runFacts({ ...end, ...report }));
+  await update?.makeWay(output, json.files);
+  await publishRun(output, json);
+  await (update ?? store).finish();
+  return summarize(json, output.target, false, progress.newRows, update?.report);
+}
+
+function tellEnd(summary: RunSummary, onEvent: ExtractHooks['onEvent']): RunSummary {
+  onEvent({ event: 'finished', summary });
+  return summary;
+}
+
 /** What an interrupted run has, as only whole shards are kept. */
-function tellStored(store: RunStore, onEvent: ExtractHooks['onEvent']): void {
+function tellStored({ store, onEvent }: Run): void {
   const { count, shards } = store.plan;
   const stored = shards.filter(({ id }) => store.isCommitted(id));
   const images = stored.reduce((sum, { start, end }) => sum + end - start, 0);
   const message = `Stored: ${images} of ${count} images, in blocks of up to ${shards[0]?.end ?? 0}; the others are left to compute.`;
   onEvent({ event: 'note', message });
-}
-
-/** The reducers of the run that `--with` names, or undefined where they are to be fitted. */
-async function openSaved(
-  options: ExtractOptions,
-  features: Pick<Extractor, 'model' | 'outputs'>,
-  store: OpenOutputOptions,
-) {
-  if (options.with === undefined) return undefined;
-  return openSavedReducers(await openOutputForReading(options.with, store), options, features);
 }
 
 /** The extractor, and what is waited for where it is not there at once. */
@@ -238,32 +229,4 @@ async function tellWait(
   if (opened !== undefined) return opened;
   onEvent({ event: 'stage', stage: 'engine', detail: `${choice?.device} (${model?.dir})` });
   return opening;
-}
-
-/** Images with a row or a rejection before the first is computed: by earlier attempts, or taken over by an update. */
-function countDone(
-  { manifest, store, update }: Exclude<OpenedRun, { summary: RunSummary }>,
-  onEvent: ExtractHooks['onEvent'],
-) {
-  const waiting = update?.reused.countWaiting() ?? { images: 0, rejected: 0 };
-  let done = waiting.images;
-  let rejected = manifest.rejections.length + waiting.rejected;
-  for (const { id, start, end } of store.plan.shards) {
-    if (!store.isCommitted(id)) continue;
-    done += end - start;
-    rejected += store.shardRecord(id).rejections.length;
-  }
-  if (store.state === 'resumed') {
-    onEvent({ event: 'resumed', images: done, total: manifest.count });
-  }
-  return { total: manifest.count, done, rejected };
-}
-
-function* allRejections(manifest: Manifest, store: RunStore): Generator<Rejection> {
-  yield* manifest.rejections;
-  for (const { id } of store.plan.shards) {
-    for (const { index, reason, message } of store.shardRecord(id).rejections) {
-      yield { origin: manifest.entry(index).origin, reason, message };
-    }
-  }
 }

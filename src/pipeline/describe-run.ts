@@ -1,21 +1,16 @@
 import type { EngineInfo } from '../engine/engine.ts';
 import { RunError } from '../errors.ts';
-import type { UpdateReport } from '../events.ts';
 import { outputLabels } from '../export/column-names.ts';
 import type { DecodeOptions } from '../image/decoded-chunk.ts';
 import type { ExtractOptions } from '../options/extract-options.ts';
 import { packageVersion } from '../package-version.ts';
-import type { Reducer } from '../reduce/reducer.ts';
 import type { Json } from '../run/canonical-json.ts';
 import { describeDifference, fingerprint, type RunIdentity } from '../run/fingerprint.ts';
-import type { Manifest } from '../run/manifest.ts';
-import type { Rejection } from '../run/rejections.ts';
 import type { RunFacts } from '../run/run-json.ts';
 import type { RunStore } from '../run/run-store.ts';
-import type { WrittenFile } from '../storage/output-store.ts';
 import type { Extractor, ExtractorPlan } from './extractor/extractor.ts';
 import { libraryVersions } from './library-versions.ts';
-import type { RunClock } from './stream/stage-clock.ts';
+import type { RunEnd } from './run.ts';
 
 /** How the options ask for pixels. */
 export function decodeOptions(
@@ -123,25 +118,6 @@ export function provenance(options: ExtractOptions, extractor: Extractor): Recor
   };
 }
 
-export interface RunEnd {
-  readonly options: ExtractOptions;
-  readonly extractor: Extractor;
-  readonly identity: RunIdentity;
-  readonly reducers: readonly Reducer[];
-  readonly clock: RunClock;
-  readonly startedAt: Date;
-  readonly manifest: Manifest;
-  readonly store: RunStore;
-  readonly rejections: readonly Rejection[];
-  readonly files: readonly WrittenFile[];
-  /** Rows made by this attempt; earlier ones were only read again. */
-  readonly newRows: number;
-  /** What the report found, for run.json. */
-  readonly findings?: Json | undefined;
-  /** What an update kept and computed. */
-  readonly update: UpdateReport | undefined;
-}
-
 /** What run.json says of a run that has just ended. */
 export async function runFacts(end: RunEnd): Promise<RunFacts> {
   const { options, extractor, reducers, store, manifest } = end;
@@ -175,7 +151,7 @@ export async function runFacts(end: RunEnd): Promise<RunFacts> {
       model: describeModelOrigin(extractor),
     }),
     ...(reducers.length > 0 && { reducer: describeReducers(end) }),
-    ...(end.update !== undefined && { update: { ...end.update } }),
+    ...(end.update !== undefined && { update: { ...end.update.report } }),
     findings: end.findings,
     libraries: libraryVersions(),
     files: end.files,
@@ -236,7 +212,8 @@ function rowsOf(store: RunStore): number {
   return store.plan.shards.reduce((sum, { id }) => sum + store.shardRecord(id).rows, 0);
 }
 
-function stageTimes({ clock, extractor, newRows, store }: RunEnd): Record<string, number> {
+function stageTimes({ clock, extractor, progress, store }: RunEnd): Record<string, number> {
+  const { newRows } = progress;
   const engines = extractor.engineReport?.();
   // Where rows were there before, the time to fit and to write is not that of the new ones.
   const ofAll = newRows === rowsOf(store) ? clock.ms('reduce') + clock.ms('export') : 0;

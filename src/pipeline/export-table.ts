@@ -1,32 +1,27 @@
-import type { RunEvent } from '../events.ts';
-import type { FeatureColumn } from '../export/column-names.ts';
+import type { EngineOutput } from '../engine/engine.ts';
+import { outputLabels } from '../export/column-names.ts';
 import { buildRecordBatch, featureSchema } from '../export/features-table.ts';
-import { openSinks, type SinkFormat } from '../export/open-sinks.ts';
+import { openSinks, preloadSinks } from '../export/open-sinks.ts';
 import type { Reducer } from '../reduce/reducer.ts';
-import type { Manifest } from '../run/manifest.ts';
-import type { RunStore } from '../run/run-store.ts';
+import { writeReducerFile } from '../reduce/reducer-file.ts';
 import type { OutputStore, WrittenFile } from '../storage/output-store.ts';
+import { writeWhole } from '../storage/whole-file.ts';
+import { provenance } from './describe-run.ts';
+import type { Run } from './run.ts';
 
-export interface ExportTableOptions {
-  readonly manifest: Manifest;
-  readonly store: RunStore;
-  readonly output: OutputStore;
-  readonly columns: readonly FeatureColumn[];
-  readonly formats: readonly SinkFormat[];
-  /** One for each output; empty with k = 0. */
-  readonly reducers: readonly Reducer[];
-  /** Provenance for formats that can carry it. */
-  readonly metadata: Readonly<Record<string, string>>;
-  readonly signal: AbortSignal;
-  readonly onEvent: (event: RunEvent) => void;
-}
+export { preloadSinks };
 
-/** Writes the table part by part, shard by shard: one shard in memory at a time. */
-export async function exportTable(options: ExportTableOptions): Promise<WrittenFile[]> {
-  const { manifest, store, output, columns, formats, reducers, metadata, signal } = options;
+/**
+ * Writes the table part by part, shard by shard: one shard in memory at a time; then reducer.npz.
+ * @param reducers one for each output; empty with k = 0
+ */
+export async function exportTable(run: Run, reducers: readonly Reducer[]): Promise<WrittenFile[]> {
+  const { options, manifest, store, output, columns, extractor, signal, onEvent } = run;
   const schema = featureSchema(columns);
   const rows = store.plan.shards.reduce((sum, { id }) => sum + store.shardRecord(id).rows, 0);
-  const onNote = (message: string) => options.onEvent({ event: 'note', message });
+  const onNote = (message: string) => onEvent({ event: 'note', message });
+  const metadata = provenance(options, extractor);
+  const { format: formats } = options;
   const sinks = await openSinks({ store: output, formats, schema, metadata, rows, onNote });
   try {
     for (const part of store.plan.parts) {
@@ -47,9 +42,24 @@ export async function exportTable(options: ExportTableOptions): Promise<WrittenF
       }
       await sinks.endPart();
     }
-    return await sinks.finish();
+    return [
+      ...(await sinks.finish()),
+      ...(await writeReducers(output, reducers, extractor.outputs)),
+    ];
   } catch (error) {
     await sinks.abort();
     throw error;
   }
+}
+
+/** Writes reducer.npz, the fitted scaler and PCA of each output; nothing with k = 0. */
+async function writeReducers(
+  output: OutputStore,
+  reducers: readonly Reducer[],
+  outputs: readonly EngineOutput[],
+): Promise<WrittenFile[]> {
+  if (reducers.length === 0) return [];
+  const labels = outputLabels(outputs);
+  const named = new Map(reducers.map((reducer, i) => [labels[i]!, reducer]));
+  return [await writeWhole(output, 'reducer.npz', writeReducerFile(named))];
 }

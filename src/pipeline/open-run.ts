@@ -32,18 +32,18 @@ export interface OpenRunContext {
 }
 
 /** A run to compute, or its summary where nothing is left to do. */
-export type OpenedRun =
-  | { readonly summary: RunSummary; close(): Promise<void> }
-  | {
-      readonly summary?: undefined;
-      /** The work folder. */
-      readonly dir: string;
-      readonly store: RunStore;
-      readonly manifest: Manifest;
-      /** Set where a finished run is brought up to date. */
-      readonly update: Update | undefined;
-      close(): Promise<void>;
-    };
+export type OpenedRun = RunToCompute | { readonly summary: RunSummary; close(): Promise<void> };
+
+export interface RunToCompute {
+  readonly summary?: undefined;
+  /** The work folder. */
+  readonly dir: string;
+  readonly store: RunStore;
+  readonly manifest: Manifest;
+  /** Set where a finished run is brought up to date. */
+  readonly update: Update | undefined;
+  close(): Promise<void>;
+}
 
 /** Where the run stands: fresh, to go on with, finished before, or finished and to be brought up to date. */
 export async function openRun(context: OpenRunContext): Promise<OpenedRun> {

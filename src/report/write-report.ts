@@ -1,24 +1,15 @@
 import { errnoOf, Interrupted, isImg2FeaturesError } from '../errors.ts';
-import type { RunEvent } from '../events.ts';
 import type { RowBatch, RunRows } from '../findings/run-rows.ts';
-import { type RunEnd, runFacts } from '../pipeline/describe-run.ts';
+import { runFacts } from '../pipeline/describe-run.ts';
+import type { RunEnd } from '../pipeline/run.ts';
 import type { Reducer } from '../reduce/reducer.ts';
 import type { Json } from '../run/canonical-json.ts';
 import type { Manifest } from '../run/manifest.ts';
 import { buildRunJson } from '../run/run-json.ts';
 import type { RunStore } from '../run/run-store.ts';
-import type { Source } from '../source/source.ts';
 import type { OutputFile, OutputStore, WrittenFile } from '../storage/output-store.ts';
 import { makeReport, type Report } from './make-report.ts';
 import { sourceImages } from './source-images.ts';
-
-/** The end of a run, and where its images come from and its files go. */
-export interface WriteReportContext extends RunEnd {
-  readonly source: Source;
-  readonly output: OutputStore;
-  readonly signal: AbortSignal;
-  readonly onEvent: (event: RunEvent) => void;
-}
 
 export interface WrittenReport {
   /** All files of the run, those of the report included where it was written. */
@@ -32,7 +23,7 @@ export interface WrittenReport {
  * run is warned of it and complete all the same.
  * @throws Interrupted, or the signal's reason, alone
  */
-export async function writeReport(context: WriteReportContext): Promise<WrittenReport> {
+export async function writeReport(context: RunEnd): Promise<WrittenReport> {
   const { options, extractor, source, manifest, store, output, reducers, files, signal } = context;
   try {
     const first = extractor.outputs[0]!;

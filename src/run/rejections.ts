@@ -1,6 +1,8 @@
 import type { ListingRejection } from '../source/source.ts';
 import type { OutputStore, WrittenFile } from '../storage/output-store.ts';
 import { compareUtf8 } from './compare-utf8.ts';
+import type { Manifest } from './manifest.ts';
+import type { RunStore } from './run-store.ts';
 
 /** One image without a row; what a listing and a decoder say is brought to this form. */
 export type Rejection = ListingRejection;
@@ -26,5 +28,15 @@ export async function writeRejections(
   } catch (error) {
     await file.abort();
     throw error;
+  }
+}
+
+/** Every rejection of a run whose shards are all committed: those of the listing, then those of the decoders. */
+export function* runRejections(manifest: Manifest, store: RunStore): Generator<Rejection> {
+  yield* manifest.rejections;
+  for (const { id } of store.plan.shards) {
+    for (const { index, reason, message } of store.shardRecord(id).rejections) {
+      yield { origin: manifest.entry(index).origin, reason, message };
+    }
   }
 }

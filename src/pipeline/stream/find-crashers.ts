@@ -1,25 +1,13 @@
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import type { RunEvent } from '../../events.ts';
 import { DecodeError } from '../../image/decode-error.ts';
 import type { DecodeOptions, DecodeTask } from '../../image/decoded-chunk.ts';
 import { readJournals, removeJournals } from '../../image/pool/decode-journal.ts';
 import { tryAlone } from '../../image/pool/try-alone.ts';
-import type { Manifest } from '../../run/manifest.ts';
 import type { RunStore } from '../../run/run-store.ts';
-import type { Source } from '../../source/source.ts';
 import { writeDurably } from '../../storage/durable-file.ts';
 import { storageError } from '../../storage/storage-error.ts';
-
-export interface FindCrashersContext {
-  readonly source: Source;
-  readonly manifest: Manifest;
-  readonly store: RunStore;
-  readonly options: DecodeOptions;
-  readonly imageTimeoutMs: number;
-  readonly signal: AbortSignal;
-  readonly onEvent: (event: RunEvent) => void;
-}
+import type { Run } from '../run.ts';
 
 /**
  * The images of a run that end the process that decodes them: manifest position to message.
@@ -29,14 +17,13 @@ export interface FindCrashersContext {
  * is set aside for good (`crashed.json` in the work folder); all others are decoded as ever. So a
  * kill never costs an image its row, and a decoder's crash costs one restart.
  *
- * @param dir the work folder
  * @throws RunError when no process can be started; SourceError when a store fails; ExportError
  */
 export async function findCrashers(
-  dir: string,
-  context: FindCrashersContext,
+  run: Run,
+  options: DecodeOptions,
 ): Promise<ReadonlyMap<number, string>> {
-  const { store, manifest, onEvent } = context;
+  const { dir, store, manifest, signal, onEvent } = run;
   const path = join(dir, 'crashed.json');
   try {
     if (store.state === 'fresh') {
@@ -55,7 +42,9 @@ export async function findCrashers(
         event: 'note',
         message: `The last attempt ended while ${suspects.length} images were being decoded: trying them in a process of their own.`,
       });
-      const found = await tryAlone(suspectTasks(suspects, context), context);
+      const imageTimeoutMs = run.options.imageTimeout * 1000;
+      const trying = { options, imageTimeoutMs, signal };
+      const found = await tryAlone(suspectTasks(suspects, run), trying);
       for (const [index, message] of found) {
         known.set(index, message);
         const { origin } = manifest.entry(index);
@@ -72,7 +61,7 @@ export async function findCrashers(
 
 async function* suspectTasks(
   indices: readonly number[],
-  { source, manifest, signal }: FindCrashersContext,
+  { source, manifest, signal }: Run,
 ): AsyncGenerator<DecodeTask> {
   for (const index of indices) {
     const entry = manifest.entry(index);

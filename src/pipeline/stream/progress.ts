@@ -1,6 +1,7 @@
 import { RunError } from '../../errors.ts';
 import type { RunEvent } from '../../events.ts';
 import type { BadLimit } from '../../options/option-values.ts';
+import type { RunToCompute } from '../open-run.ts';
 import { type Estimate, RateEstimate } from './rate-estimate.ts';
 
 /** Between two events that tell only what was decoded. */
@@ -87,4 +88,22 @@ export class Progress {
       },
     );
   }
+}
+
+/** The progress of a run from where it stands: what earlier attempts did and what an update takes over is done. */
+export function openProgress(
+  { manifest, store, update }: RunToCompute,
+  { maxBad, onEvent }: { maxBad: BadLimit; onEvent: (event: RunEvent) => void },
+): Progress {
+  const waiting = update?.reused.countWaiting() ?? { images: 0, rejected: 0 };
+  let done = waiting.images;
+  let rejected = manifest.rejections.length + waiting.rejected;
+  for (const { id, start, end } of store.plan.shards) {
+    if (!store.isCommitted(id)) continue;
+    done += end - start;
+    rejected += store.shardRecord(id).rejections.length;
+  }
+  const total = manifest.count;
+  if (store.state === 'resumed') onEvent({ event: 'resumed', images: done, total });
+  return new Progress({ total, done, rejected, maxBad, onEvent });
 }

@@ -1,25 +1,19 @@
-import type { RunEvent } from '../../events.ts';
 import type { DecodedChunk } from '../../image/decoded-chunk.ts';
-import type { Manifest } from '../../run/manifest.ts';
-import type { Source } from '../../source/source.ts';
-import type { Progress } from './progress.ts';
-import type { RunClock } from './stage-clock.ts';
+import type { Run } from '../run.ts';
 
 /** What becomes of each image when the whole input is gone. */
 const LOST: ReadonlySet<string> = new Set(['vanished', 'changed', 'unreadable', 'broken_link']);
 
-export interface WatchContext {
-  readonly source: Source;
-  readonly manifest: Manifest;
-  readonly clock: RunClock;
-  readonly progress: Progress;
-  readonly onEvent: (event: RunEvent) => void;
-}
-
 /** Passes chunks on, telling of bad images and adding up the workers' time. @throws SourceError when the input is gone */
 export async function* watchChunks(
   chunks: AsyncIterable<DecodedChunk>,
-  { source, manifest, clock, progress, onEvent }: WatchContext,
+  {
+    source,
+    manifest,
+    clock,
+    progress,
+    onEvent,
+  }: Pick<Run, 'source' | 'manifest' | 'clock' | 'progress' | 'onEvent'>,
 ): AsyncGenerator<DecodedChunk> {
   for await (const chunk of chunks) {
     clock.add('read', chunk.timing.readMs);

@@ -1,0 +1,49 @@
+import type { Closers } from '../closers.ts';
+import type { RunEvent } from '../events.ts';
+import type { FeatureColumn } from '../export/column-names.ts';
+import type { ReadyThreads } from '../image/pool/ready-threads.ts';
+import type { ExtractOptions } from '../options/extract-options.ts';
+import type { Reducer } from '../reduce/reducer.ts';
+import type { Json } from '../run/canonical-json.ts';
+import type { RunIdentity } from '../run/fingerprint.ts';
+import type { Rejection } from '../run/rejections.ts';
+import type { Source } from '../source/source.ts';
+import type { OutputStore, WrittenFile } from '../storage/output-store.ts';
+import type { Extractor } from './extractor/extractor.ts';
+import type { RunToCompute } from './open-run.ts';
+import type { ShardSums } from './reducer-fitting.ts';
+import type { Progress } from './stream/progress.ts';
+import type { RunClock } from './stream/stage-clock.ts';
+
+/** A run that is open: what its stages share. Each takes of it what it needs. */
+export interface Run extends RunToCompute {
+  readonly options: ExtractOptions;
+  readonly source: Source;
+  readonly output: OutputStore;
+  /** Of the table. */
+  readonly columns: readonly FeatureColumn[];
+  readonly extractor: Extractor;
+  /** Decoding threads that were started ahead. */
+  readonly threads: ReadyThreads;
+  readonly identity: RunIdentity;
+  readonly fitting: ShardSums;
+  /** The reducers are those of another run, or of this one before its update. */
+  readonly areReducersKept: boolean;
+  readonly progress: Progress;
+  readonly clock: RunClock;
+  readonly startedAt: Date;
+  /** Closes what the stages open, when the run ends. */
+  readonly closers: Closers;
+  readonly signal: AbortSignal;
+  readonly onEvent: (event: RunEvent) => void;
+}
+
+/** A run whose table is written. */
+export interface RunEnd extends Run {
+  /** One for each output; empty with k = 0. */
+  readonly reducers: readonly Reducer[];
+  readonly rejections: readonly Rejection[];
+  readonly files: readonly WrittenFile[];
+  /** What the report found, for run.json. */
+  readonly findings?: Json | undefined;
+}
