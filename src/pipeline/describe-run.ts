@@ -1,7 +1,9 @@
-import type { EngineInfo } from '../engine/engine.ts';
+import type { EngineInfo, EngineOutput } from '../engine/engine.ts';
+import { pruneTopology } from '../engine/prune-topology.ts';
 import { RunError } from '../errors.ts';
 import { outputLabels } from '../export/column-names.ts';
 import type { DecodeOptions } from '../image/decoded-chunk.ts';
+import type { ModelFolder } from '../model/model-folder.ts';
 import type { ExtractOptions } from '../options/extract-options.ts';
 import { packageVersion } from '../package-version.ts';
 import type { Json } from '../run/canonical-json.ts';
@@ -52,6 +54,7 @@ export function runIdentity(options: ExtractOptions, extractor: IdentityParts): 
       model !== undefined && {
         layers: extractor.outputs.map(({ layer, pool }) => `${layer}:${pool}`),
         weights: model.metadata.weightsSha256,
+        network: networkHash(model, extractor.outputs),
         preprocessing: model.metadata.preprocessing,
         device: engine.device,
         engine: engine.engine,
@@ -61,6 +64,16 @@ export function runIdentity(options: ExtractOptions, extractor: IdentityParts): 
         batch: extractor.batchSize,
       }),
   };
+}
+
+/** SHA-256 of the layers that the outputs need, hex: weights alone tell neither a stride nor an activation. */
+export function networkHash(
+  { topology, metadata }: ModelFolder,
+  outputs: readonly Pick<EngineOutput, 'layer'>[],
+): string {
+  const wanted = [...new Set(outputs.map(({ layer }) => layer))];
+  const { class_name, config } = pruneTopology(topology, wanted, metadata.inputSize);
+  return fingerprint({ class_name, config: { ...(config as object), name: '' } } as RunIdentity);
 }
 
 interface IdentityParts extends Pick<Extractor, 'model' | 'outputs' | 'batchSize'> {
@@ -109,9 +122,10 @@ export function expectForeseen(foreseen: RunIdentity, identity: RunIdentity): vo
 
 /** Provenance as text, for formats that can carry it; no times and no machine, so bytes repeat. */
 export function provenance(options: ExtractOptions, extractor: Extractor): Record<string, string> {
+  const { network: _, ...run } = runIdentity(options, extractor);
   return {
     'img2features.version': packageVersion(),
-    'img2features.run': JSON.stringify(runIdentity(options, extractor)),
+    'img2features.run': JSON.stringify(run),
     ...(extractor.model !== undefined && {
       'img2features.model': JSON.stringify(describeModelOrigin(extractor)),
     }),
@@ -148,7 +162,10 @@ export async function runFacts(end: RunEnd): Promise<RunFacts> {
         convReason: engine.convReason ?? null,
         ...describeEngines(end),
       },
-      model: describeModelOrigin(extractor),
+      model: {
+        ...describeModelOrigin(extractor),
+        networkSha256: networkHash(extractor.model!, extractor.outputs),
+      },
     }),
     ...(reducers.length > 0 && { reducer: describeReducers(end) }),
     ...(end.update !== undefined && { update: { ...end.update.report } }),
@@ -182,7 +199,7 @@ function describeEngines({ extractor, store }: RunEnd): Record<string, Json> {
   };
 }
 
-function describeModelOrigin({ model, outputs }: Extractor): Json {
+function describeModelOrigin({ model, outputs }: Extractor): Record<string, Json> {
   const { architecture, preprocessing, trained, source, weightsSha256 } = model!.metadata;
   return {
     architecture,

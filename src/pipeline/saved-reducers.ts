@@ -7,6 +7,7 @@ import { readIntact } from '../run/intact-files.ts';
 import { readNamedRun } from '../run/read-run-json.ts';
 import type { RunJson } from '../run/run-json.ts';
 import type { OutputStore } from '../storage/output-store.ts';
+import { networkHash } from './describe-run.ts';
 import type { Extractor } from './extractor/extractor.ts';
 import type { ShardSums } from './reducer-fitting.ts';
 
@@ -36,6 +37,8 @@ export function fittedBefore(bytes: Uint8Array, outputs: readonly EngineOutput[]
 
 interface SavedModel {
   readonly weightsSha256: string;
+  /** Absent in runs of earlier versions and of Spark. */
+  readonly networkSha256?: string;
   readonly preprocessing: string;
   readonly layers: readonly { readonly layer: string; readonly pool: string }[];
 }
@@ -50,6 +53,7 @@ function refuseDifferences(
   const there = run.options as Record<string, unknown>;
   const model = run.model as SavedModel | undefined;
   const here = extractor.model?.metadata;
+  const network = extractor.model && networkHash(extractor.model, extractor.outputs);
   const layers = (list: readonly { layer: string; pool: string }[] | undefined) =>
     list?.map(({ layer, pool }) => `${layer}:${pool}`).join();
   const pairs: [string, unknown, unknown][] = [
@@ -57,6 +61,7 @@ function refuseDifferences(
       (name): [string, unknown, unknown] => [name, there[name], options[name]],
     ),
     ['SHA-256 of the weights', model?.weightsSha256, here?.weightsSha256],
+    ['SHA-256 of the layers', model?.networkSha256 ?? network, network],
     ['preprocessing', model?.preprocessing, here?.preprocessing],
     [
       'layers',

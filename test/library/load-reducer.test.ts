@@ -1,7 +1,9 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
+import { RunError } from '../../src/errors.ts';
 import { loadReducer } from '../../src/library/load-reducer.ts';
 import { writeReducerFile } from '../../src/reduce/reducer-file.ts';
 import { fitRows, randomRows } from '../reduce/feature-rows.ts';
@@ -34,6 +36,23 @@ test.each([true, false])(
     for (const [i, value] of values.entries()) expect(back[i]).toBeCloseTo(value, 10);
   },
 );
+
+test('the reducer of a run is the one that it wrote', async () => {
+  const dir = await runWith('pixels');
+  const sha256 = createHash('sha256')
+    .update(readFileSync(join(dir, 'reducer.npz')))
+    .digest('hex');
+  writeFileSync(
+    join(dir, 'run.json'),
+    JSON.stringify({ files: [{ name: 'reducer.npz', sha256 }] }),
+  );
+  await expect(loadReducer(dir)).rejects.toThrow('but found an incomplete one in');
+  writeFileSync(join(dir, '_SUCCESS'), '');
+  expect((await loadReducer(dir)).dims).toBe(5);
+  const other = await runWith('fc1');
+  cpSync(join(other, 'reducer.npz'), join(dir, 'reducer.npz'));
+  await expect(loadReducer(dir)).rejects.toThrow(RunError);
+});
 
 test('of several outputs one must be named', async () => {
   const dir = await runWith('fc1', 'fc2');
