@@ -1,4 +1,5 @@
 import type { OutputStore } from '../storage/output-store.ts';
+import { readWhole } from '../storage/whole-file.ts';
 import type { SinkFormat } from './open-sinks.ts';
 
 /** What can be said of a row whatever the format it was read back from. */
@@ -9,20 +10,10 @@ export interface CheckedRow {
   readonly fault: string | undefined;
 }
 
-/** The readers behind `verify`, one a format beside its sink in `open-sinks.ts`. */
-const READERS: Record<
-  SinkFormat,
-  (store: OutputStore, name: string) => Promise<AsyncIterable<CheckedRow>>
-> = {
-  parquet: async (store, name) =>
-    (await import('./parquet/parquet-rows.ts')).parquetRows(store, name),
-  json: async (store, name) => (await import('./json-rows.ts')).jsonRows(store, name),
-  csv: async (store, name) => (await import('./csv-rows.ts')).csvRows(store, name),
-  npy: async (store, name) => (await import('./npy-rows.ts')).npyRows(store, name),
-  feather: async (store, name) => (await import('./feather-rows.ts')).featherRows(store, name),
-};
-
-/** Reads one file of a table back, row by row. Throws what the format's parser throws. */
+/**
+ * Reads one file of a table back, row by row. Its hash was compared before.
+ * @throws what the format's parser throws
+ */
 export async function* checkedRows(
   store: OutputStore,
   format: SinkFormat,
@@ -30,3 +21,16 @@ export async function* checkedRows(
 ): AsyncGenerator<CheckedRow> {
   yield* await READERS[format](store, name);
 }
+
+type Rows = AsyncIterable<CheckedRow> | Iterable<CheckedRow>;
+
+/** The readers behind `verify`, one a format beside its sink in `open-sinks.ts`. */
+const READERS: Record<SinkFormat, (store: OutputStore, name: string) => Promise<Rows>> = {
+  parquet: async (store, name) =>
+    (await import('./parquet/parquet-rows.ts')).parquetRows(await readWhole(store, name), name),
+  json: async (store, name) => (await import('./json-rows.ts')).jsonRows(store, name),
+  csv: async (store, name) => (await import('./csv-rows.ts')).csvRows(store, name),
+  npy: async (store, name) => (await import('./npy-rows.ts')).npyRows(store, name),
+  feather: async (store, name) =>
+    (await import('./feather-rows.ts')).featherRows(await readWhole(store, name), name),
+};

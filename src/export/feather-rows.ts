@@ -1,17 +1,21 @@
 import { type RecordBatch, tableFromIPC } from 'apache-arrow';
-import type { OutputStore } from '../storage/output-store.ts';
-import { readWhole } from '../storage/whole-file.ts';
-import { checkedBatchRows } from './checked-batch-rows.ts';
+import { expectSoundFile } from './arrow-message.ts';
+import { checkedBatchRows, expectLists, unreadableTable } from './checked-batch-rows.ts';
 import type { CheckedRow } from './checked-rows.ts';
 
-/** Reads the record batches of one Arrow IPC file of a run; the file is held in memory whole. */
-export async function* readFeatherBatches(
-  store: OutputStore,
-  name: string,
-): AsyncGenerator<RecordBatch> {
-  yield* tableFromIPC(await readWhole(store, name)).batches;
+/** The record batches of one Arrow IPC file of a run. @throws RunError for bytes that are no such file */
+export function* readFeatherBatches(bytes: Uint8Array, name: string): Generator<RecordBatch> {
+  try {
+    expectSoundFile(bytes);
+    for (const batch of tableFromIPC(bytes).batches) {
+      expectLists(batch);
+      yield batch;
+    }
+  } catch (cause) {
+    throw unreadableTable('an Arrow file', name, cause);
+  }
 }
 
-export async function* featherRows(store: OutputStore, name: string): AsyncGenerator<CheckedRow> {
-  for await (const batch of readFeatherBatches(store, name)) yield* checkedBatchRows(batch);
+export function* featherRows(bytes: Uint8Array, name: string): Generator<CheckedRow> {
+  for (const batch of readFeatherBatches(bytes, name)) yield* checkedBatchRows(batch);
 }

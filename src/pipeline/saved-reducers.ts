@@ -23,7 +23,12 @@ export async function openSavedReducers(
 ): Promise<{ readonly sha256: string; readonly fitting: ShardSums }> {
   const run = await readNamedRun(saved, '--with', { hasReducer: true });
   refuseDifferences(saved.target, run, options, extractor);
-  const file = run.files.find(({ name }) => name === 'reducer.npz')!;
+  const file = run.files.find(({ name }) => name === 'reducer.npz');
+  if (file === undefined) {
+    throw new RunError(`Expected reducer.npz in run.json of ${saved.target} but found none.`, {
+      fix: 'Run the extraction again, with --k above 0.',
+    });
+  }
   const bytes = await readIntact(saved, file);
   return { sha256: file.sha256, fitting: fittedBefore(bytes, extractor.outputs) };
 }

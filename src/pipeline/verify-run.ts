@@ -3,6 +3,7 @@ import { isImg2FeaturesError } from '../errors.ts';
 import { checkedRows } from '../export/checked-rows.ts';
 import { SINK_FORMATS, type SinkFormat } from '../export/open-sinks.ts';
 import { compareUtf8 } from '../run/compare-utf8.ts';
+import { readRunJson } from '../run/read-run-json.ts';
 import type { RunJson } from '../run/run-json.ts';
 import { FolderStore } from '../storage/folder-store.ts';
 import type { OutputStore } from '../storage/output-store.ts';
@@ -24,16 +25,19 @@ export async function verifyRun(run: string | OutputStore): Promise<string[]> {
   const problems: string[] = [];
   const names = await store.list('');
   if (!names.includes('_SUCCESS')) problems.push('_SUCCESS is missing: the run is not complete.');
-  const facts = await readRunJson(store, names, problems);
+  const facts = await readFacts(store, names, problems);
   if (facts === undefined) return problems;
   checkCounts(facts, problems);
-  await checkFiles(store, facts, problems);
-  const rejected = await readRejected(store, facts, problems);
-  await checkTables(store, facts, rejected, problems);
+  // A damaged file is one problem: nothing that it seems to say is reported beside it.
+  const damaged = await checkFiles(store, facts, problems);
+  const rejected = damaged.has('rejected.jsonl')
+    ? new Set<string>()
+    : await readRejected(store, facts, problems);
+  await checkTables(store, facts, { rejected, damaged }, problems);
   return problems;
 }
 
-async function readRunJson(
+async function readFacts(
   store: OutputStore,
   names: readonly string[],
   problems: string[],
@@ -43,15 +47,11 @@ async function readRunJson(
     return undefined;
   }
   try {
-    const lines: string[] = [];
-    for await (const line of textLines(store.read('run.json'))) lines.push(line);
-    const facts = JSON.parse(lines.join('\n')) as RunJson;
-    if (facts.format === 1 && Array.isArray(facts.files)) return facts;
-    problems.push(`run.json: expected format 1 but found ${String(facts.format)}.`);
+    return await readRunJson(store);
   } catch (error) {
     problems.push(`run.json cannot be read: ${reasonOf(error)}.`);
+    return undefined;
   }
-  return undefined;
 }
 
 function checkCounts({ counts }: RunJson, problems: string[]): void {
@@ -67,7 +67,13 @@ function checkCounts({ counts }: RunJson, problems: string[]): void {
   }
 }
 
-async function checkFiles(store: OutputStore, facts: RunJson, problems: string[]): Promise<void> {
+/** @returns names of files that are not those of run.json */
+async function checkFiles(
+  store: OutputStore,
+  facts: RunJson,
+  problems: string[],
+): Promise<Set<string>> {
+  const damaged = new Set<string>();
   for (const { name, bytes, sha256 } of facts.files) {
     const hash = createHash('sha256');
     let found = 0;
@@ -78,12 +84,14 @@ async function checkFiles(store: OutputStore, facts: RunJson, problems: string[]
       }
     } catch (error) {
       problems.push(`${name} cannot be read: ${reasonOf(error)}.`);
+      damaged.add(name);
       continue;
     }
+    const isIntact = found === bytes && hash.digest('hex') === sha256;
+    if (isIntact) continue;
+    damaged.add(name);
     if (found !== bytes) problems.push(`${name}: expected ${bytes} bytes but found ${found}.`);
-    else if (hash.digest('hex') !== sha256) {
-      problems.push(`${name}: the bytes are not those of run.json (SHA-256 differs).`);
-    }
+    else problems.push(`${name}: the bytes are not those of run.json (SHA-256 differs).`);
   }
   const known = new Set(facts.files.map(({ name }) => name));
   for (const format of SINK_FORMATS) {
@@ -92,6 +100,7 @@ async function checkFiles(store: OutputStore, facts: RunJson, problems: string[]
       if (!known.has(full)) problems.push(`${full} is not of this run: run.json does not list it.`);
     }
   }
+  return damaged;
 }
 
 async function readRejected(
@@ -121,13 +130,13 @@ async function readRejected(
 async function checkTables(
   store: OutputStore,
   facts: RunJson,
-  rejected: ReadonlySet<string>,
+  { rejected, damaged }: Readonly<Record<'rejected' | 'damaged', ReadonlySet<string>>>,
   problems: string[],
 ): Promise<void> {
   const digests = new Map<string, SinkFormat>();
   for (const format of SINK_FORMATS) {
     const parts = facts.files.map(({ name }) => name).filter((n) => n.startsWith(`${format}/`));
-    if (parts.length === 0) continue;
+    if (parts.length === 0 || parts.some((name) => damaged.has(name))) continue;
     const { rows, digest } = await checkTable(store, format, parts, rejected, problems);
     if (rows !== facts.counts.extracted) {
       problems.push(`${format}: expected ${facts.counts.extracted} rows but found ${rows}.`);

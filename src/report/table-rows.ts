@@ -3,8 +3,9 @@ import { type FeatureOutput, featureColumns, selectColumns } from '../export/col
 import { csvRecords } from '../export/csv-rows.ts';
 import type { RowBatch, RunRows } from '../findings/run-rows.ts';
 import type { ExtractOptions, Mode } from '../options/extract-options.ts';
+import { expectIntact, readIntact } from '../run/intact-files.ts';
 import type { RunJson } from '../run/run-json.ts';
-import type { OutputStore } from '../storage/output-store.ts';
+import type { OutputStore, WrittenFile } from '../storage/output-store.ts';
 import { textLines } from '../storage/text-lines.ts';
 import { npyTableRows } from './npy-table-rows.ts';
 
@@ -58,30 +59,37 @@ export function tableRows(store: OutputStore, run: RunJson): RunRows {
     reduced: reduced?.name,
     prefix: (vector ?? reduced)?.prefix ?? '',
   };
-  // NumPy's files are read side by side.
-  const files = format === 'npy' ? ['npy'] : filesOf(run, format);
+  const files = filesOf(run, format);
   const dims = hasVector ? vector.length : 0;
   const sizes = { dims, k: reduced?.length ?? 0 };
   return {
     count: run.counts.extracted,
     ...sizes,
     async *batches() {
-      for (const name of files) {
+      if (format === 'npy') {
+        // Its files are read side by side.
+        for (const file of files) await expectIntact(store, file);
+        yield* gather(npyTableRows(store, places), sizes, 'npy');
+        return;
+      }
+      for (const file of files) {
         if (format === 'parquet' || format === 'feather') {
-          yield* arrowBatches(store, name, format, places);
-        } else if (format === 'npy') yield* gather(npyTableRows(store, places), sizes);
-        else yield* gather(textRows(store, name, format, places, sizes), sizes);
+          yield* arrowBatches(await readIntact(store, file), file.name, format, places);
+          continue;
+        }
+        await expectIntact(store, file);
+        yield* gather(textRows(store, file.name, format, places, sizes), sizes, file.name);
       }
     },
   };
 }
 
-function filesOf(run: RunJson, format: string): string[] {
-  return run.files.map(({ name }) => name).filter((name) => name.startsWith(`${format}/`));
+function filesOf(run: RunJson, format: string): WrittenFile[] {
+  return run.files.filter(({ name }) => name.startsWith(`${format}/`));
 }
 
 async function* arrowBatches(
-  store: OutputStore,
+  bytes: Uint8Array,
   name: string,
   format: 'parquet' | 'feather',
   places: Places,
@@ -89,7 +97,7 @@ async function* arrowBatches(
   const { readParquetBatches } = await import('../export/parquet/parquet-rows.ts');
   const { readFeatherBatches } = await import('../export/feather-rows.ts');
   const read = format === 'parquet' ? readParquetBatches : readFeatherBatches;
-  for await (const batch of read(store, name)) {
+  for (const batch of read(bytes, name)) {
     const n = batch.numRows;
     const text = (column: string): string[] => {
       const cells = batch.getChild(column);
@@ -162,6 +170,7 @@ async function* textRows(
 async function* gather(
   rows: AsyncIterable<TextRow>,
   { dims, k }: { readonly dims: number; readonly k: number },
+  name: string,
 ): AsyncGenerator<RowBatch> {
   let waiting: TextRow[] = [];
   const batch = (): RowBatch => {
@@ -178,6 +187,13 @@ async function* gather(
     return { n, origins, targets, vectors, reduced };
   };
   for await (const row of rows) {
+    const { origin, vector, reduced } = row;
+    if (vector?.length !== dims || reduced?.length !== k) {
+      throw new RunError(
+        `Expected ${dims} and ${k} values in ${name} but found ${vector?.length} and ${reduced?.length} for ${origin}.`,
+        { fix: 'Compute the table anew with --overwrite.' },
+      );
+    }
     waiting.push(row);
     if (waiting.length === BATCH_ROWS) yield batch();
   }

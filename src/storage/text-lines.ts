@@ -1,12 +1,31 @@
-/** Lines of UTF-8 text without their LF; a last line without LF counts. Memory is bounded by the longest line. */
+/** Longer than any row: a vector of 3 million values is 40 MB. */
+const MAX_LINE = 1 << 28;
+
+/**
+ * Lines of UTF-8 text without their LF; a last line without LF counts. Memory is bounded by the longest line.
+ * @throws RangeError for a line that no file of ours holds
+ */
 export async function* textLines(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
   const decoder = new TextDecoder('utf-8', { fatal: true });
-  let rest = '';
+  // Pieces of the line that has not ended yet: joined once, however many they are.
+  let pieces: string[] = [];
+  let length = 0;
+  const add = (piece: string): void => {
+    length += piece.length;
+    if (length > MAX_LINE) throw new RangeError(`a line of more than ${MAX_LINE} characters`);
+    pieces.push(piece);
+  };
   for await (const chunk of bytes) {
-    const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n');
-    rest = lines.pop()!;
-    yield* lines;
+    const lines = decoder.decode(chunk, { stream: true }).split('\n');
+    for (const [i, line] of lines.entries()) {
+      add(line);
+      if (i === lines.length - 1) break;
+      yield pieces.length === 1 ? line : pieces.join('');
+      pieces = [];
+      length = 0;
+    }
   }
-  rest += decoder.decode();
+  add(decoder.decode());
+  const rest = pieces.join('');
   if (rest !== '') yield rest;
 }

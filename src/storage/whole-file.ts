@@ -1,3 +1,4 @@
+import { ExportError } from '../errors.ts';
 import type { OutputStore, WrittenFile } from './output-store.ts';
 
 /** Writes a small file in one go. @throws ExportError; nothing is left of it then */
@@ -16,9 +17,23 @@ export async function writeWhole(
   }
 }
 
-/** The bytes of a small committed file. @throws ExportError when there is none */
-export async function readWhole(store: OutputStore, name: string): Promise<Buffer> {
+/** The bytes of a small committed file. @throws ExportError when there is none, or it is larger than `mostBytes` */
+export async function readWhole(
+  store: OutputStore,
+  name: string,
+  mostBytes = Number.POSITIVE_INFINITY,
+): Promise<Buffer> {
   const pieces: Uint8Array[] = [];
-  for await (const piece of store.read(name)) pieces.push(piece);
+  let bytes = 0;
+  for await (const piece of store.read(name)) {
+    bytes += piece.byteLength;
+    if (bytes > mostBytes) {
+      throw new ExportError(
+        `Expected at most ${mostBytes} bytes in ${name} of ${store.target} but found more.`,
+        { fix: 'The file is damaged: restore it.' },
+      );
+    }
+    pieces.push(piece);
+  }
   return Buffer.concat(pieces);
 }

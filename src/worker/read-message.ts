@@ -1,4 +1,5 @@
-import { Message } from 'apache-arrow';
+import type { Message } from 'apache-arrow';
+import { DamagedArrow, decodeArrowMessage } from '../export/arrow-message.ts';
 import type { ByteReader } from './byte-reader.ts';
 import { ProtocolError } from './worker-errors.ts';
 
@@ -62,16 +63,12 @@ function allocate(length: number): Uint8Array {
 
 function decode(metadata: Uint8Array): Message {
   try {
-    const message = Message.decode(metadata);
-    message.header(); // flatbuffers are decoded where they are asked for
-    return message;
+    return decodeArrowMessage(metadata);
   } catch (cause) {
-    const found = cause instanceof Error ? cause.message : String(cause);
+    if (!(cause instanceof DamagedArrow)) throw cause;
     throw new ProtocolError(
-      `Expected an Arrow message but its metadata does not parse (${found}).`,
-      {
-        cause,
-      },
+      `Expected an Arrow message but its metadata does not parse (${cause.message}).`,
+      { cause },
     );
   }
 }

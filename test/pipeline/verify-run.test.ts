@@ -101,7 +101,7 @@ test.each<[string, (dir: string) => Promise<unknown>, string[]]>([
   [
     'run.json is torn',
     (dir) => writeFile(join(dir, 'run.json'), '{"format":'),
-    [expect.stringContaining('run.json cannot be read: SyntaxError')],
+    [expect.stringMatching(/^run.json cannot be read: Expected JSON in run.json of /)],
   ],
   [
     'counts do not add up',
@@ -120,12 +120,7 @@ test.each<[string, (dir: string) => Promise<unknown>, string[]]>([
   [
     'a file is missing',
     (dir) => rm(join(dir, 'csv/features.csv')),
-    [
-      expect.stringContaining('csv/features.csv cannot be read'),
-      expect.stringContaining('csv/features.csv cannot be read as csv'),
-      'csv: expected 18 rows but found 0.',
-      'parquet and csv do not hold the same origins in the same order.',
-    ],
+    [expect.stringContaining('csv/features.csv cannot be read')],
   ],
   [
     'a part of another run lies about',

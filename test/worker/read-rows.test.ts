@@ -89,6 +89,27 @@ test('damaged buffers are rows or a ProtocolError, never another failure', async
   expect(failed).toBeGreaterThan(50);
 });
 
+test('a false count in the metadata of a message is a ProtocolError at once, whichever it is', async () => {
+  const bodies = new Set<number>();
+  for (const { start, end } of bodiesOf(STREAM))
+    for (let at = start; at < end; at++) bodies.add(at);
+  const start = performance.now();
+  let failed = 0;
+  for (let at = 8; at + 4 <= STREAM.length; at += 4) {
+    if (bodies.has(at)) continue;
+    for (const count of [0x7fffffff, 0x00ffffff, -1]) {
+      const bytes = Buffer.from(STREAM);
+      bytes.writeInt32LE(count, at);
+      const failure = await readAll(bytes, 64).catch((error: unknown) => error);
+      if (Array.isArray(failure)) continue;
+      expect(failure, `${count} at ${at}`).toBeInstanceOf(ProtocolError);
+      failed++;
+    }
+  }
+  expect(failed).toBeGreaterThan(200);
+  expect(performance.now() - start).toBeLessThan(20_000);
+});
+
 /** Where the bodies of the record batches lie. */
 function* bodiesOf(bytes: Buffer): Generator<{ start: number; end: number }> {
   for (let at = 0; bytes.readInt32LE(at + 4) > 0; ) {

@@ -11,7 +11,11 @@ import { clockSeconds, processorMs, repeated } from '../lib/processor-time.mjs';
 import { spread } from '../lib/statistics.mjs';
 
 const [ROWS, LENGTH, BATCH] = [10_000, 1000, 512];
-const READERS = { parquet: parquetRows, json: jsonRows, csv: csvRows };
+const READERS = {
+  parquet: (store, name) => parquetRows(readFileSync(store.pathOf(name)), name),
+  json: jsonRows,
+  csv: csvRows,
+};
 
 /**
  * Writing 10,000 rows of a list of 1,000 float32, durably, to the scratch folder: Parquet in MB of values, JSON and CSV
@@ -69,6 +73,7 @@ async function write(sinks, batches) {
 
 async function expectWhole(dir, format, name) {
   const store = {
+    pathOf: (file) => join(dir, file),
     read: async function* () {
       yield readFileSync(join(dir, name));
     },

@@ -1,29 +1,33 @@
 import { type RecordBatch, tableFromIPC } from 'apache-arrow';
-import { readParquet } from 'parquet-wasm';
-import type { OutputStore } from '../../storage/output-store.ts';
-import { checkedBatchRows } from '../checked-batch-rows.ts';
+import { readParquet, type Table } from 'parquet-wasm';
+import { checkedBatchRows, expectLists, unreadableTable } from '../checked-batch-rows.ts';
 import type { CheckedRow } from '../checked-rows.ts';
 
 /** Rows that leave WebAssembly at once. */
 const BATCH_ROWS = 1024;
 
-/** Reads the Arrow record batches of one Parquet file of a run; the file is held in memory whole. */
-export async function* readParquetBatches(
-  store: Pick<OutputStore, 'read'>,
-  name: string,
-): AsyncGenerator<RecordBatch> {
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of store.read(name)) chunks.push(chunk);
-  const table = readParquet(Buffer.concat(chunks), { batchSize: BATCH_ROWS });
+/**
+ * The Arrow record batches of one Parquet file of a run. Give only bytes whose hash is known: the decoder takes what
+ * a file says of its own sizes for true.
+ * @throws RunError for bytes that are no such file
+ */
+export function* readParquetBatches(bytes: Uint8Array, name: string): Generator<RecordBatch> {
+  let table: Table | undefined;
   try {
+    table = readParquet(bytes, { batchSize: BATCH_ROWS });
     for (let i = 0; i < table.numBatches; i++) {
-      yield* tableFromIPC(table.recordBatch(i)!.intoIPCStream()).batches;
+      for (const batch of tableFromIPC(table.recordBatch(i)!.intoIPCStream()).batches) {
+        expectLists(batch);
+        yield batch;
+      }
     }
+  } catch (cause) {
+    throw unreadableTable('a Parquet file', name, cause);
   } finally {
-    table.free();
+    table?.free();
   }
 }
 
-export async function* parquetRows(store: OutputStore, name: string): AsyncGenerator<CheckedRow> {
-  for await (const batch of readParquetBatches(store, name)) yield* checkedBatchRows(batch);
+export function* parquetRows(bytes: Uint8Array, name: string): Generator<CheckedRow> {
+  for (const batch of readParquetBatches(bytes, name)) yield* checkedBatchRows(batch);
 }

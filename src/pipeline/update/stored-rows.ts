@@ -55,7 +55,7 @@ export async function* storedRows(table: StoredTable): AsyncGenerator<StoredBatc
     const bytes = await readIntact(table.output, file);
     yield* format === 'json'
       ? jsonBatches(table, file, bytes)
-      : arrowBatches(table, file, openArrow(format, file, bytes));
+      : arrowBatches(table, file, await openArrow(format, file, bytes));
   }
 }
 
@@ -63,26 +63,23 @@ function partsOf(files: readonly WrittenFile[], format: string): WrittenFile[] {
   return files.filter(({ name }) => name.startsWith(`${format}/`));
 }
 
-async function* openArrow(
+async function openArrow(
   format: 'parquet' | 'feather',
   { name }: WrittenFile,
   bytes: Buffer,
-): AsyncGenerator<RecordBatch> {
-  if (format === 'feather') {
-    yield* (await import('apache-arrow')).tableFromIPC(bytes).batches;
-  } else {
-    const { readParquetBatches } = await import('../../export/parquet/parquet-rows.ts');
-    yield* readParquetBatches({ read: () => inPieces(bytes) }, name);
-  }
+): Promise<Iterable<RecordBatch>> {
+  return format === 'feather'
+    ? (await import('../../export/feather-rows.ts')).readFeatherBatches(bytes, name)
+    : (await import('../../export/parquet/parquet-rows.ts')).readParquetBatches(bytes, name);
 }
 
 async function* arrowBatches(
   { columns, lengths }: StoredTable,
   file: WrittenFile,
-  batches: AsyncIterable<RecordBatch>,
+  batches: Iterable<RecordBatch>,
 ): AsyncGenerator<StoredBatch> {
   const names = vectorNames(columns, lengths);
-  for await (const batch of batches) {
+  for (const batch of batches) {
     if (batch.numRows === 0) continue;
     const origins = batch.getChild('origin');
     yield {

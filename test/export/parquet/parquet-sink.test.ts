@@ -17,7 +17,7 @@ const fc2 = (length: number) => [{ layer: 'fc2', pool: 'none' as const, length }
 
 async function readBack(store: ReturnType<typeof memoryStore>, name = PART) {
   const rows: Record<string, unknown>[] = [];
-  for await (const batch of readParquetBatches(store, name)) {
+  for (const batch of readParquetBatches(store.files.get(name)!, name)) {
     for (const row of batch) {
       const cells = Object.entries(row!.toJSON() as Record<string, unknown>);
       rows.push(
