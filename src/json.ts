@@ -1,18 +1,20 @@
 import { readFileSync, statSync } from 'node:fs';
-import type { Img2FeaturesError } from './errors.ts';
 
 /** Far above what any file of ours or Keras' holds; what is within these takes less than 400 MB when parsed. */
-const MAX_BYTES = 32 * 1024 * 1024;
+export const MAX_JSON_BYTES = 32 * 1024 * 1024;
 const MAX_DEPTH = 128;
 const MAX_VALUES = 1_000_000;
 
-/** How a reader of JSON says that its text is none. */
-export interface JsonSource {
+/** How a reader of JSON says that a file is none. */
+interface JsonFault {
+  readonly error: new (message: string, detail: { fix?: string; cause?: unknown }) => Error;
+  /** What to do about a damaged file. */
+  readonly fix?: string;
+}
+
+export interface JsonSource extends JsonFault {
   /** The file, as messages name it. */
   readonly name: string;
-  readonly error: new (message: string, detail: { fix: string; cause?: unknown }) => Error;
-  /** What to do about a damaged file. */
-  readonly fix: string;
 }
 
 /**
@@ -20,7 +22,7 @@ export interface JsonSource {
  * @throws source.error
  */
 export function parseJson(text: string, source: JsonSource): unknown {
-  const beyond = text.length > MAX_BYTES ? `${text.length} characters` : beyondBounds(text);
+  const beyond = text.length > MAX_JSON_BYTES ? `${text.length} characters` : beyondBounds(text);
   if (beyond !== undefined) throw damaged(source, beyond);
   try {
     return JSON.parse(text);
@@ -29,22 +31,16 @@ export function parseJson(text: string, source: JsonSource): unknown {
   }
 }
 
-/** Parses a whole file. @throws source.error; what the system says where it cannot be read */
-export function readJsonFile(path: string, source: JsonSource): unknown {
+/** Parses a whole file. @throws fault.error; what the system says where it cannot be read */
+export function readJsonFile(path: string, fault: JsonFault = { error: Error }): unknown {
+  const source = { name: path, ...fault };
   const { size } = statSync(path);
-  if (size > MAX_BYTES) throw damaged(source, `${size} bytes`);
+  if (size > MAX_JSON_BYTES) throw damaged(source, `${size} bytes`);
   return parseJson(readFileSync(path, 'utf8'), source);
 }
 
-function damaged(
-  { name, error, fix }: JsonSource,
-  found: string,
-  cause?: unknown,
-): Img2FeaturesError {
-  return new error(`Expected JSON in ${name} but found ${found}.`, {
-    fix,
-    cause,
-  }) as Img2FeaturesError;
+function damaged({ name, error: Fault, fix }: JsonSource, found: string, cause?: unknown): Error {
+  return new Fault(`Expected JSON in ${name} but found ${found}.`, { ...(fix && { fix }), cause });
 }
 
 /** Counts brackets and commas outside of texts. */

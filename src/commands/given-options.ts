@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import type { Argv, Options } from 'yargs';
 import { closestNames } from '../closest-names.ts';
 import { errnoOf, OptionError } from '../errors.ts';
+import { parseJson, show } from '../json.ts';
 import {
   describeOption,
   EXTRACT_OPTIONS,
@@ -117,20 +118,17 @@ function fromEnvironment(flag: string, env: CommandContext['env']): string | und
 function readConfig(path: string): Record<string, unknown> {
   const parsed = parseFile(path);
   const known = KNOWN_FLAGS;
-  const found: Record<string, unknown> = {};
+  const found: Record<string, unknown> = Object.create(null);
   for (const [key, value] of Object.entries(parsed)) {
     const flag = flagName(key.replace(/^--/, ''));
     if (!known.includes(flag)) {
       const near = closestNames(key, known, 2);
-      throw new OptionError(
-        `Expected options that exist in ${path} but found ${JSON.stringify(key)}.`,
-        {
-          fix:
-            near.length > 0
-              ? `Did you mean ${near.map((name) => JSON.stringify(name)).join(' or ')}?`
-              : 'img2features --help lists them; write each without its dashes: {"max-bad": "5%"}.',
-        },
-      );
+      throw new OptionError(`Expected options that exist in ${path} but found ${show(key)}.`, {
+        fix:
+          near.length > 0
+            ? `Did you mean ${near.map((name) => JSON.stringify(name)).join(' or ')}?`
+            : 'img2features --help lists them; write each without its dashes: {"max-bad": "5%"}.',
+      });
     }
     found[flag] = value;
   }
@@ -148,16 +146,10 @@ function parseFile(path: string): object {
       { fix: 'Name a JSON file such as {"mode": "pixels", "k": 50}.', cause },
     );
   }
-  try {
-    const parsed: unknown = JSON.parse(text);
-    if (typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed)) return parsed;
-  } catch (cause) {
-    throw new OptionError(
-      `Expected JSON in ${path} (--config) but it does not parse: ${(cause as Error).message}.`,
-      { fix: 'Write it as {"mode": "pixels", "k": 50}.', cause },
-    );
-  }
-  throw new OptionError(`Expected an object in ${path} (--config) but found another value.`, {
-    fix: 'Write it as {"mode": "pixels", "k": 50}.',
+  const fix = 'Write it as {"mode": "pixels", "k": 50}.';
+  const parsed = parseJson(text, { name: `${path} (--config)`, error: OptionError, fix });
+  if (typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed)) return parsed;
+  throw new OptionError(`Expected an object in ${path} (--config) but found ${show(parsed)}.`, {
+    fix,
   });
 }

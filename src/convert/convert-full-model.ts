@@ -1,8 +1,9 @@
 import { ModelError, OptionError } from '../errors.ts';
+import { show } from '../json.ts';
 import type { BuiltArchitecture } from '../model/architectures/build-architecture.ts';
 import type { Preprocessing, WeightSpec } from '../model/model-folder.ts';
 import type { ConversionPlan, ConvertModelOptions } from './conversion-plan.ts';
-import { damaged, type KerasObject, show } from './keras-json.ts';
+import { damaged, type KerasObject } from './keras-json.ts';
 import type { KerasFile } from './open-keras-file.ts';
 import { recogniseArchitecture } from './recognise-architecture.ts';
 import { buildWithTfjs } from './topology/build-with-tfjs.ts';

@@ -9,6 +9,7 @@ import { pipeline } from 'node:stream/promises';
 import { crc32 } from 'node:zlib';
 import yauzl, { type Entry, type ZipFile } from 'yauzl';
 import { isImg2FeaturesError, ModelError } from '../errors.ts';
+import { MAX_JSON_BYTES } from '../json.ts';
 import { damaged, type JsonObject, parseJsonObject } from './keras-json.ts';
 
 const METADATA = 'metadata.json';
@@ -16,7 +17,6 @@ const CONFIG = 'config.json';
 const WEIGHTS = 'model.weights.h5';
 
 const MAX_ENTRIES = 10_000;
-const MAX_JSON_BYTES = 64 * 1024 * 1024;
 const MAX_WEIGHTS_BYTES = 64 * 1024 ** 3;
 /** Keras stores weights uncompressed; packed ones still never shrink like a bomb of zeros. */
 const MAX_RATIO = 100;

@@ -1,5 +1,8 @@
 /** Reading a file's JSON without trusting it. */
 import { ModelError } from '../errors.ts';
+import { parseJson, show } from '../json.ts';
+
+const FIX = 'The file is damaged: save, copy or download it again.';
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 
@@ -17,12 +20,7 @@ export function isObject(value: unknown): value is JsonObject {
 
 /** @throws ModelError naming `what` when the text is no JSON object */
 export function parseJsonObject(text: string, what: string): JsonObject {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (cause) {
-    throw damaged(`JSON in ${what}`, (cause as Error).message, cause);
-  }
+  const value = parseJson(text, { name: what, error: ModelError, fix: FIX });
   if (isObject(value)) return value;
   throw damaged(`a JSON object in ${what}`, show(value));
 }
@@ -42,13 +40,7 @@ export function parseKerasObject(value: unknown, what: string): KerasObject {
 
 export function damaged(expected: string, found: string, cause?: unknown): ModelError {
   return new ModelError(`Expected ${expected} but found ${found.replace(/\.$/, '')}.`, {
-    fix: 'The file is damaged: save, copy or download it again.',
+    fix: FIX,
     ...(cause === undefined ? {} : { cause }),
   });
-}
-
-/** A value as a message can show it: one line, at most 80 characters. */
-export function show(value: unknown): string {
-  const text = value === undefined ? 'nothing' : (JSON.stringify(value) ?? String(value));
-  return text.length > 80 ? `${text.slice(0, 80)}…` : text;
 }

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isImg2FeaturesError, RuntimeError } from '../errors.ts';
+import { readJsonFile } from '../json.ts';
 import { GPU_LIBRARIES } from '../runtime/gpu-libraries.ts';
 import { findCompiler } from '../runtime/install/compile-addon.ts';
 import { findPip } from '../runtime/install/find-pip.ts';
@@ -200,7 +200,7 @@ async function toolState(name: string, find: () => Promise<{ readonly version: s
 
 async function readRecord(dir: string): Promise<RuntimeRecord | undefined> {
   try {
-    return JSON.parse(await readFile(join(dir, RECORD_NAME), 'utf8')) as RuntimeRecord;
+    return readJsonFile(join(dir, RECORD_NAME)) as RuntimeRecord;
   } catch {
     return undefined; // a package of the user's own has none
   }

@@ -10,16 +10,20 @@ export interface NpyMatrix {
   next(): Promise<Float32Array | Float64Array | undefined>;
 }
 
+/** Far above what two numbers and a type take. */
+const MAX_HEADER_BYTES = 1 << 16;
+
 /** Begins to read a matrix that the NumPy sink wrote. @throws RunError for other bytes */
 export async function openNpyMatrix(store: OutputStore, name: string): Promise<NpyMatrix> {
   const bytes = new ByteReader(store.read(name));
   const start = await bytes.take(12);
   const headerBytes = start[6] === 1 ? 10 + start.readUInt16LE(8) : 12 + start.readUInt32LE(8);
-  const rest = await bytes.take(headerBytes - 12);
+  const rest = await bytes.take(Math.min(headerBytes - 12, MAX_HEADER_BYTES));
   const { descr, shape } = parseNpyHeader(Buffer.concat([start, rest]), name);
   const [rows = 0, length = 0] = shape;
   const Values = descr === '<f8' ? Float64Array : descr === '<f4' ? Float32Array : undefined;
-  if (shape.length !== 2 || Values === undefined) {
+  // Rows without values take no bytes: a header could name any number of them.
+  if (shape.length !== 2 || length === 0 || Values === undefined) {
     throw new RunError(
       `Expected a matrix of floats for ${name} but found ${descr} ${shape.join('×')}.`,
     );

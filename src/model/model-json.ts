@@ -1,5 +1,6 @@
 /** model.json, checked: the text is a user's file and may be anything. */
 import { ModelError } from '../errors.ts';
+import { parseJson, show } from '../json.ts';
 import { checkTopology } from './check-topology.ts';
 import type { ModelMetadata, Preprocessing, WeightSpec } from './model-folder.ts';
 
@@ -152,24 +153,12 @@ function checkUnique(names: readonly string[], path: string): void {
 }
 
 function parseObject(text: string, path: string): Record<string, unknown> {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (cause) {
-    throw new ModelError(`Expected JSON in ${path} but found: ${(cause as Error).message}.`, {
-      fix: 'The file is damaged: make the model folder again.',
-      cause,
-    });
-  }
+  const fix = 'The file is damaged: make the model folder again.';
+  const value = parseJson(text, { name: path, error: ModelError, fix });
   if (isObject(value)) return value;
   throw new ModelError(`Expected a JSON object in ${path} but found ${show(value)}.`);
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function show(value: unknown): string {
-  const text = value === undefined ? 'nothing' : JSON.stringify(value);
-  return text.length > 80 ? `${text.slice(0, 80)}…` : text;
 }

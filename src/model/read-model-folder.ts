@@ -1,6 +1,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { errnoOf, ModelError } from '../errors.ts';
+import { MAX_JSON_BYTES } from '../json.ts';
 import { isArchitectureName } from './architectures/architecture.ts';
 import { hashWeights, type Shard, stampOf } from './check-weights.ts';
 import { shapeSize } from './count-values.ts';
@@ -78,6 +79,8 @@ export async function readModelJson(given: string): Promise<ModelJson> {
   const path = join(dir, 'model.json');
   let text: string;
   try {
+    const { size } = await stat(path);
+    if (size > MAX_JSON_BYTES) throw new Error(`${size} bytes, which is no description of a model`);
     text = await readFile(path, 'utf8');
   } catch (cause) {
     const code = errnoOf(cause);

@@ -41,6 +41,9 @@ const NUMERIC = [
   { dtype: 'bool', descr: '|b1', make: Uint8Array },
 ] as const;
 
+/** As many as NumPy allows. */
+const MAX_AXES = 64;
+
 const MAGIC = Buffer.from('\x93NUMPY', 'latin1');
 
 /** Writes an array as version 1.0 .npy bytes, equal to what numpy.save writes. */
@@ -136,12 +139,23 @@ export function parseNpyHeader(buffer: Buffer, name: string) {
     );
   }
   const sizes = shape.split(',').flatMap((size) => (size.trim() === '' ? [] : [Number(size)]));
+  // Beyond these, no array of JavaScript holds the values, and their product is not exact.
+  const isCountable = sizes.every(Number.isSafeInteger) && countValues(sizes) < 2 ** 32;
+  if (sizes.length > MAX_AXES || !isCountable) {
+    throw new RunError(
+      `Expected an array that fits in memory for ${name} but found the shape (${shape.slice(0, 80)}).`,
+    );
+  }
   return { descr, isFortran: order === 'True', shape: sizes, start };
 }
 
 /** `<U`: UTF-32, `|S`: bytes; both padded with zeros at the end. */
 function readStrings(body: Buffer, n: number, width: number, isWide: boolean, name: string) {
   const step = isWide ? width * 4 : width;
+  // Texts of no width take no bytes: any number of them would fit any file.
+  if (step === 0 && n > 0) {
+    throw new RunError(`Expected text for ${name} but found ${n} values of width 0.`);
+  }
   checkLength(body, n * step, name);
   return Array.from({ length: n }, (_, i) => {
     const cell = body.subarray(i * step, (i + 1) * step);

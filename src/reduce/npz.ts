@@ -17,6 +17,9 @@ const DEFLATED = 8;
 /** 1 January 1980, the first day that the format knows. */
 const DOS_DATE = 0x21;
 const LARGEST = 0xffff_fffe;
+/** Numbers pack to a half, text in UTF-32 to a tenth; a bomb of zeros to a thousandth. */
+const MAX_RATIO = 100;
+const SMALL_BYTES = 64 * 1024 * 1024;
 
 /** Packs arrays under their names; numpy.load gives them back by the same names. */
 export function writeNpz(arrays: ReadonlyMap<string, NpyArray>): Buffer {
@@ -77,12 +80,22 @@ function writeCommon(header: Buffer, at: number, crc: number, size: number, name
 export function readNpz(bytes: Uint8Array): Map<string, NpyArray> {
   const zip = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const arrays = new Map<string, NpyArray>();
-  for (const entry of readDirectory(zip)) {
+  const entries = readDirectory(zip);
+  expectPlausible(entries, zip.length);
+  for (const entry of entries) {
     const key = entry.name.replace(/\.npy$/, '');
     if (arrays.has(key)) throw damaged(`the array ${key} twice`);
     arrays.set(key, decodeNpy(readMember(zip, entry), key));
   }
   return arrays;
+}
+
+/** Judged before anything is unpacked: members lie side by side, and none of them is a bomb. */
+function expectPlausible(entries: readonly Entry[], fileBytes: number): void {
+  const packed = entries.reduce((sum, entry) => sum + entry.packed, 0);
+  const size = entries.reduce((sum, entry) => sum + entry.size, 0);
+  if (packed <= fileBytes && size <= Math.max(SMALL_BYTES, MAX_RATIO * packed)) return;
+  throw damaged(`${packed} packed bytes in ${fileBytes} that would unpack to ${size}`);
 }
 
 interface Entry {

@@ -1,11 +1,9 @@
 import { RunError } from '../errors.ts';
-import { parseJson, show } from '../json.ts';
+import { MAX_JSON_BYTES, parseJson, show } from '../json.ts';
 import type { OutputStore } from '../storage/output-store.ts';
 import { readWhole } from '../storage/whole-file.ts';
 import type { RunJson } from './run-json.ts';
 
-/** More than the files of a hundred thousand parts take. */
-const MAX_BYTES = 32 * 1024 * 1024;
 const FIX = 'Restore the file, or compute the table anew with --overwrite.';
 
 /**
@@ -46,7 +44,7 @@ export async function readOwnRun(output: OutputStore): Promise<RunJson> {
 /** @throws RunError for a run.json that no run wrote: what this program reads of it is checked */
 export async function readRunJson(store: OutputStore): Promise<RunJson> {
   const name = `run.json of ${store.target}`;
-  const text = (await readWhole(store, 'run.json', MAX_BYTES)).toString();
+  const text = (await readWhole(store, 'run.json', MAX_JSON_BYTES)).toString();
   const run = parseJson(text, { name, error: RunError, fix: FIX }) as RunJson;
   const wrong = faultOf(run);
   if (wrong === undefined) return run;

@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
-import { readdir, readFile, rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errnoOf, RunError } from '../errors.ts';
+import { readJsonFile } from '../json.ts';
 import { writeDurably } from '../storage/durable-file.ts';
 import { storageError } from '../storage/storage-error.ts';
 import { describeDifference, fingerprint, type RunIdentity } from './fingerprint.ts';
@@ -53,9 +54,9 @@ export async function layOutRun(dir: string, options: OpenRunOptions): Promise<v
 export async function readRunIdentity(dir: string): Promise<RunIdentityFile | undefined> {
   const path = join(dir, 'identity.json');
   try {
-    const identity = JSON.parse(await readFile(path, 'utf8')) as RunIdentityFile;
-    if (identity.format === 1) return identity;
-    throw new Error(`format ${identity.format}`);
+    const identity = readJsonFile(path) as RunIdentityFile;
+    if (isSound(identity)) return identity;
+    throw new Error(`another one (format ${identity?.format})`);
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return undefined;
     throw new RunError(`Expected a run of this version in ${path} but found ${String(error)}.`, {
@@ -63,6 +64,15 @@ export async function readRunIdentity(dir: string): Promise<RunIdentityFile | un
       fix: 'Start anew with --overwrite.',
     });
   }
+}
+
+/** What is read of it adds up. */
+function isSound(file: RunIdentityFile): boolean {
+  const { images, shards, shardRows, lengths } = file;
+  const counts = [images, shards, shardRows, ...lengths];
+  const isCut = images === 0 ? shards === 0 : shards === Math.ceil(images / shardRows);
+  const isKnown = file.format === 1 && typeof file.identity === 'object';
+  return isKnown && counts.every((count) => Number.isSafeInteger(count) && count >= 0) && isCut;
 }
 
 /** Whether the run in the folder was published. */

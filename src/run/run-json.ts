@@ -63,7 +63,7 @@ export interface RunJson {
  * @throws RunError unless discovered = extracted + rejected
  */
 export function buildRunJson(facts: RunFacts): RunJson {
-  const rejectedByReason: Record<string, number> = {};
+  const rejectedByReason: Record<string, number> = Object.create(null);
   let rejected = 0;
   for (const { reason } of facts.rejections) {
     rejectedByReason[reason] = (rejectedByReason[reason] ?? 0) + 1;

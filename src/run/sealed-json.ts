@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { parseJson } from '../json.ts';
 import { canonicalJson, type Json } from './canonical-json.ts';
 
 /** JSON of a record with a sum over all else in it, so that one changed digit is known. */
@@ -12,7 +13,9 @@ export function sealJson(record: object): string {
  */
 export function openSealed(text: string): object | undefined {
   try {
-    const { sum, ...record } = JSON.parse(text) as { readonly sum?: unknown };
+    const { sum, ...record } = parseJson(text, { name: 'a record', error: Error, fix: '' }) as {
+      readonly sum?: unknown;
+    };
     return sum === undefined || sum === sumOf(record) ? record : undefined;
   } catch {
     return undefined;

@@ -1,6 +1,7 @@
 /** Small facts that cost time to find out, by key, in one JSON file of the cache folder. */
-import { readFile, rename, writeFile } from 'node:fs/promises';
+import { rename, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { readJsonFile } from '../json.ts';
 import { makeFolder } from '../make-folder.ts';
 import { cacheDir } from './cache-dir.ts';
 
@@ -10,7 +11,7 @@ const MOST = 50;
 /** @param name of the file, e.g. "rates" */
 export async function readNotes<Note>(name: string): Promise<Record<string, Note>> {
   try {
-    const parsed: unknown = JSON.parse(await readFile(pathOf(name), 'utf8'));
+    const parsed: unknown = readJsonFile(pathOf(name));
     return typeof parsed === 'object' && parsed !== null ? (parsed as Record<string, Note>) : {};
   } catch {
     return {}; // none yet, or damaged: as good as none

@@ -2,8 +2,9 @@
  * `runtime.json`, written last into a finished runtime folder: what it was made of. A folder
  * without one, or one that no longer fits it, counts as not installed.
  */
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { readJsonFile } from '../json.ts';
 import { runtimesDir } from './cache-dir.ts';
 import { findOperations, hasOperations } from './operations.ts';
 import type { PlatformKey } from './runtime-platform.ts';
@@ -66,7 +67,7 @@ export async function nvidiaDirs(dir: string): Promise<string[]> {
 
 async function readRecord(dir: string): Promise<RuntimeRecord | undefined> {
   try {
-    return JSON.parse(await readFile(join(dir, RECORD_NAME), 'utf8')) as RuntimeRecord;
+    return readJsonFile(join(dir, RECORD_NAME)) as RuntimeRecord;
   } catch {
     return undefined; // what cannot be read is not installed: the setup says why it cannot write
   }

@@ -128,13 +128,15 @@ export function classifyFailure(cause: unknown): Failure {
 
 function codeOf(error: SdkError): string {
   if (error instanceof StallError) return 'StallError';
-  const named = [error.Code, error.name].find((name) => name !== undefined && name in KINDS);
+  const named = [error.Code, error.name].find(
+    (name) => name !== undefined && Object.hasOwn(KINDS, name),
+  );
   return named ?? errnoOf(error) ?? error.Code ?? error.name ?? 'Error';
 }
 
 function kindOf(error: SdkError, code: string, status: number | undefined): FailureKind {
-  const known = KINDS[code];
-  if (known !== undefined) return known;
+  // The store chooses the code: `constructor` is none of ours.
+  if (Object.hasOwn(KINDS, code)) return KINDS[code]!;
   if (/CERT|_SSL_|^EPROTO$|^UNABLE_TO_/.test(code)) return 'tls';
   if (status === undefined || status >= 500 || status === 408) {
     if (status === 503) return 'busy';

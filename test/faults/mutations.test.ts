@@ -9,7 +9,7 @@ import type { DecodeOptions } from '../../src/image/decoded-chunk.ts';
 import { decodeImage } from '../../src/image/formats/decode.ts';
 import type { DecodePool as Pool } from '../../src/image/pool/decode-pool.ts';
 import { loadScript } from '../scripts/load-script.ts';
-import { isLong, seededRandom } from './long-form.ts';
+import { isLong, mutate, seededRandom } from './long-form.ts';
 
 const { drawImage, CLASSES } = await loadScript('draw-images.mjs');
 const built = new URL('../../dist/image/pool/decode-pool.js', import.meta.url).href;
@@ -59,36 +59,6 @@ beforeAll(async () => {
   }
 });
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
-
-/** One to four of: a byte changed, a bit turned, a stretch removed, doubled, zeroed or swapped in. */
-function mutate(good: Buffer, random: () => number): Buffer {
-  let bytes = Buffer.from(good);
-  const below = (n: number) => Math.floor(random() * n);
-  for (let times = 1 + below(4); times > 0; times--) {
-    const at = below(bytes.length);
-    const end = Math.min(bytes.length, at + 1 + below(16));
-    switch (below(6)) {
-      case 0:
-        bytes[at] = below(256);
-        break;
-      case 1:
-        bytes[at]! ^= 1 << below(8);
-        break;
-      case 2:
-        bytes = Buffer.concat([bytes.subarray(0, at), bytes.subarray(end)]);
-        break;
-      case 3:
-        bytes = Buffer.concat([bytes.subarray(0, end), bytes.subarray(at)]);
-        break;
-      case 4:
-        bytes.fill(0, at, end);
-        break;
-      default:
-        bytes.copyWithin(at, below(bytes.length), below(bytes.length) + 8);
-    }
-  }
-  return bytes;
-}
 
 /** RGB pixels, or undefined for a refused file. */
 type Verdict = Buffer | undefined;

@@ -132,3 +132,48 @@ describeReference('files written by numpy', (dir) => {
     expect(arrays.get('vectors_redux')!.dtype).toBe('float64');
   });
 });
+
+test('a header that names more than its bytes hold is refused before anything is made of it', () => {
+  const named = (descr: string, shape: string) =>
+    npy(`{'descr': '${descr}', 'fortran_order': False, 'shape': (${shape}), }`, '');
+  expect(() => decodeNpy(named('<U0', '300000000,'), 'x')).toThrow(/300000000 values of width 0/);
+  expect(() => decodeNpy(named('|S0', '7,'), 'x')).toThrow(/7 values of width 0/);
+  expect(() => decodeNpy(named('<f8', '0, 9007199254740993'), 'x')).toThrow(/fits in memory for x/);
+  expect(() => decodeNpy(named('<f8', '4294967296, 4294967296'), 'x')).toThrow(/fits in memory/);
+});
+
+test('members that would unpack to far more than the file are refused unread', () => {
+  const zeros: NpyArray = { dtype: 'float64', shape: [2e7], data: new Float64Array(2e7) };
+  const data = encodeNpy(zeros);
+  const bomb = deflated(data);
+  expect(bomb.length).toBeLessThan(200_000);
+  const before = process.resourceUsage().maxRSS;
+  expect(() => readNpz(bomb)).toThrow(/packed bytes in .* that would unpack to 160000128/);
+  expect(process.resourceUsage().maxRSS - before).toBeLessThan(50_000);
+});
+
+/** A .npz of one deflated member. */
+function deflated(data: Buffer): Buffer {
+  const zip = writeNpz(new Map([['x', { dtype: 'uint8', shape: [0], data: new Uint8Array(0) }]]));
+  const end = zip.length - 22;
+  const start = zip.readUInt32LE(end + 16);
+  const body = deflateRawSync(data);
+  const central = Buffer.from(zip.subarray(start, end));
+  const local = Buffer.from(zip.subarray(0, 30 + zip.readUInt16LE(26)));
+  for (const [header, at] of [
+    [central, 10],
+    [local, 8],
+  ] as const) {
+    header.writeUInt16LE(8, at);
+    header.writeUInt32LE(body.length, at + 10);
+    header.writeUInt32LE(data.length, at + 14);
+  }
+  const tail = Buffer.from(zip.subarray(end));
+  tail.writeUInt32LE(local.length + body.length, 16);
+  return Buffer.concat([local, body, central, tail]);
+}
+
+test('any name is a name, __proto__ too', () => {
+  const array: NpyArray = { dtype: 'uint8', shape: [1], data: Uint8Array.of(7) };
+  expect([...readNpz(writeNpz(new Map([['__proto__', array]])))]).toEqual([['__proto__', array]]);
+});

@@ -1,4 +1,5 @@
-import { isObject, show } from '../keras-json.ts';
+import { show } from '../../json.ts';
+import { isObject } from '../keras-json.ts';
 import type { RuleContext } from './layer-rule.ts';
 import { unsupported } from './unsupported.ts';
 

@@ -1,5 +1,6 @@
 /** What a rule's table cannot say: fields of Keras layers that mean something else in tfjs. */
-import { isObject, parseKerasObject, show } from '../keras-json.ts';
+import { show } from '../../json.ts';
+import { isObject, parseKerasObject } from '../keras-json.ts';
 import type { RuleContext } from './layer-rule.ts';
 import { unsupported } from './unsupported.ts';
 

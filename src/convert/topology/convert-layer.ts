@@ -1,4 +1,5 @@
-import { isObject, type JsonObject, parseKerasObject, show } from '../keras-json.ts';
+import { show } from '../../json.ts';
+import { isObject, type JsonObject, parseKerasObject } from '../keras-json.ts';
 import { convertActivation } from './activations.ts';
 import type { FlatArgument, FlatLayer } from './flatten-graph.ts';
 import type { LayerRule, RuleContext, TfjsLayer } from './layer-rule.ts';

@@ -157,7 +157,7 @@ function resolveCall(
       args.push({ ref });
     }
   }
-  const kwargs: Record<string, FlatArgument> = {};
+  const kwargs: Record<string, FlatArgument> = Object.create(null);
   for (const [name, value] of Object.entries(call.kwargs)) {
     const tensor = tensorIn(value);
     if (tensor === undefined) kwargs[name] = { value };

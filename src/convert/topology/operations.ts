@@ -2,7 +2,8 @@
  * Arithmetic written between layers (`x / 127.5 - 1`), which Keras 2 keeps as TFOpLambda layers and
  * Keras 3 as operation nodes. With one number it is a Rescaling; with two tensors, a merging layer.
  */
-import { show } from '../keras-json.ts';
+import { show } from '../../json.ts';
+
 import type { FlatArgument, FlatCall } from './flatten-graph.ts';
 import type { CallForm, LayerRule, RuleContext } from './layer-rule.ts';
 import { unsupported } from './unsupported.ts';

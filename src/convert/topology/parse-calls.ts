@@ -4,7 +4,8 @@
  * - Keras 2, TensorFlow operations: [["conv1", 0, 0, { "y": 127.5 }]] a call without the inner list
  * - Keras 3: [{ "args": [{ "class_name": "__keras_tensor__", … }], "kwargs": {} }]
  */
-import { damaged, isObject, show } from '../keras-json.ts';
+import { show } from '../../json.ts';
+import { damaged, isObject } from '../keras-json.ts';
 import type { Argument, LayerCall, TensorRef } from './keras-graph.ts';
 
 /** @throws ModelError naming the layer */

@@ -1,11 +1,11 @@
 import { ModelError } from '../../errors.ts';
+import { show } from '../../json.ts';
 import {
   damaged,
   isObject,
   type JsonObject,
   type KerasObject,
   parseKerasObject,
-  show,
 } from '../keras-json.ts';
 import type { KerasGraph, KerasLayer, TensorRef } from './keras-graph.ts';
 import { parseCalls, parseRefs } from './parse-calls.ts';

@@ -18,6 +18,7 @@ import {
 } from 'node:fs';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
+import { readJsonFile } from '../../json.ts';
 import { makeFolder } from '../../make-folder.ts';
 import { replaceFolder } from '../../model/replace-folder.ts';
 import { cacheDir } from '../../runtime/cache-dir.ts';
@@ -106,7 +107,7 @@ class AlreadyMade extends Error {}
 
 function isIntact(dir: string): boolean {
   try {
-    const record: Record<string, FileRecord> = JSON.parse(readFileSync(join(dir, RECORD), 'utf8'));
+    const record = readJsonFile(join(dir, RECORD)) as Record<string, FileRecord>;
     return Object.values(SAVED_MODEL_FILES).every((name) => {
       const { bytes, sha256 } = record[name]!;
       const path = join(dir, name);

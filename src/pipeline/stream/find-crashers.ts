@@ -1,13 +1,17 @@
-import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { RunError } from '../../errors.ts';
 import { DecodeError } from '../../image/decode-error.ts';
 import type { DecodeOptions, DecodeTask } from '../../image/decoded-chunk.ts';
 import { readJournals, removeJournals } from '../../image/pool/decode-journal.ts';
 import { tryAlone } from '../../image/pool/try-alone.ts';
+import { readJsonFile } from '../../json.ts';
 import type { RunStore } from '../../run/run-store.ts';
 import { writeDurably } from '../../storage/durable-file.ts';
 import { storageError } from '../../storage/storage-error.ts';
 import type { Run } from '../run.ts';
+
+const FIX = 'Remove that file: images that crash their decoder are found again.';
 
 /**
  * The images of a run that end the process that decodes them: manifest position to message.
@@ -32,7 +36,9 @@ export async function findCrashers(
       return new Map();
     }
     const known = new Map(
-      existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as [number, string][]) : [],
+      existsSync(path)
+        ? (readJsonFile(path, { error: RunError, fix: FIX }) as [number, string][])
+        : [],
     );
     const suspects = readJournals(dir).filter(
       (index) => index < manifest.count && !known.has(index) && isOpen(store, index),

@@ -1,12 +1,14 @@
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RunError } from '../../errors.ts';
+import { readJsonFile } from '../../json.ts';
 import type { FinishedState } from '../../run/finished-state.ts';
 import { readIntact } from '../../run/intact-files.ts';
 import { readOwnRun } from '../../run/read-run-json.ts';
 import { writeDurably } from '../../storage/durable-file.ts';
 import type { OutputStore, WrittenFile } from '../../storage/output-store.ts';
+
+const FIX = 'Remove that file: the update looks at the finished run again.';
 
 /** What an update needs of the finished run's run.json. */
 export interface BaseRun {
@@ -30,7 +32,7 @@ export async function readBaseRun(
   before: FinishedState,
 ): Promise<BaseRun> {
   const path = join(updateDir, 'base.json');
-  if (existsSync(path)) return JSON.parse(await readFile(path, 'utf8')) as BaseRun;
+  if (existsSync(path)) return readJsonFile(path, { error: RunError, fix: FIX }) as BaseRun;
   const run = await readOwnRun(output);
   if (
     run.fingerprint !== before.identity.fingerprint ||
