@@ -29,7 +29,7 @@ export async function checkGpu(
       ...(driverCuda === undefined ? [] : [`the driver runs CUDA up to ${driverCuda}`]),
       ...(cuda === undefined ? [] : [`installed: CUDA ${cuda}, cuDNN ${cudnn ?? 'not known'}`]),
     ],
-    findings: isUsed ? [] : findingsOf(found, probe?.gpuCause, requested === 'cuda'),
+    findings: isUsed ? [] : findingsOf(found, causeOf(probe), requested === 'cuda'),
     facts: {
       present: driver.present,
       used: isUsed,
@@ -50,6 +50,14 @@ export async function checkGpu(
   });
 }
 
+function causeOf(probe: TensorFlowState['probe']): GpuCause {
+  if (probe !== undefined) return probe.gpuCause ?? SILENT_CAUSE;
+  return {
+    found: 'its library does not work here',
+    fix: 'Mend what the check of TensorFlow says.',
+  };
+}
+
 function summaryOf(names: readonly string[], version: string | undefined, detail: string): string {
   if (names.length === 0) return `${detail}: networks run on the CPU`;
   return `${names.join('; ')}, driver ${version ?? 'of unknown version'}`;
@@ -59,11 +67,7 @@ function summaryOf(names: readonly string[], version: string | undefined, detail
  * No GPU hardware is a note; one that lies idle is a warning, with what chooseDevice says is missing. Either is
  * a problem where CUDA was asked for.
  */
-function findingsOf(
-  found: FoundRuntimes,
-  cause: GpuCause = SILENT_CAUSE,
-  isWanted: boolean,
-): Finding[] {
+function findingsOf(found: FoundRuntimes, cause: GpuCause, isWanted: boolean): Finding[] {
   const { driver } = found;
   const isWasted = driver.present || driver.devices.length > 0;
   try {

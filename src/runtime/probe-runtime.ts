@@ -80,11 +80,14 @@ export async function probeRuntime(
       gpuCause: cause,
     };
   }
-  const why = message?.error ?? `it ended with ${endedBy ?? `status ${code}`}${lastLine(log)}`;
+  const cause = load.hideGpu ? undefined : gpuCause(log);
+  const end = `it ended with ${endedBy ?? `status ${code}`}${cause ? `, and ${cause.found}` : ''}`;
+  const why = message?.error ?? `${end}${lastLine(log)}`;
   throw new RuntimeError(
     `Expected TensorFlow's library in ${runtime.dir} to work but found: ${why}`,
     {
-      fix: 'Run `img2features setup --force` to install it again, or use --device wasm.',
+      fix:
+        cause?.fix ?? 'Run `img2features setup --force` to install it again, or use --device wasm.',
     },
   );
 }
