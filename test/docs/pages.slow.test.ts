@@ -24,12 +24,12 @@ const BLOCK_MS = 120_000;
 
 /** Blocks that are not run here, and why. */
 const NOT_RUN = {
-  'gpu.md: sudo apt-get install --yes python3-pip g++     # what setup needs':
+  'gpu.md: sudo apt-get install --yes python3-pip g++':
     'needs a GPU; test/runtime has what goes without one',
   'gpu.md: docker build -f Dockerfile.cuda -t img2features:cuda .': 'needs Docker and a GPU',
   'gpu.md: img2features setup --gpu && img2features model fetch vgg16':
     'test/pack packs and unpacks',
-  'gpu.md: python3 -m pip install --target ~/tensorflow-sm120 ./tensorflow-*.whl        # with its NVIDIA packages beside it, if it was built for them':
+  'gpu.md: python3 -m pip install --target ~/tensorflow-sm120 ./tensorflow-*.whl':
     'needs a build of TensorFlow; test/runtime/own-runtime.test.ts has it in small',
   'worker-protocol.md: img2features pack --model models/vgg16': 'test/pack packs and unpacks',
 };
