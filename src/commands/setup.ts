@@ -1,7 +1,9 @@
-import { findGpuDriver } from '../runtime/find-gpu-driver.ts';
+import { cudaProblem } from '../runtime/choose-device.ts';
+import { SILENT_CAUSE } from '../runtime/gpu-cause.ts';
 import { installAddons } from '../runtime/install/install-addons.ts';
 import { installRuntime } from '../runtime/install/install-runtime.ts';
 import type { OnStep } from '../runtime/install/setup-step.ts';
+import { locateRuntime } from '../runtime/locate-runtime.ts';
 import type { ProbeResult } from '../runtime/probe-runtime.ts';
 import type { TensorFlowRuntime } from '../runtime/tensorflow-runtime.ts';
 
@@ -48,11 +50,11 @@ export async function runSetup(options: SetupOptions, onStep?: OnStep): Promise<
 }
 
 async function gpuNotice(
-  runtime: TensorFlowRuntime,
+  { tensorflow }: TensorFlowRuntime,
   probe: ProbeResult | undefined,
 ): Promise<string | undefined> {
-  const driver = await findGpuDriver();
-  if (probe?.device === 'cuda' || (driver.present && !probe)) return undefined;
-  const why = driver.present ? (probe?.gpuCause?.found ?? driver.detail) : driver.detail;
-  return `TensorFlow ${runtime.tensorflow} uses no GPU here (found ${why}): until it does, it computes on the CPU.`;
+  if (probe?.device === 'cuda') return undefined;
+  const cause = cudaProblem(await locateRuntime()) ?? (probe && (probe.gpuCause ?? SILENT_CAUSE));
+  if (cause === undefined) return undefined;
+  return `TensorFlow ${tensorflow} uses no GPU here (found ${cause.found}): until it does, it computes on the CPU. ${cause.fix}`;
 }

@@ -1,5 +1,4 @@
-import { isImg2FeaturesError } from '../errors.ts';
-import { chooseDevice } from '../runtime/choose-device.ts';
+import { cudaProblem } from '../runtime/choose-device.ts';
 import type { Device } from '../runtime/device.ts';
 import { type GpuCause, SILENT_CAUSE } from '../runtime/gpu-cause.ts';
 import type { FoundRuntimes } from '../runtime/locate-runtime.ts';
@@ -69,42 +68,23 @@ function summaryOf(names: readonly string[], version: string | undefined, detail
  */
 function findingsOf(found: FoundRuntimes, cause: GpuCause, isWanted: boolean): Finding[] {
   const { driver } = found;
-  const isWasted = driver.present || driver.devices.length > 0;
-  try {
-    chooseDevice('cuda', found);
-    return [
-      {
-        severity: isWanted ? 'problem' : 'warning',
-        message: `TensorFlow does not use the GPU: ${cause.found}.`,
-        fix: cause.fix,
-      },
-    ];
-  } catch (error) {
-    if (!isImg2FeaturesError(error)) throw error;
-    if (isWanted) {
-      const fix = error.fix ?? 'Use --device auto.';
-      return [{ severity: 'problem', message: error.message, fix }];
-    }
-    if (!isWasted) {
-      return driver.missing === 'platform'
-        ? []
-        : [
-            {
-              severity: 'note',
-              message: 'Nothing is wrong where there is no GPU; --device cuda is an error here.',
-              fix: error.fix ?? '',
-            },
-          ];
-    }
-    const why = error.message.replace(/^Expected a GPU for --device cuda but found /, '');
-    return [
-      {
-        severity: 'warning',
-        message: `The GPU lies idle: found ${why}`,
-        fix: error.fix ?? 'Run `img2features setup --gpu`.',
-      },
-    ];
+  const problem = cudaProblem(found);
+  if (problem === undefined) {
+    const message = `TensorFlow does not use the GPU: ${cause.found}.`;
+    return [{ severity: isWanted ? 'problem' : 'warning', message, fix: cause.fix }];
   }
+  const { fix } = problem;
+  if (isWanted) {
+    const message = `Expected a GPU for --device cuda but found ${problem.found}.`;
+    return [{ severity: 'problem', message, fix }];
+  }
+  if (driver.present || driver.devices.length > 0) {
+    const message = `The GPU lies idle: found ${problem.found}.`;
+    return [{ severity: 'warning', message, fix }];
+  }
+  if (driver.missing === 'platform') return [];
+  const message = 'Nothing is wrong where there is no GPU; --device cuda is an error here.';
+  return [{ severity: 'note', message, fix }];
 }
 
 function describe(gpu: GpuQuery['gpus'][number]): string {

@@ -102,8 +102,8 @@ export function ownRuntime({ own }: FoundRuntimes): TensorFlowRuntime | undefine
   return own instanceof RuntimeError ? undefined : own;
 }
 
-/** Why CUDA cannot be used: completes "found …". */
-function cudaProblem(
+/** Why CUDA cannot be used, as far as it is known before the library loads: completes "found …". */
+export function cudaProblem(
   found: FoundRuntimes,
   gpus: readonly VisibleGpu[] = listVisibleGpus(found.driver).slice(0, 1),
 ): { found: string; fix: string } | undefined {
