@@ -1,3 +1,5 @@
+import { styleText } from 'node:util';
+
 /** The few styles that the output uses; each gives its text back unchanged where colours are off. */
 export interface Paint {
   readonly bold: (text: string) => string;
@@ -8,14 +10,14 @@ export interface Paint {
 }
 
 export function createPaint(isOn: boolean): Paint {
-  const style = (open: number, close: number) => (text: string) =>
-    isOn ? `\x1b[${open}m${text}\x1b[${close}m` : text;
+  const style = (format: keyof Paint) => (text: string) =>
+    isOn ? styleText(format, text, { validateStream: false }) : text;
   return {
-    bold: style(1, 22),
-    dim: style(2, 22),
-    red: style(31, 39),
-    green: style(32, 39),
-    yellow: style(33, 39),
+    bold: style('bold'),
+    dim: style('dim'),
+    red: style('red'),
+    green: style('green'),
+    yellow: style('yellow'),
   };
 }
 
