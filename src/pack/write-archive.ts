@@ -3,12 +3,13 @@ import { createReadStream, createWriteStream, renameSync, rmSync } from 'node:fs
 import { dirname } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import type { ReadableStream as NodeReadableStream } from 'node:stream/web';
 import { createGzip } from 'node:zlib';
+import { createTarPacker } from 'modern-tar';
 import { ExportError } from '../errors.ts';
 import { makeFolder } from '../make-folder.ts';
 import { storageError } from '../storage/storage-error.ts';
 import type { ArchiveEntry } from './archive-entry.ts';
-import { END_OF_ARCHIVE, paddingOf, tarHeader } from './tar-format.ts';
 
 /** Weights do not compress; libraries are as small at this level as at the highest, in half the time. */
 const GZIP_LEVEL = 1;
@@ -39,14 +40,17 @@ export async function writeArchive(
   const files = new Map<string, PackedFile>();
   let done = 0;
 
-  async function* tar(): AsyncGenerator<Uint8Array> {
-    for (const entry of entries) yield* oneFile(entry);
-    yield* oneFile(last(files));
-    yield END_OF_ARCHIVE;
+  const { readable, controller } = createTarPacker();
+
+  async function addAll(): Promise<void> {
+    for (const entry of entries) await addFile(entry);
+    await addFile(last(files));
+    controller.finalize();
   }
 
-  async function* oneFile({ path: name, size, isExecutable, source }: ArchiveEntry) {
-    yield tarHeader(name, size, isExecutable);
+  async function addFile({ path: name, size, isExecutable, source }: ArchiveEntry) {
+    const mode = isExecutable ? 0o755 : 0o644;
+    const body = controller.add({ name, size, mode, ...NO_TRACES }).getWriter();
     const hash = createHash('sha256');
     let bytes = 0;
     const chunks = 'bytes' in source ? [source.bytes] : createReadStream(source.file, LARGE_CHUNKS);
@@ -54,7 +58,7 @@ export async function writeArchive(
       bytes += chunk.length;
       if (bytes > size) break;
       hash.update(chunk);
-      yield chunk;
+      await body.write(chunk);
       done += chunk.length;
       onProgress(done, total);
     }
@@ -66,7 +70,7 @@ export async function writeArchive(
         },
       );
     }
-    yield paddingOf(size);
+    await body.close();
     files.set(name, { bytes, sha256: hash.digest('hex') });
   }
 
@@ -75,7 +79,9 @@ export async function writeArchive(
     makeFolder(dirname(path));
     try {
       const file = createWriteStream(temporary, { flush: true });
-      const source = Readable.from(tar(), { objectMode: false });
+      const source = Readable.fromWeb(readable as NodeReadableStream<Uint8Array>);
+      // What fails there ends the pipeline with its reason.
+      void addAll().catch((error: unknown) => controller.error(error));
       if (path.endsWith('.tar')) await pipeline(source, file, { signal });
       else await pipeline(source, createGzip({ level: GZIP_LEVEL }), file, { signal });
       renameSync(temporary, path);
@@ -89,4 +95,6 @@ export async function writeArchive(
   }
 }
 
+/** Nothing that tells when and by whom a file was made. */
+const NO_TRACES = { mtime: new Date(0), uid: 0, gid: 0 };
 const LARGE_CHUNKS = { highWaterMark: 1 << 20 } as const;
