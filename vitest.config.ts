@@ -19,7 +19,7 @@ const SLOW = 'test/**/*.slow.test.ts';
 
 export default defineConfig({
   test: {
-    testTimeout: 60_000,
+    testTimeout: 120_000,
     hookTimeout: 120_000,
     // Two cores: more forks than that only fight over them.
     maxWorkers: 2,

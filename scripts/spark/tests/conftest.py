@@ -28,6 +28,11 @@ ORDER = (
 CLI = ["node", os.environ.get("IMG2FEATURES_CLI", str(REPOSITORY / "dist" / "cli.js"))]
 is_long = os.environ.get("IMG2FEATURES_SPARK") == "long"
 long_form = pytest.mark.skipif(not is_long, reason="long form: npm run test:spark")
+#: The short form, for a release beside the one that is tested in full: what needs no Spark, and a test or two
+#: of each thing that Spark itself does.
+is_short = os.environ.get("IMG2FEATURES_SPARK") == "short"
+every_release = pytest.mark.every_release
+NEEDS_SPARK = {"spark", "conf", "runs", "cluster", "master"}
 
 _COMMON = {
     "spark.ui.enabled": "false",
@@ -60,8 +65,21 @@ _KINDS["standalone"] = {
 _open: dict = {}
 
 
-def pytest_collection_modifyitems(items):
+def pytest_configure(config):
+    config.addinivalue_line("markers", "every_release: in the short form, too")
+
+
+def pytest_collection_modifyitems(config, items):
     items.sort(key=lambda item: ORDER.index(item.path.stem))
+    if not is_short:
+        return
+    left_out = [
+        item
+        for item in items
+        if NEEDS_SPARK & set(item.fixturenames) and item.get_closest_marker("every_release") is None
+    ]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
 
 
 def pytest_sessionfinish():

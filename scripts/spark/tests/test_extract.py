@@ -10,6 +10,7 @@ import pytest
 from conftest import (
     CLI,
     close_kept_workers,
+    every_release,
     expect_none_left,
     fake,
     img2features,
@@ -37,6 +38,7 @@ def as_dict(table, column="vectors") -> dict:
     return dict(found)
 
 
+@every_release
 @pytest.mark.parametrize("read", ["spark", "worker"])
 def test_every_image_is_one_row_or_one_rejection(spark, files, read):
     table = extract(spark, str(files), mode="pixels", read=read, command=fake())
@@ -135,6 +137,7 @@ def test_a_worker_that_cannot_start_is_an_error_at_once(spark, files):
         extract(spark, str(files), mode="pixels", command="/no/such/command")
 
 
+@every_release
 @pytest.mark.parametrize(
     "fault",
     [
@@ -152,6 +155,7 @@ def test_a_task_is_tried_again_with_a_new_worker(spark, files, tmp_path, fault):
     assert once.exists()
 
 
+@every_release
 def test_a_cancelled_job_leaves_no_process(spark, files):
     context = spark.sparkContext
     table = extract(spark, str(files), mode="vgg16", stream_rows=3, command=fake("slow=5"))
@@ -199,6 +203,7 @@ def _bits(vector) -> list[float] | None:
     return None if vector is None else [float(value) for value in vector]
 
 
+@every_release
 @pytest.mark.parametrize("read", ["spark", "worker"])
 def test_pixels_equal_those_of_one_machine(spark, pictures, tmp_path, read):
     import pyarrow.parquet as pq

@@ -9,7 +9,7 @@ import os
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import expect_none_left, fake
+from conftest import every_release, expect_none_left, fake
 from test_extract import wanted
 
 from img2features_spark import OptionError
@@ -47,6 +47,7 @@ def vectors(table: pa.Table) -> dict:
     return dict(zip(table["origin"].to_pylist(), table[name].to_pylist()))
 
 
+@every_release
 def test_the_driver_lists_what_spark_lists(spark, files):
     (files / "_left out").mkdir()
     for name in ("_left out/1", "plain/_2", "plain/a=_3", "plain/_x=5"):
@@ -66,6 +67,7 @@ def test_what_only_spark_can_list_is_left_to_it(spark, files):
     assert list_local(spark, [str(files)]) is None
 
 
+@every_release
 @pytest.mark.parametrize(("mode", "read"), [("pixels", "spark"), ("vgg16", "spark"), ("vgg16", "worker")])
 def test_gathered_rows_are_those_of_extract(spark, files, mode, read):
     asked = request(files, fake(), mode, read, stream_rows=5)
@@ -145,6 +147,7 @@ def finish(spark, out, table, origins=None, k=1, most_bad=(1.0, True)):
     return run_gathered(spark, lambda: table, named, COLUMNS, folder, options, progress)
 
 
+@every_release
 def test_the_table_is_sorted_and_split_from_its_rejections(spark, tmp_path):
     outcome = finish(spark, tmp_path / "out", rows_of(12, 2))
     assert (outcome.extracted, outcome.rejected) == (12, 2)

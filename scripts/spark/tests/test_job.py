@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from conftest import CLI, HERE, expect_none_left, fake, img2features, long_form, processes
+from conftest import CLI, HERE, every_release, expect_none_left, fake, img2features, long_form, processes
 
 SUBMIT = Path(sys.executable).parent / "spark-submit"
 
@@ -70,6 +70,7 @@ def test_the_job_ends_with_1_where_images_were_rejected(runs):
     assert not (out / ".img2features").exists()
 
 
+@every_release
 def test_the_job_writes_the_rows_of_one_machine(runs):
     one, spark, _ = runs
     mine, theirs = (pq.read_table(folder / "parquet").to_pydict() for folder in (spark, one))
@@ -93,6 +94,7 @@ def test_json_and_csv_hold_the_same_table(runs):
     np.testing.assert_allclose(*cells, rtol=0, atol=1e-9)
 
 
+@every_release
 def test_sparks_readers_find_what_the_columns_are(runs):
     """The layer's name travels in the file: fit_reducer takes it from there."""
     _, out, _ = runs
@@ -107,6 +109,7 @@ def test_sparks_readers_find_what_the_columns_are(runs):
     assert fields["vectors_redux"]["type"]["elementType"] == "double"
 
 
+@every_release
 def test_rejections_are_those_of_one_machine(runs):
     one, spark, _ = runs
     mine, theirs = (
@@ -118,6 +121,7 @@ def test_rejections_are_those_of_one_machine(runs):
     assert set(mine[0]) == {"origin", "reason", "message"}
 
 
+@every_release
 def test_the_reducer_is_that_of_one_machine(runs):
     one, spark, _ = runs
     mine, theirs = (np.load(folder / "reducer.npz") for folder in (spark, one))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from conftest import img2features
+from conftest import every_release, img2features
 
 from img2features_spark import OptionError, Reducer, ReducerError, fit_reducer, merge_states, transform
 
@@ -28,6 +28,7 @@ def exact(values: np.ndarray, k: int, standardize: bool) -> tuple[np.ndarray, np
     return vectors * np.sign(largest)[:, None], (singular**2 / (len(rows) - 1))[:k]
 
 
+@every_release
 def test_the_fit_is_that_of_one_machine(spark, pictures, tmp_path):
     img2features(str(pictures), "--mode", "pixels", "--k", "6", "--out", str(tmp_path / "one"), "--quiet")
     one = Reducer.load(tmp_path / "one" / "reducer.npz")
@@ -76,6 +77,7 @@ def test_components_beyond_the_rank_are_zeros(spark):
     table.unpersist()
 
 
+@every_release
 def test_rows_without_vectors_stay_and_do_not_count(spark):
     schema = "origin string, vectors array<float>"
     table = spark.createDataFrame([("a", [1.0, 2.0]), ("b", None), ("c", [3.0, 5.0])], schema).persist()
