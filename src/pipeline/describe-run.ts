@@ -1,9 +1,7 @@
-import type { EngineInfo, EngineOutput } from '../engine/engine.ts';
-import { pruneTopology } from '../engine/prune-topology.ts';
+import type { EngineInfo } from '../engine/engine.ts';
 import { RunError } from '../errors.ts';
 import { outputLabels } from '../export/column-names.ts';
 import type { DecodeOptions } from '../image/decoded-chunk.ts';
-import type { ModelFolder } from '../model/model-folder.ts';
 import type { ExtractOptions } from '../options/extract-options.ts';
 import { packageVersion } from '../package-version.ts';
 import type { Json } from '../run/canonical-json.ts';
@@ -12,6 +10,7 @@ import type { RunFacts } from '../run/run-json.ts';
 import type { RunStore } from '../run/run-store.ts';
 import type { Extractor, ExtractorPlan } from './extractor/extractor.ts';
 import { libraryVersions } from './library-versions.ts';
+import { networkHash } from './network-hash.ts';
 import type { RunEnd } from './run.ts';
 
 /** How the options ask for pixels. */
@@ -64,16 +63,6 @@ export function runIdentity(options: ExtractOptions, extractor: IdentityParts): 
         batch: extractor.batchSize,
       }),
   };
-}
-
-/** SHA-256 of the layers that the outputs need, hex: weights alone tell neither a stride nor an activation. */
-export function networkHash(
-  { topology, metadata }: ModelFolder,
-  outputs: readonly Pick<EngineOutput, 'layer'>[],
-): string {
-  const wanted = [...new Set(outputs.map(({ layer }) => layer))];
-  const { class_name, config } = pruneTopology(topology, wanted, metadata.inputSize);
-  return fingerprint({ class_name, config: { ...(config as object), name: '' } } as RunIdentity);
 }
 
 interface IdentityParts extends Pick<Extractor, 'model' | 'outputs' | 'batchSize'> {

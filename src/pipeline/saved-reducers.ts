@@ -7,8 +7,8 @@ import { readIntact } from '../run/intact-files.ts';
 import { readNamedRun } from '../run/read-run-json.ts';
 import type { RunJson } from '../run/run-json.ts';
 import type { OutputStore } from '../storage/output-store.ts';
-import { networkHash } from './describe-run.ts';
 import type { Extractor } from './extractor/extractor.ts';
+import { networkHash } from './network-hash.ts';
 import type { ShardSums } from './reducer-fitting.ts';
 
 /**

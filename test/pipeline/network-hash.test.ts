@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { RunError } from '../../src/errors.ts';
 import type { ModelFolder } from '../../src/model/model-folder.ts';
 import { resolveOptions } from '../../src/options/resolve-options.ts';
-import { networkHash } from '../../src/pipeline/describe-run.ts';
+import { networkHash } from '../../src/pipeline/network-hash.ts';
 import { openSavedReducers } from '../../src/pipeline/saved-reducers.ts';
 import { FolderStore } from '../../src/storage/folder-store.ts';
 import { rejection } from '../engine/caught.ts';
