@@ -1,4 +1,5 @@
 import { isImg2FeaturesError } from '../errors.ts';
+import { hideCredentials } from '../hide-credentials.ts';
 import { listObjects } from '../s3/list-objects.ts';
 import { parseS3Url } from '../s3/s3-address.ts';
 import { S3Connection } from '../s3/s3-connection.ts';
@@ -35,7 +36,7 @@ export async function checkS3(
     ],
     findings: failed.map(({ problem }) => ({ severity: 'problem' as const, ...problem! })),
     facts: {
-      endpoint: namedEndpoint(options) ?? null,
+      endpoint: hideCredentials(namedEndpoint(options) ?? '') || null,
       addresses: answers.map(({ url, key, ms, problem }) => ({
         url,
         reachable: problem === undefined,

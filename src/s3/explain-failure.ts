@@ -1,4 +1,5 @@
 import { ExportError, type Img2FeaturesError, SourceError } from '../errors.ts';
+import { hideCredentials } from '../hide-credentials.ts';
 import type { Failure, FailureKind } from './classify-failure.ts';
 import { proxyAdvice } from './proxy.ts';
 
@@ -141,7 +142,7 @@ function explainOther(_: Failure, __: Request, store: StoreFacts): { found: stri
 }
 
 function place({ endpoint, region }: StoreFacts): string {
-  return endpoint ?? `AWS ${region}`;
+  return hideCredentials(endpoint ?? `AWS ${region}`);
 }
 
 /** The store's own words, at the end, in brackets. */

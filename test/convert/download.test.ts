@@ -226,13 +226,49 @@ test('an abort ends it at once and keeps what there is', async () => {
   expect((await stat(`${path}.part`)).size).toBeGreaterThan(0);
 });
 
-test('redirects are followed', async () => {
-  const target = await serve(file());
-  const url = await serve((_request, response) =>
-    response.writeHead(302, { location: target }).end(),
+test('redirects are followed and told; user and password stay with the server they are for', async () => {
+  const sent: (string | undefined)[] = [];
+  const note =
+    (answer: Answer): Answer =>
+    (request, response) => {
+      sent.push(request.headers.authorization);
+      answer(request, response);
+    };
+  const target = await serve(note(file()));
+  const url = await serve(
+    note((_request, response) => response.writeHead(302, { location: target }).end()),
   );
-  await fetchIt(url);
+  const told: string[] = [];
+  await fetchIt(url, {
+    credentials: { user: 'me', password: 'se:cret' },
+    onRedirect: (origin) => told.push(origin),
+  });
   await expectContent();
+  const basic = `Basic ${Buffer.from('me:se:cret').toString('base64')}`;
+  expect(sent).toEqual([basic, undefined]);
+  expect(told).toEqual([new URL(target).origin]);
+});
+
+test('a redirect on the same server is not worth a word, and keeps user and password', async () => {
+  const sent: (string | undefined)[] = [];
+  const url = await serve((request, response) => {
+    sent.push(request.headers.authorization);
+    if (request.url === '/real.h5') file()(request, response);
+    else response.writeHead(302, { location: '/real.h5' }).end();
+  });
+  const told: string[] = [];
+  const credentials = { user: 'me', password: 'x' };
+  await fetchIt(url, { credentials, onRedirect: (origin) => told.push(origin) });
+  expect([sent.length, sent[0] === sent[1], told]).toEqual([2, true, []]);
+});
+
+test('a pinned SHA-256 counts before all else', async () => {
+  const url = await serve(file());
+  const sha256 = createHash('sha256').update(CONTENT).digest('hex');
+  expect(await fetchIt(url, { md5: MD5, sha256 })).toMatchObject({ checkedBy: 'pinned SHA-256' });
+  await expect(fetchIt(url, { md5: MD5, sha256: '00' })).rejects.toThrow(
+    `Expected SHA-256 00 for ${url} but found SHA-256 ${sha256}.`,
+  );
 });
 
 test('the proxy of the environment is used, and NO_PROXY honoured', async () => {

@@ -119,6 +119,25 @@ test('another name, or a mirror that is no address, is an option error', async (
   );
 });
 
+test('user and password of a mirror are sent to it, and neither printed nor stored', async () => {
+  const withPassword = mirror.replace('http://', 'http://me:p%40ss@');
+  const sent: (string | undefined)[] = [];
+  server.on('request', ({ headers }) => sent.push(headers.authorization));
+  const dir = join(work.dir, 'models', 'vgg16');
+  const options = { name: 'vgg16', dir, cacheDir: work.dir, official, mirror: withPassword };
+  const text = formatModelFetch(await runModelFetch(options));
+  expect(text).toContain(`Fetched ${mirror}vgg16/vgg16_weights`);
+  expect(text).not.toContain('ss@');
+  expect(sent).toEqual([`Basic ${Buffer.from('me:p@ss').toString('base64')}`]);
+  const failed = fetchIt({
+    mirror: withPassword,
+    overwrite: true,
+    official: { ...official, md5: '00' },
+  });
+  await expect(failed).rejects.toThrow(`for ${mirror}vgg16/`);
+  await expect(fetchIt({ mirror: 'htp://me:p@ss@host' })).rejects.toThrow('found "htp://host"');
+});
+
 test('the command takes the mirror from the environment and says what it did', async () => {
   process.env.IMG2FEATURES_WEIGHTS_MIRROR = mirror;
   try {

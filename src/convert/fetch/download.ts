@@ -5,14 +5,21 @@ import { createHttpClient } from './http-client.ts';
 import { PartFile, type PartOrigin } from './part-file.ts';
 
 export interface DownloadOptions {
+  /** Without user and password: it is printed, and noted beside what is downloaded. */
   readonly url: string;
+  /** For that host alone: a redirect to another one does not get it. */
+  readonly credentials?: { readonly user: string; readonly password: string } | undefined;
   /** Where the file will lie; `<path>.part` until it is whole and checked. */
   readonly path: string;
   /** Published MD5, hex. Without it the server's own (x-goog-hash) is checked where it sends one. */
   readonly md5?: string | undefined;
+  /** Pinned by us, hex. */
+  readonly sha256?: string | undefined;
   readonly bytes?: number | undefined;
   /** Bytes so far, of how many (undefined when the server does not say). */
   readonly onProgress?: (done: number, total: number | undefined) => void;
+  /** Told when another server answers than the one that was named. */
+  readonly onRedirect?: (origin: string) => void;
   /** Told before each new try. */
   readonly onRetry?: (reason: string, waitMs: number) => void;
   readonly signal?: AbortSignal | undefined;
@@ -28,7 +35,7 @@ export interface Downloaded {
   readonly bytes: number;
   readonly md5: string;
   /** What the content was checked against. */
-  readonly checkedBy: 'published MD5' | 'MD5 from the server' | 'length';
+  readonly checkedBy: 'pinned SHA-256' | 'published MD5' | 'MD5 from the server' | 'length';
 }
 
 /** A failure that a new try may mend. */
@@ -46,7 +53,7 @@ const FIX =
 
 /**
  * Downloads a file, going on where an earlier try or run stopped if the server still has the same
- * file, and checks its MD5 while it streams.
+ * file, and sums it while it streams.
  * @throws ModelError when the server refuses, stays away for all tries, or sends another content
  */
 export async function download(options: DownloadOptions): Promise<Downloaded> {
@@ -95,10 +102,16 @@ async function tryOnce(
   const response = await request(url, {
     dispatcher,
     // A packed transfer would make nonsense of offsets and sums.
-    headers: { 'accept-encoding': 'identity', 'user-agent': 'img2features', ...wanted },
+    headers: {
+      'accept-encoding': 'identity',
+      'user-agent': 'img2features',
+      ...wanted,
+      ...authorization(options),
+    },
     signal: signal ?? null,
   });
   try {
+    tellRedirect(options, response);
     const total = await beginBody(options, part, response);
     for await (const chunk of response.body) {
       await part.append(chunk as Uint8Array);
@@ -111,6 +124,18 @@ async function tryOnce(
   } finally {
     response.body.on('error', () => {}).destroy();
   }
+}
+
+function authorization({ credentials }: DownloadOptions): { authorization?: string } {
+  if (credentials === undefined) return {};
+  const { user, password } = credentials;
+  return { authorization: `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}` };
+}
+
+function tellRedirect({ url, onRedirect }: DownloadOptions, response: Dispatcher.ResponseData) {
+  const { history } = (response.context ?? {}) as { readonly history?: readonly URL[] };
+  const last = history?.at(-1)?.origin;
+  if (last !== undefined && last !== new URL(url).origin) onRedirect?.(last);
 }
 
 /** Decides by status and headers whether the body starts the file or continues it. */
@@ -155,28 +180,34 @@ async function finish(
   wasResumed: boolean,
 ): Promise<Downloaded> {
   const { bytes } = part;
-  const md5 = part.md5();
-  const published = options.md5;
-  const expected = published ?? md5OfHeaders(headers);
-  const isWrongSum = expected !== undefined && md5 !== expected;
-  if (isWrongSum || (options.bytes !== undefined && options.bytes !== bytes)) {
+  const { md5, sha256 } = part.sums();
+  const fromServer = options.md5 ?? md5OfHeaders(headers);
+  const wrong = (
+    [
+      ['SHA-256', options.sha256, sha256],
+      ['MD5', fromServer, md5],
+      ['', options.bytes?.toString(), bytes.toString()],
+    ] as const
+  ).find(([, expected, found]) => expected !== undefined && expected !== found);
+  if (wrong !== undefined) {
     await part.discard();
     // The beginning from an earlier run may be what was wrong.
     if (wasResumed) throw new Passing('the continued file has another content', 0);
-    const [right, found] = isWrongSum
-      ? [`MD5 ${expected}`, `MD5 ${md5}`]
-      : [`${options.bytes} bytes`, `${bytes} bytes`];
+    const [kind, expected, was] = wrong;
+    const [right, found] = [expected, was].map((it) => (kind ? `${kind} ${it}` : `${it} bytes`));
     throw new ModelError(`Expected ${right} for ${options.url} but found ${found}.`, {
       fix: 'The file was changed on the way, or the mirror has another one. Nothing was kept.',
     });
   }
   await part.finish();
   const checkedBy =
-    published !== undefined
-      ? 'published MD5'
-      : expected !== undefined
-        ? 'MD5 from the server'
-        : 'length';
+    options.sha256 !== undefined
+      ? 'pinned SHA-256'
+      : options.md5 !== undefined
+        ? 'published MD5'
+        : fromServer !== undefined
+          ? 'MD5 from the server'
+          : 'length';
   return { bytes, md5, checkedBy };
 }
 

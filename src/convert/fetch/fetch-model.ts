@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { isImg2FeaturesError, OptionError } from '../../errors.ts';
+import { hideCredentials } from '../../hide-credentials.ts';
 import type { ModelFolder } from '../../model/model-folder.ts';
 import { readModelFolder } from '../../model/read-model-folder.ts';
 import { checkReplaceable } from '../../model/write-model-folder.ts';
@@ -8,7 +9,7 @@ import { convertModel } from '../convert-model.ts';
 import { type DownloadOptions, download } from './download.ts';
 import { withLockFile } from './lock-file.ts';
 import { OFFICIAL_BASE, type OfficialWeights, officialWeights } from './official-weights.ts';
-import { md5OfFile } from './part-file.ts';
+import { sumsOfFile } from './part-file.ts';
 
 export interface FetchModelOptions {
   /** vgg16, vgg19, resnet50 or mobilenetv2. */
@@ -60,7 +61,10 @@ export interface FetchedModel {
 export async function fetchModel(options: FetchModelOptions): Promise<FetchedModel> {
   const { name, includeTop = true, dir, cacheDir, overwrite = false, signal } = options;
   const official = options.official ?? officialWeights(name, includeTop);
-  const url = addressOf(official, options.mirror ?? process.env.IMG2FEATURES_WEIGHTS_MIRROR);
+  const { url, credentials } = addressOf(
+    official,
+    options.mirror ?? process.env.IMG2FEATURES_WEIGHTS_MIRROR,
+  );
   const file = join(resolve(cacheDir), 'weights', official.fileName);
   const existing = overwrite ? undefined : await findFetched(dir, official);
   if (existing !== undefined) {
@@ -69,7 +73,7 @@ export async function fetchModel(options: FetchModelOptions): Promise<FetchedMod
   // Before half a gigabyte is fetched for nothing.
   await checkReplaceable(resolve(dir), overwrite);
   const { wasCached, checkedBy } = await withLockFile(file, () =>
-    ensureFile(url, file, official, options),
+    ensureFile({ url, credentials, path: file }, official, options),
   );
   const folder = await convertModel({
     file,
@@ -99,21 +103,25 @@ async function findFetched(
 }
 
 async function ensureFile(
-  url: string,
-  file: string,
+  from: Pick<DownloadOptions, 'url' | 'credentials' | 'path'>,
   official: OfficialWeights,
   options: FetchModelOptions,
 ): Promise<{ wasCached: boolean; checkedBy: string }> {
-  const { md5, bytes } = official;
-  if (await isWhole(file, official)) {
-    return { wasCached: true, checkedBy: md5 === undefined ? 'length' : 'published MD5' };
+  const { md5, sha256, bytes } = official;
+  if (await isWhole(from.path, official)) {
+    const checkedBy = sha256 ? 'pinned SHA-256' : md5 ? 'published MD5' : 'length';
+    return { wasCached: true, checkedBy };
   }
   const { checkedBy } = await download({
-    url,
-    path: file,
+    ...from,
     md5,
+    sha256,
     bytes,
     onProgress: (done, total) => options.onProgress?.('download', done, total ?? bytes),
+    onRedirect: (origin) =>
+      options.onNote?.(
+        `${new URL(from.url).host} sends on to ${origin}: the file comes from there`,
+      ),
     onRetry: (reason, waitMs) =>
       options.onNote?.(`download interrupted (${reason}): next try in ${waitMs / 1000} s`),
     signal: options.signal,
@@ -123,19 +131,40 @@ async function ensureFile(
 }
 
 /** A file from an earlier fetch counts only when it is still what it was. */
-async function isWhole(file: string, { md5, bytes }: OfficialWeights): Promise<boolean> {
+async function isWhole(file: string, { md5, sha256, bytes }: OfficialWeights): Promise<boolean> {
   const size = await stat(file).then(
     (found) => found.size,
     () => undefined,
   );
   if (size === undefined || (bytes !== undefined && size !== bytes)) return false;
-  return md5 === undefined || (await md5OfFile(file)) === md5;
+  if (md5 === undefined && sha256 === undefined) return true;
+  const found = await sumsOfFile(file);
+  return found.md5 === (md5 ?? found.md5) && found.sha256 === (sha256 ?? found.sha256);
 }
 
-function addressOf({ path }: OfficialWeights, mirror: string | undefined): string {
+/** The address, and the user and password that it was given with, which go nowhere else. */
+function addressOf(
+  { path }: OfficialWeights,
+  mirror: string | undefined,
+): Pick<DownloadOptions, 'url' | 'credentials'> {
   const base = mirror === undefined || mirror === '' ? OFFICIAL_BASE : mirror;
   if (!/^https?:\/\/[^/]/.test(base) || !URL.canParse(base)) {
-    throw new OptionError(`Expected an http or https address for mirror but found "${base}".`);
+    throw new OptionError(
+      `Expected an http or https address for mirror but found "${hideCredentials(base)}".`,
+    );
   }
-  return `${base.replace(/\/+$/, '')}/${path}`;
+  const { username, password } = new URL(base);
+  const url = `${hideCredentials(base).replace(/\/+$/, '')}/${path}`;
+  if (username === '' && password === '') return { url };
+  const [user, secret] = [username, password].map(decode);
+  return { url, credentials: { user: user!, password: secret! } };
+}
+
+/** %40 is an @; a % that stands for itself stays one. */
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }

@@ -13,6 +13,8 @@ export interface OfficialWeights {
   readonly path: string;
   /** As keras.applications publishes it; MobileNetV2's files have none there. */
   readonly md5: string | undefined;
+  /** Of our own, where two public sources agree on it; see PUBLISHED. */
+  readonly sha256: string | undefined;
   /** Known where there is no MD5. */
   readonly bytes: number | undefined;
 }
@@ -23,12 +25,20 @@ interface Published {
   readonly folder: string;
   readonly file: string;
   readonly md5?: string;
+  readonly sha256?: string;
   readonly bytes?: number;
 }
 
 const KERNELS = 'weights_tf_dim_ordering_tf_kernels';
 
-/** Addresses and sums from keras/src/applications/{vgg16,vgg19,resnet,mobilenet_v2}.py. */
+/**
+ * Addresses and MD5 from keras/src/applications/{vgg16,vgg19,resnet,mobilenet_v2}.py. The files themselves could not be
+ * had where this was written: the SHA-256 are those that two public projects state independently of each other.
+ * MobileNetV2's with its top: a validator of images for Keras of TensorFlow 2.16, and a food logger that fetches the same
+ * file from release v1.1 of github.com/JonathanCMitchell/mobilenet_v2_keras. ResNet50's: the Git LFS pointer in
+ * github.com/Vietpr/Butterfly_Image_Classification, and a script that checks Keras' cached file. For the others none was
+ * found; MobileNetV2 without its top is known by its length alone.
+ */
 const PUBLISHED: Readonly<Record<ArchitectureName, { top: Published; notop: Published }>> = {
   vgg16: {
     top: {
@@ -64,12 +74,14 @@ const PUBLISHED: Readonly<Record<ArchitectureName, { top: Published; notop: Publ
       folder: 'resnet',
       file: `resnet50_${KERNELS}_notop.h5`,
       md5: '4d473c1dd8becc155b73f8504c6f6626',
+      sha256: '66c8b43daff3fcc15bc4f30e3d2a167e21a14d9c9598a5394e5516471f4af504',
     },
   },
   mobilenetv2: {
     top: {
       folder: 'mobilenet_v2',
       file: `mobilenet_v2_${KERNELS}_1.0_224.h5`,
+      sha256: '3e195a2857356cfc092cbbb460beb2a5bce279015d7792598b8d3d9e451902e3',
       bytes: 14_536_120,
     },
     notop: {
@@ -95,6 +107,7 @@ export function officialWeights(name: string, includeTop: boolean): OfficialWeig
     fileName: published.file,
     path: `${published.folder}/${published.file}`,
     md5: published.md5,
+    sha256: published.sha256,
     bytes: published.bytes,
   };
 }

@@ -13,12 +13,12 @@ export interface PartOrigin {
 
 /**
  * The beginning of a download, `<file>.part`, with a note beside it of what it is the beginning of.
- * Its MD5 runs along.
+ * Its sums run along.
  */
 export class PartFile {
   readonly #path: string;
   #file: FileHandle | undefined;
-  #hash: Hash = createHash('md5');
+  #hashes = newHashes();
   #bytes = 0;
 
   constructor(path: string) {
@@ -33,13 +33,13 @@ export class PartFile {
   async resume(url: string): Promise<PartOrigin | undefined> {
     makeFolder(dirname(this.#path), 0o700);
     await this.#close();
-    this.#hash = createHash('md5');
+    this.#hashes = newHashes();
     this.#bytes = 0;
     const origin = await this.#readOrigin();
     if (origin?.url !== url) return undefined;
     try {
       for await (const chunk of createReadStream(this.#part, { highWaterMark: 1024 * 1024 })) {
-        this.#hash.update(chunk as Buffer);
+        this.#update(chunk as Buffer);
         this.#bytes += (chunk as Buffer).length;
       }
     } catch {
@@ -51,7 +51,7 @@ export class PartFile {
   /** Starts over, from a server's answer. */
   async restart(origin: PartOrigin | undefined): Promise<void> {
     await this.#close();
-    this.#hash = createHash('md5');
+    this.#hashes = newHashes();
     this.#bytes = 0;
     await rm(this.#note, { force: true });
     this.#file = await open(this.#part, 'w');
@@ -61,7 +61,7 @@ export class PartFile {
 
   async append(chunk: Uint8Array): Promise<void> {
     this.#file ??= await open(this.#part, 'a');
-    this.#hash.update(chunk);
+    this.#update(chunk);
     for (let rest = chunk; rest.length > 0; ) {
       const { bytesWritten } = await this.#file.write(rest);
       rest = rest.subarray(bytesWritten);
@@ -69,9 +69,9 @@ export class PartFile {
     this.#bytes += chunk.length;
   }
 
-  /** MD5 of everything so far, hex. */
-  md5(): string {
-    return this.#hash.copy().digest('hex');
+  /** Of everything so far, hex. */
+  sums(): Sums {
+    return digests(this.#hashes);
   }
 
   /** Gives the finished file its name. */
@@ -91,6 +91,10 @@ export class PartFile {
   /** Keeps what there is for the next time. */
   async pause(): Promise<void> {
     await this.#close();
+  }
+
+  #update(chunk: Uint8Array): void {
+    for (const hash of Object.values(this.#hashes)) hash.update(chunk);
   }
 
   get #part(): string {
@@ -121,11 +125,24 @@ export class PartFile {
   }
 }
 
-/** MD5 of a whole file, hex. */
-export async function md5OfFile(path: string): Promise<string> {
-  const hash = createHash('md5');
+/** Sums of a whole file, hex. */
+export async function sumsOfFile(path: string): Promise<Sums> {
+  const hashes = newHashes();
   for await (const chunk of createReadStream(path, { highWaterMark: 1024 * 1024 })) {
-    hash.update(chunk as Buffer);
+    for (const hash of Object.values(hashes)) hash.update(chunk as Buffer);
   }
-  return hash.digest('hex');
+  return digests(hashes);
+}
+
+export interface Sums {
+  readonly md5: string;
+  readonly sha256: string;
+}
+
+function newHashes(): Record<keyof Sums, Hash> {
+  return { md5: createHash('md5'), sha256: createHash('sha256') };
+}
+
+function digests({ md5, sha256 }: Record<keyof Sums, Hash>): Sums {
+  return { md5: md5.copy().digest('hex'), sha256: sha256.copy().digest('hex') };
 }
