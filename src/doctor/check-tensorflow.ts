@@ -134,7 +134,7 @@ function unopenedFindings({ unopened }: ProbeResult): Finding[] {
   return [
     {
       severity: 'warning',
-      message: `CUDA's libraries do not all open, so TensorFlow would use no GPU: ${unopened.join('; ')}.`,
+      message: `CUDA's libraries do not all open: ${unopened.join('; ')}.`,
       fix: 'Run `img2features setup --gpu --force`.',
     },
   ];

@@ -43,9 +43,15 @@ export function listVisibleGpus(
   return (end === -1 ? ids : ids.slice(0, end)).map((id, number) => ({
     number,
     name: devices[Number(id)] ?? id,
-    capability: capabilities?.[Number(id)],
+    capability: capabilities?.[Number(id)] ?? onlyOne(capabilities),
     env: { CUDA_VISIBLE_DEVICES: id },
   }));
+}
+
+/** What all GPUs are alike in is known of one that is named by a UUID, too. */
+function onlyOne(capabilities: GpuDriver['capabilities']): string | undefined {
+  const all = new Set(capabilities);
+  return all.size === 1 ? [...all][0] : undefined;
 }
 
 /**

@@ -151,7 +151,7 @@ test('a CUDA library that does not open fails the install, and says why', async 
   const said = 'libcudnn.so.9: cannot open shared object file';
   const lines = await linesOf(start({ UNOPENED: said }));
   expect(lines.at(-1)?.error).toBe(
-    `RuntimeError: Expected CUDA's libraries to open but found: ${said}. TensorFlow would use no GPU.`,
+    `RuntimeError: Expected CUDA's libraries to open but found: ${said}.`,
   );
   expect(await readdir(runtimes)).toEqual(['downloads']);
 });

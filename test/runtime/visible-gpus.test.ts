@@ -34,6 +34,15 @@ test('GPUs may be named by UUID', () => {
   expect(shown('GPU-8932f937')).toEqual([[0, 'GPU-8932f937', 'GPU-8932f937']]);
 });
 
+test('the compute capability goes with the GPU, also by UUID where all are alike', () => {
+  const capabilities = ['8.9', '8.9', '8.6'];
+  const of = (CUDA_VISIBLE_DEVICES: string, all: string[]) =>
+    listVisibleGpus({ ...driver, capabilities: all }, { CUDA_VISIBLE_DEVICES })[0]?.capability;
+  expect([of('2', capabilities), of('GPU-8932f937', capabilities)]).toEqual(['8.6', undefined]);
+  expect(of('GPU-8932f937', ['12.0', '12.0', '12.0'])).toBe('12.0');
+  expect(listVisibleGpus({ ...driver, capabilities }, {})[2]?.capability).toBe('8.6');
+});
+
 test.each(['1,-1,0', '1,7,0', '1,,0'])('CUDA reads "%s" up to what is no GPU', (value) => {
   expect(shown(value)).toEqual([[0, 'NVIDIA L4', '1']]);
 });

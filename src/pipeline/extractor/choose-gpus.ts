@@ -21,8 +21,15 @@ export function chooseGpus(
   { onEvent }: Pick<ExtractorHooks, 'onEvent'>,
   env: NodeJS.ProcessEnv = process.env,
 ): ChosenGpus {
-  if (gpus === undefined) return { choice: chooseDevice(device, found), gpus: [undefined] };
   const { driver } = found;
+  if (gpus === undefined) {
+    const choice = chooseDevice(device, found);
+    const isThere = driver.devices.length > 0 && driver.missing !== 'visibility';
+    if (device === 'auto' && choice.device !== 'cuda' && isThere) {
+      onEvent(idleGpuWarning(choice.reason));
+    }
+    return { choice, gpus: [undefined] };
+  }
   if (!driver.present) {
     throw new EngineError(`Expected a GPU for --gpus ${gpus} but found ${driver.detail}.`, {
       fix: 'Leave --gpus out: --device auto then takes the CPU.',
@@ -37,4 +44,9 @@ export function chooseGpus(
   }
   const reason = `asked for with --gpus ${gpus}: ${driver.detail}`;
   return { choice: { ...choice, reason }, gpus: picked };
+}
+
+/** A GPU is there, and `auto` computes without it. */
+export function idleGpuWarning(reason: string) {
+  return { event: 'warning', message: `The GPU lies idle: ${reason}` } as const;
 }

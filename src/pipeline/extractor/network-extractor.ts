@@ -8,7 +8,7 @@ import { readModelFolder } from '../../model/read-model-folder.ts';
 import type { ExtractOptions } from '../../options/extract-options.ts';
 import type { DeviceChoice } from '../../runtime/choose-device.ts';
 import { locateRuntime } from '../../runtime/locate-runtime.ts';
-import { chooseGpus } from './choose-gpus.ts';
+import { chooseGpus, idleGpuWarning } from './choose-gpus.ts';
 import type { Extractor, ExtractorHooks, ExtractorPlan } from './extractor.ts';
 import { networkOutputs } from './network-outputs.ts';
 import { prepareBatch } from './prepare-batch.ts';
@@ -61,6 +61,7 @@ async function openNetwork(
   try {
     const { info } = pool;
     announceEngine(info, hooks);
+    if (info.device !== choice.device) hooks.onEvent(idleGpuWarning(info.deviceReason));
     const { batchSize, ...batch } = await prepareBatch(pool, options.batch, hooks);
     return {
       inputSize: info.inputSize,

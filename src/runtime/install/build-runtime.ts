@@ -210,10 +210,9 @@ async function tryRuntime(
 /** @throws RuntimeError that says what the dynamic loader said */
 export function checkOpened(unopened: readonly string[]): void {
   if (unopened.length === 0) return;
-  throw new RuntimeError(
-    `Expected CUDA's libraries to open but found: ${unopened.join('; ')}. TensorFlow would use no GPU.`,
-    { fix: 'Run `img2features setup --gpu --force` to install them again.' },
-  );
+  throw new RuntimeError(`Expected CUDA's libraries to open but found: ${unopened.join('; ')}.`, {
+    fix: 'Run `img2features setup --gpu --force` to install them again.',
+  });
 }
 
 const OLDEST_OWN = [2, 16] as const;

@@ -4,7 +4,7 @@ import { chooseGpus } from '../../../src/pipeline/extractor/choose-gpus.ts';
 import type { FoundRuntimes } from '../../../src/runtime/locate-runtime.ts';
 
 // Made-up machines: no GPU was at hand.
-function machine(devices: string[]): FoundRuntimes {
+function machine(devices: string[], capabilities?: string[]): FoundRuntimes {
   const runtime = (kind: 'cpu' | 'gpu') => {
     return { kind, dir: '', bindingPath: 'tfjs_binding.node', tensorflow: '2.21.0' } as const;
   };
@@ -14,6 +14,7 @@ function machine(devices: string[]): FoundRuntimes {
       present: devices.length > 0,
       version: '550.54.15',
       devices,
+      capabilities,
       detail: devices.length > 0 ? `${devices.join(', ')} (driver 550.54.15)` : 'no NVIDIA driver',
       ...(devices.length === 0 && { missing: 'driver' }),
     },
@@ -34,6 +35,18 @@ test('without --gpus one engine takes the device that there is', () => {
     choice: { device: 'cuda', explicit: false },
   });
   expect(choose(undefined, []).choice.device).toBe('cpu');
+});
+
+test('auto that leaves a GPU alone warns of it, and a machine without one does not', () => {
+  const events: RunEvent[] = [];
+  const onEvent = (event: RunEvent) => events.push(event);
+  const found = machine(['NVIDIA GeForce RTX 5090'], ['12.0']);
+  const chosen = chooseGpus({ device: 'auto', gpus: undefined }, found, { onEvent }, {});
+  expect(chosen.choice.device).toBe('cpu');
+  expect(events).toEqual([
+    { event: 'warning', message: `The GPU lies idle: ${chosen.choice.reason}` },
+  ]);
+  expect(choose(undefined, []).events).toEqual([]);
 });
 
 test('--gpus asks for CUDA, with one engine for each', () => {
