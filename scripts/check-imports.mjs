@@ -11,8 +11,10 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url));
 /** The rooms of src/, each above all that it may import; src/README.md says what they are. */
 const ROOMS = [
   ['errors.ts', 'package-version.ts', 'closest-names.ts'],
-  ['closers.ts', 'is-running.ts', 'map-ordered.ts', 'first-not-finite.ts'],
-  ['options', 'runtime', 's3'],
+  ['closers.ts', 'is-running.ts', 'make-folder.ts', 'map-ordered.ts', 'first-not-finite.ts'],
+  ['options', 's3'],
+  ['place.ts'],
+  ['runtime'],
   ['model', 'image', 'reduce'],
   ['engine', 'convert', 'source'],
   ['events.ts'],

@@ -6,16 +6,16 @@ import { featureColumns, selectColumns } from './export/column-names.ts';
 import { DecodePool } from './image/pool/decode-pool.ts';
 import { ReadyThreads } from './image/pool/ready-threads.ts';
 import type { ExtractOptions } from './options/extract-options.ts';
+import { decodeOptions } from './pipeline/decode-options.ts';
+import { runFacts } from './pipeline/describe-run.ts';
+import type { Extractor, ExtractorPlan } from './pipeline/extractor/extractor.ts';
+import { planExtractor } from './pipeline/extractor/open-extractor.ts';
 import {
-  decodeOptions,
   expectForeseen,
   foreseeIdentity,
   recordedBatchOf,
-  runFacts,
   runIdentity,
-} from './pipeline/describe-run.ts';
-import type { Extractor, ExtractorPlan } from './pipeline/extractor/extractor.ts';
-import { planExtractor } from './pipeline/extractor/open-extractor.ts';
+} from './pipeline/identify-run.ts';
 import { listImages } from './pipeline/list-images.ts';
 import { openRun } from './pipeline/open-run.ts';
 import { refuseOutputInInput } from './pipeline/prepare-output.ts';
@@ -29,6 +29,7 @@ import { type RunClock, StageClock } from './pipeline/stream/stage-clock.ts';
 import { summarize } from './pipeline/summarize.ts';
 import { workFolder } from './pipeline/work-folder.ts';
 import type { Reducer } from './reduce/reducer.ts';
+import type { RunIdentity } from './run/fingerprint.ts';
 import { runRejections, writeRejections } from './run/rejections.ts';
 import { isFinished, readRunIdentity, refuseOtherOptions } from './run/run-identity.ts';
 import { buildRunJson, publishRun } from './run/run-json.ts';
@@ -81,15 +82,11 @@ async function open(
   const clock: RunClock = new StageClock();
   const threads = new ReadyThreads(options.workers, options.imageTimeout * 1000);
   closers.add(() => threads.close());
-  const opened = await openEnds(options, hooks, closers);
-  const { source, plan, outputs, columns, dir, output, saved } = opened;
+  const { dir, plan, outputs, saved, ...between } = await openEnds(options, hooks, closers);
 
   // The network starts while the names are listed; where a run has finished it may not be needed at all.
   const begun = options.overwrite ? undefined : await readRunIdentity(dir);
-  const identified = (identity: ReturnType<typeof runIdentity>) => ({
-    ...identity,
-    reducer: saved?.sha256,
-  });
+  const identified = (identity: RunIdentity) => ({ ...identity, reducer: saved?.sha256 });
   const foreseen = begun && foreseeIdentity(options, plan, outputs, begun.identity);
   if (foreseen) refuseOtherOptions(dir, begun, identified(foreseen));
   const failed = new AbortController();
@@ -101,19 +98,19 @@ async function open(
     return opening;
   };
   const opening = foreseen !== undefined && isFinished(dir) ? undefined : start();
-  onEvent({ event: 'stage', stage: 'list', detail: source.input });
+  onEvent({ event: 'stage', stage: 'list', detail: between.source.input });
   const listing = {
     limit: options.limit,
     signal: AbortSignal.any([signal, failed.signal]),
     onEvent,
   };
-  const listed = await clock.time('list', () => listImages(source, listing));
+  const listed = await clock.time('list', () => listImages(between.source, listing));
 
   // Where the run stands: fresh, to be resumed, finished before, or to be brought up to date.
   const early = opening && (await tellWait(opening, plan, onEvent));
   const identity = identified(early === undefined ? foreseen! : runIdentity(options, early));
   const lengths = outputs.map(({ length }) => length);
-  const ends = { options, source, output, columns, identity, signal, onEvent };
+  const ends = { options, ...between, identity, signal, onEvent };
   const standing = await openRun({ ...ends, listed, lengths });
   closers.add(() => standing.close());
   if (standing.summary !== undefined) return standing.summary;

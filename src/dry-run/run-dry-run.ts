@@ -3,7 +3,7 @@
 import type { UpdateCounts } from '../events.ts';
 import { type FeatureColumn, featureColumns, selectColumns } from '../export/column-names.ts';
 import type { ExtractOptions } from '../options/extract-options.ts';
-import { decodeOptions } from '../pipeline/describe-run.ts';
+import { decodeOptions } from '../pipeline/decode-options.ts';
 import { openPixelsExtractor } from '../pipeline/extractor/open-extractor.ts';
 import { listImages } from '../pipeline/list-images.ts';
 import { previewUpdate, wantedImages } from '../pipeline/update/preview-update.ts';

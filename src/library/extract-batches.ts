@@ -6,7 +6,7 @@ import type { RunEvent } from '../events.ts';
 import { featureColumns } from '../export/column-names.ts';
 import { DecodePool } from '../image/pool/decode-pool.ts';
 import type { ExtractOptions } from '../options/extract-options.ts';
-import { decodeOptions } from '../pipeline/describe-run.ts';
+import { decodeOptions } from '../pipeline/decode-options.ts';
 import type { Extractor } from '../pipeline/extractor/extractor.ts';
 import { planExtractor } from '../pipeline/extractor/open-extractor.ts';
 import { listImages } from '../pipeline/list-images.ts';

@@ -1,6 +1,6 @@
 import type { RunEvent } from '../events.ts';
 import { DecodePool } from '../image/pool/decode-pool.ts';
-import { decodeOptions } from '../pipeline/describe-run.ts';
+import { decodeOptions } from '../pipeline/decode-options.ts';
 import { openExtractor } from '../pipeline/extractor/open-extractor.ts';
 import { EmbeddingModel } from './embedding-model.ts';
 import { type ModelOptions, resolveModelOptions } from './feature-options.ts';

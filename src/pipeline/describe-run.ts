@@ -1,113 +1,15 @@
-import type { EngineInfo } from '../engine/engine.ts';
-import { RunError } from '../errors.ts';
 import { outputLabels } from '../export/column-names.ts';
-import type { DecodeOptions } from '../image/decoded-chunk.ts';
 import type { ExtractOptions } from '../options/extract-options.ts';
 import { packageVersion } from '../package-version.ts';
 import type { Json } from '../run/canonical-json.ts';
-import { describeDifference, fingerprint, type RunIdentity } from '../run/fingerprint.ts';
+import { fingerprint } from '../run/fingerprint.ts';
 import type { RunFacts } from '../run/run-json.ts';
 import type { RunStore } from '../run/run-store.ts';
-import type { Extractor, ExtractorPlan } from './extractor/extractor.ts';
+import type { Extractor } from './extractor/extractor.ts';
+import { runIdentity } from './identify-run.ts';
 import { libraryVersions } from './library-versions.ts';
 import { networkHash } from './network-hash.ts';
 import type { RunEnd } from './run.ts';
-
-/** How the options ask for pixels. */
-export function decodeOptions(
-  options: ExtractOptions,
-  [height, width]: readonly [number, number],
-): DecodeOptions {
-  return {
-    width,
-    height,
-    resize: options.resize,
-    exif: options.exif,
-    channels: options.seedCompat ? 'bgr' : 'rgb',
-    maxPixels: options.maxPixels * 1e6,
-    tiff: options.tiff,
-  };
-}
-
-/**
- * Everything that the bytes of a run depend on beside its images. Two runs with the same identity and
- * the same list of images give the same table; a run is only gone on with under the same identity.
- * Workers, logging and limits of patience are left out: they change nothing.
- */
-export function runIdentity(options: ExtractOptions, extractor: IdentityParts): RunIdentity {
-  const { mode, k, standardize, seedCompat, resize, exif, maxPixels, tiff } = options;
-  const { engine, model } = extractor;
-  return {
-    mode,
-    k,
-    standardize,
-    seedCompat,
-    resize,
-    exif,
-    maxPixels,
-    tiff,
-    origin: options.origin,
-    format: options.format,
-    columns: options.columns,
-    ...(engine !== undefined &&
-      model !== undefined && {
-        layers: extractor.outputs.map(({ layer, pool }) => `${layer}:${pool}`),
-        weights: model.metadata.weightsSha256,
-        network: networkHash(model, extractor.outputs),
-        preprocessing: model.metadata.preprocessing,
-        device: engine.device,
-        engine: engine.engine,
-        // The kernels differ in the last digits.
-        conv: engine.conv === 'winograd' ? engine.conv : undefined,
-        precision: options.precision,
-        batch: extractor.batchSize,
-      }),
-  };
-}
-
-interface IdentityParts extends Pick<Extractor, 'model' | 'outputs' | 'batchSize'> {
-  readonly engine: Pick<EngineInfo, 'device' | 'engine' | 'conv'> | undefined;
-}
-
-/**
- * The identity that a finished run is compared by, without an engine: what `auto` stands for is what that run
- * took. undefined where only the engine can tell.
- */
-export function foreseeIdentity(
-  options: ExtractOptions,
-  { model, choice }: Pick<ExtractorPlan, 'model' | 'choice'>,
-  outputs: Extractor['outputs'],
-  finished: RunIdentity,
-): RunIdentity | undefined {
-  const parts = { model, outputs, batchSize: 0 };
-  if (choice === undefined) return runIdentity(options, { ...parts, engine: undefined });
-  const { device, explicit } = choice;
-  // A GPU may turn out to be of no use, a convolution to have no place in the network.
-  if (device === 'cuda' && !explicit && finished.device !== device) return undefined;
-  if (options.conv === 'winograd' && finished.conv !== 'winograd') return undefined;
-  const took = finished as Pick<EngineInfo, 'engine' | 'conv'>;
-  const engine = options.engine === 'auto' ? took.engine : options.engine;
-  const conv = options.conv === 'auto' ? (took.conv ?? 'direct') : options.conv;
-  const batchSize = options.batch === 'auto' ? recordedBatchOf(finished)! : options.batch;
-  return runIdentity(options, { ...parts, batchSize, engine: { device, engine, conv } });
-}
-
-/** Rows in a batch of the run with this identity: to resume it, or to bring it up to date, the same are used. */
-export function recordedBatchOf({ batch }: RunIdentity): number | undefined {
-  return typeof batch === 'number' ? batch : undefined;
-}
-
-/** @throws RunError where the engine that was started is not the one that was foreseen */
-export function expectForeseen(foreseen: RunIdentity, identity: RunIdentity): void {
-  const differences = describeDifference(foreseen, identity);
-  if (differences.length === 0) return;
-  throw new RunError(
-    `Expected the engine of the finished run but found another: ${differences.join('; ')}.`,
-    {
-      fix: 'Name what it took by --device, --engine, --conv or --batch, or give --overwrite to start anew.',
-    },
-  );
-}
 
 /** Provenance as text, for formats that can carry it; no times and no machine, so bytes repeat. */
 export function provenance(options: ExtractOptions, extractor: Extractor): Record<string, string> {

@@ -46,7 +46,7 @@ export async function refuseForeignFiles(output: OutputStore): Promise<void> {
 
 /**
  * Refuses an output in the folder or prefix of the images, also through links: who reads that folder by its classes
- * would take the output for one. A run that was begun there before is gone on with.
+ * would take the output for one. A run that was begun there before is resumed.
  * @throws OptionError
  */
 export async function refuseOutputInInput(

@@ -106,7 +106,7 @@ async function* fetchAhead(
           if (error instanceof DecodeError) return error;
           throw error;
         });
-        body.catch(() => {}); // heard when its turn comes
+        body.catch(() => {}); // its error is thrown when its turn comes
         fetches.push({ body, size: entry.size });
         bytes += entry.size;
         next = indices.next();

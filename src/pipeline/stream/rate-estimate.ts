@@ -1,6 +1,5 @@
-/** How fast work goes of late, and how long the rest will take, from what was done when. */
+/** The recent rate, and how long the rest will take, from what was done when. */
 export interface Estimate {
-  /** Of late. */
   readonly perSecond: number;
   readonly secondsLeft: number;
 }
@@ -11,7 +10,7 @@ interface Sample {
 }
 
 /**
- * What is of late: so many milliseconds, and half of the run so far where that is more, so that a hiccup in a
+ * What is recent: so many milliseconds, and half of the run so far where that is more, so that a hiccup in a
  * long run stays one; and so many steps at least, for one batch may take a minute.
  */
 const WINDOW_MS = 30_000;
@@ -23,7 +22,7 @@ const LEAST_MS = 200;
 const SETTLE_MS = 8000;
 
 /**
- * Estimates from the rate of late, so that a run whose images grow larger, or whose machine gets
+ * Estimates from the recent rate, so that a run whose images grow larger, or whose machine gets
  * busier, is told so. What came before the first step (a library that loads, kernels that are compiled, the
  * first files) is not rate: the clock starts there. The time left follows a changed rate within seconds
  * and never at once.
