@@ -1,5 +1,6 @@
 import type { Argv } from 'yargs';
 import type { Check, CheckName } from '../doctor/check.ts';
+import { printableJson } from '../json.ts';
 import { EXTRACT_OPTIONS, flagName } from '../options/extract-options.ts';
 import { flag } from '../options/option-values.ts';
 import { STORE_KEYS, storeOptions } from '../options/store-options.ts';
@@ -88,6 +89,6 @@ async function diagnose(
       if (!asJson) terminal.stdout(formatCheck(check, terminal.columns, paint));
     },
   });
-  terminal.stdout(asJson ? `${JSON.stringify(report)}\n` : `\n${formatVerdict(checks, paint)}`);
+  terminal.stdout(asJson ? `${printableJson(report)}\n` : `\n${formatVerdict(checks, paint)}`);
   return report.status === 'problem' ? 1 : 0;
 }

@@ -1,5 +1,6 @@
 import type { Argv } from 'yargs';
 import { OptionError } from '../errors.ts';
+import { printableJson, show } from '../json.ts';
 import { integer, oneOf, positiveNumber } from '../options/option-values.ts';
 import { createByteProgress } from '../terminal/byte-progress.ts';
 import type { CommandContext } from './command-context.ts';
@@ -17,7 +18,7 @@ export function addModelCommand(
 
   /** Prints a result for people or, with --json, for machines. */
   function show<T>(asJson: unknown, result: T, format: (result: T) => string): void {
-    terminal.stdout(asJson === true ? `${JSON.stringify(result)}\n` : format(result));
+    terminal.stdout(asJson === true ? `${printableJson(result)}\n` : format(result));
     finish(0);
   }
 
@@ -174,7 +175,7 @@ function parseInputSize(text: string): [height: number, width: number] {
   const match = /^(\d{1,5})(?:x(\d{1,5}))?$/.exec(text);
   if (match === null) {
     throw new OptionError(
-      `Expected a size such as 224 or 224x192 for --input-size but received ${JSON.stringify(text)}.`,
+      `Expected a size such as 224 or 224x192 for --input-size but received ${show(text)}.`,
     );
   }
   return [Number(match[1]), Number(match[2] ?? match[1])];

@@ -1,4 +1,5 @@
 import type { Argv } from 'yargs';
+import { printableJson } from '../json.ts';
 import { createByteProgress } from '../terminal/byte-progress.ts';
 import { printable } from '../terminal/escape.ts';
 import { formatBytes } from '../terminal/units.ts';
@@ -45,8 +46,7 @@ export function addPackCommand(
         { out, model, runtime, gpu, node },
         { signal, onProgress: (done, total) => progress.show('Packing', done, total) },
       ).finally(() => progress.close());
-      if (args.json === true)
-        terminal.stdout(`${JSON.stringify({ event: 'packed', ...packed })}\n`);
+      if (args.json === true) terminal.stdout(`${printableJson({ event: 'packed', ...packed })}\n`);
       else terminal.stdout(describe(packed, runtime));
       finish(0);
     },

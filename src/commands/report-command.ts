@@ -1,6 +1,7 @@
 import type { Argv } from 'yargs';
 import { OptionError } from '../errors.ts';
 import type { FindingKind, KindCount } from '../events.ts';
+import { printableJson, show } from '../json.ts';
 import { EXTRACT_OPTIONS, flagName } from '../options/extract-options.ts';
 import { flag } from '../options/option-values.ts';
 import { STORE_KEYS, storeOptions } from '../options/store-options.ts';
@@ -74,7 +75,7 @@ async function runReport(
   });
   const findings = run.findings as { readonly counts: Record<FindingKind, KindCount> };
   if (asJson) {
-    terminal.stdout(`${JSON.stringify({ run: target, findings, bytes })}\n`);
+    terminal.stdout(`${printableJson({ run: target, findings, bytes })}\n`);
     return 0;
   }
   const lines = [
@@ -89,7 +90,7 @@ async function runReport(
 function parseNear(value: unknown): number {
   const near = Number(value);
   if (value !== '' && Number.isFinite(near) && near >= 0 && near <= 1) return near;
-  throw new OptionError(`Expected a number from 0 to 1 for --near but received ${String(value)}.`, {
+  throw new OptionError(`Expected a number from 0 to 1 for --near but received ${show(value)}.`, {
     fix: 'Two random images are 1 apart; recoded copies of photographs about 0.01.',
   });
 }

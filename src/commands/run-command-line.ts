@@ -1,3 +1,4 @@
+import { printableJson } from '../json.ts';
 import { createPaint } from '../terminal/colors.ts';
 import { formatError } from '../terminal/format-error.ts';
 import { errorEvent } from '../worker/worker-errors.ts';
@@ -18,9 +19,9 @@ export async function runCommandLine(context: CommandContext): Promise<ExitStatu
 export function tellError(error: unknown, context: CommandContext): void {
   const { stdout, stderr, canAnswer, colors } = context.terminal;
   // A worker's stdout is its answer, its stderr its events.
-  if (context.argv[0] === 'worker') stderr(`${JSON.stringify(errorEvent(error))}\n`);
+  if (context.argv[0] === 'worker') stderr(`${printableJson(errorEvent(error))}\n`);
   else if (wantsJsonLog(context) && canAnswer?.() !== false) {
-    stdout(`${JSON.stringify(formatError(error, 'json'))}\n`);
+    stdout(`${printableJson(formatError(error, 'json'))}\n`);
   }
   // Errors that we do not know are ours to mend: they keep their stack.
   else stderr(formatError(error, 'text', createPaint(colors?.stderr === true)));

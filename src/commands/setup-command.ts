@@ -1,4 +1,5 @@
 import type { Argv } from 'yargs';
+import { printableJson } from '../json.ts';
 import { oneOf } from '../options/option-values.ts';
 import { printable } from '../terminal/escape.ts';
 import { formatDuration } from '../terminal/units.ts';
@@ -34,7 +35,7 @@ export function addSetupCommand(
       const result = await runSetup(
         { gpu: args.gpu, force: args.force, signal: context.signal },
         (step) => {
-          if (isJson) stdout(`${JSON.stringify({ event: 'step', ...step })}\n`);
+          if (isJson) stdout(`${printableJson({ event: 'step', ...step })}\n`);
           else if (step.state === 'done') {
             const text = `${step.name}: ${step.detail} (${formatDuration(step.ms)})`;
             stderr(`${isTerminal ? '\r\x1b[2K' : ''}${printable(text)}\n`);
@@ -43,7 +44,7 @@ export function addSetupCommand(
           }
         },
       );
-      if (isJson) stdout(`${JSON.stringify({ event: 'setup', ...result })}\n`);
+      if (isJson) stdout(`${printableJson({ event: 'setup', ...result })}\n`);
       else {
         const { runtime, wasInstalled, ms } = result;
         stdout(

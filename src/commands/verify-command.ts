@@ -1,4 +1,5 @@
 import type { Argv } from 'yargs';
+import { printableJson } from '../json.ts';
 import { flagName } from '../options/extract-options.ts';
 import { STORE_KEYS, storeOptions } from '../options/store-options.ts';
 import { s3OptionsOf } from '../s3/s3-options.ts';
@@ -35,7 +36,7 @@ export function addVerifyCommand(
       await store.close?.();
       if (args.json === true) {
         terminal.stdout(
-          `${JSON.stringify({ run: args.run, sound: problems.length === 0, problems })}\n`,
+          `${printableJson({ run: args.run, sound: problems.length === 0, problems })}\n`,
         );
       } else if (problems.length === 0) {
         terminal.stdout(`${printable(args.run)} is sound.\n`);

@@ -1,6 +1,7 @@
 import { isatty } from 'node:tty';
 import type { Argv } from 'yargs';
 import { OptionError } from '../errors.ts';
+import { printableJson } from '../json.ts';
 import {
   EXTRACT_OPTIONS,
   type ExtractOptions,
@@ -43,14 +44,14 @@ export function addWorkerCommand(
       const options = workerOptions(givenOptions(args, context.env));
       if (args.describe === true) {
         const { describeWorker } = await import('../worker/describe-answer.ts');
-        context.terminal.stdout(`${JSON.stringify(await describeWorker(options))}\n`);
+        context.terminal.stdout(`${printableJson(await describeWorker(options))}\n`);
         return finish(0);
       }
       refuseTerminals();
       const { supervise } = await import('../worker/supervise.ts');
       const status = await supervise(options, {
         signal: context.signal,
-        onEvent: (event) => context.terminal.stderr(`${JSON.stringify(event)}\n`),
+        onEvent: (event) => context.terminal.stderr(`${printableJson(event)}\n`),
       });
       finish(status);
     },

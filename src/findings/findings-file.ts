@@ -1,4 +1,5 @@
 import type { FindingKind, KindCount } from '../events.ts';
+import { printableJson } from '../json.ts';
 import type { Json } from '../run/canonical-json.ts';
 import type { Findings } from './find-findings.ts';
 import { FINDING_KINDS, type Finding, MAX_LISTED } from './finding.ts';
@@ -10,7 +11,7 @@ export type FindingsSummary = Json;
 export function findingsLines({ findings }: Findings): string {
   let text = '';
   for (const kind of FINDING_KINDS) {
-    for (const finding of listed(findings, kind)) text += `${JSON.stringify(finding)}\n`;
+    for (const finding of listed(findings, kind)) text += `${printableJson(finding)}\n`;
   }
   return text;
 }

@@ -1,4 +1,5 @@
 import { OptionError } from '../errors.ts';
+import { show } from '../json.ts';
 
 /**
  * Parsers from what a command line, a configuration file, an environment variable or a caller gives
@@ -140,7 +141,7 @@ function scalar(value: unknown, name: string): string {
 }
 
 function expected(what: string, name: string, value: unknown): OptionError {
-  return new OptionError(`Expected ${what} for --${name} but received ${JSON.stringify(value)}.`);
+  return new OptionError(`Expected ${what} for --${name} but received ${show(value)}.`);
 }
 
 function listOfWords(words: readonly string[]): string {

@@ -1,3 +1,4 @@
+import { printableJson } from '../json.ts';
 import type { ListingRejection } from '../source/source.ts';
 import type { OutputStore, WrittenFile } from '../storage/output-store.ts';
 import { compareUtf8 } from './compare-utf8.ts';
@@ -21,7 +22,7 @@ export async function writeRejections(
     for (let i = 0; i < sorted.length; i += 1000) {
       const lines = sorted
         .slice(i, i + 1000)
-        .map(({ origin, reason, message }) => `${JSON.stringify({ origin, reason, message })}\n`);
+        .map(({ origin, reason, message }) => `${printableJson({ origin, reason, message })}\n`);
       await file.write(Buffer.from(lines.join('')));
     }
     return await file.commit();

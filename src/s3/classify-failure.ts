@@ -92,6 +92,7 @@ const KINDS: Readonly<Record<string, FailureKind>> = {
   PermanentRedirect: 'redirect',
   MovedPermanently: 'redirect',
   Redirect: 'redirect',
+  NotS3: 'noStore',
 };
 
 /** What the SDK's errors carry beside their name and message. */

@@ -1,5 +1,6 @@
 import type * as S3Sdk from '@aws-sdk/client-s3';
 import type { S3Client } from '@aws-sdk/client-s3';
+import { boundAnswers } from './bounded-answer.ts';
 import { DirectGet } from './direct-get.ts';
 import { proxyOptions } from './proxy.ts';
 import { namedEndpoint, pathStyleOf, type S3Options } from './s3-options.ts';
@@ -46,6 +47,7 @@ export async function openClient(
   };
   const found = region ?? (await regionOfChain(new sdk.S3Client(config)));
   const client = new sdk.S3Client({ ...config, region: found });
+  boundAnswers(client);
   const direct = new DirectGet(client, { region: found, bucket, isAnonymous, sockets });
   return { client, sdk, direct, region: found };
 }

@@ -1,9 +1,11 @@
+import { UNPRINTABLE } from '../json.ts';
+
 /**
  * Names come from other people's disks: control and direction characters in them must not move the
  * cursor, colour the terminal, break a line or turn it round.
  */
 export function printable(text: string): string {
-  return text.replace(/\p{Cc}|\p{Cf}|\p{Zl}|\p{Zp}/gu, (character) => {
+  return text.replace(UNPRINTABLE, (character) => {
     return `\\u{${character.codePointAt(0)!.toString(16)}}`;
   });
 }

@@ -17,12 +17,19 @@ export function formatError(
     const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
     if (form === 'json')
       return { event: 'error', tag: 'unexpected', message: String(error), stack };
-    return `${paint.red('Unexpected error; please report it with this text:')}\n${stack}\n`;
+    return `${paint.red('Unexpected error; please report it with this text:')}\n${stack.split('\n').map(shownLine).join('\n')}\n`;
   }
   if (form === 'json') {
     return { event: 'error', tag: error.tag, message: error.message, fix: error.fix };
   }
-  const lines = error.message.split('\n').map((line) => paint.red(printable(line)));
-  if (error.fix !== undefined) lines.push(`${paint.bold('Fix:')} ${printable(error.fix)}`);
+  const lines = error.message.split('\n').map((line) => paint.red(shownLine(line)));
+  if (error.fix !== undefined) lines.push(`${paint.bold('Fix:')} ${shownLine(error.fix)}`);
   return `${lines.join('\n')}\n`;
+}
+
+/** Longer than a path; a value of any length may stand in a message. */
+const MAX_LINE = 5000;
+
+function shownLine(line: string): string {
+  return printable(line.length > MAX_LINE ? `${line.slice(0, MAX_LINE)}…` : line);
 }

@@ -1,4 +1,5 @@
 import type { ProgressEvent, RunEvent } from '../events.ts';
+import { printableJson } from '../json.ts';
 import { createPaint } from './colors.ts';
 import { printable } from './escape.ts';
 import { formatSummary, formatUpdate } from './summary.ts';
@@ -40,7 +41,7 @@ export function createReporter(options: ReporterOptions): Reporter {
 function jsonReporter({ stdout, quiet }: ReporterOptions): Reporter {
   return {
     handle(event) {
-      if (!(quiet && event.event === 'progress')) stdout(`${JSON.stringify(event)}\n`);
+      if (!(quiet && event.event === 'progress')) stdout(`${printableJson(event)}\n`);
     },
     close() {},
   };

@@ -188,7 +188,7 @@ test('a table without features has no report', async () => {
 test('--near is checked', async () => {
   const run = await runInProcess(dir, 'report', 'out', '--near', 'close');
   expect(run.status).toBe(2);
-  expect(run.stderr).toContain('Expected a number from 0 to 1 for --near but received close.');
+  expect(run.stderr).toContain('Expected a number from 0 to 1 for --near but received "close".');
 });
 
 test('pictures can be made anew from the images', async () => {

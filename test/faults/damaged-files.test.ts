@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto';
 import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { listFiles, tempFolder } from '../e2e/run-cli.ts';
 import { loadScript } from '../scripts/load-script.ts';
 import { encodeStream } from '../worker/arrow-streams.ts';
@@ -18,6 +18,7 @@ const { writeDataset } = await loadScript('draw-images.mjs');
 
 /** Mutations of each kind of file. */
 const COUNT = isLong ? 240 : 8;
+/** Of one mutation: a command over eight images takes a second on a machine that does nothing else. */
 const MOST_MS = 20_000;
 const MOST_MEBIBYTES = 600;
 
@@ -31,6 +32,8 @@ interface Answer {
   readonly received?: number;
   readonly sent?: number;
 }
+
+vi.setConfig({ testTimeout: isLong ? 1_200_000 : 60_000 });
 
 let dir: string;
 let remove: () => Promise<void>;

@@ -19,6 +19,19 @@ test('text from the command line, numbers from a file and values from a caller m
   expect(fromText).toEqual(fromValues);
 });
 
+test('a value of any length is shown in a short line, its control characters as text', () => {
+  const mode = `\u0000${'long'.repeat(1000)}`;
+  const failure = (() => {
+    try {
+      return String(resolveOptions({ ...base, mode }));
+    } catch (error) {
+      return (error as Error).message;
+    }
+  })();
+  expect(failure).toMatch(/received "\\u0000longlong/);
+  expect(failure.length).toBeLessThan(200);
+});
+
 test('GPUs come as text, as numbers, or all', () => {
   const gpus = ['0, 2', '1', 2, [0, 1], 'all', undefined].map(
     (value) => resolveOptions({ ...base, mode: 'vgg16', gpus: value }).gpus,

@@ -17,6 +17,15 @@ test('writes one line an image, sorted by the bytes of its origin', async () => 
   expect(written.name).toBe('rejected.jsonl');
 });
 
+test('a name shows its control and direction characters, and is the same name when read', async () => {
+  const store = memoryStore();
+  const origin = 'in/\u009b31m\u202egpj.exe\u0085';
+  await writeRejections(store, [{ origin, reason: 'corrupt', message: '' }]);
+  const text = String(store.files.get('rejected.jsonl'));
+  expect(text).toContain('in/\\u009b31m\\u202egpj.exe\\u0085');
+  expect(JSON.parse(text).origin).toBe(origin);
+});
+
 test('writes an empty file when nothing was rejected', async () => {
   const store = memoryStore();
   expect(await writeRejections(store, [])).toMatchObject({ name: 'rejected.jsonl', bytes: 0 });

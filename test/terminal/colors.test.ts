@@ -26,6 +26,13 @@ test('the command line goes before the environment, its last word before its fir
   expect(wantsColors([], { IMG2FEATURES_COLOR: 'false', FORCE_COLOR: '1' }, true)).toBe(false);
 });
 
+test('no error obeys or floods the terminal, whatever its words hold', () => {
+  const unknown = new Error('in/\u009b2J\u202egpj');
+  expect(formatError(unknown, 'text')).toContain('Error: in/\\u{9b}2J\\u{202e}gpj\n');
+  const long = formatError(new OptionError(`Expected a but found ${'x'.repeat(1e6)}.`), 'text');
+  expect(long.length).toBeLessThan(5100);
+});
+
 test('errors and warnings are coloured only where colours are on', () => {
   const error = new OptionError('Expected a.', { fix: 'Do b.' });
   expect(formatError(error, 'text')).toBe('Expected a.\nFix: Do b.\n');
