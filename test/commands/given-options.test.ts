@@ -65,7 +65,9 @@ test('a file that is not there, not JSON or not an object is named', () => {
   expect(() => givenOptions({ config: join(dir, 'none.json') }, {})).toThrow(
     /^Expected a file for --config but found nothing at .*none\.json\.$/,
   );
-  expect(() => givenOptions({ config: config('{k: 1}') }, {})).toThrow(/^Expected JSON in .*\.json \(--config\) but found /);
+  expect(() => givenOptions({ config: config('{k: 1}') }, {})).toThrow(
+    /^Expected JSON in .*\.json \(--config\) but found /,
+  );
   expect(() => givenOptions({ config: config([1]) }, {})).toThrow(/Expected an object in/);
 });
 
