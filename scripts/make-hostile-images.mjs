@@ -90,12 +90,12 @@ function addGiants(add, { jpeg, webp }) {
   add(
     'giant-vp8x.webp',
     webpOf('VP8X', Buffer.of(0, 0, 0, 0, 255, 255, 255, 255, 255, 255)),
-    'corrupt',
+    'too_many_pixels',
   );
   add(
     'giant-lossless.webp',
     webpOf('VP8L', Buffer.of(0x2f, 255, 255, 255, 7, 0, 0, 0, 0, 0)),
-    'corrupt',
+    'too_many_pixels',
   );
   add('giant-lossy.webp', patch(webp, 26, Buffer.of(0xff, 0x3f, 0xff, 0x3f)), 'too_many_pixels');
   add('giant.tiff', tiffOf(0xffffffff, 0xffffffff), 'unsupported_format');
@@ -309,8 +309,8 @@ function addDamage(add, good) {
   add('sampling-4x4.jpg', patch(jpeg, frameAt(jpeg) + 11, Buffer.of(0x44)), 'corrupt');
   add('sampling-0.jpg', patch(jpeg, frameAt(jpeg) + 11, Buffer.of(0)), 'corrupt');
   add('255-components.jpg', patch(jpeg, frameAt(jpeg) + 9, Buffer.of(255)), 'corrupt');
-  add('arithmetic.jpg', patch(jpeg, frameAt(jpeg) + 1, Buffer.of(0xc9)), 'row');
-  add('lossless.jpg', patch(jpeg, frameAt(jpeg) + 1, Buffer.of(0xc3)), 'corrupt');
+  add('arithmetic.jpg', patch(jpeg, frameAt(jpeg) + 1, Buffer.of(0xc9)), 'corrupt');
+  add('lossless.jpg', patch(jpeg, frameAt(jpeg) + 1, Buffer.of(0xc3)), 'unsupported_format');
   add(
     'chunk-of-4-gb.png',
     Buffer.concat([png.subarray(0, 33), u32(0xffffffff), text('tEXt'), png.subarray(33)]),

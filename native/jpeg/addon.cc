@@ -1,4 +1,4 @@
-// The Node side: { open(path), decode(jpeg, rgb, width, height) }; nothing is kept from file to file.
+// The Node side: { open(path), decode(jpeg, pixels, width, height, channels) }; nothing is kept from file to file.
 #include <node_api.h>
 
 #include <cstdint>
@@ -51,8 +51,9 @@ napi_value Open(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// Whether `rgb`, with room for so many pixels, was filled from a file of just that size.
-bool Decompress(const TurboJpegApi& api, const Bytes& jpeg, unsigned char* rgb, int width, int height) {
+// Whether `pixels`, with room for so many, was filled from a file of just that size.
+bool Decompress(const TurboJpegApi& api, const Bytes& jpeg, unsigned char* pixels, int width, int height,
+                int pixel_format) {
   // A handle keeps the tables of the file before: one without its own would be decoded by those.
   const TurboJpegApi::Handle handle = api.init(TurboJpegApi::kDecompress);
   if (handle == nullptr) return false;
@@ -60,29 +61,31 @@ bool Decompress(const TurboJpegApi& api, const Bytes& jpeg, unsigned char* rgb, 
   // claims, nothing is written beyond the buffer. One scan, as the caller has found.
   const bool is_decoded = api.set(handle, TurboJpegApi::kMaxPixels, width * height) == 0 &&
                           api.set(handle, TurboJpegApi::kScanLimit, 1) == 0 &&
-                          api.decompress8(handle, jpeg.data, jpeg.length, rgb, 0, TurboJpegApi::kRgb) == 0 &&
+                          api.decompress8(handle, jpeg.data, jpeg.length, pixels, 0, pixel_format) == 0 &&
                           api.get(handle, TurboJpegApi::kWidth) == width &&
                           api.get(handle, TurboJpegApi::kHeight) == height;
   api.destroy(handle);
   return is_decoded;
 }
 
-// decode(jpeg: Uint8Array, rgb: Uint8Array, width: number, height: number): boolean. Fills
-// rgb [height, width, 3]; false where the file fails, warns, or has another size.
+// decode(jpeg: Uint8Array, pixels: Uint8Array, width: number, height: number, channels: 3 | 4): boolean. Fills
+// pixels [height, width, channels], RGB or CMYK; false where the file fails, warns, or has another size.
 napi_value Decode(napi_env env, napi_callback_info info) {
-  size_t count = 4;
-  napi_value arguments[4];
-  int32_t width = 0, height = 0;
+  size_t count = 5;
+  napi_value arguments[5];
+  int32_t width = 0, height = 0, channels = 0;
   napi_get_cb_info(env, info, &count, arguments, nullptr, nullptr);
   const Bytes jpeg = BytesOf(env, arguments[0]);
-  const Bytes rgb = BytesOf(env, arguments[1]);
+  const Bytes target = BytesOf(env, arguments[1]);
   napi_get_value_int32(env, arguments[2], &width);
   napi_get_value_int32(env, arguments[3], &height);
+  napi_get_value_int32(env, arguments[4], &channels);
   const Decoder& decoder = *DecoderOf(env);
+  const int format = channels == 4 ? TurboJpegApi::kCmyk : TurboJpegApi::kRgb;
   const int64_t pixels = static_cast<int64_t>(width) * height;
-  const bool is_decoded = decoder.is_open && jpeg.data != nullptr && pixels > 0 && pixels <= INT32_MAX &&
-                          3 * pixels <= static_cast<int64_t>(rgb.length) &&
-                          Decompress(decoder.api, jpeg, rgb.data, width, height);
+  const bool is_decoded = decoder.is_open && jpeg.data != nullptr && pixels > 0 && pixels <= INT32_MAX && (channels == 3 || channels == 4) &&
+                          channels * pixels <= static_cast<int64_t>(target.length) &&
+                          Decompress(decoder.api, jpeg, target.data, width, height, format);
   napi_value result;
   napi_get_boolean(env, is_decoded, &result);
   return result;

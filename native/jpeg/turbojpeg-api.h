@@ -10,6 +10,7 @@ struct TurboJpegApi {
   // Values of the interface's enumerations.
   static constexpr int kDecompress = 1;          // TJINIT_DECOMPRESS
   static constexpr int kRgb = 0;                 // TJPF_RGB
+  static constexpr int kCmyk = 11;               // TJPF_CMYK
   static constexpr int kWidth = 5;               // TJPARAM_JPEGWIDTH
   static constexpr int kHeight = 6;              // TJPARAM_JPEGHEIGHT
   static constexpr int kScanLimit = 13;          // TJPARAM_SCANLIMIT

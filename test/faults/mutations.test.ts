@@ -12,6 +12,7 @@ import { loadScript } from '../scripts/load-script.ts';
 import { isLong, mutate, seededRandom } from './long-form.ts';
 
 const { drawImage, CLASSES } = await loadScript('draw-images.mjs');
+const { hostileImages } = await loadScript('make-hostile-images.mjs');
 const built = new URL('../../dist/image/pool/decode-pool.js', import.meta.url).href;
 const { DecodePool } = (await import(built)) as { DecodePool: typeof Pool };
 
@@ -106,6 +107,35 @@ async function judge(files: readonly Mutant[]): Promise<Verdict[]> {
   const lines = said.split('\n').slice(0, files.length);
   return lines.map((line) => (line === '' ? undefined : Buffer.from(line, 'base64')));
 }
+
+test('rejections do not depend on the number of workers', async () => {
+  const hostile: Record<string, { bytes: Buffer }> = await hostileImages();
+  const files = [...Object.values(hostile), ...mutants].map(({ bytes }) => bytes);
+  const { data, ...size } = drawImage(CLASSES[0], { seed: 1, minSize: 40, maxSize: 40 });
+  const tiff = await sharp(data, { raw: { ...size, channels: 3 } })
+    .tiff()
+    .toBuffer();
+  const random = seededRandom(9);
+  for (let n = 0; n < PER_FORMAT; n++) files.push(mutate(tiff, random));
+  const rejections = async (workers: number) => {
+    const pool = new DecodePool({ ...options, tiff: true }, workers);
+    const found: string[] = [];
+    try {
+      const chunks = files.map((bytes, index) => [{ index, bytes: Uint8Array.from(bytes) }]);
+      for await (const chunk of pool.decode(chunks, new AbortController().signal)) {
+        for (const rejection of chunk.rejections) found.push(JSON.stringify(rejection));
+      }
+    } finally {
+      await pool.close();
+    }
+    return found;
+  };
+  const alone = await rejections(1);
+  expect(alone.length).toBeGreaterThan(PER_FORMAT);
+  for (let round = 0; round < (isLong ? 10 : 1); round++) {
+    for (const workers of [2, 8]) expect(await rejections(workers)).toEqual(alone);
+  }
+}, 600_000);
 
 test('every mutant ends as one row or one rejection, within seconds and without a crash', async () => {
   const pool = new DecodePool(options, 2, { imageTimeoutMs: 10_000 });

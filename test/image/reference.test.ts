@@ -88,8 +88,8 @@ describeReference('the JPEG paths', (dir) => {
     for (const photo of photos) {
       const bytes = readFileSync(photo);
       const header = readJpegHeader(bytes);
-      if (!suitsDirectPath(header, options)) continue;
-      const request = { format: 'JPEG', maxPixels: 1e8, autoOrient: false } as const;
+      if (!suitsDirectPath(header)) continue;
+      const request = { format: 'JPEG', maxPixels: 1e8 } as const;
       const vips = await decodeWithSharp(bytes, request);
       for (const decoder of decoders) {
         const direct = decoder.decode(bytes, header);

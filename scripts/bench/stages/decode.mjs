@@ -18,7 +18,7 @@ export async function* measure({ repeat, images }) {
   if (jpegs.length === 0) return;
   const files = sample(jpegs, Math.min(IMAGES, jpegs.length)).map((path) => readFileSync(path));
   /** @type {import('../../../dist/image/formats/decode-with-sharp.js').SharpRequest} */
-  const request = { format: 'JPEG', maxPixels: OPTIONS.maxPixels, autoOrient: false };
+  const request = { format: 'JPEG', maxPixels: OPTIONS.maxPixels };
   const ways = {
     'as img2features decodes': (file) => decodeImage(file, OPTIONS),
     'by sharp alone': (file) => decodeWithSharp(file, request),

@@ -1,36 +1,80 @@
 import { DecodeError } from '../decode-error.ts';
 import { applyPalette, checkSize, type PixelOptions, type RgbImage } from '../rgb-image.ts';
+import { decodeBmpRle } from './bmp-rle.ts';
 
 /**
- * Uncompressed Windows and OS/2 bitmaps with 1, 4, 8, 24 or 32 bits a pixel, read as Pillow reads
- * them (libvips has no loader for them). Run-length and 16-bit ones, and unusual channel masks, are
- * rejected.
+ * Windows and OS/2 bitmaps with 1, 4, 8, 16, 24 or 32 bits a pixel, raw, run-length coded or with channel masks, read
+ * as Pillow reads them (libvips has no loader for them).
  */
 export function decodeBmp(bytes: Uint8Array, options: PixelOptions): RgbImage {
   const file = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
   const header = readHeader(file);
-  const { width, height, bits } = header;
+  const { width, height, bits, isRle, pixelsAt } = header;
   checkSize('BMP', width, height, options.maxPixels);
+  const palette = bits <= 8 ? readPalette(file, header) : undefined;
   const rowBytes = Math.ceil((width * bits) / 8);
   const stride = Math.ceil(rowBytes / 4) * 4;
-  const palette = bits <= 8 ? readPalette(file, header) : undefined;
   // The padding of the last row may be missing.
-  if (header.pixelsAt + (height - 1) * stride + rowBytes > file.length) throw cutShort();
-  const rowAt = (y: number) => header.pixelsAt + (header.isTopDown ? y : height - 1 - y) * stride;
+  if (!isRle && pixelsAt + (height - 1) * stride + rowBytes > file.length) throw cutShort();
+  const toRow = (y: number) => (header.isTopDown ? y : height - 1 - y);
   if (palette !== undefined) {
-    const indices = unpackIndices(file, rowAt, width, height, bits);
+    const indices = isRle
+      ? uprightRows(decodeBmpRle(file, pixelsAt, header), width, height, toRow)
+      : unpackIndices(file, (y) => pixelsAt + toRow(y) * stride, width, height, bits);
     return applyPalette(indices, palette, width, height);
   }
-  const step = bits / 8;
   const data = new Uint8Array(width * height * 3);
-  for (let y = 0, o = 0; y < height; y++) {
-    for (let x = 0, i = rowAt(y); x < width; x++, i += step, o += 3) {
-      data[o] = file[i + 2];
-      data[o + 1] = file[i + 1];
-      data[o + 2] = file[i];
-    }
+  const unpack = bits === 16 ? unpack16 : unpackBytes;
+  for (let y = 0; y < height; y++) {
+    unpack(file, pixelsAt + toRow(y) * stride, header, data, y * width * 3);
   }
   return { data, width, height };
+}
+
+/** One row of 24 or 32 bits a pixel. */
+function unpackBytes(
+  file: Buffer,
+  start: number,
+  { width, bits, channels: [red, green, blue] }: BmpHeader,
+  data: Uint8Array,
+  offset: number,
+): void {
+  const step = bits / 8;
+  for (let x = 0, i = start, o = offset; x < width; x++, i += step, o += 3) {
+    data[o] = file[i + red];
+    data[o + 1] = file[i + green];
+    data[o + 2] = file[i + blue];
+  }
+}
+
+/** One row of 16 bits a pixel: blue in the low 5 bits, red in the 5 above green's 5 or 6; each spread over a byte. */
+function unpack16(
+  file: Buffer,
+  start: number,
+  { width, greenBits }: BmpHeader,
+  data: Uint8Array,
+  offset: number,
+): void {
+  const greenMost = (1 << greenBits) - 1;
+  for (let x = 0, i = start, o = offset; x < width; x++, i += 2, o += 3) {
+    const pixel = file[i] | (file[i + 1] << 8);
+    data[o] = Math.trunc((((pixel >> (5 + greenBits)) & 31) * 255) / 31);
+    data[o + 1] = Math.trunc((((pixel >> 5) & greenMost) * 255) / greenMost);
+    data[o + 2] = Math.trunc(((pixel & 31) * 255) / 31);
+  }
+}
+
+function uprightRows(
+  stored: Uint8Array,
+  width: number,
+  height: number,
+  toRow: (y: number) => number,
+): Uint8Array {
+  const rows = new Uint8Array(stored.length);
+  for (let y = 0; y < height; y++) {
+    rows.set(stored.subarray(toRow(y) * width, (toRow(y) + 1) * width), y * width);
+  }
+  return rows;
 }
 
 interface BmpHeader {
@@ -43,10 +87,33 @@ interface BmpHeader {
   /** Bytes of a palette entry: blue, green, red, and a spare byte except in the oldest kind. */
   readonly entryBytes: number;
   readonly pixelsAt: number;
+  readonly isRle: boolean;
+  /** Of 24 or 32 bits: which byte of a pixel holds red, green, blue. */
+  readonly channels: readonly [number, number, number];
+  /** Of 16 bits: 5 or 6. */
+  readonly greenBits: number;
 }
 
 const RAW = 0;
+const RLE8 = 1;
+const RLE4 = 2;
 const BITFIELDS = 3;
+const BGR = [2, 1, 0] as const;
+
+/** Pillow's: by the masks of red, green, blue and, of 32 bits, alpha; where a pixel's channels stand. */
+const MASKS: Readonly<Record<string, Pick<BmpHeader, 'channels' | 'greenBits'>>> = {
+  '32 ff0000 ff00 ff 0': { channels: BGR, greenBits: 0 },
+  '32 ff0000 ff00 ff ff000000': { channels: BGR, greenBits: 0 },
+  '32 0 0 0 0': { channels: BGR, greenBits: 0 },
+  '32 ff000000 ff0000 ff00 0': { channels: [3, 2, 1], greenBits: 0 },
+  '32 ff000000 ff0000 ff00 ff': { channels: [3, 2, 1], greenBits: 0 },
+  '32 ff000000 ff00 ff 0': { channels: [3, 1, 0], greenBits: 0 },
+  '32 ff000000 ff00 ff ff0000': { channels: [3, 1, 0], greenBits: 0 },
+  '32 ff ff00 ff0000 ff000000': { channels: [0, 1, 2], greenBits: 0 },
+  '24 ff0000 ff00 ff': { channels: BGR, greenBits: 0 },
+  '16 f800 7e0 1f': { channels: BGR, greenBits: 6 },
+  '16 7c00 3e0 1f': { channels: BGR, greenBits: 5 },
+};
 
 function readHeader(file: Buffer): BmpHeader {
   if (file.length < 26) throw cutShort();
@@ -62,18 +129,21 @@ function readHeader(file: Buffer): BmpHeader {
   const isCore = headerBytes === 12;
   const bits = file.readUInt16LE(isCore ? 24 : 28);
   const compression = isCore ? RAW : file.readUInt32LE(30);
-  if (![1, 4, 8, 24, 32].includes(bits)) {
+  if (![1, 4, 8, 16, 24, 32].includes(bits)) {
     throw new DecodeError(
       'unsupported_color',
-      `Expected a BMP with 1, 4, 8, 24 or 32 bits a pixel but found ${bits}.`,
+      `Expected a BMP with 1, 4, 8, 16, 24 or 32 bits a pixel but found ${bits}.`,
     );
   }
-  if (compression !== RAW && !(compression === BITFIELDS && hasPlainMasks(file, bits))) {
+  const isRle = (compression === RLE8 && bits === 8) || (compression === RLE4 && bits === 4);
+  if (compression !== RAW && compression !== BITFIELDS && !isRle) {
     throw new DecodeError(
-      'unsupported_color',
-      `Expected an uncompressed BMP in BGR order but found compression ${compression}.`,
+      'unsupported_format',
+      `Expected a BMP that is raw or run-length coded but found compression ${compression} at ${bits} bits a pixel.`,
     );
   }
+  const layout =
+    compression === BITFIELDS ? readMasks(file, bits) : { channels: BGR, greenBits: 5 };
   if (compression === BITFIELDS && headerBytes === 40) paletteAt += 12;
   const entryBytes = isCore ? 3 : 4;
   const paletteColors = (isCore ? 0 : file.readUInt32LE(46)) || 1 << bits;
@@ -92,27 +162,31 @@ function readHeader(file: Buffer): BmpHeader {
     paletteAt,
     paletteColors,
     entryBytes,
+    isRle,
+    ...layout,
     pixelsAt: pixelsAt || paletteAt + (bits <= 8 ? entryBytes * paletteColors : 0),
   };
 }
 
-/**
- * True for 24 or 32 bits whose masks say what they are without masks: blue, green, red from the low
- * byte.
- */
-function hasPlainMasks(file: Buffer, bits: number): boolean {
-  const end = 14 + file.readUInt32LE(14);
-  if ((bits !== 24 && bits !== 32) || file.length < 66) return false;
-  const [red, green, blue] = [54, 58, 62].map((at) => file.readUInt32LE(at));
-  const alpha = end >= 70 && bits === 32 ? file.readUInt32LE(66) : 0;
-  return (
-    red === 0xff0000 && green === 0xff00 && blue === 0xff && (alpha === 0 || alpha === 0xff000000)
+function readMasks(file: Buffer, bits: number): Pick<BmpHeader, 'channels' | 'greenBits'> {
+  const headerBytes = file.readUInt32LE(14);
+  const count = bits === 32 ? 4 : 3;
+  if (file.length < 66) throw cutShort();
+  const masks = [54, 58, 62, 66].slice(0, count).map((at) => {
+    // Headers of less than 56 bytes have no mask of alpha.
+    return at < 66 || headerBytes >= 56 ? file.readUInt32LE(at).toString(16) : '0';
+  });
+  const layout = MASKS[`${bits} ${masks.join(' ')}`];
+  if (layout !== undefined) return layout;
+  throw new DecodeError(
+    'unsupported_color',
+    `Expected a BMP with channels of a known order but found the masks ${masks.join(', ')} of ${bits} bits.`,
   );
 }
 
 /** 256 RGB entries; beyond the end of a short palette black, as Pillow (since 10) has it. */
 function readPalette(file: Buffer, header: BmpHeader): Uint8Array {
-  const { paletteAt, paletteColors, entryBytes, bits } = header;
+  const { paletteAt, paletteColors, entryBytes, bits, isRle } = header;
   if (paletteColors > 65536 || paletteAt + paletteColors * entryBytes > file.length) {
     throw cutShort();
   }
@@ -128,13 +202,13 @@ function readPalette(file: Buffer, header: BmpHeader): Uint8Array {
   }
   if (!isGrayRamp) return palette;
   // Pillow drops a gray palette and then takes the rows for 1-bit or 8-bit gray, whatever they are.
-  if (bits !== (paletteColors === 2 ? 1 : 8)) {
+  if (isRle ? paletteColors === 2 : bits !== (paletteColors === 2 ? 1 : 8)) {
     throw new DecodeError(
       'unsupported_color',
       `Expected a palette of colours for ${bits} bits a pixel but found a ramp of ${paletteColors} grays.`,
     );
   }
-  if (bits === 8) for (let i = 0; i < 768; i++) palette[i] = Math.trunc(i / 3);
+  if (bits !== 1) for (let i = 0; i < 768; i++) palette[i] = Math.trunc(i / 3);
   return palette;
 }
 

@@ -10,7 +10,7 @@ import { decodeWithSharp } from './decode-with-sharp.ts';
  */
 export async function decodePng(bytes: Uint8Array, options: PixelOptions): Promise<RgbImage> {
   const file = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-  checkChunks(file);
+  const pixelChunks = keepPixelChunks(file);
   const width = file.readUInt32BE(16);
   const height = file.readUInt32BE(20);
   checkSize('PNG', width, height, options.maxPixels);
@@ -22,18 +22,21 @@ export async function decodePng(bytes: Uint8Array, options: PixelOptions): Promi
       'Expected 8 bits a channel but found 16-bit gray, which Pillow would clip to white.',
     );
   }
-  return decodeWithSharp(bytes, {
-    format: 'PNG',
-    maxPixels: options.maxPixels,
-    autoOrient: options.exif === 'apply',
-  });
+  return decodeWithSharp(pixelChunks, { format: 'PNG', maxPixels: options.maxPixels });
 }
 
+const PALETTE = 3;
+
 /**
- * Walks all chunks: lengths, check sums, IHDR first, IEND last. libvips is more forgiving than
- * Pillow here.
+ * Walks all chunks: lengths, check sums, IHDR first, IEND last; libvips is more forgiving than Pillow here.
+ * @returns the file without its metadata: critical chunks only, those with a capital first letter, whatever they
+ * are: one that a decoder does not know ends it, as it changes what the data mean
  */
-function checkChunks(file: Buffer): void {
+function keepPixelChunks(file: Buffer): Buffer {
+  // Made where the first chunk is left out; a list of chunks could be larger than the file.
+  let kept: Buffer | undefined;
+  let filled = 0;
+  let dataEnd: number | undefined;
   let at = 8;
   for (;;) {
     if (at + 12 > file.length) throw cutShort();
@@ -53,7 +56,25 @@ function checkChunks(file: Buffer): void {
         `Expected a sound PNG but found a wrong check sum in the chunk at byte ${at}.`,
       );
     }
-    if (type === 'IEND') return;
+    if (type === 'IDAT') {
+      // Else dropping what stands between would join what a decoder refuses.
+      if (dataEnd !== undefined && dataEnd !== at) {
+        throw new DecodeError(
+          'corrupt',
+          `Expected a PNG with its pixel data in one piece but found more of them at byte ${at}.`,
+        );
+      }
+      dataEnd = end + 4;
+    }
+    // To true colours a palette is a suggestion.
+    const isKept = type[0] < 'a' && (type !== 'PLTE' || file[25] === PALETTE);
+    if (!isKept && kept === undefined) {
+      kept = Buffer.allocUnsafe(file.length);
+      filled = file.copy(kept, 0, 0, at);
+    } else if (isKept && kept !== undefined) {
+      filled += file.copy(kept, filled, at, end + 4);
+    }
+    if (type === 'IEND') return kept?.subarray(0, filled) ?? file;
     at = end + 4;
   }
 }

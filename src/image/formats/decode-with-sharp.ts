@@ -1,17 +1,14 @@
 import { DecodeError } from '../decode-error.ts';
 import type { RgbImage } from '../rgb-image.ts';
 import { loadSharp } from './load-sharp.ts';
-import { looksCutShort } from './looks-cut-short.ts';
 
 /** How libvips is to read one file, once its header is known to be acceptable. */
 export interface SharpRequest {
-  /** For messages and for telling a cut file from a damaged one. */
+  /** For messages. */
   readonly format: 'JPEG' | 'PNG' | 'WebP' | 'TIFF';
   readonly maxPixels: number;
-  /** Turn and flip as the orientation tag says. */
-  readonly autoOrient: boolean;
-  /** Four channels as libvips has them, without any colour management, instead of RGB. */
-  readonly cmyk?: boolean;
+  /** `cmyk`: four channels as libvips has them, without any colour management; `rgba`: alpha is kept, too. */
+  readonly channels?: 'cmyk' | 'rgba';
 }
 
 /** What came out: uint8 [height, width, channels]. */
@@ -23,11 +20,12 @@ export interface RawPixels {
 }
 
 /**
- * Decodes with libvips what `Image.open(file).convert('RGB')` gives: colour profiles ignored, alpha
+ * Decodes with libvips what `Image.open(file).convert('RGB')` gives: colour profiles and orientation ignored, alpha
  * dropped and not composited, the first page or frame only.
  *
- * Warnings of the codec reject the image (`failOn: 'warning'`): a half-grey picture would be a
- * wrong row.
+ * What is damage, in one rule: a decoder is given only what pixels are made from, and whatever it then fails at or
+ * warns of rejects the image. Metadata stay out (`decodePng`, `keepPixelTags`), so nothing in them can; and a warning
+ * about the data means that pixels would be made up: a half-grey picture would be a wrong row.
  */
 export async function decodeWithSharp(bytes: Uint8Array, request: SharpRequest): Promise<RgbImage> {
   const { data, width, height, channels } = await decodeRaw(bytes, request);
@@ -47,43 +45,28 @@ export async function decodeRaw(bytes: Uint8Array, request: SharpRequest): Promi
       failOn: 'warning',
       limitInputPixels: request.maxPixels,
       ignoreIcc: true,
-      autoOrient: request.autoOrient,
       sequentialRead: true,
       pages: 1,
     });
-    const pixels = request.cmyk
-      ? image.pipelineColourspace('cmyk').toColourspace('cmyk')
-      : image.removeAlpha().toColourspace('srgb');
-    const { data, info } = await pixels.raw().toBuffer({ resolveWithObject: true });
+    if (request.channels === 'cmyk') image.pipelineColourspace('cmyk').toColourspace('cmyk');
+    else if (request.channels === 'rgba') image.toColourspace('srgb');
+    else image.removeAlpha().toColourspace('srgb');
+    const { data, info } = await image.raw().toBuffer({ resolveWithObject: true });
     return { data, width: info.width, height: info.height, channels: info.channels };
   } catch (error) {
-    throw explain(error, bytes, request);
+    throw damaged(request.format, error);
   }
 }
 
-function explain(error: unknown, bytes: Uint8Array, request: SharpRequest): DecodeError {
-  const said = (error instanceof Error ? error.message : String(error))
-    .split('\n')[0]
-    .slice(0, 200);
-  const { format } = request;
-  if (/exceeds pixel limit/.test(said)) {
-    return new DecodeError(
-      'too_many_pixels',
-      `Expected at most ${request.maxPixels} pixels but found more.`,
-      error,
-    );
-  }
-  if (looksCutShort(format, bytes)) {
-    return new DecodeError(
-      'truncated',
-      `Expected a complete ${format} but found one that ends early (${said}).`,
-      error,
-    );
-  }
+/**
+ * The words do not depend on the cause: libvips keeps one text of errors for the whole process, where those of other
+ * threads' files stand, too, and rejected.jsonl is the same whatever the number of threads.
+ */
+export function damaged(format: SharpRequest['format'], cause?: unknown): DecodeError {
   return new DecodeError(
     'corrupt',
-    `Expected a sound ${format} but found damage (${said}).`,
-    error,
+    `Expected a sound ${format} but found damage: its decoder fails at the pixel data or warns of them.`,
+    cause,
   );
 }
 

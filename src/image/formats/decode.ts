@@ -6,6 +6,7 @@ import { decodeGif } from './decode-gif.ts';
 import { decodePng } from './decode-png.ts';
 import { decodeTiff } from './decode-tiff.ts';
 import { decodeWebp } from './decode-webp.ts';
+import { readOrientation, turn } from './orientation.ts';
 import { sniffFormat } from './sniff-format.ts';
 
 /**
@@ -15,8 +16,7 @@ import { sniffFormat } from './sniff-format.ts';
  * The format is read from the content. Rules: alpha is dropped, not composited; palettes are
  * expanded; 16-bit colour keeps its high byte; CMYK is turned by Pillow's plain formula; colour
  * profiles are ignored; of an animation the first frame is taken; EXIF orientation is ignored
- * unless asked for. Rejected although Pillow has an answer: 16-bit gray (it clips to white),
- * anything the codec warns of, run-length and 16-bit BMP, rare TIFF colours.
+ * unless asked for. What is rejected although Pillow has an answer: docs/parity.md.
  *
  * @returns uint8 RGB [height, width, 3]
  * @throws DecodeError with a RejectReason; nothing else for any bytes
@@ -37,13 +37,15 @@ export async function withImage<T>(
   if (bytes.length === 0)
     throw new DecodeError('empty_file', 'Expected an image but found 0 bytes.');
   const format = sniffFormat(bytes);
+  const turned = (image: RgbImage) =>
+    use(options.exif === 'apply' ? turn(image, readOrientation(format.kind, bytes)) : image);
   switch (format.kind) {
     case 'jpeg':
-      return decodeJpeg(bytes, options, use);
+      return decodeJpeg(bytes, options, turned);
     case 'png':
-      return use(await decodePng(bytes, options));
+      return turned(await decodePng(bytes, options));
     case 'webp':
-      return use(await decodeWebp(bytes, options));
+      return turned(await decodeWebp(bytes, options));
     case 'gif':
       return use(await decodeGif(bytes, options));
     case 'bmp':

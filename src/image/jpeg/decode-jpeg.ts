@@ -1,12 +1,21 @@
 import { DecodeError } from '../decode-error.ts';
-import { decodeRaw, decodeWithSharp, type RawPixels } from '../formats/decode-with-sharp.ts';
+import {
+  damaged,
+  decodeRaw,
+  decodeWithSharp,
+  type RawPixels,
+} from '../formats/decode-with-sharp.ts';
 import { checkSize, type PixelOptions, type RgbImage } from '../rgb-image.ts';
-import { readJpegHeader } from './jpeg-header.ts';
+import { type JpegHeader, readJpegHeader } from './jpeg-header.ts';
 import { directDecoder } from './open-direct-decoder.ts';
 import { suitsDirectPath } from './suits-direct-path.ts';
 
+/** Sequential, extended, progressive, and the two with arithmetic codes: the rest libjpeg does not read. */
+const FRAMES = [0xc0, 0xc1, 0xc2, 0xc9, 0xca];
+
 /**
- * JPEG with 8 bits a sample and one, three or four components, as Pillow takes it.
+ * JPEG with 8 bits a sample and one, three or four components, as Pillow takes it. Where one decoder has refused
+ * a file no other is asked.
  * @param use called once; the pixels are valid until it returns
  */
 export async function decodeJpeg<T>(
@@ -15,33 +24,56 @@ export async function decodeJpeg<T>(
   use: (image: RgbImage) => T,
 ): Promise<T> {
   const header = readJpegHeader(bytes);
-  checkSize('JPEG', header.width, header.height, options.maxPixels);
-  if (header.precision !== 8) {
+  const { width, height } = header;
+  checkSize('JPEG', width, height, options.maxPixels);
+  expectReadable(header);
+  const decoder = await directDecoder();
+  if (suitsDirectPath(header) && width * height <= decoder.maxPixels) {
+    const data = decoder.decode(bytes, header);
+    if (data === undefined) throw damaged('JPEG');
+    return use({ data, width, height });
+  }
+  const request = { format: 'JPEG', maxPixels: options.maxPixels } as const;
+  const image =
+    header.components.length === 4
+      ? cmykToRgb(await decodeRaw(bytes, { ...request, channels: 'cmyk' }))
+      : await decodeWithSharp(bytes, request);
+  // libvips looks for warnings before each strip of 8 rows, so it never hears of those in the last one, unless
+  // all scans are read before the first.
+  if (isReadAsItIsShown(header) && decoder.judges(header)) {
+    const channels = header.components.length === 4 ? 4 : 3;
+    const last = await directDecoder();
+    if (last.decode(bytes, header, channels) === undefined) throw damaged('JPEG');
+  }
+  return use(image);
+}
+
+function expectReadable({ precision, components, frame }: JpegHeader): void {
+  if (!FRAMES.includes(frame)) {
     throw new DecodeError(
-      'unsupported_color',
-      `Expected a JPEG with 8 bits a sample but found ${header.precision}.`,
+      'unsupported_format',
+      `Expected a baseline or progressive JPEG but found a lossless or hierarchical one (frame 0x${frame.toString(16)}).`,
     );
   }
-  const channels = header.components.length;
+  if (precision !== 8) {
+    throw new DecodeError(
+      'unsupported_color',
+      `Expected a JPEG with 8 bits a sample but found ${precision}.`,
+    );
+  }
+  const channels = components.length;
   if (channels !== 1 && channels !== 3 && channels !== 4) {
     throw new DecodeError(
       'unsupported_color',
       `Expected a JPEG with 1, 3 or 4 components but found ${channels}.`,
     );
   }
-  if (suitsDirectPath(header, options)) {
-    const decoder = await directDecoder();
-    const { width, height } = header;
-    const data = width * height > decoder.maxPixels ? undefined : decoder.decode(bytes, header);
-    if (data !== undefined) return use({ data, width, height });
-  }
-  const request = {
-    format: 'JPEG',
-    maxPixels: options.maxPixels,
-    autoOrient: options.exif === 'apply',
-  } as const;
-  if (channels !== 4) return use(await decodeWithSharp(bytes, request));
-  return use(cmykToRgb(await decodeRaw(bytes, { ...request, cmyk: true })));
+}
+
+/** One sequential scan with all components. */
+function isReadAsItIsShown({ frame, scans, scanComponents, components }: JpegHeader): boolean {
+  const isProgressive = frame === 0xc2 || frame === 0xca;
+  return !isProgressive && scans === 1 && scanComponents === components.length;
 }
 
 /**

@@ -1,4 +1,5 @@
 /** A decoder that costs little for each image, where sharp's set-up takes longer than a small JPEG. */
+import type { JpegHeader } from './jpeg-header.ts';
 
 /** One for each thread; both forms give the same bytes for what `suitsDirectPath` lets through. */
 export interface DirectDecoder {
@@ -6,13 +7,17 @@ export interface DirectDecoder {
   readonly maxPixels: number;
   /** It has failed in a way that leaves nothing to go on with. */
   readonly isSpent: boolean;
+  /** Whether it can tell sound from damaged for a file that sharp decodes, and sharp cannot tell itself. */
+  judges(header: JpegHeader): boolean;
   /**
    * @param size as the header says
-   * @returns uint8 RGB [height, width, 3], valid until the next call; undefined where the decoder fails or warns:
-   * sharp then gives the verdict and the message
+   * @param channels 3 (RGB, the default), or 4 for CMYK
+   * @returns uint8 [height, width, channels], valid until the next call; undefined where the decoder fails or
+   * warns: that is the verdict, whatever others would make of the file
    */
   decode(
     bytes: Uint8Array,
     size: { readonly width: number; readonly height: number },
+    channels?: 3 | 4,
   ): Uint8Array | undefined;
 }

@@ -19,7 +19,6 @@ export interface JpegHeader {
   /** Number of scans: 1 for ordinary files, about 10 for progressive ones. */
   readonly scans: number;
   readonly hasJfif: boolean;
-  readonly hasExif: boolean;
   /** The Adobe marker's colour transform, or undefined without that marker. */
   readonly adobeTransform: number | undefined;
 }
@@ -31,7 +30,6 @@ export interface JpegHeader {
 const MAX_SCANS = 100;
 
 const JFIF = Buffer.from('JFIF\0');
-const EXIF = Buffer.from('Exif\0');
 const ADOBE = Buffer.from('Adobe');
 
 /**
@@ -44,7 +42,6 @@ export function readJpegHeader(bytes: Uint8Array): JpegHeader {
     | Pick<JpegHeader, 'width' | 'height' | 'precision' | 'frame' | 'components'>
     | undefined;
   let hasJfif = false;
-  let hasExif = false;
   let adobeTransform: number | undefined;
   let at = 2;
   for (;;) {
@@ -69,11 +66,10 @@ export function readJpegHeader(bytes: Uint8Array): JpegHeader {
       }
       const scanComponents = start < end ? bytes[start] : 0;
       const scans = countScans(bytes, at);
-      return { ...frame, scanComponents, scans, hasJfif, hasExif, adobeTransform };
+      return { ...frame, scanComponents, scans, hasJfif, adobeTransform };
     }
     if (isFrame(marker)) frame ??= readFrame(marker, bytes, start, end);
     else if (marker === 0xe0 && holds(bytes, start, end, JFIF)) hasJfif = true;
-    else if (marker === 0xe1 && holds(bytes, start, end, EXIF)) hasExif = true;
     else if (marker === 0xee && end - start >= 12 && holds(bytes, start, end, ADOBE)) {
       adobeTransform = bytes[start + 11];
     }

@@ -9,8 +9,14 @@ const KEPT_BYTES = 16 << 20;
 interface JpegAddon {
   /** Once in each thread. @throws Error where the library cannot be used */
   open(libraryPath: string): void;
-  /** Fills `rgb`, uint8 [height, width, 3]; false where the file fails, warns or has another size. */
-  decode(jpeg: Uint8Array, rgb: Uint8Array, width: number, height: number): boolean;
+  /** Fills `pixels`, uint8 [height, width, channels]; false where the file fails, warns or has another size. */
+  decode(
+    jpeg: Uint8Array,
+    pixels: Uint8Array,
+    width: number,
+    height: number,
+    channels: number,
+  ): boolean;
 }
 
 /** As scripts/bundle-libjpeg.mjs leaves it. */
@@ -36,11 +42,13 @@ export function openNativeJpeg(): DirectDecoder | undefined {
   return {
     maxPixels: Number.POSITIVE_INFINITY,
     isSpent: false,
-    decode(bytes, { width, height }) {
-      const size = 3 * width * height;
-      const rgb = size <= kept.length ? kept : new Uint8Array(size);
-      if (size <= KEPT_BYTES) kept = rgb;
-      return addon.decode(bytes, rgb, width, height) ? rgb.subarray(0, size) : undefined;
+    judges: () => true,
+    decode(bytes, { width, height }, channels = 3) {
+      const size = channels * width * height;
+      const pixels = size <= kept.length ? kept : new Uint8Array(size);
+      if (size <= KEPT_BYTES) kept = pixels;
+      const isSound = addon.decode(bytes, pixels, width, height, channels);
+      return isSound ? pixels.subarray(0, size) : undefined;
     },
   };
 }

@@ -1,4 +1,3 @@
-import type { PixelOptions } from '../rgb-image.ts';
 import type { JpegHeader } from './jpeg-header.ts';
 
 /**
@@ -11,11 +10,10 @@ import type { JpegHeader } from './jpeg-header.ts';
  * scalar and SIMD code differ. Such a file gives a garbled row with WebAssembly as with Pillow, but not the
  * same one.
  */
-export function suitsDirectPath(header: JpegHeader, options: Pick<PixelOptions, 'exif'>): boolean {
+export function suitsDirectPath(header: JpegHeader): boolean {
   if (header.precision !== 8 || (header.frame !== 0xc0 && header.frame !== 0xc1)) return false;
   // One scan with all components is decoded in one bounded sweep.
   if (header.scans !== 1 || header.scanComponents !== header.components.length) return false;
-  if (options.exif === 'apply' && header.hasExif) return false;
   if (header.components.length === 1) return true;
   if (header.components.length !== 3) return false;
   const isYcc =

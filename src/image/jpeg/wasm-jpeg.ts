@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import type { DirectDecoder } from './direct-decoder.ts';
+import type { JpegHeader } from './jpeg-header.ts';
 
 /** Above this sharp's SIMD code beats the WebAssembly one (measured: they meet near 300 x 300). */
 const MAX_PIXELS = 256 * 256;
@@ -20,10 +21,21 @@ class WasmJpeg implements DirectDecoder {
     this.#codec = codec;
   }
 
+  /**
+   * It is slow, so only those whose last strip libvips reads unseen: with chroma at half height the strip before
+   * has been smoothed by the rows of the last one. It knows neither CMYK nor arithmetic codes.
+   */
+  judges({ frame, height, components }: JpegHeader): boolean {
+    const isUnseen = height <= 8 || components.every(({ vertical }) => vertical === 1);
+    return isUnseen && components.length !== 4 && frame < 0xc9;
+  }
+
   decode(
     bytes: Uint8Array,
     { width, height }: { readonly width: number; readonly height: number },
   ): Uint8Array | undefined {
+    // Its memory never shrinks: one that has seen a large picture is not kept.
+    if (width * height > MAX_PIXELS) this.isSpent = true;
     try {
       this.#codec.getEncodedBuffer(bytes.length).set(bytes);
       this.#codec.decode();

@@ -1,16 +1,18 @@
-import sharp from 'sharp';
-import { expect, test } from 'vitest';
+import sharp, { type Sharp } from 'sharp';
+import { describe, expect, test } from 'vitest';
 import { decodeImage } from '../../../src/image/formats/decode.ts';
 import { loadSharp } from '../../../src/image/formats/load-sharp.ts';
+import { openNativeJpeg } from '../../../src/image/jpeg/native-jpeg.ts';
+import type { PixelOptions } from '../../../src/image/rgb-image.ts';
 import { makeBmp, makeGif, makePixels, makePng, pngChunk } from '../make-images.ts';
 
 const options = { exif: 'ignore', maxPixels: 10_000, tiff: false } as const;
 const photo = { raw: { width: 40, height: 30, channels: 3 as const } };
 const pixels = makePixels(40, 30);
 
-async function refusal(bytes: Uint8Array): Promise<string> {
+async function refusal(bytes: Uint8Array, more: Partial<PixelOptions> = {}): Promise<string> {
   try {
-    await decodeImage(bytes, options);
+    await decodeImage(bytes, { ...options, ...more });
   } catch (error) {
     const { name, reason, message } = error as { name: string; reason: string; message: string };
     return `${name} ${reason}: ${message}`;
@@ -68,12 +70,38 @@ test('a cut progressive JPEG is refused', async () => {
   expect(await refusal(cut)).toMatch(/^DecodeError truncated: /);
 });
 
-test('a JPEG that libjpeg only warns of is refused', async () => {
-  const jpeg = await sharp(pixels, photo).jpeg().toBuffer();
-  // Half of the entropy-coded data is gone, the end marker is still there.
-  const hollow = Buffer.concat([jpeg.subarray(0, jpeg.length - 150), text('\xff\xd9')]);
-  expect(await refusal(hollow)).toMatch(/^DecodeError corrupt: Expected a sound JPEG but found/);
+describe.each([
+  ['4:2:0', (image: Sharp) => image.jpeg()],
+  ['4:4:4', (image: Sharp) => image.jpeg({ chromaSubsampling: '4:4:4' })],
+  ['gray', (image: Sharp) => image.greyscale().jpeg()],
+  ['CMYK', (image: Sharp) => image.toColourspace('cmyk').jpeg()],
+  ['progressive', (image: Sharp) => image.jpeg({ progressive: true })],
+])('a JPEG in %s that libjpeg only warns of is refused, wherever the damage is', (kind, encode) => {
+  test.skipIf(kind === 'CMYK' && openNativeJpeg() === undefined).each([
+    [32, 32],
+    [16, 8],
+    [40, 30],
+    // More pixels than the decoder in WebAssembly takes.
+    [520, 128],
+  ])('%i x %i', async (width, height) => {
+    const raw = { width, height, channels: 3 as const };
+    const jpeg = await encode(sharp(makePixels(width, height), { raw })).toBuffer();
+    const data = jpeg.lastIndexOf(text('\xff\xda')) + 14;
+    const upTo = (share: number) => data + Math.floor((jpeg.length - 2 - data) * share);
+    expect(await refusal(jpeg, { maxPixels: 1e5 })).toBe('a row');
+    for (const exif of ['ignore', 'apply'] as const) {
+      for (const share of [0.2, 0.5, 0.8]) {
+        const hollow = Buffer.concat([jpeg.subarray(0, upTo(share)), text('\xff\xd9')]);
+        expect(await refusal(hollow, { exif, maxPixels: 1e5 }), `${share}`).toMatch(DAMAGED_JPEG);
+      }
+      // Codes were misread, or another picture's are left.
+      const left = Buffer.concat([jpeg.subarray(0, -2), Buffer.alloc(50, 7), text('\xff\xd9')]);
+      expect(await refusal(left, { exif, maxPixels: 1e5 })).toMatch(DAMAGED_JPEG);
+    }
+  });
 });
+
+const DAMAGED_JPEG = /^DecodeError corrupt: Expected a sound JPEG but found damage/;
 
 test('a JPEG with a marker where data should be is refused', async () => {
   const jpeg = Buffer.from(await sharp(pixels, photo).jpeg().toBuffer());
@@ -156,11 +184,11 @@ test('a GIF without a picture, a cut one and one with junk between blocks are re
 test('BMP kinds that are not read, and cut ones, are refused', async () => {
   const rows = [[1, 2, 3]];
   const whole = makeBmp({ width: 1, height: 1, bits: 24, rows });
-  expect(await refusal(makeBmp({ width: 1, height: 1, bits: 16, rows: [[1, 2]] }))).toContain(
-    'unsupported_color: Expected a BMP with 1, 4, 8, 24 or 32 bits a pixel but found 16.',
+  expect(await refusal(makeBmp({ width: 1, height: 1, bits: 2, rows }))).toContain(
+    'unsupported_color: Expected a BMP with 1, 4, 8, 16, 24 or 32 bits a pixel but found 2.',
   );
-  expect(await refusal(makeBmp({ width: 1, height: 1, bits: 8, rows, compression: 1 }))).toContain(
-    'unsupported_color: Expected an uncompressed BMP in BGR order',
+  expect(await refusal(makeBmp({ width: 1, height: 1, bits: 8, rows, compression: 2 }))).toContain(
+    'unsupported_format: Expected a BMP that is raw or run-length coded but found compression 2 at 8',
   );
   // The padding of the last row may be missing, a pixel may not.
   expect(await refusal(whole.subarray(0, 57))).toBe('a row');

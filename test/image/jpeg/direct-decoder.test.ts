@@ -7,7 +7,7 @@ import { openWasmJpeg } from '../../../src/image/jpeg/wasm-jpeg.ts';
 import { skipIf } from '../../skip-if.ts';
 import { makePixels } from '../make-images.ts';
 
-const request = { format: 'JPEG', maxPixels: 1e6, autoOrient: false } as const;
+const request = { format: 'JPEG', maxPixels: 1e6 } as const;
 
 function image(width: number, height: number) {
   return sharp(makePixels(width, height), { raw: { width, height, channels: 3 } });

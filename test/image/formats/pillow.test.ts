@@ -1,0 +1,58 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import type { DecodeOptions } from '../../../src/image/decoded-chunk.ts';
+import { decodeImage } from '../../../src/image/formats/decode.ts';
+import { Resizer } from '../../../src/image/resize/resize.ts';
+
+/** What scripts/make-format-fixtures.py leaves. */
+interface Fixtures {
+  readonly files: readonly {
+    readonly name: string;
+    readonly file: string;
+    readonly exif: 'ignore' | 'apply';
+    readonly size?: readonly [number, number];
+    readonly rgb?: string;
+    /** Pillow gives no picture. */
+    readonly fails?: true;
+  }[];
+  readonly resizes: readonly {
+    readonly size: readonly [number, number];
+    readonly out: readonly [number, number];
+    readonly filter: DecodeOptions['resize'];
+    readonly sha256: string;
+  }[];
+}
+
+const { files, resizes }: Fixtures = JSON.parse(
+  readFileSync(new URL('../../fixtures/formats.json', import.meta.url), 'utf8'),
+);
+
+/** Files that Pillow reads and that are refused here, as the table in docs/parity.md says. */
+const REFUSED: Readonly<Record<string, string>> = {
+  'TIFF, palette of 8-bit values': 'unsupported_color',
+  'TIFF, surplus tiles': 'corrupt',
+  'TIFF, surplus strips': 'corrupt',
+  'TIFF, planes of tiles': 'unsupported_format',
+};
+
+test.each(files)('$name', async ({ name, file, exif, size, rgb, fails }) => {
+  const decoding = decodeImage(Buffer.from(file, 'base64'), { exif, maxPixels: 1e6, tiff: true });
+  if (fails || REFUSED[name] !== undefined) {
+    await expect(decoding).rejects.toMatchObject({
+      name: 'DecodeError',
+      reason: REFUSED[name] ?? expect.stringMatching(/^(truncated|unsupported_(format|color))$/),
+    });
+    return;
+  }
+  const { data, width, height } = await decoding;
+  expect([width, height, Buffer.from(data).toString('base64')]).toEqual([...size!, rgb]);
+});
+
+test.each(resizes)('$size to $out, $filter', ({ size: [width, height], out, filter, sha256 }) => {
+  const rgb = Uint8Array.from({ length: width * height * 3 }, (_, i) => (i * 7919) % 251);
+  const resizer = new Resizer(out[0], out[1], filter);
+  const row = new Uint8Array(resizer.outputBytes);
+  resizer.resize(rgb, width, height, row, 0);
+  expect(createHash('sha256').update(row).digest('hex')).toBe(sha256);
+});
