@@ -6,6 +6,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { RunError } from '../../src/errors.ts';
 import { loadReducer } from '../../src/library/load-reducer.ts';
 import { writeReducerFile } from '../../src/reduce/reducer-file.ts';
+import { writeRunJson } from '../pipeline/finished-run.ts';
 import { fitRows, randomRows } from '../reduce/feature-rows.ts';
 
 const values = randomRows(20, 5, 1);
@@ -39,13 +40,9 @@ test.each([true, false])(
 
 test('the reducer of a run is the one that it wrote', async () => {
   const dir = await runWith('pixels');
-  const sha256 = createHash('sha256')
-    .update(readFileSync(join(dir, 'reducer.npz')))
-    .digest('hex');
-  writeFileSync(
-    join(dir, 'run.json'),
-    JSON.stringify({ files: [{ name: 'reducer.npz', sha256 }] }),
-  );
+  const bytes = readFileSync(join(dir, 'reducer.npz'));
+  const sha256 = createHash('sha256').update(bytes).digest('hex');
+  await writeRunJson(dir, { files: [{ name: 'reducer.npz', bytes: bytes.length, sha256 }] });
   await expect(loadReducer(dir)).rejects.toThrow('but found an incomplete one in');
   writeFileSync(join(dir, '_SUCCESS'), '');
   expect((await loadReducer(dir)).dims).toBe(5);

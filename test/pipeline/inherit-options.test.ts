@@ -6,13 +6,14 @@ import { inheritOptions } from '../../src/pipeline/inherit-options.ts';
 import { rejection } from '../engine/caught.ts';
 import { writeTinyModel } from '../engine/tiny-model.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
+import { writeRunJson } from './finished-run.ts';
 
 test('a model that is no longer where its run found it asks for --model', async () => {
   const run = await temporaryFolder();
   const model = join(run, 'moved');
   const options = { mode: 'cnn', model, layer: 'conv' };
-  const json = { options, model: { weightsSha256: 'c0ffee' } };
-  await writeFile(join(run, 'run.json'), JSON.stringify(json));
+  const layers = [{ layer: 'conv', pool: 'none', length: 8 }];
+  await writeRunJson(run, { options, model: { weightsSha256: 'c0ffee', layers } });
   for (const name of ['_SUCCESS', 'reducer.npz']) await writeFile(join(run, name), '');
   const inherit = (raw = {}) => inheritOptions({ with: run, ...raw }, AbortSignal.timeout(10_000));
   const error = await rejection(ModelError, inherit());

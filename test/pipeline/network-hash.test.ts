@@ -10,6 +10,7 @@ import { FolderStore } from '../../src/storage/folder-store.ts';
 import { rejection } from '../engine/caught.ts';
 import { functional, TINY_LAYERS, writeTinyModel } from '../engine/tiny-model.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
+import { writeRunJson } from './finished-run.ts';
 
 /** The tiny model with other options of one layer; its weights stay the same. */
 function changed(layer: string, config: Record<string, unknown>): Promise<ModelFolder> {
@@ -42,7 +43,7 @@ test('a reducer is refused for the same weights in other layers', async () => {
   const { weightsSha256, preprocessing } = model.metadata;
   const of = { weightsSha256, preprocessing, layers: sum, networkSha256: networkHash(model, sum) };
   const run = await temporaryFolder();
-  await writeFile(join(run, 'run.json'), JSON.stringify({ options, model: of, files: [] }));
+  await writeRunJson(run, { options, model: of });
   for (const name of ['_SUCCESS', 'reducer.npz']) await writeFile(join(run, name), '');
   const linear = await changed('sum', { activation: 'linear' });
   const opening = openSavedReducers(FolderStore.forReading(run), options, {
