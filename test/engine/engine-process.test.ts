@@ -216,11 +216,11 @@ test(
       openEngine(SPEC, folder, { ...cuda, explicit: true }),
     );
     expect(asked.message).toMatch(
-      /^Expected a GPU for --device cuda but TensorFlow .* sees no GPU/,
+      /^Expected a GPU for --device cuda but found that TensorFlow .* uses no GPU \(a driver\)/,
     );
     const auto = await openEngine(SPEC, folder, { ...cuda, explicit: false });
     expect(auto.info).toMatchObject({ device: 'cpu', deviceName: undefined });
-    expect(auto.info.deviceReason).toMatch(/sees no GPU it can use \(a driver\)/);
+    expect(auto.info.deviceReason).toMatch(/uses no GPU \(a driver\)/);
     await auto.close();
     const tf32 = await rejection(
       EngineError,

@@ -10,6 +10,7 @@ import type * as api from '../../src/index.ts';
 import { readParquetRows } from '../e2e/read-table.ts';
 import { makePng } from '../image/make-images.ts';
 import { loadScript } from '../scripts/load-script.ts';
+import { skipIf } from '../skip-if.ts';
 import { childProcesses, hasProc, startedSince } from './child-processes.ts';
 
 const { extract, extractBatches, initModel, Interrupted, loadReducer, resolveOptions } =
@@ -97,35 +98,43 @@ test('with a finished run its scaler and PCA are applied, and its options taken 
   );
 });
 
-test.runIf(hasProc)('leaving the loop ends the engine at once and leaves no process', async () => {
-  const before = childProcesses();
-  const options = { input: images, mode: 'cnn', model: slim, batch: 2 } as const;
-  for await (const batch of extractBatches(options)) {
-    expect(batch.numRows).toBe(2);
-    expect(startedSince(before)).toHaveLength(1);
-    break;
-  }
-  expect(startedSince(before)).toEqual([]);
-});
+test(
+  'leaving the loop ends the engine at once and leaves no process',
+  skipIf(!hasProc, 'no /proc on this system'),
+  async () => {
+    const before = childProcesses();
+    const options = { input: images, mode: 'cnn', model: slim, batch: 2 } as const;
+    for await (const batch of extractBatches(options)) {
+      expect(batch.numRows).toBe(2);
+      expect(startedSince(before)).toHaveLength(1);
+      break;
+    }
+    expect(startedSince(before)).toEqual([]);
+  },
+);
 
-test.runIf(hasProc)('a signal ends it, also before the first batch', async () => {
-  const before = childProcesses();
-  const options = { input: images, mode: 'cnn', model: slim } as const;
-  const stop = new AbortController();
-  setTimeout(() => stop.abort(), 50);
-  await expect(rowsOf(extractBatches(options, { signal: stop.signal }))).rejects.toThrow(
-    Interrupted,
-  );
-  await expect(rowsOf(extractBatches(options, { signal: stop.signal }))).rejects.toThrow(
-    Interrupted,
-  );
-  const late = new AbortController();
-  const batches = extractBatches({ ...options, batch: 2 }, { signal: late.signal });
-  expect((await batches.next()).done).toBe(false);
-  late.abort();
-  await expect(batches.next()).rejects.toThrow(Interrupted);
-  expect(startedSince(before)).toEqual([]);
-});
+test(
+  'a signal ends it, also before the first batch',
+  skipIf(!hasProc, 'no /proc on this system'),
+  async () => {
+    const before = childProcesses();
+    const options = { input: images, mode: 'cnn', model: slim } as const;
+    const stop = new AbortController();
+    setTimeout(() => stop.abort(), 50);
+    await expect(rowsOf(extractBatches(options, { signal: stop.signal }))).rejects.toThrow(
+      Interrupted,
+    );
+    await expect(rowsOf(extractBatches(options, { signal: stop.signal }))).rejects.toThrow(
+      Interrupted,
+    );
+    const late = new AbortController();
+    const batches = extractBatches({ ...options, batch: 2 }, { signal: late.signal });
+    expect((await batches.next()).done).toBe(false);
+    late.abort();
+    await expect(batches.next()).rejects.toThrow(Interrupted);
+    expect(startedSince(before)).toEqual([]);
+  },
+);
 
 test('what would write or fit is refused', async () => {
   const options = { input: images, mode: 'pixels', k: 10 } as api.FeatureOptions;

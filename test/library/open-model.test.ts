@@ -7,6 +7,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import * as built from '../../dist/index.js';
 import type * as api from '../../src/index.ts';
 import { loadScript } from '../scripts/load-script.ts';
+import { skipIf } from '../skip-if.ts';
 import { childProcesses, hasProc, startedSince } from './child-processes.ts';
 
 const { EngineError, extractBatches, initModel, Interrupted, OptionError, openModel } =
@@ -175,21 +176,28 @@ test('options are checked as on the command line', async () => {
   await expect(openModel(join(dir, 'torn'))).rejects.toMatchObject({ tag: 'model' });
 });
 
-test.runIf(hasProc)('a closed model leaves no process, and open calls are told', async () => {
-  const before = childProcesses();
-  const second = await openModel(join(dir, 'slim'), { layer: 'fc1' });
-  expect(startedSince(before)).toHaveLength(1);
-  const call = second.embed(Array(100).fill(files[0]));
-  const told = expect(call).rejects.toThrow('Expected an open model but found that it was closed.');
-  await second[Symbol.asyncDispose]();
-  await told;
-  expect(startedSince(before)).toEqual([]);
-  await second.close();
-  await expect(second.embed([files[0]!])).rejects.toThrow(EngineError);
-});
+test(
+  'a closed model leaves no process, and open calls are told',
+  skipIf(!hasProc, 'no /proc on this system'),
+  async () => {
+    const before = childProcesses();
+    const second = await openModel(join(dir, 'slim'), { layer: 'fc1' });
+    expect(startedSince(before)).toHaveLength(1);
+    const call = second.embed(Array(100).fill(files[0]));
+    const told = expect(call).rejects.toThrow(
+      'Expected an open model but found that it was closed.',
+    );
+    await second[Symbol.asyncDispose]();
+    await told;
+    expect(startedSince(before)).toEqual([]);
+    await second.close();
+    await expect(second.embed([files[0]!])).rejects.toThrow(EngineError);
+  },
+);
 
-test.runIf(hasProc)(
+test(
   'when the engine dies, open and later calls are told, and it can be closed',
+  skipIf(!hasProc, 'no /proc on this system'),
   async () => {
     const before = childProcesses();
     const second = await openModel(join(dir, 'slim'), { layer: 'fc1' });

@@ -14,7 +14,7 @@ const FORMS = new Map(
   (SPARK_VERSIONS as string[]).map((version, i) =>
     i === 0 || isLong
       ? [version, { form: isLong ? 'long' : 'full', least: 110 }]
-      : [version, { form: 'short', least: 80 }],
+      : [version, { form: 'short', least: 78 }],
   ),
 );
 

@@ -76,7 +76,8 @@ def pytest_collection_modifyitems(config, items):
     left_out = [
         item
         for item in items
-        if NEEDS_SPARK & set(item.fixturenames) and item.get_closest_marker("every_release") is None
+        if (NEEDS_SPARK & set(item.fixturenames) or item.path.stem == "test_job")
+        and item.get_closest_marker("every_release") is None
     ]
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if item not in left_out]

@@ -172,7 +172,9 @@ def test_a_cancelled_job_leaves_no_process(spark, files):
 
     thread = InheritableThread(target=run)
     thread.start()
-    time.sleep(3)
+    end = time.monotonic() + 60
+    while not processes("slow=5") and time.monotonic() < end:
+        time.sleep(0.1)
     assert processes("slow=5")
     context.cancelJobGroup("doomed")
     thread.join(30)

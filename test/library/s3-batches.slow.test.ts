@@ -5,8 +5,9 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 // Threads start from the build.
 import * as built from '../../dist/index.js';
 import type * as api from '../../src/index.ts';
-import { openTestStore } from '../s3/store.ts';
+import { NO_STORE, openTestStore } from '../s3/store.ts';
 import { loadScript } from '../scripts/load-script.ts';
+import { skipIf } from '../skip-if.ts';
 
 const { extractBatches } = built as unknown as typeof api;
 
@@ -37,14 +38,17 @@ async function vectorsOf(options: api.FeatureOptions): Promise<[string, number[]
   return rows;
 }
 
-test.runIf(store)('a bucket gives the rows of the same folder on a disk', async () => {
+test('a bucket gives the rows of the same folder on a disk', skipIf(!store, NO_STORE), async () => {
   const there = { input: 's3://pictures/set', s3Endpoint: store!.endpoint };
   const rows = await vectorsOf({ ...there, mode: 'pixels', origin: 'relative' });
   expect(rows).toEqual(await vectorsOf({ input: dir, mode: 'pixels', origin: 'relative' }));
   expect(rows.length).toBeGreaterThan(20);
 });
 
-test.runIf(store)('leaving the loop ends the requests', { timeout: 10_000 }, async () => {
+test('leaving the loop ends the requests', {
+  timeout: 10_000,
+  ...skipIf(!store, NO_STORE),
+}, async () => {
   const there = { input: 's3://pictures/set', s3Endpoint: store!.endpoint };
   for await (const { numRows } of extractBatches({ ...there, mode: 'pixels' })) {
     expect(numRows).toBeGreaterThan(20);
