@@ -1,4 +1,5 @@
 import type { RejectReason } from './image/decode-error.ts';
+import type { Skipped } from './source/skipped.ts';
 
 /** What a run tells while it works; the command line turns it into lines, a bar or JSON. */
 export type RunEvent =
@@ -10,7 +11,10 @@ export type RunEvent =
       readonly event: 'listed';
       readonly images: number;
       readonly rejected: number;
+      /** Sum of `skipped`. */
       readonly ignored: number;
+      /** What the listing left out, by why. */
+      readonly skipped: Skipped;
       readonly bytes: number;
     }
   | {
@@ -85,6 +89,8 @@ export interface RunSummary {
   readonly extracted: number;
   readonly rejected: number;
   readonly ignored: number;
+  /** What the listing left out, by why; absent in runs of earlier builds. */
+  readonly skipped?: Skipped;
   readonly rejectedByReason: Readonly<Record<string, number>>;
   readonly files: readonly { readonly name: string; readonly bytes: number }[];
   /** Share of the variance that the kept components explain, for each output. */

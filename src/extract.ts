@@ -16,7 +16,7 @@ import {
   recordedBatchOf,
   runIdentity,
 } from './pipeline/identify-run.ts';
-import { listImages } from './pipeline/list-images.ts';
+import { listImages, sourceOptions } from './pipeline/list-images.ts';
 import { openRun } from './pipeline/open-run.ts';
 import { refuseOutputInInput } from './pipeline/prepare-output.ts';
 import { ReducerFitting } from './pipeline/reducer-fitting.ts';
@@ -120,14 +120,15 @@ async function open(
   const kept = saved?.fitting ?? (await standing.update?.keptReducers(outputs));
   const fitting = kept ?? new ReducerFitting(standing.store, outputs, options, signal);
   const progress = openProgress(standing, { maxBad: options.maxBad, onEvent });
-  const shared = { ...ends, ...standing, extractor, threads, closers, clock, startedAt };
+  const { skipped } = listed;
+  const shared = { ...ends, ...standing, skipped, extractor, threads, closers, clock, startedAt };
   return { ...shared, fitting, areReducersKept: kept !== undefined, progress };
 }
 
 /** What a run reads, computes with and writes to, opened as far as it can be before the images are listed. */
 async function openEnds(options: ExtractOptions, hooks: ExtractHooks, closers: Closers) {
   const store = { s3: s3OptionsOf(options), ...hooks };
-  const source = openSource(options.input, { originForm: options.origin, s3: store.s3 });
+  const source = openSource(options.input, sourceOptions(options));
   closers.add(() => source.close?.());
   const plan = await planExtractor(options, hooks);
   const outputs = await plan.outputs();

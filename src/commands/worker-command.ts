@@ -14,7 +14,7 @@ import type { ExitStatus } from './exit-status.ts';
 import { addOptions, configOption, givenOptions, modeOption } from './given-options.ts';
 
 /** A worker sees rows, never a run or its table: options of those mean nothing to it. */
-const OF_RUNS: readonly string[] = ['k', 'standardize', 'with', 'limit'];
+const OF_RUNS: readonly string[] = ['k', 'standardize', 'with', 'limit', 'extensions', 'exclude'];
 const WORKER_KEYS = Object.entries(EXTRACT_OPTIONS as Record<string, OptionDefinition<unknown>>)
   .filter(([key, { group }]) => group !== 'Output' && group !== 'Run' && !OF_RUNS.includes(key))
   .map(([key]) => key);

@@ -1,12 +1,15 @@
 import { basename, extname } from 'node:path';
 import type { Manifest } from '../run/manifest.ts';
+import { countSkipped, type Skipped } from '../source/skipped.ts';
 
 /** What the listing alone tells. JSON-able: part of what `--dry-run --log json` prints. */
 export interface InputCounts {
   readonly images: number;
   readonly bytes: number;
-  /** Files that do not look like images by their names. */
+  /** Sum of `skipped`. */
   readonly ignored: number;
+  /** What the listing leaves out, by why. */
+  readonly skipped: Skipped;
   readonly rejections: readonly { origin: string; reason: string; message: string }[];
   /** Images for each class, by name. */
   readonly classes: Readonly<Record<string, number>>;
@@ -47,7 +50,8 @@ export function countInput(manifest: Manifest): InputCounts {
   return {
     images: manifest.count,
     bytes: manifest.bytes,
-    ignored: manifest.ignored,
+    ignored: countSkipped(manifest.skipped),
+    skipped: manifest.skipped,
     rejections: manifest.rejections,
     classes: sorted(classes),
     classBytes: sorted(classBytes),

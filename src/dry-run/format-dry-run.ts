@@ -1,4 +1,5 @@
 import { wantedImages } from '../pipeline/update/preview-update.ts';
+import { describeSkipped } from '../source/skipped.ts';
 import { printable } from '../terminal/escape.ts';
 import { formatBytes, formatCount, formatDuration, formatRate } from '../terminal/units.ts';
 import type { DryRun } from './run-dry-run.ts';
@@ -11,7 +12,7 @@ const MOST_UNUSABLE = 20;
 export function formatDryRun(run: DryRun): string {
   const lines = [
     `${run.input}: ${formatCount(run.images)} images, ${formatBytes(run.bytes)}, ` +
-      `${formatCount(run.ignored)} other files ignored, ${formatCount(run.rejections.length)} unusable.`,
+      `${formatCount(run.rejections.length)} unusable, ${describeSkipped(run.skipped)}.`,
     ...formatLines(run),
     ...classLines(run),
     ...nameLines(run),

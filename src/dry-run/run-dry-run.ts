@@ -5,11 +5,10 @@ import { type FeatureColumn, featureColumns, selectColumns } from '../export/col
 import type { ExtractOptions } from '../options/extract-options.ts';
 import { decodeOptions } from '../pipeline/decode-options.ts';
 import { openPixelsExtractor } from '../pipeline/extractor/open-extractor.ts';
-import { listImages } from '../pipeline/list-images.ts';
+import { listImages, sourceOptions } from '../pipeline/list-images.ts';
 import { previewUpdate, wantedImages } from '../pipeline/update/preview-update.ts';
 import { isInStore } from '../place.ts';
 import { freeSpace } from '../runtime/free-space.ts';
-import { s3OptionsOf } from '../s3/s3-options.ts';
 import { openSource } from '../source/open-source.ts';
 import { formatUpdate } from '../terminal/summary.ts';
 import { countInput, type InputCounts } from './count-input.ts';
@@ -43,10 +42,7 @@ export interface DryRun extends InputCounts {
 /** @throws SourceError, ModelError, OptionError: what would stop the run before its first image */
 export async function runDryRun(options: ExtractOptions, signal: AbortSignal): Promise<DryRun> {
   const isOutInStore = isInStore(options.out, '--out');
-  const source = openSource(options.input, {
-    originForm: options.origin,
-    s3: s3OptionsOf(options),
-  });
+  const source = openSource(options.input, sourceOptions(options));
   try {
     const network = await networkOf(options, signal);
     const { inputSize, outputs } = network ?? openPixelsExtractor();

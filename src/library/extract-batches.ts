@@ -9,7 +9,7 @@ import type { ExtractOptions } from '../options/extract-options.ts';
 import { decodeOptions } from '../pipeline/decode-options.ts';
 import type { Extractor } from '../pipeline/extractor/extractor.ts';
 import { planExtractor } from '../pipeline/extractor/open-extractor.ts';
-import { listImages } from '../pipeline/list-images.ts';
+import { listImages, sourceOptions } from '../pipeline/list-images.ts';
 import { openSavedReducers } from '../pipeline/saved-reducers.ts';
 import { decodeEntries } from '../pipeline/stream/decode-entries.ts';
 import { Progress } from '../pipeline/stream/progress.ts';
@@ -20,6 +20,7 @@ import type { Reducer } from '../reduce/reducer.ts';
 import { planRun } from '../run/plan-shards.ts';
 import { s3OptionsOf } from '../s3/s3-options.ts';
 import { openSource } from '../source/open-source.ts';
+import { countSkipped } from '../source/skipped.ts';
 import { openOutputForReading } from '../storage/open-output.ts';
 import { type FeatureOptions, resolveFeatureOptions } from './feature-options.ts';
 
@@ -37,7 +38,10 @@ export interface BatchesSummary {
   readonly discovered: number;
   readonly extracted: number;
   readonly rejected: number;
+  /** Sum of `skipped`. */
   readonly ignored: number;
+  /** What the listing left out, by why: files, and folders that were not looked into as one each. */
+  readonly skipped: Readonly<Record<string, number>>;
 }
 
 /**
@@ -66,8 +70,7 @@ export async function* extractBatches(
   let isAtEnd = false;
   try {
     const resolved = await resolveFeatureOptions(options, signal);
-    const s3 = s3OptionsOf(resolved);
-    const source = openSource(resolved.input, { originForm: resolved.origin, s3 });
+    const source = openSource(resolved.input, sourceOptions(resolved));
     closers.add(() => source.close?.());
     const plan = await planExtractor(resolved, { onEvent });
     const features = { model: plan.model, outputs: await plan.outputs() };
@@ -89,7 +92,7 @@ export async function* extractBatches(
     const { maxPixels } = pixels;
     const decoding = { source, entries: manifest, shards, pool, maxPixels, signal };
     const { ranges, chunks } = decodeEntries(decoding);
-    const { count, rejections, ignored } = manifest;
+    const { count, rejections, skipped } = manifest;
     const { maxBad } = resolved;
     const listed = { total: count, done: 0, rejected: rejections.length };
     const progress = new Progress({ ...listed, maxBad, onEvent });
@@ -124,7 +127,7 @@ export async function* extractBatches(
       );
     }
     isAtEnd = true;
-    return { discovered, extracted, rejected, ignored };
+    return { discovered, extracted, rejected, ignored: countSkipped(skipped), skipped };
   } finally {
     // What is on its way has no taker: it must not be waited for.
     if (!isAtEnd) stop.abort(new Interrupted('Expected to be asked for more but was left.'));

@@ -47,6 +47,10 @@ export interface FeatureOptions extends ModelOptions {
   readonly model?: string | undefined;
   /** The `out` of a finished run whose scaler and PCA are applied: `…_redux` columns. Default: none. */
   readonly with?: string | undefined;
+  /** Files to read: extensions, or any. Default: those of images. */
+  readonly extensions?: 'any' | readonly string[] | undefined;
+  /** Names or paths to skip, beside those that always are. */
+  readonly exclude?: string | readonly string[] | undefined;
   /** Only the first so many images, by origin. */
   readonly limit?: number | undefined;
   /** The `origin` column: path as given, relative to the input, or file:// URL. Default: path. */
@@ -90,6 +94,8 @@ const FEATURE_KEYS = [
   'mode',
   'model',
   'with',
+  'extensions',
+  'exclude',
   'limit',
   'origin',
   'maxBad',

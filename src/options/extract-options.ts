@@ -1,13 +1,16 @@
 import { availableParallelism } from 'node:os';
+import { EXCLUDED, IMAGE_EXTENSIONS } from '../source/name-rule.ts';
 import {
   autoOr,
   badLimit,
+  extensions,
   flag,
   gpuNumbers,
   httpUrl,
   integer,
   oneOf,
   type Parser,
+  patterns,
   positiveNumber,
   someOf,
   text,
@@ -127,6 +130,20 @@ export const EXTRACT_OPTIONS = {
     describe: 'Also decode TIFF',
     group: 'Images',
     isFlag: true,
+  }),
+  extensions: define<'any' | string[]>({
+    parse: extensions(),
+    default: [...IMAGE_EXTENSIONS],
+    defaultText: IMAGE_EXTENSIONS.join(','),
+    describe: 'Files to read below the input: extensions, none for names without one, or any',
+    group: 'Images',
+  }),
+  exclude: define<string[]>({
+    parse: patterns(),
+    default: [],
+    defaultText: `${EXCLUDED.join(',')} always first`,
+    describe: "Names or paths to skip: *_mask.png,raw/**; '!.NET' reads what is skipped",
+    group: 'Images',
   }),
   limit: define<number | undefined>({
     parse: integer(1),

@@ -51,10 +51,7 @@ export function oneOf<const T extends readonly string[]>(...choices: T): Parser<
 /** Words separated by commas, each one of the choices, each at most once, at least one; `all` is all of them. */
 export function someOf<const T extends readonly string[]>(...choices: T): Parser<T[number][]> {
   const parse = (value: unknown, name: string) => {
-    const words = (Array.isArray(value) ? value : [value])
-      .flatMap((part) => String(part).split(','))
-      .map((word) => word.trim())
-      .filter((word) => word !== '');
+    const words = wordsOf(value);
     if (words.length === 1 && words[0] === 'all') return [...choices];
     const known = words.every((word) => choices.includes(word));
     if (words.length === 0 || !known || new Set(words).size !== words.length) {
@@ -113,6 +110,35 @@ export function flag(): Parser<boolean> {
     if (value === false || value === 'false' || value === '0' || value === 0) return false;
     throw expected('true or false', name, value);
   };
+}
+
+/** The word `any`, or extensions separated by commas, with or without their dots; `none` is one of them. */
+export function extensions(): Parser<'any' | string[]> {
+  return (value, name) => {
+    if (value === 'any') return 'any';
+    const words = wordsOf(value).map((word) => word.replace(/^\./, '').toLowerCase());
+    if (words.length > 0 && words.every((word) => /^[^./\\*?]+$/.test(word) && word !== 'any')) {
+      return words;
+    }
+    throw expected('any, or extensions such as jpg,png', name, value);
+  };
+}
+
+/** Patterns of names, separated by commas. */
+export function patterns(): Parser<string[]> {
+  return (value, name) => {
+    const words = wordsOf(value);
+    if (words.length > 0 && words.every((word) => /[^!/]/.test(word))) return words;
+    throw expected('patterns of names such as *_mask.png', name, value);
+  };
+}
+
+/** Of one or more values, each a word or several separated by commas. */
+function wordsOf(value: unknown): string[] {
+  return (Array.isArray(value) ? value : [value])
+    .flatMap((part) => String(part).split(','))
+    .map((word) => word.trim())
+    .filter((word) => word !== '');
 }
 
 /** How many images may be bad before the run gives up: a count, or a share of all images. */

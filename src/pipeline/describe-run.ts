@@ -35,7 +35,7 @@ export async function runFacts(end: RunEnd): Promise<RunFacts> {
     counts: {
       discovered: manifest.count + manifest.rejections.length,
       extracted: rowsOf(store),
-      ignored: manifest.ignored,
+      skipped: end.skipped,
     },
     rejections: end.rejections,
     stages: stageTimes(end),

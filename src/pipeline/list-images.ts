@@ -1,5 +1,11 @@
+import { SourceError } from '../errors.ts';
 import type { RunEvent } from '../events.ts';
+import type { ExtractOptions } from '../options/extract-options.ts';
 import { type Manifest, ManifestBuilder } from '../run/manifest.ts';
+import { s3OptionsOf } from '../s3/s3-options.ts';
+import { NameRule } from '../source/name-rule.ts';
+import type { S3SourceOptions } from '../source/s3-source.ts';
+import { countSkipped, describeSkipped, type Skipped } from '../source/skipped.ts';
 import type { Source } from '../source/source.ts';
 
 export interface ListImagesOptions {
@@ -9,7 +15,17 @@ export interface ListImagesOptions {
   readonly onEvent?: (event: RunEvent) => void;
 }
 
-/** Reads the whole listing of a source (names and sizes, no bodies) and freezes it in row order. */
+/** How the options ask for images. */
+export function sourceOptions(options: ExtractOptions): S3SourceOptions {
+  const { origin, extensions, exclude } = options;
+  const names = new NameRule(extensions, exclude);
+  return { originForm: origin, s3: s3OptionsOf(options), names };
+}
+
+/**
+ * Reads the whole listing of a source (names and sizes, no bodies) and freezes it in row order.
+ * @throws SourceError where nothing was found
+ */
 export async function listImages(
   source: Source,
   { limit, signal, onEvent = () => {} }: ListImagesOptions,
@@ -17,8 +33,21 @@ export async function listImages(
   const builder = new ManifestBuilder();
   for await (const listed of source.list(signal)) builder.add(listed);
   const manifest = builder.freeze(limit);
-  const { count, bytes, rejections, ignored } = manifest;
-  onEvent({ event: 'listed', images: count, rejected: rejections.length, ignored, bytes });
+  const { count, bytes, rejections, skipped } = manifest;
+  const rejected = rejections.length;
+  if (count + rejected === 0) throw nothingFound(source, skipped);
+  const ignored = countSkipped(skipped);
+  onEvent({ event: 'listed', images: count, rejected, ignored, skipped, bytes });
   for (const rejection of rejections) onEvent({ event: 'rejected', ...rejection });
   return manifest;
+}
+
+function nothingFound({ input, extensions }: Source, skipped: Skipped): SourceError {
+  const others = countSkipped(skipped) > 0 ? ` (${describeSkipped(skipped)})` : '';
+  return new SourceError(`Expected images in ${input} but found none${others}.`, {
+    fix:
+      extensions === undefined
+        ? 'Name at least one image in it, one a line.'
+        : `Name the folder that holds them. Read are the extensions ${extensions}: others by --extensions jpg,dat (none: without one), every file by --extensions any; --exclude '!.name' reads a folder that is skipped.`,
+  });
 }

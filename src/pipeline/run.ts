@@ -7,6 +7,7 @@ import type { Reducer } from '../reduce/reducer.ts';
 import type { Json } from '../run/canonical-json.ts';
 import type { RunIdentity } from '../run/fingerprint.ts';
 import type { Rejection } from '../run/rejections.ts';
+import type { Skipped } from '../source/skipped.ts';
 import type { Source } from '../source/source.ts';
 import type { OutputStore, WrittenFile } from '../storage/output-store.ts';
 import type { Extractor } from './extractor/extractor.ts';
@@ -19,6 +20,8 @@ import type { RunClock } from './stream/stage-clock.ts';
 export interface Run extends RunToCompute {
   readonly options: ExtractOptions;
   readonly source: Source;
+  /** What the listing left out. */
+  readonly skipped: Skipped;
   readonly output: OutputStore;
   /** Of the table. */
   readonly columns: readonly FeatureColumn[];

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { RunError } from '../errors.ts';
+import { SkipCounter, type Skipped } from '../source/skipped.ts';
 import type { Listed, ListingRejection, SourceEntry } from '../source/source.ts';
 import { DurableFile } from '../storage/durable-file.ts';
 import { textLines } from '../storage/text-lines.ts';
@@ -15,8 +16,8 @@ export interface Manifest {
   readonly bytes: number;
   /** Found by the listing and known to give no row; sorted by origin. */
   readonly rejections: readonly ListingRejection[];
-  /** Files that do not look like images; not part of the content. */
-  readonly ignored: number;
+  /** What the listing left out; not part of the content. */
+  readonly skipped: Skipped;
   /** Hex, of manifest.jsonl without the stamps: two lists with the same hash are the same list. */
   readonly sha256: string;
   /** The image at a position, 0 … count - 1; made anew at each call. Rows carry the position, from here to the table. */
@@ -36,7 +37,7 @@ export interface Manifest {
 export class ManifestBuilder {
   readonly #table = new EntryTable();
   readonly #rejections: ListingRejection[] = [];
-  #ignored = 0;
+  readonly #skipped = new SkipCounter();
 
   /** Images so far, for the progress line. */
   get count(): number {
@@ -45,7 +46,7 @@ export class ManifestBuilder {
 
   add(listed: Listed): void {
     if (listed.kind === 'rejected') this.#rejections.push(listed.rejection);
-    else if (listed.kind === 'ignored') this.#ignored++;
+    else if (listed.kind === 'skipped') this.#skipped.add(listed.why);
     else this.#addImage(listed.entry);
   }
 
@@ -68,7 +69,8 @@ export class ManifestBuilder {
       }
     });
     const kept = order.subarray(0, Math.min(order.length, limit));
-    return new FrozenManifest(table, kept, rejections, this.#ignored);
+    for (let i = kept.length; i < order.length; i++) this.#skipped.add('beyond --limit');
+    return new FrozenManifest(table, kept, rejections, this.#skipped.counts());
   }
 
   #addImage(entry: SourceEntry): void {
@@ -107,7 +109,7 @@ class FrozenManifest implements Manifest {
   readonly #table: EntryTable;
   readonly #order: Uint32Array;
   readonly rejections: readonly ListingRejection[];
-  readonly ignored: number;
+  readonly skipped: Skipped;
   readonly bytes: number;
   readonly sha256: string;
 
@@ -115,12 +117,12 @@ class FrozenManifest implements Manifest {
     table: EntryTable,
     order: Uint32Array,
     rejections: readonly ListingRejection[],
-    ignored: number,
+    skipped: Skipped,
   ) {
     this.#table = table;
     this.#order = order;
     this.rejections = rejections;
-    this.ignored = ignored;
+    this.skipped = skipped;
     this.bytes = order.reduce((sum, i) => sum + table.size(i), 0);
     const hash = createHash('sha256');
     for (const piece of this.#pieces(false)) hash.update(piece);

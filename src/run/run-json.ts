@@ -1,5 +1,6 @@
 import { arch, cpus, platform, release } from 'node:os';
 import { RunError } from '../errors.ts';
+import { countSkipped, type Skipped } from '../source/skipped.ts';
 import type { OutputStore, WrittenFile } from '../storage/output-store.ts';
 import { writeWhole } from '../storage/whole-file.ts';
 import type { Json } from './canonical-json.ts';
@@ -18,8 +19,8 @@ export interface RunFacts {
     readonly discovered: number;
     /** Rows written. */
     readonly extracted: number;
-    /** Files that do not look like images. */
-    readonly ignored: number;
+    /** What the listing left out. */
+    readonly skipped: Skipped;
   };
   readonly rejections: Iterable<Pick<Rejection, 'reason'>>;
   /** Milliseconds by stage. */
@@ -50,6 +51,7 @@ export interface RunJson {
     readonly extracted: number;
     readonly rejected: number;
     readonly ignored: number;
+    readonly skipped?: Skipped;
     readonly rejectedByReason: Readonly<Record<string, number>>;
   };
   readonly files: readonly WrittenFile[];
@@ -69,7 +71,7 @@ export function buildRunJson(facts: RunFacts): RunJson {
     rejectedByReason[reason] = (rejectedByReason[reason] ?? 0) + 1;
     rejected++;
   }
-  const { discovered, extracted, ignored } = facts.counts;
+  const { discovered, extracted, skipped } = facts.counts;
   if (discovered !== extracted + rejected) {
     throw new RunError(
       `Expected ${discovered} images as rows or rejections but found ${extracted} rows and ${rejected} rejections; the run is not complete.`,
@@ -87,7 +89,8 @@ export function buildRunJson(facts: RunFacts): RunJson {
       discovered,
       extracted,
       rejected,
-      ignored,
+      ignored: countSkipped(skipped),
+      skipped,
       rejectedByReason: sortKeys(rejectedByReason),
     },
     model: facts.model,

@@ -4,21 +4,24 @@ import { basename, join, resolve, sep } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { errnoOf, SourceError } from '../errors.ts';
 import { fileState } from './file-state.ts';
-import { isImageName } from './image-extensions.ts';
+import { isImageName, NameRule } from './name-rule.ts';
 import type { OriginForm } from './origin.ts';
 import { originOf } from './origin.ts';
 import type { Listed, Source, SourceEntry } from './source.ts';
 
 export interface FolderSourceOptions {
   readonly originForm: OriginForm;
+  readonly names?: NameRule;
 }
 
 /**
- * Every image below a folder. Links are followed; a folder that is reached again through a link is
- * listed once, under its own path, so that loops end (the link counts as ignored). Names starting
- * with a dot are skipped; files without an image extension are ignored and counted.
+ * Every image below a folder whose name `names` lets through; all others are counted. Links are followed: a folder
+ * is listed under every path that leads to it, but a link to a folder above itself leads nowhere new.
  */
-export function openFolderSource(input: string, options: FolderSourceOptions): Source {
+export function openFolderSource(
+  input: string,
+  { originForm, names = new NameRule() }: FolderSourceOptions,
+): Source {
   const root = resolve(input);
   const rootPrefix = root.endsWith(sep) ? root : root + sep;
   /** The folder itself, not its name: an unmounted disk leaves an empty folder behind. */
@@ -27,25 +30,20 @@ export function openFolderSource(input: string, options: FolderSourceOptions): S
   return {
     input,
     isLocal: true,
+    extensions: names.extensions,
     async *list(signal) {
-      const seen = new Set<string>();
-      // Paths below the root still to list. Real folders come first, links to folders when no real
-      // one is left: which of two paths names a folder must not depend on the order of a listing.
-      const pending: Pending = { folders: [''], links: [] };
-      for (;;) {
+      const pending: Folder[] = [{ path: '', above: undefined }];
+      for (let folder = pending.pop(); folder !== undefined; folder = pending.pop()) {
         signal.throwIfAborted();
-        const relative = pending.folders.pop() ?? pending.links.shift();
-        if (relative === undefined) return;
-        const dir = join(root, relative);
-        if (!markVisited(dir, seen)) {
-          yield {
-            kind: 'ignored',
-            origin: originOf(options.originForm, { input, relative, path: dir }),
-          };
+        const dir = join(root, folder.path);
+        const id = idOf(dir);
+        if (isAbove(id, folder.above)) {
+          yield { kind: 'skipped', why: 'link to a folder above it' };
           continue;
         }
-        for (const dirent of readFolder(dir, relative === '')) {
-          yield* listOne(dirent, relative, pending);
+        const above = { id, above: folder.above };
+        for (const dirent of readFolder(dir, folder.path === '')) {
+          yield* listOne(dirent, folder.path, (path) => pending.push({ path, above }));
         }
         await nextTurn();
       }
@@ -64,41 +62,47 @@ export function openFolderSource(input: string, options: FolderSourceOptions): S
   function* listOne(
     dirent: Dirent<Buffer>,
     folder: string,
-    pending: Pending,
+    enter: (path: string) => void,
   ): Generator<Listed, void> {
     const name = dirent.name.toString('utf8');
-    if (name.startsWith('.')) return;
     // A name has no separators, and both folders are normal: joining them takes no more than this.
     const relative = folder === '' ? name : folder + sep + name;
     const path = rootPrefix + relative;
-    const origin = originOf(options.originForm, { input, relative, path });
+    const below = sep === '/' ? relative : relative.replaceAll(sep, '/');
+    // Only a link does not say what it is.
+    const linked = dirent.isSymbolicLink() ? statOrReason(path) : undefined;
+    const isFolder = dirent.isDirectory() || (typeof linked === 'object' && linked.isDirectory());
+    const why = isFolder ? names.whyNotFolder(below) : names.whyNotFile(below);
+    if (why !== undefined) {
+      yield { kind: 'skipped', why };
+      return;
+    }
+    const origin = originOf(originForm, { input, relative, path });
     if (!Buffer.from(name, 'utf8').equals(dirent.name)) {
       const shown = join(
         folder,
         dirent.name.toString('latin1').replace(/[^\x20-\x7e]/g, escapeByte),
       );
       yield rejected(
-        originOf(options.originForm, { input, relative: shown, path: join(root, shown) }),
+        originOf(originForm, { input, relative: shown, path: join(root, shown) }),
         'name_not_utf8',
         'Expected a file name in UTF-8 but found other bytes (shown as \\x..); rename it.',
       );
       return;
     }
-    const looksLikeImage = isImageName(name);
-    // stat follows links; for plain folders the directory entry is enough.
-    const stats = dirent.isDirectory() ? undefined : statOrReason(path);
-    if (stats === undefined || (typeof stats !== 'string' && stats.isDirectory())) {
-      (dirent.isDirectory() ? pending.folders : pending.links).push(relative);
-      if (looksLikeImage) {
+    if (isFolder) {
+      enter(relative);
+      if (isImageName(name)) {
         yield rejected(
           origin,
           'not_a_file',
           'Expected an image file but found a folder of that name (its images are listed).',
         );
       }
-    } else if (!looksLikeImage) {
-      yield { kind: 'ignored', origin };
-    } else if (typeof stats === 'string') {
+      return;
+    }
+    const stats = linked ?? statOrReason(path);
+    if (typeof stats === 'string') {
       yield stats === 'ENOENT' || stats === 'ELOOP'
         ? rejected(origin, 'broken_link', 'Expected a file but the link leads nowhere.')
         : rejected(
@@ -118,9 +122,22 @@ export function openFolderSource(input: string, options: FolderSourceOptions): S
   }
 }
 
-interface Pending {
-  readonly folders: string[];
-  readonly links: string[];
+/** A folder to list: its path below the root, and the folders that it was reached through. */
+interface Folder {
+  readonly path: string;
+  readonly above: Chain | undefined;
+}
+
+interface Chain {
+  readonly id: string | undefined;
+  readonly above: Chain | undefined;
+}
+
+function isAbove(id: string | undefined, above: Chain | undefined): boolean {
+  for (let one = above; one !== undefined; one = one.above) {
+    if (one.id === id && id !== undefined) return true;
+  }
+  return false;
 }
 
 function idOf(path: string): string | undefined {
@@ -147,15 +164,6 @@ function rejected(
 
 function escapeByte(character: string): string {
   return `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`;
-}
-
-/** False when this folder was listed before, through another path. */
-function markVisited(dir: string, seen: Set<string>): boolean {
-  const id = idOf(dir);
-  if (id === undefined) return true; // readFolder reports it
-  if (seen.has(id)) return false;
-  seen.add(id);
-  return true;
 }
 
 function statOrReason(path: string): Stats | string {

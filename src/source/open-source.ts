@@ -2,12 +2,10 @@ import { type Stats, statSync } from 'node:fs';
 import { extname } from 'node:path';
 import { errnoOf, SourceError } from '../errors.ts';
 import { isInStore } from '../place.ts';
-import type { S3Options } from '../s3/s3-options.ts';
 import { openFileSource } from './file-source.ts';
 import { openFolderSource } from './folder-source.ts';
 import { openListSource } from './list-source.ts';
-import type { OriginForm } from './origin.ts';
-import { openS3Source } from './s3-source.ts';
+import { openS3Source, type S3SourceOptions } from './s3-source.ts';
 import type { Source } from './source.ts';
 
 const LIST_EXTENSIONS = new Set(['.txt', '.lst', '.list', '.jsonl', '.ndjson', '.json']);
@@ -16,10 +14,7 @@ const LIST_EXTENSIONS = new Set(['.txt', '.lst', '.list', '.jsonl', '.ndjson', '
  * Opens what the user named: a folder, a list of paths (by its extension), one image, or a store.
  * @throws SourceError when there is nothing of that name.
  */
-export function openSource(
-  input: string,
-  options: { readonly originForm: OriginForm; readonly s3: S3Options },
-): Source {
+export function openSource(input: string, options: S3SourceOptions): Source {
   if (isInStore(input, 'the input')) return openS3Source(input, options);
   const stats = statInput(input);
   if (stats.isDirectory()) return openFolderSource(input, options);

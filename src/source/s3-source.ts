@@ -4,21 +4,23 @@ import { listObjects, type S3Object } from '../s3/list-objects.ts';
 import { folderKey, parseS3Url, type S3Address } from '../s3/s3-address.ts';
 import { ObjectAnswer, S3Connection } from '../s3/s3-connection.ts';
 import type { S3Options } from '../s3/s3-options.ts';
-import { isImageName } from './image-extensions.ts';
+import { NameRule } from './name-rule.ts';
 import type { OriginForm } from './origin.ts';
-import type { Listed, Source, SourceEntry } from './source.ts';
+import type { Source, SourceEntry } from './source.ts';
 
 export interface S3SourceOptions {
   readonly originForm: OriginForm;
   readonly s3: S3Options;
+  readonly names?: NameRule;
 }
 
 /**
  * Every image below `s3://bucket/prefix`, which is read as a folder (`dataset` lists `dataset/…`, never
- * `dataset2/…`), or one object. As on disk, names that start with a dot are skipped, in any folder; keys that end
- * with a slash stand for folders and are skipped too.
+ * `dataset2/…`), or one object. `names` holds as on disk; keys that
+ * end with a slash stand for folders, and are not counted.
  */
 export function openS3Source(input: string, options: S3SourceOptions): Source {
+  const { originForm, names = new NameRule() } = options;
   const address = parseS3Url(input);
   const connection = new S3Connection(address.bucket, 'input', options.s3);
   const reader = new ObjectReader(connection);
@@ -26,18 +28,27 @@ export function openS3Source(input: string, options: S3SourceOptions): Source {
   return {
     input,
     isLocal: false,
+    extensions: names.extensions,
     async *list(signal) {
-      const single = await findObject(connection, address.key, signal);
+      const single = await findObject(connection, address.key, names, signal);
       if (single !== undefined) {
-        yield { kind: 'image', entry: entryOf(single, '', address, options.originForm) };
+        yield { kind: 'image', entry: entryOf(single, '', address, originForm) };
         return;
       }
       const prefix = folderKey(address.key);
       let found = 0;
+      let skippedFolder: string | undefined;
       for await (const object of listObjects(connection, { prefix }, signal)) {
         found++;
-        const listed = listOne(object, prefix, address, options.originForm);
-        if (listed !== undefined) yield listed;
+        const { key } = object;
+        // Keys come in order: those of one folder follow each other, and the folder counts as one.
+        if (key.endsWith('/') || (skippedFolder && key.startsWith(skippedFolder))) continue;
+        const path = key.slice(prefix.length);
+        const folder = foldersOf(path).find((one) => names.whyNotFolder(one) !== undefined);
+        skippedFolder = folder === undefined ? undefined : `${prefix}${folder}/`;
+        const why = folder === undefined ? names.whyNotFile(path) : names.whyNotFolder(folder);
+        if (why !== undefined) yield { kind: 'skipped', why };
+        else yield { kind: 'image', entry: entryOf(object, prefix, address, originForm) };
       }
       if (found === 0 && prefix !== '') {
         throw connection.error(
@@ -71,24 +82,10 @@ export async function readEntry(
 /** Marks a version that is a time, where a store gives no ETag. */
 const MODIFIED = 'modified ';
 
-function listOne(
-  object: S3Object,
-  prefix: string,
-  address: S3Address,
-  form: OriginForm,
-): Listed | undefined {
-  const { key } = object;
-  if (key.endsWith('/')) return undefined;
-  const names = key.slice(prefix.length).split('/');
-  if (names.some(isHidden)) return undefined;
-  const name = names.at(-1)!;
-  if (!isImageName(name)) return { kind: 'ignored', origin: originOf(form, key, prefix, address) };
-  return { kind: 'image', entry: entryOf(object, prefix, address, form) };
-}
-
-/** A dot in front hides a name; `.` and `..` are no names of folders here but plain, odd text. */
-function isHidden(name: string): boolean {
-  return name.startsWith('.') && name !== '.' && name !== '..';
+/** `a/b/1.jpg` lies in `a` and `a/b`. */
+function foldersOf(path: string): string[] {
+  const names = path.split('/').slice(0, -1);
+  return names.map((_, i) => names.slice(0, i + 1).join('/'));
 }
 
 /** What is known of an object without its body; `prefix` is what a relative origin leaves out. */
@@ -125,9 +122,11 @@ function originOf(
 async function findObject(
   connection: S3Connection,
   key: string,
+  names: NameRule,
   signal: AbortSignal,
 ): Promise<S3Object | undefined> {
-  if (key.endsWith('/') || !isImageName(key.slice(key.lastIndexOf('/') + 1))) return undefined;
+  const isFolder = key === '' || key.endsWith('/');
+  if (isFolder || names.whyNotFile(key.slice(key.lastIndexOf('/') + 1))) return undefined;
   // A list, not HEAD: only a list says in its body why it is refused.
   for await (const object of listObjects(connection, { prefix: key }, signal)) {
     return object.key === key ? object : undefined;

@@ -29,8 +29,8 @@ export interface ListingRejection {
 export type Listed =
   | { readonly kind: 'image'; readonly entry: SourceEntry }
   | { readonly kind: 'rejected'; readonly rejection: ListingRejection }
-  /** A file that does not look like an image by its extension: counted, never an error. */
-  | { readonly kind: 'ignored'; readonly origin: string };
+  /** A file that is no image by its name, or a folder that is not looked into: counted by why, never an error. */
+  | { readonly kind: 'skipped'; readonly why: string };
 
 /** Where images come from. */
 export interface Source {
@@ -38,6 +38,8 @@ export interface Source {
   readonly input: string;
   /** True when `location` is a path that the decode workers can open themselves. */
   readonly isLocal: boolean;
+  /** Which extensions are read, for people; undefined where every name was given by the user. */
+  readonly extensions?: string;
   /** Everything found, in no particular order. */
   list(signal: AbortSignal): AsyncIterable<Listed>;
   /**

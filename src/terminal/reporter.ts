@@ -1,5 +1,6 @@
 import type { ProgressEvent, RunEvent } from '../events.ts';
 import { printableJson } from '../json.ts';
+import { describeSkipped } from '../source/skipped.ts';
 import { createPaint } from './colors.ts';
 import { printable } from './escape.ts';
 import { formatSummary, formatUpdate } from './summary.ts';
@@ -90,7 +91,7 @@ function textReporter(options: ReporterOptions): Reporter {
           return line(
             `Found ${formatCount(event.images)} images (${formatBytes(event.bytes)})` +
               `${event.rejected > 0 ? `, ${formatCount(event.rejected)} already unusable` : ''}` +
-              `${event.ignored > 0 ? `, ${formatCount(event.ignored)} other files ignored` : ''}.`,
+              `${event.ignored > 0 ? `, ${describeSkipped(event.skipped)}` : ''}.`,
           );
         case 'engine':
           return line(

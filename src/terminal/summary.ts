@@ -1,4 +1,5 @@
 import type { RunSummary, UpdateCounts, UpdateReport } from '../events.ts';
+import { describeSkipped } from '../source/skipped.ts';
 import { printable } from './escape.ts';
 import { describeFindings } from './findings.ts';
 import { formatBytes, formatCount, formatDuration, formatRate } from './units.ts';
@@ -30,6 +31,7 @@ export function formatSummary(summary: RunSummary): string {
   for (const [reason, count] of Object.entries(summary.rejectedByReason)) {
     lines.push(`  rejected ${formatCount(count)} × ${reason}`);
   }
+  if (summary.ignored > 0) lines.push(`  ${describeSkipped(summary.skipped ?? {})}`);
   for (const [name, share] of Object.entries(summary.explainedVariance)) {
     lines.push(`  ${name}: ${(100 * share).toFixed(1)}% of the variance explained`);
   }

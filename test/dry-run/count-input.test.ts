@@ -9,7 +9,7 @@ function manifestOf(images: readonly (readonly [path: string, size: number])[]) 
     const entry = { origin: path, target, location: `/data/${path}`, size, version: '1' };
     builder.add({ kind: 'image', entry });
   }
-  builder.add({ kind: 'ignored', origin: 'notes.txt' });
+  builder.add({ kind: 'skipped', why: 'extension .txt' });
   builder.add({
     kind: 'rejected',
     rejection: { origin: 'lost.jpg', reason: 'broken_link', message: 'leads nowhere' },
@@ -29,6 +29,7 @@ test('counts images and bytes by class and by extension', () => {
     images: 3,
     bytes: 60,
     ignored: 1,
+    skipped: { 'extension .txt': 1 },
     classes: { a: 2, b: 1 },
     classBytes: { a: 50, b: 10 },
     extensions: { jpg: 2, png: 1 },

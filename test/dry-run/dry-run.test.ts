@@ -39,7 +39,7 @@ test('a dry run says what it found, and writes nothing', async () => {
   expect(stderr).toBe('');
   expect(status).toBe(1); // one image would be rejected
   expect(stdout).toContain('images: 4 images');
-  expect(stdout).toContain('1 other files ignored');
+  expect(stdout).toContain('1 skipped: extension .txt 1');
   expect(stdout).toMatch(/Formats: jpg 2, png 2; of 4 looked into: png 3, unknown 1/);
   expect(stdout).toMatch(/^ {2}blue +2 +\d+ B$/m);
   expect(stdout).toContain('1 of them with the same size twice');
@@ -67,6 +67,7 @@ test('as JSON it has the same facts', async () => {
     event: 'dry-run',
     images: 4,
     ignored: 1,
+    skipped: { 'extension .txt': 1 },
     classes: { blue: 2, red: 2 },
     sameNameAndSize: 1,
     sample: { images: 4, formats: { png: 3, unknown: 1 } },

@@ -28,7 +28,7 @@ const facts = (extracted: number): RunFacts => ({
   version: '0.1.0',
   options: { mode: 'pixels', k: 2, layer: undefined },
   fingerprint: 'f',
-  counts: { discovered: extracted + 1, extracted, ignored: 3 },
+  counts: { discovered: extracted + 1, extracted, skipped: { 'no extension': 3 } },
   rejections: REJECTED,
   stages: { list: 1, decode: 2 },
   startedAt: new Date('2026-11-22T10:00:00Z'),
@@ -214,6 +214,7 @@ test('counts by reason and puts times in run.json only', () => {
     extracted: 4,
     rejected: 1,
     ignored: 3,
+    skipped: { 'no extension': 3 },
     rejectedByReason: { corrupt: 1 },
   });
   expect(run).toMatchObject({
@@ -225,7 +226,7 @@ test('counts by reason and puts times in run.json only', () => {
 });
 
 test('does not call a run complete whose counts do not add up', () => {
-  const counts = { discovered: 7, extracted: 4, ignored: 0 };
+  const counts = { discovered: 7, extracted: 4, skipped: {} };
   expect(() => buildRunJson({ ...facts(4), counts })).toThrow(
     'Expected 7 images as rows or rejections but found 4 rows and 1 rejections; the run is not complete.',
   );

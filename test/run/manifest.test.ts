@@ -73,12 +73,12 @@ test('is read back as it was written, and named by the hash of its file', async 
     message: 'Expected a file.',
   } as const;
   builder.add({ kind: 'rejected', rejection });
-  builder.add({ kind: 'ignored', origin: 'README' });
+  builder.add({ kind: 'skipped', why: 'no extension' });
   expect(builder.count).toBe(HOSTILE_NAMES.length);
   const manifest = builder.freeze();
-  expect([manifest.count, manifest.ignored, manifest.rejections]).toEqual([
+  expect([manifest.count, manifest.skipped, manifest.rejections]).toEqual([
     HOSTILE_NAMES.length,
-    1,
+    { 'no extension': 1 },
     [rejection],
   ]);
   await writeManifest(path, manifest);

@@ -69,12 +69,14 @@ describe('against a real store', skipIf(store === undefined, NO_STORE), () => {
     expect(target('top.jpg')).toBe('images');
   });
 
-  test('hidden names and folders are skipped, other files counted, dataset2 is not dataset', async () => {
+  test('what is not read is counted as on a disk, dataset2 is not dataset', async () => {
     const listed = await listAll(open('s3://images/dataset/'));
-    expect(listed.filter(({ kind }) => kind === 'ignored')).toEqual([
-      { kind: 'ignored', origin: 's3://images/dataset/Apple/read.me' },
+    expect(listed.flatMap((one) => (one.kind === 'skipped' ? [one.why] : [])).sort()).toEqual([
+      'extension .me',
+      'folder .cache',
+      'name .*',
     ]);
-    expect(listed).toHaveLength(ODD.length + 1);
+    expect(listed).toHaveLength(ODD.length + 3);
   });
 
   test('origins can be relative, or URLs as Spark writes them', async () => {

@@ -10,6 +10,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { NameRule } from '../../src/source/name-rule.ts';
 import { openSource } from '../../src/source/open-source.ts';
 import type { Listed } from '../../src/source/source.ts';
 
@@ -26,9 +27,13 @@ function put(...names: string[]): void {
   }
 }
 
-async function list(input: string, originForm: 'path' | 'relative' | 'url' = 'relative') {
+async function list(
+  input: string,
+  originForm: 'path' | 'relative' | 'url' = 'relative',
+  names = new NameRule(),
+) {
   const listed: Listed[] = [];
-  for await (const one of openSource(input, { originForm, s3: {} as never }).list(
+  for await (const one of openSource(input, { originForm, names, s3: {} as never }).list(
     AbortSignal.timeout(10_000),
   )) {
     listed.push(one);
@@ -36,7 +41,7 @@ async function list(input: string, originForm: 'path' | 'relative' | 'url' = 're
   return {
     images: listed.flatMap((one) => (one.kind === 'image' ? [one.entry] : [])),
     rejections: listed.flatMap((one) => (one.kind === 'rejected' ? [one.rejection] : [])),
-    ignored: listed.filter((one) => one.kind === 'ignored').length,
+    skipped: listed.flatMap((one) => (one.kind === 'skipped' ? [one.why] : [])).sort(),
   };
 }
 
@@ -70,11 +75,43 @@ test('the origin is the input as given joined with the rest, or a URL', async ()
   expect((await list(root, 'url')).images[0]?.origin).toBe(`file://${root}/a%20b/1.jpg`);
 });
 
-test('other files are counted as ignored and dot names are skipped', async () => {
-  put('a/1.jpg', 'a/notes.txt', 'a/.hidden.jpg', '.git/2.jpg', 'a/Thumbs.db');
-  const { images, ignored } = await list(root);
-  expect(images).toHaveLength(1);
-  expect(ignored).toBe(2);
+test('what is not read is counted by why, a folder that is not looked into as one', async () => {
+  put('a/1.jpg', 'a/notes.txt', 'a/.hidden.jpg', '.NET/2.jpg', '.NET/3.jpg', 'a/Thumbs.db');
+  put('a/@eaDir/1.jpg', '__MACOSX/a/._1.jpg', 'a/README', 'a/b.jpg?v=1', 'a/old.MPO');
+  const { images, skipped } = await list(root);
+  expect(images.map((e) => e.origin).sort()).toEqual(['a/1.jpg', 'a/old.MPO']);
+  expect(skipped).toEqual([
+    'extension .db',
+    'extension .jpg?v=1',
+    'extension .txt',
+    'folder .NET',
+    'folder @eaDir',
+    'folder __MACOSX',
+    'name .*',
+    'no extension',
+  ]);
+});
+
+test('a class that hides can be read, and patterns leave out names and paths', async () => {
+  put('.NET/1.jpg', '.git/2.jpg', 'a/1.jpg', 'a/1_mask.png', 'a/raw/1.jpg', 'raw/1.jpg');
+  const names = new NameRule(undefined, ['!.NET', '*_mask.png', 'a/raw']);
+  const { images, skipped } = await list(root, 'relative', names);
+  expect(images.map((e) => [e.origin, e.target]).sort()).toEqual([
+    ['.NET/1.jpg', '.NET'],
+    ['a/1.jpg', 'a'],
+    ['raw/1.jpg', 'raw'],
+  ]);
+  expect(skipped).toEqual(['folder .git', 'folder raw', 'name *_mask.png']);
+});
+
+test('other extensions are read when they are named, every file with any', async () => {
+  put('a/1.jpg', 'a/2.dat', 'a/3', 'a/.4');
+  const only = await list(root, 'relative', new NameRule(['dat', 'none']));
+  expect(only.images.map((e) => e.origin).sort()).toEqual(['a/2.dat', 'a/3']);
+  expect(only.skipped).toEqual(['extension .jpg', 'name .*']);
+  const any = await list(root, 'relative', new NameRule('any'));
+  expect(any.images.map((e) => e.origin).sort()).toEqual(['a/1.jpg', 'a/2.dat', 'a/3']);
+  expect([any.skipped, any.rejections]).toEqual([['name .*'], []]);
 });
 
 test('a folder named like an image is one rejection and its images are listed', async () => {
@@ -95,13 +132,21 @@ test('a broken link is one rejection and a link to an image is a row', async () 
   expect(rejections.map((r) => [r.origin, r.reason])).toEqual([['a/broken.jpg', 'broken_link']]);
 });
 
-test('links that loop end, and real folders keep their own path', async () => {
-  put('b/1.jpg');
+test('links that loop end; a folder is listed under every path that leads to it', async () => {
+  put('b/1.jpg', 'fold/2.jpg');
   symlinkSync(root, join(root, 'b/loop'));
   symlinkSync(join(root, 'b'), join(root, 'a'));
-  const { images, ignored } = await list(root);
-  expect(images.map((e) => e.origin)).toEqual(['b/1.jpg']);
-  expect(ignored).toBe(2);
+  symlinkSync(join(root, 'fold'), join(root, 'train'));
+  symlinkSync(join(root, 'fold'), join(root, 'test'));
+  const { images, skipped } = await list(root);
+  expect(images.map((e) => [e.origin, e.target]).sort()).toEqual([
+    ['a/1.jpg', 'a'],
+    ['b/1.jpg', 'b'],
+    ['fold/2.jpg', 'fold'],
+    ['test/2.jpg', 'test'],
+    ['train/2.jpg', 'train'],
+  ]);
+  expect(skipped).toEqual(['link to a folder above it', 'link to a folder above it']);
 });
 
 test('a file name that is not UTF-8 is one rejection that shows its bytes', async () => {
