@@ -11,13 +11,13 @@ export const LINKED = {
   target: 'nvidia/cusolver/lib/libcusolver.so.11',
 } as const;
 
-/** @returns whether something was lacking */
+/** @returns whether it was made now; not where it is there, or on a disk without hard links */
 export async function linkLibraries(dir: string): Promise<boolean> {
   try {
     await link(join(dir, LINKED.target), join(dir, LINKED.path));
     return true;
   } catch (error) {
-    if (errnoOf(error) === 'EEXIST') return false;
-    throw error;
+    if (errnoOf(error) === undefined) throw error;
+    return false;
   }
 }
