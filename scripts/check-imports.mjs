@@ -11,7 +11,15 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url));
 /** The rooms of src/, each above all that it may import; src/README.md says what they are. */
 const ROOMS = [
   ['errors.ts', 'package-version.ts', 'closest-names.ts'],
-  ['closers.ts', 'is-running.ts', 'make-folder.ts', 'map-ordered.ts', 'first-not-finite.ts'],
+  [
+    'closers.ts',
+    'hide-credentials.ts',
+    'is-running.ts',
+    'json.ts',
+    'make-folder.ts',
+    'map-ordered.ts',
+    'first-not-finite.ts',
+  ],
   ['options', 's3'],
   ['place.ts'],
   ['runtime'],
