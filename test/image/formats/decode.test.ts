@@ -159,6 +159,14 @@ test('BMP with 32 bits drops the fourth byte, palettes of 1, 4 and 8 bits are ex
   expect(await bmp(8, [1, 0])).toEqual([4, 5, 6, 1, 2, 3]);
 });
 
+test('a written-out run of odd length keeps its last pixel, where Pillow before 13 lost it', async () => {
+  const colors = Array.from({ length: 16 }, (_, i) => [0, 0, i * 7, 0]).flat();
+  const rows = [[0, 5, 0x12, 0x34, 0x50, 0, 0, 0, 5, 0x60, 0, 1]];
+  const bmp = makeBmp({ width: 5, height: 2, bits: 4, compression: 2, rows, palette: colors });
+  const reds = (await rgbOf(bmp)).filter((_, i) => i % 3 === 0);
+  expect(reds).toEqual([6, 0, 6, 0, 6, 1, 2, 3, 4, 5].map((index) => index * 7));
+});
+
 test("CMYK becomes RGB by the plain formula, in Pillow's rounding", () => {
   const inks = [51, 102, 0, 51, 255, 0, 128, 7, 200, 100, 50, 128, 1, 2, 3, 254];
   const image = cmykToRgb({ data: Uint8Array.from(inks), width: 4, height: 1, channels: 4 });
