@@ -71,6 +71,8 @@ function startJudge(): ChildProcess {
 
 /** @throws when the process ends or hangs */
 async function ask(job: Record<string, unknown>): Promise<Answer> {
+  // One that hung or crashed was that mutation's failure, not the next one's.
+  if (judge.exitCode !== null || judge.signalCode !== null) judge = startJudge();
   return new Promise((resolve, reject) => {
     const clock = setTimeout(() => judge.kill('SIGKILL'), MOST_MS);
     const onExit = (code: number | null, signal: string | null) =>
