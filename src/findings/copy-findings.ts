@@ -6,12 +6,21 @@ import { rounded } from './rounded.ts';
 
 /** The names and classes of some rows, as a finding lists them. */
 export function named(rows: Collected, of: readonly number[]) {
-  const shown = of.slice(0, MAX_ORIGINS);
+  const shown = of.length > MAX_ORIGINS ? someOfEachClass(rows, of) : of;
   return {
     origins: shown.map((row) => rows.origins[row]!),
     classes: shown.map((row) => rows.classes[rows.targets[row]!]!),
     images: of.length,
   };
+}
+
+/** As many rows as a finding lists: the first of each class, then the first of all. */
+function someOfEachClass({ targets }: Collected, of: readonly number[]): number[] {
+  const seen = new Set<number>();
+  const isFirst = (row: number) => !seen.has(targets[row]!) && seen.add(targets[row]!);
+  const chosen = new Set(of.filter(isFirst).slice(0, MAX_ORIGINS));
+  for (const row of of) if (chosen.size < MAX_ORIGINS) chosen.add(row);
+  return of.filter((row) => chosen.has(row));
 }
 
 export function copyFinding(rows: Collected, group: CopyGroup): Finding {

@@ -15,7 +15,7 @@ export type Match = 'same_bytes' | 'same_features' | 'near';
 /** One line of findings.jsonl. */
 export interface Finding {
   readonly kind: FindingKind;
-  /** In byte order, but leaks: first the image of the second part, then its twin in the first. At most `MAX_ORIGINS`. */
+  /** In byte order, but leaks: first the image of the second part, then its twin in the first. At most `MAX_ORIGINS`, of each class at least one. */
   readonly origins: readonly string[];
   /** The class of each of `origins`. */
   readonly classes: readonly string[];

@@ -94,7 +94,7 @@ export async function* extractBatches(
     const { ranges, chunks } = decodeEntries(decoding);
     const { count, rejections, skipped } = manifest;
     const { maxBad } = resolved;
-    const listed = { total: count, done: 0, rejected: rejections.length };
+    const listed = { total: count, done: 0, rejected: 0, unusable: rejections.length };
     const progress = new Progress({ ...listed, maxBad, onEvent });
     const clock: RunClock = new StageClock();
     const watched = watchChunks(chunks, { source, manifest, clock, progress, onEvent });

@@ -221,3 +221,15 @@ test('the same images give the same bytes', async () => {
   expect(findingsLines(one).split('\n')).toHaveLength(3);
   expect(countFindings(one).exact_duplicate).toEqual({ findings: 1, listed: 1, images: 2 });
 });
+
+test('of many copies in two classes both classes are named', async () => {
+  const copies = Array.from({ length: 60 }, (_, i) => ({
+    ...FAR[0]!,
+    origin: `data/${i < 58 ? 'apple' : 'zebra'}/copy-${String(i).padStart(2, '0')}.jpg`,
+  }));
+  const { findings } = await findIn([...FAR, ...copies]);
+  const mixed = findings.find(({ kind }) => kind === 'two_classes');
+  expect(mixed).toMatchObject({ images: 61 });
+  expect(mixed!.origins).toHaveLength(50);
+  expect(new Set(mixed!.classes)).toEqual(new Set(['apple', 'zebra']));
+});

@@ -11,6 +11,7 @@ const DECODED_EVERY_MS = 250;
 export class Progress {
   readonly #total: number;
   readonly #maxBad: number;
+  readonly #unusable: number;
   readonly #onEvent: (event: RunEvent) => void;
   readonly #rate: RateEstimate;
   readonly #now: () => number;
@@ -27,7 +28,9 @@ export class Progress {
     readonly total: number;
     /** Finished by earlier attempts, rejections included. */
     readonly done: number;
-    /** Rejected so far, by the listing or by earlier attempts. */
+    /** Rejected by the listing: those are not of the manifest's images. */
+    readonly unusable: number;
+    /** Rejected so far by earlier attempts. */
     readonly rejected: number;
     readonly maxBad: BadLimit;
     readonly onEvent: (event: RunEvent) => void;
@@ -39,10 +42,11 @@ export class Progress {
     this.#rate = new RateEstimate(options.total, options.done, this.#now());
     this.#done = options.done;
     this.#decoded = options.done;
-    this.#rejected = options.rejected;
+    this.#unusable = options.unusable;
+    this.#rejected = options.unusable + options.rejected;
     this.#onEvent = options.onEvent;
     const { maxBad } = options;
-    this.#maxBad = 'count' in maxBad ? maxBad.count : (maxBad.percent / 100) * options.total;
+    this.#maxBad = 'count' in maxBad ? maxBad.count : (maxBad.percent / 100) * this.#found;
     this.#checkLimit();
   }
 
@@ -78,11 +82,16 @@ export class Progress {
     });
   }
 
+  /** Rows and rejections in the end. */
+  get #found(): number {
+    return this.#total + this.#unusable;
+  }
+
   #checkLimit(): void {
     if (this.#rejected <= this.#maxBad) return;
     throw new RunError(
       `Expected at most ${Math.floor(this.#maxBad)} bad images (--max-bad) but found ${this.#rejected} ` +
-        `among the first ${this.#done} of ${this.#total}.`,
+        `among the first ${this.#done + this.#unusable} of ${this.#found}.`,
       {
         fix: 'Look at the reasons above; mend the images or raise --max-bad. The run can go on later.',
       },
@@ -97,7 +106,7 @@ export function openProgress(
 ): Progress {
   const waiting = update?.reused.countWaiting() ?? { images: 0, rejected: 0 };
   let done = waiting.images;
-  let rejected = manifest.rejections.length + waiting.rejected;
+  let rejected = waiting.rejected;
   for (const { id, start, end } of store.plan.shards) {
     if (!store.isCommitted(id)) continue;
     done += end - start;
@@ -105,5 +114,8 @@ export function openProgress(
   }
   const total = manifest.count;
   if (store.state === 'resumed') onEvent({ event: 'resumed', images: done, total });
-  return new Progress({ total, done, rejected, maxBad, onEvent });
+  return new Progress({
+    ...{ total, done, rejected, maxBad, onEvent },
+    unusable: manifest.rejections.length,
+  });
 }

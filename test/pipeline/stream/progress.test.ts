@@ -6,7 +6,7 @@ test('what is decoded is told between batches, a few times a second at most', ()
   const told: ProgressEvent[] = [];
   const clock = { ms: 0 };
   const progress = new Progress({
-    ...{ total: 100, done: 20, rejected: 0, maxBad: { percent: 100 } },
+    ...{ total: 100, done: 20, rejected: 0, unusable: 0, maxBad: { percent: 100 } },
     onEvent: (event: RunEvent) => told.push(event as ProgressEvent),
     now: () => clock.ms,
   });
@@ -27,4 +27,17 @@ test('what is decoded is told between batches, a few times a second at most', ()
   ]);
   expect(told.map(({ secondsLeft }) => secondsLeft)).toEqual([null, null, 50 / 15, 50 / 15 - 1]);
   expect(told.map(({ imagesPerSecond }) => imagesPerSecond)).toEqual([0, 0, 15, 15]);
+});
+
+test('the share of --max-bad is of all that was found, what the listing rejected included', () => {
+  const start = (percent: number) =>
+    new Progress({
+      ...{ total: 2, done: 0, rejected: 0, unusable: 3, maxBad: { percent } },
+      onEvent: () => {},
+    });
+  expect(() => start(100).advance(0, 2)).not.toThrow();
+  expect(() => start(80).advance(1, 1)).not.toThrow();
+  expect(() => start(50)).toThrow(
+    'Expected at most 2 bad images (--max-bad) but found 3 among the first 3 of 5.',
+  );
 });
