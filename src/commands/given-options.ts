@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import type { Argv, Options } from 'yargs';
 import { closestNames } from '../closest-names.ts';
+import { decodeText } from '../decode-text.ts';
 import { errnoOf, OptionError } from '../errors.ts';
 import { parseJson, show } from '../json.ts';
 import {
@@ -138,7 +139,7 @@ function readConfig(path: string): Record<string, unknown> {
 function parseFile(path: string): object {
   let text: string;
   try {
-    text = readFileSync(path, 'utf8');
+    text = decodeText(readFileSync(path));
   } catch (cause) {
     const code = errnoOf(cause);
     throw new OptionError(

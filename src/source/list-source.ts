@@ -1,6 +1,9 @@
 import { createReadStream, statSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
+import { Readable } from 'node:stream';
+import { fileURLToPath } from 'node:url';
+import { decodeTextStream } from '../decode-text.ts';
 import { errnoOf, SourceError } from '../errors.ts';
 import { readImageFile } from '../image/read-image-file.ts';
 import { mapOrdered } from '../map-ordered.ts';
@@ -50,7 +53,10 @@ export function openListSource(input: string, options: S3SourceOptions): Source 
 }
 
 async function* wantedImages(input: string, signal: AbortSignal): AsyncGenerator<WantedImage> {
-  const lines = createInterface({ input: createReadStream(input), crlfDelay: Infinity });
+  const lines = createInterface({
+    input: Readable.from(decodeTextStream(createReadStream(input))),
+    crlfDelay: Infinity,
+  });
   let lineNumber = 0;
   for await (const line of lines) {
     signal.throwIfAborted();
@@ -65,8 +71,13 @@ interface WantedImage {
 }
 
 function parseLine(line: string, lineNumber: number, input: string): WantedImage {
+  if (/^\s*\[/.test(line)) {
+    throw new SourceError(`Expected an object a line in ${input} but found an array.`, {
+      fix: "Write one object a line, as jq -c '.[]' does.",
+    });
+  }
   if (!line.trimStart().startsWith('{')) return { path: line, target: undefined };
-  let parsed: { path?: unknown; origin?: unknown; target?: unknown };
+  let parsed: Record<string, unknown>;
   try {
     parsed = JSON.parse(line);
   } catch (error) {
@@ -79,16 +90,23 @@ function parseLine(line: string, lineNumber: number, input: string): WantedImage
     );
   }
   const path = parsed.path ?? parsed.origin;
-  if (typeof path !== 'string' || !['string', 'undefined'].includes(typeof parsed.target)) {
+  const target = parsed.target ?? parsed.label ?? parsed.class;
+  if (typeof path !== 'string' || !['string', 'number', 'undefined'].includes(typeof target)) {
     throw new SourceError(
-      `Expected a string "path" (and "target") in line ${lineNumber} of ${input} but found ${line.slice(0, 200)}.`,
+      `Expected a string "path" (and "target", "label" or "class") in line ${lineNumber} of ${input} but found ${line.slice(0, 200)}.`,
+      { fix: 'Write it as {"path": "a/1.jpg", "target": "a"}.' },
     );
   }
-  return { path, target: parsed.target as string | undefined };
+  return { path, target: target === undefined ? undefined : String(target) };
+}
+
+function isFileUrl(path: string): boolean {
+  return /^file:\/\/\//i.test(path) && URL.canParse(path) && !/%2f/i.test(path);
 }
 
 function listPath(wanted: WantedImage, form: OriginForm): Listed {
-  const location = resolve(wanted.path);
+  // Origins of our own tables can be URLs.
+  const location = isFileUrl(wanted.path) ? fileURLToPath(wanted.path) : resolve(wanted.path);
   const origin = originOf(form, { input: wanted.path, relative: '', path: location });
   try {
     const stats = statSync(location);

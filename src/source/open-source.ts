@@ -18,7 +18,15 @@ export function openSource(input: string, options: S3SourceOptions): Source {
   if (isInStore(input, 'the input')) return openS3Source(input, options);
   const stats = statInput(input);
   if (stats.isDirectory()) return openFolderSource(input, options);
-  if (LIST_EXTENSIONS.has(extname(input).toLowerCase())) return openListSource(input, options);
+  const extension = extname(input).toLowerCase();
+  if (extension === '.csv' || extension === '.tsv') {
+    throw new SourceError(`Expected a list of paths or JSON lines but found the table ${input}.`, {
+      fix: 'Write one {"path": "a/1.jpg", "target": "a"} a line into a .jsonl file.',
+    });
+  }
+  // A pipe, as <(find …) and /dev/stdin are, holds a list.
+  const isPiped = stats.isFIFO() || stats.isCharacterDevice() || input === '/dev/stdin';
+  if (isPiped || LIST_EXTENSIONS.has(extension)) return openListSource(input, options);
   return openFileSource(input, options);
 }
 

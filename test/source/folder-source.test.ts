@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import {
   mkdirSync,
   mkdtempSync,
@@ -7,6 +8,7 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -187,4 +189,43 @@ test('a single image is a table of one row', async () => {
   expect(images).toEqual([
     expect.objectContaining({ origin: join(root, 'Kiwi/1.jpg'), target: 'Kiwi', size: 1 }),
   ]);
+});
+
+test.each(['utf8', 'utf16le', 'utf16be'] as const)(
+  'a list in %s with a byte-order mark',
+  async (encoding) => {
+    put('a/é.jpg', 'a/2.jpg');
+    const lines = `\ufeff${root}/a/é.jpg\r\n{"path":"${root}/a/2.jpg","label":3}\r\n`;
+    const bytes = Buffer.from(lines, encoding === 'utf8' ? 'utf8' : 'utf16le');
+    writeFileSync(join(root, 'list.txt'), encoding === 'utf16be' ? bytes.swap16() : bytes);
+    const { images, rejections } = await list(join(root, 'list.txt'), 'path');
+    expect(rejections).toEqual([]);
+    expect(images.map((e) => [e.origin, e.target])).toEqual([
+      [join(root, 'a/é.jpg'), 'a'],
+      [join(root, 'a/2.jpg'), '3'],
+    ]);
+  },
+);
+
+test('a list can name classes as labels and files by their URLs; tables and arrays are refused', async () => {
+  put('a b/1.jpg', 'a b/2.jpg', 'x.csv', 'array.json');
+  const url = `file://${root}/a%20b/1.jpg`;
+  const lines = [url, JSON.stringify({ origin: join(root, 'a b/2.jpg'), class: 'cat' })];
+  writeFileSync(join(root, 'list.jsonl'), lines.join('\n'));
+  const { images } = await list(join(root, 'list.jsonl'), 'path');
+  expect(images.map((e) => [e.origin, e.target, e.location])).toEqual([
+    [url, 'a b', join(root, 'a b/1.jpg')],
+    [join(root, 'a b/2.jpg'), 'cat', join(root, 'a b/2.jpg')],
+  ]);
+  await expect(list(join(root, 'x.csv'))).rejects.toThrow('but found the table');
+  writeFileSync(join(root, 'array.json'), '[\n{"path": "a"}\n]');
+  await expect(list(join(root, 'array.json'))).rejects.toThrow('but found an array');
+});
+
+test('a pipe holds a list', async () => {
+  put('a/1.jpg');
+  execFileSync('mkfifo', [join(root, 'pipe')]);
+  const listing = list(join(root, 'pipe'), 'path');
+  await writeFile(join(root, 'pipe'), `${join(root, 'a/1.jpg')}\n`);
+  expect((await listing).images).toHaveLength(1);
 });
