@@ -26,7 +26,8 @@ class WasmJpeg implements DirectDecoder {
    * has been smoothed by the rows of the last one. It knows neither CMYK nor arithmetic codes.
    */
   judges({ frame, height, components }: JpegHeader): boolean {
-    const isUnseen = height <= 8 || components.every(({ vertical }) => vertical === 1);
+    const isSmoothed = components.length > 1 && components.some(({ vertical }) => vertical > 1);
+    const isUnseen = height <= 8 || !isSmoothed;
     return isUnseen && components.length !== 4 && frame < 0xc9;
   }
 
