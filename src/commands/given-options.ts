@@ -92,6 +92,7 @@ export function givenOptions(
   env: CommandContext['env'],
   flags: readonly string[] = KNOWN_FLAGS,
 ): Record<string, unknown> {
+  refuseMisspeltVariables(env);
   const merged = { ...args };
   const path = args.config ?? env.IMG2FEATURES_CONFIG;
   const file = typeof path === 'string' && path !== '' ? readConfig(path) : {};
@@ -104,6 +105,38 @@ export function givenOptions(
   return merged;
 }
 
+/** Variables that are no options: of the program, its launchers and its tests. */
+const OTHER_VARIABLES = [
+  ...['CACHE', 'CONFIG', 'TENSORFLOW', 'WEIGHTS_MIRROR', 'COLOR', 'NODE', 'CLI', 'SPARK'],
+  ...['TEST_SPARK', 'FAULTS', 'S3', 'JSON', 'NEAR', 'COMPARE'],
+];
+
+/** A name that no option has and that is close to one; others may be another program's. @throws OptionError */
+function refuseMisspeltVariables(env: CommandContext['env']): void {
+  const flags = KNOWN_FLAGS.filter((flag) => flag !== 'input');
+  const known = [...flags.map(variableOf), ...OTHER_VARIABLES];
+  for (const name of Object.keys(env)) {
+    const given = name.slice(PREFIX.length);
+    if (!name.startsWith(PREFIX) || known.includes(given)) continue;
+    // Each word has the letter of --k.
+    const near = closestNames(
+      given,
+      known.filter((one) => one.length > 1),
+      2,
+    );
+    if (near.length === 0) continue;
+    throw new OptionError(`Expected variables of options that exist but found ${name}.`, {
+      fix: `Did you mean ${near.map((one) => PREFIX + one).join(' or ')}? Else unset it.`,
+    });
+  }
+}
+
+const PREFIX = 'IMG2FEATURES_';
+
+function variableOf(flag: string): string {
+  return flag.replaceAll('-', '_').toUpperCase();
+}
+
 function isMeant(flag: string, mode: unknown): boolean {
   const definition = Object.entries(DEFINITIONS).find(([key]) => flagName(key) === flag)?.[1];
   const modes: readonly unknown[] | undefined = definition?.modes;
@@ -112,7 +145,7 @@ function isMeant(flag: string, mode: unknown): boolean {
 
 function fromEnvironment(flag: string, env: CommandContext['env']): string | undefined {
   if (flag === 'input') return undefined;
-  const value = env[`IMG2FEATURES_${flag.replaceAll('-', '_').toUpperCase()}`];
+  const value = env[PREFIX + variableOf(flag)];
   return value === '' ? undefined : value;
 }
 

@@ -104,3 +104,18 @@ test('quiet can be said as a run says flags anywhere', async () => {
   );
   await expect(createCli(context)).rejects.toThrow('Expected true or false for --quiet');
 });
+
+test('a misspelt variable is an error that suggests one; those of others are left alone', () => {
+  expect(() => givenOptions({}, { IMG2FEATURES_WORKRES: '2' })).toThrow(
+    expect.objectContaining({
+      message: 'Expected variables of options that exist but found IMG2FEATURES_WORKRES.',
+      fix: expect.stringContaining('Did you mean IMG2FEATURES_WORKERS'),
+    }),
+  );
+  const others = {
+    IMG2FEATURES_NODE: 'x',
+    IMG2FEATURES_CACHE: 'x',
+    IMG2FEATURES_ZZZZZZZZZZZZ: 'x',
+  };
+  expect(givenOptions({}, others)).toMatchObject({});
+});
