@@ -1,5 +1,6 @@
 import type { Network, NetworkResult } from './network.ts';
 import { saysOutOfMemory } from './out-of-memory.ts';
+import { runInSlices } from './run-in-slices.ts';
 
 /**
  * Runs batches, in parts where memory does not hold a whole one: after each out-of-memory the batch
@@ -21,7 +22,8 @@ export class HalvingRun {
     for (;;) {
       const images = Math.min(n, this.#most ?? n);
       try {
-        return images === n ? network.run(pixels, n) : runInParts(network, pixels, n, images);
+        if (images === n) return network.run(pixels, n);
+        return runInSlices(pixels, n, images, network.outputs, (part, m) => network.run(part, m));
       } catch (error) {
         const message = error instanceof Error ? error.message : String(error);
         if (images === 1 || !saysOutOfMemory(message)) throw error;
@@ -29,25 +31,4 @@ export class HalvingRun {
       }
     }
   }
-}
-
-function runInParts(
-  network: Network,
-  pixels: Uint8Array,
-  n: number,
-  images: number,
-): NetworkResult {
-  const imageBytes = pixels.length / n;
-  const outputs = network.outputs.map(({ length }) => new Float32Array(n * length));
-  let busyMs = 0;
-  for (let first = 0; first < n; first += images) {
-    const last = Math.min(first + images, n);
-    const part = pixels.subarray(first * imageBytes, last * imageBytes);
-    const result = network.run(part, last - first);
-    busyMs += result.busyMs;
-    for (const [i, { length }] of network.outputs.entries()) {
-      outputs[i].set(result.outputs[i], first * length);
-    }
-  }
-  return { outputs, busyMs };
 }

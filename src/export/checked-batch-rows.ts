@@ -1,5 +1,6 @@
 import { DataType, type RecordBatch } from 'apache-arrow';
 import { RunError } from '../errors.ts';
+import { firstNotFinite } from '../first-not-finite.ts';
 import { DamagedArrow } from './arrow-message.ts';
 import type { CheckedRow } from './checked-rows.ts';
 
@@ -53,8 +54,6 @@ function isFiniteList(
   data: { valueOffsets: Int32Array; children: readonly { values: Float32Array | Float64Array }[] },
   row: number,
 ): boolean {
-  const { values } = data.children[0];
-  let sum = 0;
-  for (let i = data.valueOffsets[row]; i < data.valueOffsets[row + 1]; i++) sum += values[i] * 0;
-  return sum === 0;
+  const [start, end] = [data.valueOffsets[row], data.valueOffsets[row + 1]];
+  return firstNotFinite(data.children[0].values.subarray(start, end)) === -1;
 }

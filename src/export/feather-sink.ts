@@ -1,5 +1,6 @@
 import { RecordBatchFileWriter, Schema } from 'apache-arrow';
 import type { OutputFile, WrittenFile } from '../storage/output-store.ts';
+import { ArrowPieces } from './arrow-pieces.ts';
 import { emptyBatch, type FeatureSchema } from './features-table.ts';
 import { METADATA_KEY, partName, provenanceJson, type Sink, type SinkContext } from './sink.ts';
 
@@ -44,36 +45,21 @@ async function drain({
   readonly file: OutputFile;
   readonly writer: FileWriter;
 }): Promise<void> {
-  for (const piece of writer.take()) await file.write(piece);
+  for (const piece of writer.pieces.take()) await file.write(piece);
 }
 
-/** apache-arrow's writer, whose bytes are taken at once in place of waiting in its queue. */
 class FileWriter extends RecordBatchFileWriter {
-  #pieces: Uint8Array[] = [];
+  readonly pieces = new ArrowPieces();
   isEmpty = true;
 
   constructor({ arrow }: FeatureSchema, metadata: Readonly<Record<string, string>>) {
     super();
     const provenance = new Map([[METADATA_KEY, provenanceJson(metadata)]]);
-    this.reset(undefined, new Schema(arrow.fields, provenance));
+    this.reset(this.pieces, new Schema(arrow.fields, provenance));
   }
 
   override write(batch: Parameters<RecordBatchFileWriter['write']>[0]): void {
     this.isEmpty = false;
     super.write(batch);
-  }
-
-  /** What was written since the last call. */
-  take(): Uint8Array[] {
-    return this.#pieces.splice(0);
-  }
-
-  protected override _write(chunk: ArrayBufferView): this {
-    if (!this._started) return this;
-    const bytes = new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength);
-    // `super()` sets fields before ours exist, but writes nothing until it has a schema.
-    if (bytes.byteLength > 0) this.#pieces.push(bytes);
-    this._position += bytes.byteLength;
-    return this;
   }
 }

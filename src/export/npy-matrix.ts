@@ -1,5 +1,6 @@
 import { RunError } from '../errors.ts';
 import { parseNpyHeader } from '../reduce/npy.ts';
+import { ByteReader } from '../storage/byte-reader.ts';
 import type { OutputStore } from '../storage/output-store.ts';
 
 /** One matrix of a run, read row by row. */
@@ -12,18 +13,21 @@ export interface NpyMatrix {
 
 /** Far above what two numbers and a type take. */
 const MAX_HEADER_BYTES = 1 << 16;
+/** Longer than any vector: a row's memory is taken before its bytes are read. */
+const MAX_LENGTH = 1 << 28;
 
 /** Begins to read a matrix that the NumPy sink wrote. @throws RunError for other bytes */
 export async function openNpyMatrix(store: OutputStore, name: string): Promise<NpyMatrix> {
   const bytes = new ByteReader(store.read(name));
-  const start = await bytes.take(12);
+  const start = await take(bytes, 12);
   const headerBytes = start[6] === 1 ? 10 + start.readUInt16LE(8) : 12 + start.readUInt32LE(8);
-  const rest = await bytes.take(Math.min(headerBytes - 12, MAX_HEADER_BYTES));
+  const rest = await take(bytes, Math.max(0, Math.min(headerBytes - 12, MAX_HEADER_BYTES)));
   const { descr, shape } = parseNpyHeader(Buffer.concat([start, rest]), name);
   const [rows = 0, length = 0] = shape;
   const Values = descr === '<f8' ? Float64Array : descr === '<f4' ? Float32Array : undefined;
   // Rows without values take no bytes: a header could name any number of them.
-  if (shape.length !== 2 || length === 0 || Values === undefined) {
+  const isRow = length > 0 && length <= MAX_LENGTH;
+  if (shape.length !== 2 || !isRow || Values === undefined) {
     throw new RunError(
       `Expected a matrix of floats for ${name} but found ${descr} ${shape.join('×')}.`,
     );
@@ -34,43 +38,27 @@ export async function openNpyMatrix(store: OutputStore, name: string): Promise<N
     length,
     async next() {
       if (row === rows) {
-        await bytes.expectEnd(name);
+        await expectEnd(bytes, name);
         return undefined;
       }
       row += 1;
-      // A copy: chunks are cut anywhere, values are aligned.
+      // Chunks are cut anywhere, values are aligned.
       return new Values(
-        Uint8Array.from(await bytes.take(length * Values.BYTES_PER_ELEMENT)).buffer,
+        (await take(bytes, length * Values.BYTES_PER_ELEMENT)).buffer as ArrayBuffer,
       );
     },
   };
 }
 
-/** Takes exact numbers of bytes from chunks cut anywhere. */
-class ByteReader {
-  readonly #chunks: AsyncIterator<Uint8Array>;
-  #left: Buffer = Buffer.alloc(0);
+/** @throws RunError where the file ends before */
+async function take(bytes: ByteReader, count: number): Promise<Buffer> {
+  const target = Buffer.alloc(count);
+  const filled = await bytes.fill(target);
+  if (filled === count) return target;
+  throw new RunError(`Expected ${count - filled} more bytes but found the end.`);
+}
 
-  constructor(chunks: AsyncIterable<Uint8Array>) {
-    this.#chunks = chunks[Symbol.asyncIterator]();
-  }
-
-  async take(count: number): Promise<Buffer> {
-    const parts = [this.#left];
-    let have = this.#left.length;
-    while (have < count) {
-      const { value, done } = await this.#chunks.next();
-      if (done) throw new RunError(`Expected ${count - have} more bytes but found the end.`);
-      parts.push(Buffer.from(value.buffer, value.byteOffset, value.byteLength));
-      have += value.byteLength;
-    }
-    const all = parts.length === 1 ? parts[0]! : Buffer.concat(parts);
-    this.#left = all.subarray(count);
-    return all.subarray(0, count);
-  }
-
-  async expectEnd(name: string): Promise<void> {
-    const { done } = this.#left.length > 0 ? { done: false } : await this.#chunks.next();
-    if (!done) throw new RunError(`Expected the end of ${name} after its last row but found more.`);
-  }
+async function expectEnd(bytes: ByteReader, name: string): Promise<void> {
+  if ((await bytes.fill(new Uint8Array(1))) === 0) return;
+  throw new RunError(`Expected the end of ${name} after its last row but found more.`);
 }

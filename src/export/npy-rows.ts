@@ -1,4 +1,5 @@
 import { RunError } from '../errors.ts';
+import { firstNotFinite } from '../first-not-finite.ts';
 import type { OutputStore } from '../storage/output-store.ts';
 import { textLines } from '../storage/text-lines.ts';
 import type { CheckedRow } from './checked-rows.ts';
@@ -47,7 +48,7 @@ async function* readOrigins(store: OutputStore): AsyncGenerator<string | undefin
 
 /** What is wrong with a row; a lack of rows is told by the count. */
 function faultOf(name: string, row: Float32Array | Float64Array | undefined): string | undefined {
-  return row?.some((value) => !Number.isFinite(value))
+  return row !== undefined && firstNotFinite(row) !== -1
     ? `${name} holds something that is not a finite number`
     : undefined;
 }

@@ -1,3 +1,4 @@
+import { firstNotFinite } from '../first-not-finite.ts';
 import { notFinite } from './moments.ts';
 import { Projector, type Scaling } from './projector.ts';
 
@@ -62,7 +63,7 @@ export class Reducer implements FittedReducer {
   transform(values: Float32Array, n: number, firstRow = 0): Float64Array {
     this.#projector ??= new Projector(scalingOf(this), this.k).load(this.components);
     const reduced = this.#projector.project(values, n);
-    const bad = reduced.findIndex((value) => !Number.isFinite(value));
+    const bad = firstNotFinite(reduced);
     if (bad >= 0) throw notFinite(values, this.dims, Math.floor(bad / this.k), firstRow);
     return reduced;
   }

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import type { Writable } from 'node:stream';
 import { RecordBatchStreamWriter } from 'apache-arrow';
+import { ArrowPieces } from '../export/arrow-pieces.ts';
 import { type AnswerSchema, answerBatch } from './answer-batch.ts';
 import type { RowQueue } from './row-queue.ts';
 
@@ -61,36 +62,20 @@ export class AnswerStream {
 
 /** apache-arrow's writer, message by message. */
 class Encoder extends RecordBatchStreamWriter {
-  #chunks: Uint8Array[] = [];
+  readonly #pieces = new ArrowPieces();
 
   schema({ arrow }: AnswerSchema): Uint8Array {
-    this.reset(undefined, arrow);
-    return this.#taken();
+    this.reset(this.#pieces, arrow);
+    return Buffer.concat(this.#pieces.take());
   }
 
   batch(batch: Parameters<RecordBatchStreamWriter['write']>[0]): Uint8Array {
     this.write(batch);
-    return this.#taken();
+    return Buffer.concat(this.#pieces.take());
   }
 
   end(): Uint8Array {
     this.finish();
-    return this.#taken();
-  }
-
-  /** Everything that the writer makes comes by here. */
-  protected override _write(chunk: ArrayBufferView | ArrayBuffer): this {
-    const { buffer, byteOffset, byteLength } = ArrayBuffer.isView(chunk)
-      ? chunk
-      : { buffer: chunk, byteOffset: 0, byteLength: chunk.byteLength };
-    if (this._started && byteLength > 0) {
-      this.#chunks.push(new Uint8Array(buffer, byteOffset, byteLength));
-      this._position += byteLength;
-    }
-    return this;
-  }
-
-  #taken(): Uint8Array {
-    return Buffer.concat(this.#chunks.splice(0));
+    return Buffer.concat(this.#pieces.take());
   }
 }

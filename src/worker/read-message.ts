@@ -1,6 +1,6 @@
 import type { Message } from 'apache-arrow';
 import { DamagedArrow, decodeArrowMessage } from '../export/arrow-message.ts';
-import type { ByteReader } from './byte-reader.ts';
+import type { ByteReader } from '../storage/byte-reader.ts';
 import { ProtocolError } from './worker-errors.ts';
 
 /*

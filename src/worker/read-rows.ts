@@ -1,5 +1,5 @@
 import type { Message, Schema } from 'apache-arrow';
-import type { ByteReader } from './byte-reader.ts';
+import type { ByteReader } from '../storage/byte-reader.ts';
 import { type InputBatch, type RecordBatchMetadata, readInputBatch } from './input-batch.ts';
 import { readInputSchema } from './input-schema.ts';
 import { readMessage } from './read-message.ts';

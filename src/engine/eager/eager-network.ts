@@ -8,7 +8,7 @@ import type { Network, NetworkResult } from '../network.ts';
 import { createPreprocess, type Preprocess } from '../preprocess.ts';
 import { pruneTopology } from '../prune-topology.ts';
 import type { ResolvedLayer } from '../resolve-layers.ts';
-import { runInSlices } from '../run-in-slices.ts';
+import { runInSlices, timed } from '../run-in-slices.ts';
 import type { EagerBackend, TfNamespace } from './eager-backend.ts';
 import { loadWeights } from './load-weights.ts';
 
@@ -65,17 +65,10 @@ class EagerNetwork implements Network {
   }
 
   run(pixels: Uint8Array, n: number): NetworkResult {
-    return runInSlices({
-      pixels,
-      n,
-      sliceImages: this.#sliceImages,
-      outputs: this.outputs,
-      prepare: (slice, images) => {
-        const input = this.#inputOf(images, slice.length / images);
-        this.#preprocess(slice, input);
-        return input;
-      },
-      compute: (input, images) => this.#predict(input, images),
+    return runInSlices(pixels, n, this.#sliceImages, this.outputs, (slice, images) => {
+      const input = this.#inputOf(images, slice.length / images);
+      this.#preprocess(slice, input);
+      return timed(() => this.#predict(input, images));
     });
   }
 

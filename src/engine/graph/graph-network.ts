@@ -6,7 +6,7 @@ import type { ConvolutionKind, EngineOutput } from '../engine.ts';
 import type { Network, NetworkResult } from '../network.ts';
 import { OutOfMemory, saysOutOfMemory } from '../out-of-memory.ts';
 import type { ResolvedLayer } from '../resolve-layers.ts';
-import { runInSlices } from '../run-in-slices.ts';
+import { runInSlices, timed } from '../run-in-slices.ts';
 import { buildGraph, type GraphOptions, type NetworkGraph } from './build-graph.ts';
 import { ensureGraph, graphKey, graphsDir, removeGraph } from './graph-cache.ts';
 import { INPUT_NODE, packedLength } from './pixel-input.ts';
@@ -151,13 +151,9 @@ class GraphNetwork implements Network {
   }
 
   run(pixels: Uint8Array, n: number): NetworkResult {
-    return runInSlices({
-      pixels,
-      n,
-      sliceImages: this.#sliceImages,
-      outputs: this.outputs,
-      prepare: (slice, images) => this.#pack(slice, images),
-      compute: (input, images) => this.#runSlice(input, images),
+    return runInSlices(pixels, n, this.#sliceImages, this.outputs, (slice, images) => {
+      const input = this.#pack(slice, images);
+      return timed(() => this.#runSlice(input, images));
     });
   }
 
