@@ -1,9 +1,9 @@
 import { type FeatureColumn, matrixColumns } from '../export/column-names.ts';
-import type { SinkFormat } from '../export/open-sinks.ts';
+import type { FormatName } from '../options/extract-options.ts';
 
 /** Bytes a format will take at most. JSON-able. */
 export interface ExpectedOutput {
-  readonly format: SinkFormat;
+  readonly format: FormatName;
   readonly bytes: number;
 }
 
@@ -25,7 +25,7 @@ export interface TableShape {
  * them (by how much depends on the images), text depends on the digits.
  */
 export function expectedOutput(
-  formats: readonly SinkFormat[],
+  formats: readonly FormatName[],
   { rows, columns, nameBytes, isPixels }: TableShape,
 ): ExpectedOutput[] {
   const numeric = columns.filter(({ kind }) => kind === 'vector' || kind === 'reduced');
@@ -37,7 +37,7 @@ export function expectedOutput(
   const inCsv = matrixColumns(numeric);
   // Lists and text have an offset for each cell; headers and footers a few kB for each file.
   const offsets = 4 * columns.length;
-  const bytesOf: Readonly<Record<SinkFormat, number>> = {
+  const bytesOf: Readonly<Record<FormatName, number>> = {
     parquet: rows * (binary + offsets) + nameBytes + 8192,
     feather: rows * (binary + offsets) + nameBytes + 8192,
     npy: rows * (binary + 28) + nameBytes + 128 * numeric.length,

@@ -34,6 +34,10 @@ export type Mode = 'pixels' | 'vgg16' | 'cnn';
 
 /** What --mode takes. */
 export const MODES = ['pixels', 'vgg16', 'cnn'] as const;
+/** What --format takes, in the order of the documentation; src/export/formats.ts has what each does. */
+export const FORMAT_NAMES = ['parquet', 'json', 'csv', 'npy', 'feather'] as const;
+export type FormatName = (typeof FORMAT_NAMES)[number];
+
 const CNN_MODES = ['vgg16', 'cnn'] as const;
 
 function define<T>(definition: OptionDefinition<T>): OptionDefinition<T> {
@@ -152,12 +156,11 @@ export const EXTRACT_OPTIONS = {
     describe: 'Only the first so many images, by origin',
     group: 'Images',
   }),
-  format: define<('parquet' | 'json' | 'csv' | 'npy' | 'feather')[]>({
-    parse: someOf('parquet', 'json', 'csv', 'npy', 'feather'),
+  format: define<FormatName[]>({
+    parse: someOf(...FORMAT_NAMES),
     default: ['parquet'],
     defaultText: 'parquet',
-    describe:
-      'Output formats: all, or some of parquet, json, csv, npy, feather, separated by commas',
+    describe: `Output formats: all, or some of ${FORMAT_NAMES.join(', ')}, separated by commas`,
     group: 'Output',
   }),
   columns: define<string | undefined>({

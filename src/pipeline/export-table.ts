@@ -1,7 +1,7 @@
 import type { EngineOutput } from '../engine/engine.ts';
 import { outputLabels } from '../export/column-names.ts';
 import { buildRecordBatch, featureSchema } from '../export/features-table.ts';
-import { openSinks, preloadSinks } from '../export/open-sinks.ts';
+import { openSinks, preloadSinks } from '../export/formats.ts';
 import type { Reducer } from '../reduce/reducer.ts';
 import { writeReducerFile } from '../reduce/reducer-file.ts';
 import type { OutputStore, WrittenFile } from '../storage/output-store.ts';

@@ -1,14 +1,14 @@
 import { realpathSync } from 'node:fs';
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { OptionError } from '../errors.ts';
-import type { ExtractOptions } from '../options/extract-options.ts';
+import { type ExtractOptions, FORMAT_NAMES } from '../options/extract-options.ts';
 import { RunStore } from '../run/run-store.ts';
 import { folderKey, isS3Url, parseS3Url } from '../s3/s3-address.ts';
 import type { OutputStore } from '../storage/output-store.ts';
 
 /** Every name that a run can publish; nothing else in the output is ever touched. */
 const TOP_FILES = ['run.json', 'rejected.jsonl', 'reducer.npz', 'report.html', 'findings.jsonl'];
-const PART_FOLDERS = ['parquet', 'json', 'csv', 'npy', 'feather'];
+const PART_FOLDERS = FORMAT_NAMES;
 const PART_NAME = /^(part-\d{5,}\.[a-z]+|features\.csv|index\.jsonl|(cnn_)?vectors[\w.-]*\.npy)$/;
 
 /**

@@ -1,10 +1,13 @@
 import { createHash } from 'node:crypto';
 import { isImg2FeaturesError } from '../errors.ts';
-import { checkedRows } from '../export/checked-rows.ts';
-import { SINK_FORMATS, type SinkFormat } from '../export/open-sinks.ts';
+import type { FeatureColumn } from '../export/column-names.ts';
+import { filesOfFormat, tableReader } from '../export/formats.ts';
+import { uncheckedFiles } from '../export/table-batch.ts';
+import { FORMAT_NAMES, type FormatName } from '../options/extract-options.ts';
 import { compareUtf8 } from '../run/compare-utf8.ts';
 import { readRunJson } from '../run/read-run-json.ts';
 import type { RunJson } from '../run/run-json.ts';
+import { tableColumns } from '../run/table-columns.ts';
 import { FolderStore } from '../storage/folder-store.ts';
 import type { OutputStore } from '../storage/output-store.ts';
 import { textLines } from '../storage/text-lines.ts';
@@ -94,7 +97,7 @@ async function checkFiles(
     else problems.push(`${name}: the bytes are not those of run.json (SHA-256 differs).`);
   }
   const known = new Set(facts.files.map(({ name }) => name));
-  for (const format of SINK_FORMATS) {
+  for (const format of FORMAT_NAMES) {
     for (const name of await store.list(format)) {
       const full = `${format}/${name}`;
       if (!known.has(full)) problems.push(`${full} is not of this run: run.json does not list it.`);
@@ -133,11 +136,19 @@ async function checkTables(
   { rejected, damaged }: Readonly<Record<'rejected' | 'damaged', ReadonlySet<string>>>,
   problems: string[],
 ): Promise<void> {
-  const digests = new Map<string, SinkFormat>();
-  for (const format of SINK_FORMATS) {
-    const parts = facts.files.map(({ name }) => name).filter((n) => n.startsWith(`${format}/`));
+  let columns: readonly FeatureColumn[];
+  try {
+    columns = tableColumns(facts);
+  } catch (error) {
+    problems.push(`run.json does not tell the table's columns: ${reasonOf(error)}.`);
+    return;
+  }
+  const digests = new Map<string, FormatName>();
+  for (const format of FORMAT_NAMES) {
+    const parts = filesOfFormat(facts.files, format).map(({ name }) => name);
     if (parts.length === 0 || parts.some((name) => damaged.has(name))) continue;
-    const { rows, digest } = await checkTable(store, format, parts, rejected, problems);
+    const table = { store, format, parts, columns, rejected };
+    const { rows, digest } = await checkTable(table, problems);
     if (rows !== facts.counts.extracted) {
       problems.push(`${format}: expected ${facts.counts.extracted} rows but found ${rows}.`);
     }
@@ -150,12 +161,17 @@ async function checkTables(
   }
 }
 
+interface CheckedTable {
+  readonly store: OutputStore;
+  readonly format: FormatName;
+  readonly parts: readonly string[];
+  readonly columns: readonly FeatureColumn[];
+  readonly rejected: ReadonlySet<string>;
+}
+
 /** One format, all parts: origins must rise strictly through all of them, so each stands once. */
 async function checkTable(
-  store: OutputStore,
-  format: SinkFormat,
-  parts: readonly string[],
-  rejected: ReadonlySet<string>,
+  { store, format, parts, columns, rejected }: CheckedTable,
   problems: string[],
 ): Promise<{ rows: number; digest: string }> {
   const hash = createHash('sha256');
@@ -165,18 +181,23 @@ async function checkTable(
   const report = (problem: string): void => {
     if (named++ < MAX_NAMED) problems.push(problem);
   };
+  const checkRow = (name: string, origin: string | undefined, fault: string | undefined): void => {
+    rows++;
+    if (fault !== undefined) report(`${name}, row of ${origin ?? rows}: ${fault}.`);
+    if (origin === undefined) return;
+    if (last !== undefined && compareUtf8(last, origin) >= 0) {
+      report(`${name}: ${origin} stands twice or out of order.`);
+    }
+    if (rejected.has(origin)) report(`${name}: ${origin} is a row and a rejection.`);
+    hash.update(`${origin}\n`);
+    last = origin;
+  };
+  const files = uncheckedFiles(store);
   for (const name of parts) {
     try {
-      for await (const { origin, fault } of checkedRows(store, format, name)) {
-        rows++;
-        if (fault !== undefined) report(`${name}, row of ${origin ?? rows}: ${fault}.`);
-        if (origin === undefined) continue;
-        if (last !== undefined && compareUtf8(last, origin) >= 0) {
-          report(`${name}: ${origin} stands twice or out of order.`);
-        }
-        if (rejected.has(origin)) report(`${name}: ${origin} is a row and a rejection.`);
-        hash.update(`${origin}\n`);
-        last = origin;
+      const read = await tableReader(format);
+      for await (const { n, origins, faults } of read(files, name, columns)) {
+        for (let row = 0; row < n; row++) checkRow(name, origins?.[row], faults.get(row));
       }
     } catch (error) {
       problems.push(`${name} cannot be read as ${format}: ${reasonOf(error)}.`);

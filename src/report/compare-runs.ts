@@ -3,7 +3,7 @@ import type { Parts } from '../findings/parts.ts';
 import type { RunRows } from '../findings/run-rows.ts';
 import type { ExtractOptions } from '../options/extract-options.ts';
 import type { RunJson } from '../run/run-json.ts';
-import { firstOutput } from './table-rows.ts';
+import { firstOutput } from '../run/table-columns.ts';
 
 /** A run that another is compared with. */
 export interface OtherRun {

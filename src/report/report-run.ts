@@ -12,6 +12,7 @@ import { readNamedRun } from '../run/read-run-json.ts';
 import { refuseLinks } from '../run/refuse-links.ts';
 import { publishRun, type RunJson } from '../run/run-json.ts';
 import { acquireRunLock } from '../run/run-lock.ts';
+import { firstOutput } from '../run/table-columns.ts';
 import { type StoreOptions, s3OptionsOf } from '../s3/s3-options.ts';
 import { openOutput, openOutputForReading } from '../storage/open-output.ts';
 import type { OutputStore } from '../storage/output-store.ts';
@@ -19,7 +20,7 @@ import { joinRuns } from './compare-runs.ts';
 import { imagesOfRun, readReducer } from './finished-run.ts';
 import { makeReport } from './make-report.ts';
 import { MAX_REJECTIONS, type PageRejection } from './page-data.ts';
-import { firstOutput, tableRows } from './table-rows.ts';
+import { tableRows } from './table-rows.ts';
 import { writeReportFiles } from './write-report.ts';
 
 export interface ReportRunOptions {

@@ -14,6 +14,22 @@ export async function expectIntact(output: OutputStore, file: WrittenFile): Prom
   for await (const _ of checkedPieces(output, file));
 }
 
+/** A run's files for a reader of tables: nothing of a file is given out before its hash was found to be the run's. */
+export function intactFiles(output: OutputStore, files: readonly WrittenFile[]) {
+  const find = (name: string) => {
+    const file = files.find((one) => one.name === name);
+    if (file === undefined) throw notListed(output, name);
+    return file;
+  };
+  return {
+    whole: (name: string) => readIntact(output, find(name)),
+    async *stream(name: string): AsyncGenerator<Uint8Array> {
+      await expectIntact(output, find(name));
+      yield* output.read(name);
+    },
+  };
+}
+
 /**
  * Holds a finished table to its run.json before it is called complete: every file is there and, on a disk, has the
  * bytes that the run wrote. A store keeps sums of its own, and reading a whole table back from it has its price.
@@ -52,4 +68,10 @@ function notIntact(output: OutputStore, { name }: WrittenFile, found: string): R
     `Expected ${name} of ${output.target} with the SHA-256 in its run.json but found ${found}; nothing of it is used.`,
     { fix: 'Restore that file, or compute that table anew with --overwrite.' },
   );
+}
+
+function notListed({ target }: OutputStore, name: string): RunError {
+  return new RunError(`Expected ${name} in run.json of ${target} but found no such file.`, {
+    fix: 'Restore run.json, or compute that table anew with --overwrite.',
+  });
 }

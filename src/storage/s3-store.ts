@@ -1,4 +1,5 @@
 import { ExportError } from '../errors.ts';
+import { FORMAT_NAMES } from '../options/extract-options.ts';
 import { ObjectReader } from '../s3/get-object.ts';
 import { listObjects } from '../s3/list-objects.ts';
 import { abortUpload, listUploads } from '../s3/multipart-upload.ts';
@@ -9,8 +10,9 @@ import { S3File } from './s3-file.ts';
 import { S3Lock } from './s3-lock.ts';
 
 /** Names that a run gives to its files: only uploads under these are ever taken for leftovers of ours. */
-const OWN_NAME =
-  /^((parquet|json|csv|feather)\/(part-\d{5,}|features)\.[a-z]+|npy\/[A-Za-z0-9._-]+\.(npy|jsonl)|[a-z]+\.(json|jsonl|npz|html)|_SUCCESS)$/;
+const OWN_NAME = new RegExp(
+  `^((${FORMAT_NAMES.join('|')})/((part-\\d{5,}|features)\\.[a-z]+|[\\w.-]+\\.(npy|jsonl))|[a-z]+\\.(json|jsonl|npz|html)|_SUCCESS)$`,
+);
 const READ_BYTES = 8 << 20;
 const PUBLISH_IN_FLIGHT = 16;
 /** After an interruption or a failure: long enough to tidy up, short enough to wait for. */

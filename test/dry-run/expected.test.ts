@@ -3,7 +3,7 @@ import { expectedOutput, expectedStateBytes } from '../../src/dry-run/expected-o
 import { expectedTime } from '../../src/dry-run/expected-time.ts';
 import { featureColumns } from '../../src/export/column-names.ts';
 import { featureSchema } from '../../src/export/features-table.ts';
-import { SINK_FORMATS } from '../../src/export/open-sinks.ts';
+import { FORMAT_NAMES } from '../../src/options/extract-options.ts';
 import { memoryStore, sampleRows, writeParts } from '../export/sample.ts';
 
 test.each([
@@ -18,9 +18,9 @@ test.each([
     const rows = sampleRows(200, length, k);
     const [values] = rows.vectors;
     if (mode === 'pixels') values!.set(values!.map((_, i) => Math.imul(i, 2654435761) >>> 24));
-    const files = await writeParts(store, SINK_FORMATS, featureSchema(columns), [[rows]]);
+    const files = await writeParts(store, FORMAT_NAMES, featureSchema(columns), [[rows]]);
     const nameBytes = [...rows.origins, ...rows.targets].join('').length;
-    const expected = expectedOutput(SINK_FORMATS, {
+    const expected = expectedOutput(FORMAT_NAMES, {
       rows: 200,
       columns,
       nameBytes,

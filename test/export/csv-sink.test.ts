@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
 import { featureColumns } from '../../src/export/column-names.ts';
-import { csvRecords } from '../../src/export/csv-rows.ts';
-import { csvText } from '../../src/export/csv-sink.ts';
+import { csvRecords } from '../../src/export/csv/csv-reader.ts';
+import { csvText } from '../../src/export/csv/csv-sink.ts';
 import { buildRecordBatch, featureSchema } from '../../src/export/features-table.ts';
-import { openSinks } from '../../src/export/open-sinks.ts';
+import { openSinks } from '../../src/export/formats.ts';
 import { textLines } from '../../src/storage/text-lines.ts';
 import { HOSTILE_NAMES, memoryStore, sampleRows, writeParts } from './sample.ts';
 

@@ -4,9 +4,10 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { tableFromIPC } from 'apache-arrow';
 import { expect, test } from 'vitest';
-import { checkedRows } from '../../src/export/checked-rows.ts';
 import { featureColumns } from '../../src/export/column-names.ts';
+import { readFeatherTable } from '../../src/export/feather/feather-reader.ts';
 import { featureSchema } from '../../src/export/features-table.ts';
+import { uncheckedFiles } from '../../src/export/table-batch.ts';
 import { skipIf } from '../skip-if.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
 import { HOSTILE_NAMES, memoryStore, sampleRows, writeParts } from './sample.ts';
@@ -44,7 +45,7 @@ test('the caller may use its buffers again at once', async () => {
   const store = memoryStore();
   const rows = sampleRows(3, 5, 2);
   const expected = [...rows.vectors[0]!.subarray(0, 5)];
-  const { openSinks } = await import('../../src/export/open-sinks.ts');
+  const { openSinks } = await import('../../src/export/formats.ts');
   const { buildRecordBatch } = await import('../../src/export/features-table.ts');
   const sinks = await openSinks({ store, formats: ['feather'], schema, metadata: {} });
   await sinks.beginPart(0);
@@ -75,9 +76,12 @@ test('the same rows give the same bytes, and hostile names come back', async () 
   for (const store of [one, two]) await writeParts(store, ['feather'], schema, [[rows]]);
   expect(two.files).toEqual(one.files);
   const found = [];
-  for await (const row of checkedRows(one, 'feather', 'feather/part-00000.feather'))
-    found.push(row);
-  expect(found).toEqual(HOSTILE_NAMES.map((origin) => ({ origin, fault: undefined })));
+  const name = 'feather/part-00000.feather';
+  for await (const batch of readFeatherTable(uncheckedFiles(one), name, schema.columns)) {
+    found.push(...batch.origins!);
+    expect(batch.faults.size).toBe(0);
+  }
+  expect(found).toEqual(HOSTILE_NAMES);
 });
 
 const python = process.env.PYTHON_WITH_ARROW;

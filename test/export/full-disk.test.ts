@@ -5,7 +5,8 @@ import { expect, test } from 'vitest';
 import { ExportError } from '../../src/errors.ts';
 import { featureColumns } from '../../src/export/column-names.ts';
 import { buildRecordBatch, featureSchema } from '../../src/export/features-table.ts';
-import { openSinks, type SinkFormat } from '../../src/export/open-sinks.ts';
+import { openSinks } from '../../src/export/formats.ts';
+import type { FormatName } from '../../src/options/extract-options.ts';
 import { FolderStore } from '../../src/storage/folder-store.ts';
 import { skipIf } from '../skip-if.ts';
 import { smallDisk } from '../small-disk.ts';
@@ -19,7 +20,7 @@ const schema = featureSchema(
   featureColumns('pixels', [{ layer: 'x', pool: 'none', length: 300 }], 0),
 );
 
-test.each<SinkFormat>(['parquet', 'json', 'csv', 'npy', 'feather'])(
+test.each<FormatName>(['parquet', 'json', 'csv', 'npy', 'feather'])(
   'leaves nothing that looks complete when the disk fills up while writing %s',
   skipIf(!disk.isMounted, 'a small disk cannot be mounted here'),
   async (format) => {

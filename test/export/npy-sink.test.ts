@@ -3,11 +3,12 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
-import { checkedRows } from '../../src/export/checked-rows.ts';
 import { featureColumns } from '../../src/export/column-names.ts';
 import { buildRecordBatch, featureSchema } from '../../src/export/features-table.ts';
-import { npyFileName } from '../../src/export/npy-sink.ts';
-import { openSinks } from '../../src/export/open-sinks.ts';
+import { openSinks } from '../../src/export/formats.ts';
+import { readNpyTable } from '../../src/export/npy/npy-reader.ts';
+import { npyFileName } from '../../src/export/npy/npy-sink.ts';
+import { uncheckedFiles } from '../../src/export/table-batch.ts';
 import { decodeNpy } from '../../src/reduce/npy.ts';
 import { skipIf } from '../skip-if.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
@@ -30,9 +31,14 @@ async function write(store: Store, parts: ReturnType<typeof sampleRows>[], rows?
 }
 
 async function readBack(store: Store) {
-  const rows = [];
+  const rows: { origin: string | undefined; fault: string | undefined }[] = [];
   for (const file of await store.list('npy')) {
-    for await (const row of checkedRows(store, 'npy', `npy/${file}`)) rows.push(row);
+    const files = uncheckedFiles(store);
+    for await (const { n, origins, faults } of readNpyTable(files, `npy/${file}`, schema.columns)) {
+      for (let row = 0; row < n; row++) {
+        rows.push({ origin: origins?.[row], fault: faults.get(row) });
+      }
+    }
   }
   return rows;
 }
@@ -101,7 +107,7 @@ test('a damaged value, a cut matrix and a lost name are found', async () => {
   notFinite.writeFloatLE(Number.NaN, whole.length - 8);
   store.files.set('npy/cnn_vectors.npy', notFinite);
   expect((await readBack(store)).at(-1)!.fault).toBe(
-    'npy/cnn_vectors.npy holds something that is not a finite number',
+    'cnn_vectors holds something that is not a finite number',
   );
 
   store.files.set('npy/cnn_vectors.npy', whole.subarray(0, whole.length - 3));

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 import { featureColumns } from '../../src/export/column-names.ts';
 import { buildRecordBatch, featureSchema } from '../../src/export/features-table.ts';
-import { openSinks, SINK_FORMATS } from '../../src/export/open-sinks.ts';
+import { openSinks } from '../../src/export/formats.ts';
+import { FORMAT_NAMES } from '../../src/options/extract-options.ts';
 import { memoryStore, sampleRows, writeParts } from './sample.ts';
 
 const schema = featureSchema(
@@ -9,12 +10,12 @@ const schema = featureSchema(
 );
 
 test('knows the formats of the command line', () => {
-  expect(SINK_FORMATS).toEqual(['parquet', 'json', 'csv', 'npy', 'feather']);
+  expect(FORMAT_NAMES).toEqual(['parquet', 'json', 'csv', 'npy', 'feather']);
 });
 
 test('writes every format in parts and says what it wrote', async () => {
   const store = memoryStore();
-  const files = await writeParts(store, SINK_FORMATS, schema, [
+  const files = await writeParts(store, FORMAT_NAMES, schema, [
     [sampleRows(2, 3, 2)],
     [sampleRows(1, 3, 2)],
   ]);
@@ -37,7 +38,7 @@ test('writes every format in parts and says what it wrote', async () => {
 
 test('leaves nothing open after an abort in the middle of a part', async () => {
   const store = memoryStore();
-  const sinks = await openSinks({ store, formats: SINK_FORMATS, schema, metadata: {}, rows: 2 });
+  const sinks = await openSinks({ store, formats: FORMAT_NAMES, schema, metadata: {}, rows: 2 });
   await sinks.beginPart(0);
   await sinks.write(buildRecordBatch(schema, sampleRows(2, 3, 2)));
   expect(store.open.size).toBe(7);

@@ -4,7 +4,8 @@ import {
   type FeatureRows,
   type FeatureSchema,
 } from '../../src/export/features-table.ts';
-import { openSinks, type SinkFormat } from '../../src/export/open-sinks.ts';
+import { openSinks } from '../../src/export/formats.ts';
+import type { FormatName } from '../../src/options/extract-options.ts';
 import type { OutputStore, WrittenFile } from '../../src/storage/output-store.ts';
 
 /** A store in memory: what is in `files` is what was committed. */
@@ -87,7 +88,7 @@ export function sampleRows(
 /** Writes one part after the other, `batches` of each in turn. */
 export async function writeParts(
   store: OutputStore,
-  formats: readonly SinkFormat[],
+  formats: readonly FormatName[],
   schema: FeatureSchema,
   parts: readonly (readonly FeatureRows[])[],
   metadata: Record<string, string> = {},

@@ -4,7 +4,9 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { csvRows } from '../../src/export/csv-rows.ts';
+import { featureColumns } from '../../src/export/column-names.ts';
+import { readCsvTable } from '../../src/export/csv/csv-reader.ts';
+import { uncheckedFiles } from '../../src/export/table-batch.ts';
 import { FolderStore } from '../../src/storage/folder-store.ts';
 import { type Row, readParquetRows, readRejections, readRunJson } from '../e2e/read-table.ts';
 import { type CliResult, listFiles, runInProcess, startCli, tempFolder } from '../e2e/run-cli.ts';
@@ -120,8 +122,15 @@ test('names stay names: in the table as they are, in CSV no formula, and nothing
   expect(readdirSync(dir).sort()).toEqual(['calm', 'in', 'out']);
   expect(existsSync(join(dir, '..', 'gone.jpg'))).toBe(false);
   const store = await FolderStore.open(join(dir, 'out'));
-  const inCsv: (string | undefined)[] = [];
-  for await (const { origin } of csvRows(store, 'csv/features.csv')) inCsv.push(origin);
+  const columns = featureColumns('pixels', [{ layer: 'pixels', pool: 'none', length: 300 }], 10);
+  const inCsv: string[] = [];
+  for await (const { origins: some } of readCsvTable(
+    uncheckedFiles(store),
+    'csv/features.csv',
+    columns,
+  )) {
+    inCsv.push(...some!);
+  }
   expect(inCsv).toEqual(origins);
 });
 

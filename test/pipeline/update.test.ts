@@ -193,7 +193,7 @@ async function* batches(...list: StoredBatch[]): AsyncGenerator<StoredBatch> {
 }
 
 describe('rows of a table', () => {
-  const letters = (text: string) => (row: number) => text[row]!;
+  const letters = (text: string) => [...text];
 
   test('are picked in ascending order over the borders of batches', async () => {
     const reader = new RowReader(
@@ -234,7 +234,9 @@ describe('rows of a table', () => {
       return found;
     };
     expect(await read(2)).toEqual([[1, 2]]);
-    await expect(read(3)).rejects.toThrow('Expected 3 values in each cell of vectors');
+    await expect(read(3)).rejects.toThrow(
+      'Expected sound rows in json/part-00000.json but found that vectors holds 2 values instead of 3 in the row of a.',
+    );
     await expect(read(2, createHash('sha256').digest('hex'))).rejects.toThrow(
       'with the SHA-256 in its run.json but found another; nothing of it is used.',
     );

@@ -9,7 +9,8 @@ import {
   type FeatureRows,
   featureSchema,
 } from '../../src/export/features-table.ts';
-import { openSinks, SINK_FORMATS } from '../../src/export/open-sinks.ts';
+import { openSinks } from '../../src/export/formats.ts';
+import { FORMAT_NAMES } from '../../src/options/extract-options.ts';
 import { verifyRun } from '../../src/pipeline/verify-run.ts';
 import { compareUtf8 } from '../../src/run/compare-utf8.ts';
 import { writeRejections } from '../../src/run/rejections.ts';
@@ -23,10 +24,11 @@ const REJECTED = [
   { origin: 'in/bad.jpg', reason: 'corrupt', message: 'Expected a JPEG.' },
 ] as const;
 
-const facts = (extracted: number): RunFacts => ({
+const facts = (extracted: number, columns?: readonly string[]): RunFacts => ({
   command: 'extract',
   version: '0.1.0',
-  options: { mode: 'pixels', k: 2, layer: undefined },
+  options: { mode: 'pixels', k: 2, layer: undefined, columns: columns?.join() },
+  model: { layers: [{ layer: 'x', pool: 'none', length: 4 }] },
   fingerprint: 'f',
   counts: { discovered: extracted + 1, extracted, skipped: { 'no extension': 3 } },
   rejections: REJECTED,
@@ -44,14 +46,14 @@ async function publish(rows: readonly FeatureRows[], columns?: readonly string[]
   const schema = featureSchema(selectColumns(COLUMNS, columns));
   const extracted = rows.reduce((sum, { origins }) => sum + origins.length, 0);
   const context = { store, schema, metadata: {}, rows: extracted };
-  const sinks = await openSinks({ ...context, formats: SINK_FORMATS });
+  const sinks = await openSinks({ ...context, formats: FORMAT_NAMES });
   for (const [i, part] of rows.entries()) {
     await sinks.beginPart(i);
     await sinks.write(buildRecordBatch(schema, part));
     await sinks.endPart();
   }
   const files = [...(await sinks.finish()), await writeRejections(store, REJECTED)];
-  await publishRun(store, buildRunJson({ ...facts(extracted), files }));
+  await publishRun(store, buildRunJson({ ...facts(extracted, columns), files }));
   return dir;
 }
 
@@ -176,7 +178,7 @@ test.each<[string, (dir: string) => Promise<unknown>, string[]]>([
         'rejected.jsonl',
         () => `${JSON.stringify({ origin: sorted[0], reason: 'corrupt' })}\n`,
       ),
-    SINK_FORMATS.map((format) =>
+    FORMAT_NAMES.map((format) =>
       expect.stringMatching(new RegExp(`^${format}/.* is a row and a rejection\\.$`, 's')),
     ),
   ],

@@ -1,21 +1,14 @@
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { featureColumns } from '../../../dist/export/column-names.js';
-import { csvRows } from '../../../dist/export/csv-rows.js';
 import { buildRecordBatch, featureSchema } from '../../../dist/export/features-table.js';
-import { jsonRows } from '../../../dist/export/json-rows.js';
-import { openSinks } from '../../../dist/export/open-sinks.js';
-import { parquetRows } from '../../../dist/export/parquet/parquet-rows.js';
+import { openSinks, tableReader } from '../../../dist/export/formats.js';
 import { openOutput } from '../../../dist/storage/open-output.js';
 import { clockSeconds, processorMs, repeated } from '../lib/processor-time.mjs';
 import { spread } from '../lib/statistics.mjs';
 
 const [ROWS, LENGTH, BATCH] = [10_000, 1000, 512];
-const READERS = {
-  parquet: (store, name) => parquetRows(readFileSync(store.pathOf(name)), name),
-  json: jsonRows,
-  csv: csvRows,
-};
+const FORMATS = ['parquet', 'json', 'csv'];
 
 /**
  * Writing 10,000 rows of a list of 1,000 float32, durably, to the scratch folder: Parquet in MB of values, JSON and CSV
@@ -23,10 +16,9 @@ const READERS = {
  * @param {{ repeat: number, scratch: string }} options
  */
 export async function* measure({ repeat, scratch }) {
-  const columns = featureColumns('pixels', [{ layer: 'pixels', pool: 'none', length: LENGTH }], 0);
-  const schema = featureSchema(columns);
+  const schema = featureSchema(columnsOfBench());
   const batches = makeBatches(schema);
-  for (const format of Object.keys(READERS)) {
+  for (const format of FORMATS) {
     const dir = join(scratch, `write-${format}`);
     const byProcessor = [];
     let file;
@@ -72,19 +64,30 @@ async function write(sinks, batches) {
 }
 
 async function expectWhole(dir, format, name) {
-  const store = {
-    pathOf: (file) => join(dir, file),
-    read: async function* () {
-      yield readFileSync(join(dir, name));
+  const read = await tableReader(format);
+  const whole = async (/** @type {string} */ file) => readFileSync(join(dir, file));
+  const files = {
+    whole,
+    stream: async function* (/** @type {string} */ file) {
+      yield await whole(file);
     },
   };
-  let row = 0;
-  for await (const { origin, fault } of READERS[format](store, name)) {
-    if (fault !== undefined) throw new Error(`Expected finite numbers but found ${fault}.`);
-    if (origin !== nameOf(row)) throw new Error(`Expected row ${nameOf(row)} but found ${origin}.`);
-    row++;
+  let rows = 0;
+  for await (const { n, origins, faults } of read(files, name, columnsOfBench())) {
+    const [fault] = faults.values();
+    if (fault !== undefined) throw new Error(`Expected finite numbers but found that ${fault}.`);
+    for (let row = 0; row < n; row++, rows++) {
+      const found = origins?.[row];
+      if (found !== nameOf(rows)) {
+        throw new Error(`Expected row ${nameOf(rows)} but found ${found}.`);
+      }
+    }
   }
-  if (row !== ROWS) throw new Error(`Expected ${ROWS} rows in ${name} but found ${row}.`);
+  if (rows !== ROWS) throw new Error(`Expected ${ROWS} rows in ${name} but found ${rows}.`);
+}
+
+function columnsOfBench() {
+  return featureColumns('pixels', [{ layer: 'pixels', pool: 'none', length: LENGTH }], 0);
 }
 
 /** Like a ReLU layer: half zeros, and values of all sizes. */

@@ -6,7 +6,7 @@ import type { RunEvent, UpdateCounts, UpdateReport } from '../../events.ts';
 import type { FeatureColumn } from '../../export/column-names.ts';
 import { DecodeError } from '../../image/decode-error.ts';
 import { makeFolder } from '../../make-folder.ts';
-import type { ExtractOptions } from '../../options/extract-options.ts';
+import type { ExtractOptions, FormatName } from '../../options/extract-options.ts';
 import { type FinishedState, readFinishedState } from '../../run/finished-state.ts';
 import { type Manifest, readManifest } from '../../run/manifest.ts';
 import { isPublishing, promoteUpdate, UPDATE_FOLDER } from '../../run/promote-update.ts';
@@ -26,7 +26,7 @@ import { publishedNames } from '../prepare-output.ts';
 import { keepBaseRun, readBaseRun } from './base-run.ts';
 import { compareManifests, isSameTable } from './compare-manifests.ts';
 import { ReusedRows } from './reuse-rows.ts';
-import { formatWithVectors, type StoredFormat, storedRows } from './stored-rows.ts';
+import { formatWithVectors, storedRows } from './stored-rows.ts';
 import { Update } from './update.ts';
 
 export interface OpenUpdateContext {
@@ -176,7 +176,7 @@ function refuseEmptyInput(
 function refuseLostVectors(
   output: OutputStore,
   { unchanged }: UpdateCounts,
-  format: StoredFormat | undefined,
+  format: FormatName | undefined,
 ): void {
   if (unchanged === 0 || format !== undefined) return;
   throw new RunError(

@@ -33,7 +33,7 @@ export class RowReader {
     }
     const { count, origins, vectors } = this.#batch;
     const place = row - this.#first;
-    const found = origins?.(place) ?? origin;
+    const found = origins?.[place] ?? origin;
     if (found !== origin) throw slip(origin, row, `the row of ${found}`);
     vectors.forEach((values, output) => {
       const length = values.length / count;

@@ -1,7 +1,7 @@
 import { type RecordBatch, tableFromIPC } from 'apache-arrow';
 import { readParquet, type Table } from 'parquet-wasm';
-import { checkedBatchRows, expectLists, unreadableTable } from '../checked-batch-rows.ts';
-import type { CheckedRow } from '../checked-rows.ts';
+import { arrowTableBatch, expectLists, unreadableTable } from '../arrow-table.ts';
+import type { ReadTable, TableBatch } from '../table-batch.ts';
 
 /** Rows that leave WebAssembly at once. */
 const BATCH_ROWS = 1024;
@@ -28,6 +28,11 @@ export function* readParquetBatches(bytes: Uint8Array, name: string): Generator<
   }
 }
 
-export function* parquetRows(bytes: Uint8Array, name: string): Generator<CheckedRow> {
-  for (const batch of readParquetBatches(bytes, name)) yield* checkedBatchRows(batch);
+/** See ReadTable. */
+export async function* readParquetTable(
+  ...[files, name, columns]: Parameters<ReadTable>
+): AsyncGenerator<TableBatch> {
+  for (const batch of readParquetBatches(await files.whole(name), name)) {
+    if (batch.numRows > 0) yield arrowTableBatch(batch, columns);
+  }
 }

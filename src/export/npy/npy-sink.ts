@@ -1,10 +1,10 @@
 import type { RecordBatch, Vector } from 'apache-arrow';
-import { RunError } from '../errors.ts';
-import { npyHeader } from '../reduce/npy.ts';
-import type { OutputFile, WrittenFile } from '../storage/output-store.ts';
-import type { FeatureColumn } from './column-names.ts';
-import type { Sink, SinkContext } from './sink.ts';
-import { TextBuffer } from './text-buffer.ts';
+import { RunError } from '../../errors.ts';
+import { npyHeader } from '../../reduce/npy.ts';
+import type { OutputFile, WrittenFile } from '../../storage/output-store.ts';
+import type { FeatureColumn } from '../column-names.ts';
+import type { Sink, SinkContext } from '../sink.ts';
+import { TextBuffer } from '../text-buffer.ts';
 
 /** Names of the rows, in the order of the matrices' rows. */
 export const NPY_INDEX = 'npy/index.jsonl';

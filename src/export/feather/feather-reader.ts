@@ -1,7 +1,7 @@
 import { type RecordBatch, tableFromIPC } from 'apache-arrow';
-import { expectSoundFile } from './arrow-message.ts';
-import { checkedBatchRows, expectLists, unreadableTable } from './checked-batch-rows.ts';
-import type { CheckedRow } from './checked-rows.ts';
+import { expectSoundFile } from '../arrow-message.ts';
+import { arrowTableBatch, expectLists, unreadableTable } from '../arrow-table.ts';
+import type { ReadTable, TableBatch } from '../table-batch.ts';
 
 /** The record batches of one Arrow IPC file of a run. @throws RunError for bytes that are no such file */
 export function* readFeatherBatches(bytes: Uint8Array, name: string): Generator<RecordBatch> {
@@ -16,6 +16,11 @@ export function* readFeatherBatches(bytes: Uint8Array, name: string): Generator<
   }
 }
 
-export function* featherRows(bytes: Uint8Array, name: string): Generator<CheckedRow> {
-  for (const batch of readFeatherBatches(bytes, name)) yield* checkedBatchRows(batch);
+/** See ReadTable. */
+export async function* readFeatherTable(
+  ...[files, name, columns]: Parameters<ReadTable>
+): AsyncGenerator<TableBatch> {
+  for (const batch of readFeatherBatches(await files.whole(name), name)) {
+    if (batch.numRows > 0) yield arrowTableBatch(batch, columns);
+  }
 }

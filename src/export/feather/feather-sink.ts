@@ -1,8 +1,8 @@
 import { RecordBatchFileWriter, Schema } from 'apache-arrow';
-import type { OutputFile, WrittenFile } from '../storage/output-store.ts';
-import { ArrowPieces } from './arrow-pieces.ts';
-import { emptyBatch, type FeatureSchema } from './features-table.ts';
-import { METADATA_KEY, partName, provenanceJson, type Sink, type SinkContext } from './sink.ts';
+import type { OutputFile, WrittenFile } from '../../storage/output-store.ts';
+import { ArrowPieces } from '../arrow-pieces.ts';
+import { emptyBatch, type FeatureSchema } from '../features-table.ts';
+import { METADATA_KEY, partName, provenanceJson, type Sink, type SinkContext } from '../sink.ts';
 
 /**
  * Arrow IPC files, which is what Feather version 2 is: one for each part, a record batch for each shard, not

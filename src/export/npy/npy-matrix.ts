@@ -1,7 +1,6 @@
-import { RunError } from '../errors.ts';
-import { parseNpyHeader } from '../reduce/npy.ts';
-import { ByteReader } from '../storage/byte-reader.ts';
-import type { OutputStore } from '../storage/output-store.ts';
+import { RunError } from '../../errors.ts';
+import { parseNpyHeader } from '../../reduce/npy.ts';
+import { ByteReader } from '../../storage/byte-reader.ts';
 
 /** One matrix of a run, read row by row. */
 export interface NpyMatrix {
@@ -17,8 +16,11 @@ const MAX_HEADER_BYTES = 1 << 16;
 const MAX_LENGTH = 1 << 28;
 
 /** Begins to read a matrix that the NumPy sink wrote. @throws RunError for other bytes */
-export async function openNpyMatrix(store: OutputStore, name: string): Promise<NpyMatrix> {
-  const bytes = new ByteReader(store.read(name));
+export async function openNpyMatrix(
+  file: AsyncIterable<Uint8Array>,
+  name: string,
+): Promise<NpyMatrix> {
+  const bytes = new ByteReader(file);
   const start = await take(bytes, 12);
   const headerBytes = start[6] === 1 ? 10 + start.readUInt16LE(8) : 12 + start.readUInt32LE(8);
   const rest = await take(bytes, Math.max(0, Math.min(headerBytes - 12, MAX_HEADER_BYTES)));

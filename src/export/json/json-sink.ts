@@ -1,8 +1,8 @@
 import type { RecordBatch, Vector } from 'apache-arrow';
-import type { OutputFile, WrittenFile } from '../storage/output-store.ts';
-import type { FeatureColumn } from './column-names.ts';
-import { partName, type Sink, type SinkContext } from './sink.ts';
-import { plainBytes, TextBuffer } from './text-buffer.ts';
+import type { OutputFile, WrittenFile } from '../../storage/output-store.ts';
+import type { FeatureColumn } from '../column-names.ts';
+import { partName, type Sink, type SinkContext } from '../sink.ts';
+import { plainBytes, TextBuffer } from '../text-buffer.ts';
 
 /** Bytes that JSON text holds as they are. */
 const PLAIN = plainBytes('"\\', { controls: false });

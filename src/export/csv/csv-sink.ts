@@ -1,8 +1,8 @@
 import type { RecordBatch, Vector } from 'apache-arrow';
-import type { OutputFile } from '../storage/output-store.ts';
-import { type FeatureColumn, matrixColumns } from './column-names.ts';
-import type { Sink, SinkContext } from './sink.ts';
-import { plainBytes, TextBuffer } from './text-buffer.ts';
+import type { OutputFile } from '../../storage/output-store.ts';
+import { type FeatureColumn, matrixColumns } from '../column-names.ts';
+import type { Sink, SinkContext } from '../sink.ts';
+import { plainBytes, TextBuffer } from '../text-buffer.ts';
 
 /** Bytes that a cell holds without quotes. */
 const PLAIN = plainBytes('",\r\n', { controls: true });

@@ -1,0 +1,92 @@
+/** Record batches of a table read back, from Parquet and Feather. */
+import { DataType, type RecordBatch } from 'apache-arrow';
+import { RunError } from '../errors.ts';
+import { firstNotFinite } from '../first-not-finite.ts';
+import { DamagedArrow } from './arrow-message.ts';
+import type { FeatureColumn } from './column-names.ts';
+import { emptyNumbers, notFinite, numericColumns, type TableBatch } from './table-batch.ts';
+
+/**
+ * Whether every column of a batch can be read without a look at its ends: text, or lists of floats, whose offsets rise
+ * within their values.
+ * @throws DamagedArrow
+ */
+export function expectLists({ schema, data, numRows }: RecordBatch): void {
+  for (const [i, { name, type }] of schema.fields.entries()) {
+    const { valueOffsets: offsets, values, children, length, nullCount } = data.children[i]!;
+    const isList = DataType.isList(type) && DataType.isFloat(type.children[0]!.type);
+    if (!isList && !DataType.isUtf8(type)) throw new DamagedArrow(`${name} of ${type}`);
+    const child = isList ? children[0]!.values : values;
+    if (length !== numRows || nullCount !== 0 || (numRows > 0 && offsets.length <= numRows)) {
+      throw new DamagedArrow(`${length} cells of ${name} in ${numRows} rows`);
+    }
+    let last = 0;
+    for (let row = 0; numRows > 0 && row <= numRows; row++) {
+      const offset = offsets[row] as number;
+      if (!(offset >= last)) throw new DamagedArrow(`offsets of ${name} that go back`);
+      last = offset;
+    }
+    if (last > (child?.length ?? 0)) throw new DamagedArrow(`offsets of ${name} beyond its values`);
+  }
+}
+
+/** What a reader of tables threw, ours or a library's, as an error that names the file. */
+export function unreadableTable(what: string, name: string, cause: unknown): RunError {
+  const found = (cause instanceof Error ? cause.message : String(cause)).replace(/\.$/, '');
+  return new RunError(`Expected ${what} for ${name} but found ${found}.`, {
+    cause,
+    fix: 'Restore that file, or give --overwrite to compute the table anew.',
+  });
+}
+
+/** The wanted columns of a record batch; numbers are views of it where every list has its column's length. */
+export function arrowTableBatch(batch: RecordBatch, columns: readonly FeatureColumn[]): TableBatch {
+  const n = batch.numRows;
+  const faults = new Map<number, string>();
+  const texts = (kind: 'origin' | 'target') => {
+    const column = columns.find((one) => one.kind === kind);
+    const cells = column && cellsOf(batch, column);
+    return cells && Array.from({ length: n }, (_, row) => cells.get(row) as string);
+  };
+  const numbers = new Map<string, Float32Array | Float64Array>();
+  for (const column of numericColumns(columns)) {
+    numbers.set(column.name, listValues(batch, column, faults));
+  }
+  return { n, origins: texts('origin'), targets: texts('target'), numbers, faults };
+}
+
+function listValues(
+  batch: RecordBatch,
+  column: FeatureColumn,
+  faults: Map<number, string>,
+): Float32Array | Float64Array {
+  const { name, length } = column;
+  const n = batch.numRows;
+  const { valueOffsets: offsets, children } = cellsOf(batch, column).data[0]!;
+  const all: Float32Array | Float64Array = children[0]!.values;
+  const isWhole = (row: number) => offsets[row + 1] - offsets[row] === length;
+  const rows = Array.from({ length: n }, (_, row) => row);
+  if (rows.every(isWhole)) {
+    const values = all.subarray(offsets[0], offsets[n]);
+    if (firstNotFinite(values) === -1) return values;
+    for (const row of rows) {
+      const cell = values.subarray(row * length, (row + 1) * length);
+      if (firstNotFinite(cell) !== -1) faults.set(row, notFinite(name));
+    }
+    return values;
+  }
+  const values = emptyNumbers(column, n);
+  for (const row of rows) {
+    const cell = all.subarray(offsets[row], offsets[row + 1]);
+    if (isWhole(row)) values.set(cell, row * length);
+    else faults.set(row, `${name} holds ${cell.length} values instead of ${length}`);
+    if (firstNotFinite(cell) !== -1) faults.set(row, notFinite(name));
+  }
+  return values;
+}
+
+function cellsOf(batch: RecordBatch, { name }: FeatureColumn) {
+  const cells = batch.getChild(name);
+  if (cells === null) throw new RunError(`Expected a column ${name} but found none.`);
+  return cells;
+}
