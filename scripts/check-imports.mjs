@@ -19,6 +19,7 @@ const ROOMS = [
     'make-folder.ts',
     'map-ordered.ts',
     'first-not-finite.ts',
+    'decode-text.ts',
   ],
   ['options', 's3'],
   ['place.ts'],

@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os';
-import { EXCLUDED, IMAGE_EXTENSIONS } from '../source/name-rule.ts';
+import { EXCLUDED, IMAGE_EXTENSIONS } from './name-rule.ts';
 import {
   autoOr,
   badLimit,

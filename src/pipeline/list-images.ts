@@ -1,9 +1,9 @@
 import { SourceError } from '../errors.ts';
 import type { RunEvent } from '../events.ts';
 import type { ExtractOptions } from '../options/extract-options.ts';
+import { NameRule } from '../options/name-rule.ts';
 import { type Manifest, ManifestBuilder } from '../run/manifest.ts';
 import { s3OptionsOf } from '../s3/s3-options.ts';
-import { NameRule } from '../source/name-rule.ts';
 import type { S3SourceOptions } from '../source/s3-source.ts';
 import { countSkipped, describeSkipped, type Skipped } from '../source/skipped.ts';
 import type { Source } from '../source/source.ts';

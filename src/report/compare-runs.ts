@@ -2,8 +2,8 @@ import { OptionError } from '../errors.ts';
 import type { Parts } from '../findings/parts.ts';
 import type { RunRows } from '../findings/run-rows.ts';
 import type { ExtractOptions } from '../options/extract-options.ts';
+import { firstOutput } from '../pipeline/table-columns.ts';
 import type { RunJson } from '../run/run-json.ts';
-import { firstOutput } from '../run/table-columns.ts';
 
 /** A run that another is compared with. */
 export interface OtherRun {

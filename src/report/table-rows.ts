@@ -3,9 +3,9 @@ import { matrixColumns } from '../export/column-names.ts';
 import { bestFormat, filesOfFormat, tableReader } from '../export/formats.ts';
 import { expectNoFaults } from '../export/table-batch.ts';
 import type { RunRows } from '../findings/run-rows.ts';
+import { tableColumns } from '../pipeline/table-columns.ts';
 import { intactFiles } from '../run/intact-files.ts';
 import type { RunJson } from '../run/run-json.ts';
-import { tableColumns } from '../run/table-columns.ts';
 import type { OutputStore } from '../storage/output-store.ts';
 
 /**

@@ -1,10 +1,10 @@
 import { DecodeError } from '../image/decode-error.ts';
+import { NameRule } from '../options/name-rule.ts';
 import { ObjectReader } from '../s3/get-object.ts';
 import { listObjects, type S3Object } from '../s3/list-objects.ts';
 import { folderKey, parseS3Url, type S3Address } from '../s3/s3-address.ts';
 import { ObjectAnswer, S3Connection } from '../s3/s3-connection.ts';
 import type { S3Options } from '../s3/s3-options.ts';
-import { NameRule } from './name-rule.ts';
 import type { OriginForm } from './origin.ts';
 import type { Source, SourceEntry } from './source.ts';
 

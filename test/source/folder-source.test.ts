@@ -12,7 +12,7 @@ import { writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { NameRule } from '../../src/source/name-rule.ts';
+import { NameRule } from '../../src/options/name-rule.ts';
 import { openSource } from '../../src/source/open-source.ts';
 import type { Listed } from '../../src/source/source.ts';
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { NameRule } from '../../src/source/name-rule.ts';
+import { NameRule } from '../../src/options/name-rule.ts';
 
 test.each([
   ['*_mask.png', 'a/1_mask.png', true],

@@ -5,7 +5,7 @@ import {
   selectColumns,
 } from '../export/column-names.ts';
 import type { ExtractOptions, Mode } from '../options/extract-options.ts';
-import type { RunJson } from './run-json.ts';
+import type { RunJson } from '../run/run-json.ts';
 
 /** The layer or "pixels" that findings and report look at: the first of a run. */
 export function firstOutput(run: RunJson): FeatureOutput {
