@@ -90,7 +90,6 @@ test('verify finds them sound, and finds a changed value, a lost file and a fore
   const { stdout, status } = await runInProcess(dir, 'verify', 'three');
   expect(status).toBe(2);
   expect(stdout).toContain('npy/vectors.npy: the bytes are not those of run.json');
-  expect(stdout).toContain('npy/vectors.npy holds something that is not a finite number');
   expect(stdout).toContain('feather/part-00009.feather is not of this run');
 });
 
