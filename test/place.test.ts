@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'nod
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { createCli } from '../src/commands/create-cli.ts';
-import { makeFolder } from '../src/make-folder.ts';
+import { makeFolder } from '../src/files/make-folder.ts';
 import { workFolder } from '../src/pipeline/work-folder.ts';
 import { expectPath, isInStore } from '../src/place.ts';
 import { storageError } from '../src/storage/storage-error.ts';

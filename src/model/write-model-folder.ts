@@ -1,12 +1,12 @@
-import { open, readdir } from 'node:fs/promises';
+import { readdir, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { errnoOf, ModelError } from '../errors.ts';
+import { replaceFolder } from '../files/put-in-place.ts';
 import { refuseNotFinite } from './check-weights.ts';
 import { shapeSize } from './count-values.ts';
 import type { ModelFolder, ModelMetadata, WeightSpec } from './model-folder.ts';
 import { MODEL_FORMAT, parseModelJson } from './model-json.ts';
 import { readModelFolder } from './read-model-folder.ts';
-import { replaceFolder } from './replace-folder.ts';
 import { ShardWriter } from './shard-writer.ts';
 
 export interface WeightStream {
@@ -104,7 +104,7 @@ async function writeContent(temp: string, content: ModelFolderContent): Promise<
   const text = `${JSON.stringify(modelJson)}\n`;
   // The reader's own checks, before the model goes where the user will look for it.
   parseModelJson(text, join(temp, 'model.json'));
-  await writeSynced(join(temp, 'model.json'), text);
+  await writeFile(join(temp, 'model.json'), text, { flag: 'wx', flush: true });
 }
 
 async function writeWeights(temp: string, { weights, signal }: ModelFolderContent) {
@@ -131,16 +131,6 @@ async function writeWeights(temp: string, { weights, signal }: ModelFolderConten
   } catch (error) {
     await shards.abandon();
     throw error;
-  }
-}
-
-async function writeSynced(path: string, text: string): Promise<void> {
-  const file = await open(path, 'wx');
-  try {
-    await file.writeFile(text);
-    await file.sync();
-  } finally {
-    await file.close();
   }
 }
 

@@ -1,13 +1,12 @@
 import { createHash } from 'node:crypto';
-import { createReadStream, createWriteStream, renameSync, rmSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { createReadStream, createWriteStream } from 'node:fs';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { ReadableStream as NodeReadableStream } from 'node:stream/web';
 import { createGzip } from 'node:zlib';
 import { createTarPacker } from 'modern-tar';
 import { ExportError } from '../errors.ts';
-import { makeFolder } from '../make-folder.ts';
+import { replaceFile } from '../files/put-in-place.ts';
 import { storageError } from '../storage/storage-error.ts';
 import type { ArchiveEntry } from './archive-entry.ts';
 
@@ -74,21 +73,15 @@ export async function writeArchive(
     files.set(name, { bytes, sha256: hash.digest('hex') });
   }
 
-  const temporary = `${path}.partial`;
   try {
-    makeFolder(dirname(path));
-    try {
-      const file = createWriteStream(temporary, { flush: true });
+    await replaceFile(path, async (temp) => {
+      const file = createWriteStream(temp, { flags: 'wx' });
       const source = Readable.fromWeb(readable as NodeReadableStream<Uint8Array>);
       // What fails there ends the pipeline with its reason.
       void addAll().catch((error: unknown) => controller.error(error));
       if (path.endsWith('.tar')) await pipeline(source, file, { signal });
       else await pipeline(source, createGzip({ level: GZIP_LEVEL }), file, { signal });
-      renameSync(temporary, path);
-    } catch (error) {
-      rmSync(temporary, { force: true });
-      throw error;
-    }
+    });
   } catch (error) {
     signal.throwIfAborted();
     throw storageError(error, 'the archive', path);

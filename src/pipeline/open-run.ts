@@ -1,7 +1,7 @@
 import { dirname } from 'node:path';
 import type { RunEvent, RunSummary } from '../events.ts';
 import type { FeatureColumn } from '../export/column-names.ts';
-import { makeFolder } from '../make-folder.ts';
+import { makeFolder } from '../files/make-folder.ts';
 import type { ExtractOptions } from '../options/extract-options.ts';
 import type { RunIdentity } from '../run/fingerprint.ts';
 import type { Manifest } from '../run/manifest.ts';

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { syncFolder } from '../storage/durable-file.ts';
+import { syncFolder } from '../files/put-in-place.ts';
 import { storageError } from '../storage/storage-error.ts';
 
 /** An update's own state lies in this folder of the work folder, laid out like a run's. */

@@ -2,16 +2,17 @@ import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RunError } from '../errors.ts';
-import { makeFolder } from '../make-folder.ts';
+import type { FileLock } from '../files/lock-file.ts';
+import { makeFolder } from '../files/make-folder.ts';
 import type { FeatureBlock, FeatureBlocks } from '../reduce/feature-blocks.ts';
 import { removeStaleTemps, writeDurably } from '../storage/durable-file.ts';
+import { acquireRunLock } from '../storage/run-lock.ts';
 import { storageError } from '../storage/storage-error.ts';
 import { expectWholeShard, type ShardContent } from './expect-whole-shard.ts';
 import type { ShardPlan } from './plan-shards.ts';
 import { isPublishing, promoteUpdate } from './promote-update.ts';
 import { refuseLinks } from './refuse-links.ts';
 import { layOutRun, type OpenRunOptions, readRunIdentity, refuseOtherRun } from './run-identity.ts';
-import { acquireRunLock, type RunLock } from './run-lock.ts';
 import { sealJson } from './sealed-json.ts';
 import { readShardFile, readShardOutput, type ShardRows, writeShardFile } from './shard-file.ts';
 import {
@@ -44,7 +45,7 @@ export class RunStore {
   readonly damaged: readonly string[];
   readonly #dir: string;
   readonly #lengths: readonly number[];
-  readonly #lock: RunLock;
+  readonly #lock: FileLock;
   readonly #records: (ShardRecord | undefined)[];
   /** Shards whose bytes were checked against their hash by this process. */
   readonly #checked = new Set<number>();
@@ -52,7 +53,7 @@ export class RunStore {
   private constructor(
     dir: string,
     options: OpenRunOptions,
-    lock: RunLock,
+    lock: FileLock,
     state: RunStore['state'],
     found: FoundShards,
   ) {
@@ -106,7 +107,7 @@ export class RunStore {
     }
   }
 
-  static async #goOn(dir: string, options: OpenRunOptions, lock: RunLock): Promise<RunStore> {
+  static async #goOn(dir: string, options: OpenRunOptions, lock: FileLock): Promise<RunStore> {
     const { plan, lengths } = options;
     const isFinished = existsSync(join(dir, 'finished.json'));
     const found = await findShards(dir, plan, { withRows: !isFinished, lengths });

@@ -1,8 +1,9 @@
 /** Small facts that cost time to find out, by key, in one JSON file of the cache folder. */
-import { rename, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { makeFolder } from '../files/make-folder.ts';
+import { replaceFile } from '../files/put-in-place.ts';
 import { readJsonFile } from '../json.ts';
-import { makeFolder } from '../make-folder.ts';
 import { cacheDir } from './cache-dir.ts';
 
 /** Notes in a file; the oldest goes first. */
@@ -25,9 +26,8 @@ export async function addNote(name: string, key: string, note: unknown): Promise
     const kept = Object.fromEntries([...others.slice(1 - MOST), [key, note]]);
     const path = pathOf(name);
     makeFolder(dirname(path), 0o700);
-    const temp = `${path}.tmp-${process.pid}`;
-    await writeFile(temp, `${JSON.stringify(kept, null, 2)}\n`);
-    await rename(temp, path);
+    const text = `${JSON.stringify(kept, null, 2)}\n`;
+    await replaceFile(path, (temp) => writeFile(temp, text, { flag: 'wx' }));
   } catch {
     // The next process does without.
   }

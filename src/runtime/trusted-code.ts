@@ -6,7 +6,7 @@ import { lstatSync, readdirSync, readlinkSync, type Stats, statSync } from 'node
 import { dirname, join, parse, resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { errnoOf, RuntimeError } from '../errors.ts';
-import { makeFolder } from '../make-folder.ts';
+import { makeFolder } from '../files/make-folder.ts';
 
 interface Distrusted {
   readonly path: string;

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { type FileHandle, open, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { errnoOf } from '../errors.ts';
-import { isRunning } from '../is-running.ts';
-import { makeFolder } from '../make-folder.ts';
+import { isRunning } from '../files/lock-holder.ts';
+import { makeFolder } from '../files/make-folder.ts';
+import { syncFolder } from '../files/put-in-place.ts';
 import type { OutputFile, WrittenFile } from './output-store.ts';
 import { storageError } from './storage-error.ts';
 
@@ -141,22 +141,6 @@ export async function removeStaleTemps(folder: string): Promise<void> {
     const owner = Number(name.slice(name.lastIndexOf('-') + 1));
     // In a container every run may have the same process id: then the owner is an earlier us.
     if (owner === process.pid || !isRunning(owner)) await rm(path, { force: true });
-  }
-}
-
-/** A rename survives a power cut only once the folder itself is synced. */
-export async function syncFolder(path: string): Promise<void> {
-  let handle: FileHandle | undefined;
-  try {
-    handle = await open(path, 'r');
-    await handle.sync();
-  } catch (error) {
-    // Windows and some network file systems cannot sync a folder; there the rename is all there is.
-    if (!['EINVAL', 'EISDIR', 'EPERM', 'ENOTSUP', 'EBADF'].includes(errnoOf(error) ?? '')) {
-      throw error;
-    }
-  } finally {
-    await handle?.close();
   }
 }
 

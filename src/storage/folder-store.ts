@@ -2,7 +2,7 @@ import { createReadStream } from 'node:fs';
 import { lstat, readdir, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { ExportError, errnoOf } from '../errors.ts';
-import { makeFolder } from '../make-folder.ts';
+import { makeFolder } from '../files/make-folder.ts';
 import { DurableFile, isTempName, removeStaleTemps } from './durable-file.ts';
 import type { OutputFile, OutputStore, WrittenFile } from './output-store.ts';
 import { storageError } from './storage-error.ts';

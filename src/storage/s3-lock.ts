@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { ExportError, RunError } from '../errors.ts';
+import { ExportError } from '../errors.ts';
+import { type Holder, livesHere, ownIdentity } from '../files/lock-holder.ts';
 import {
   abortUpload,
   type ListedUpload,
@@ -8,7 +9,7 @@ import {
   MultipartUpload,
 } from '../s3/multipart-upload.ts';
 import type { S3Connection } from '../s3/s3-connection.ts';
-import { type Holder, livesHere, ownIdentity } from './lock-holder.ts';
+import { otherRunError } from './run-lock.ts';
 
 const LOCK_FOLDER = '.img2features/lock/';
 /** The lock is renewed this often … */
@@ -109,7 +110,8 @@ async function refuseOther(
     const { other, isLater } = await findOther(connection, folder, own, signal);
     if (other === undefined) return;
     if (isLastLook || isLater) {
-      throw refusal(connection.urlOf(folder.slice(0, -LOCK_FOLDER.length)), other);
+      const url = connection.urlOf(folder.slice(0, -LOCK_FOLDER.length));
+      throw otherRunError(url, other, 'its lock ends after ten minutes');
     }
     await delay(SECOND_LOOK_MS, undefined, { signal });
   }
@@ -151,17 +153,4 @@ function parseHolder(name: string): Omit<Holder, 'nonce'> | undefined {
   } catch {
     return undefined;
   }
-}
-
-function refusal(url: string, { pid, host }: Omit<Holder, 'nonce'>): RunError {
-  const isHere = host === ownIdentity().host;
-  const where = isHere ? 'here' : `on ${host.split(' ')[0]}`;
-  return new RunError(
-    `Expected no other run writing to ${url} but found process ${pid} ${where}.`,
-    {
-      fix: isHere
-        ? `Wait for it or stop it (kill ${pid}); what it has done is kept.`
-        : 'Wait for it or stop it. If it is dead, its lock ends after ten minutes.',
-    },
-  );
 }

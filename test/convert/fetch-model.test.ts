@@ -7,6 +7,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { formatModelFetch, runModelFetch } from '../../src/commands/model-fetch.ts';
 import { fetchModel } from '../../src/convert/fetch/fetch-model.ts';
 import { type OfficialWeights, officialWeights } from '../../src/convert/fetch/official-weights.ts';
+import { ownIdentity } from '../../src/files/lock-holder.ts';
 import { fixtureBytes, workFolder } from './keras-fixtures.ts';
 
 let work: Awaited<ReturnType<typeof workFolder>>;
@@ -102,10 +103,10 @@ test('a wrong sum leaves neither file nor folder', async () => {
 test('two at a time: the second is told who is fetching', async () => {
   const lock = join(work.dir, 'weights', `${official.fileName}.lock`);
   await fetchIt();
-  await writeFile(lock, `${process.pid} ${(await import('node:os')).hostname()}`);
+  await writeFile(lock, JSON.stringify({ ...ownIdentity(), nonce: 'planted' }));
   await expect(fetchIt({ overwrite: true })).rejects.toThrow(`found process ${process.pid}`);
   // A lock of a process that is gone is taken over.
-  await writeFile(lock, `999999999 ${(await import('node:os')).hostname()}`);
+  await writeFile(lock, JSON.stringify({ ...ownIdentity(), pid: 999999999, nonce: 'planted' }));
   await fetchIt({ overwrite: true });
   await expect(stat(lock)).rejects.toThrow('ENOENT');
 });

@@ -57,7 +57,7 @@ test('it says what it packed, and how large that is', () => {
   expect(said).toMatch(/^all\.tar: \d+(\.\d)? MB, \d+ files, \d+(\.\d)? MB unpacked\n/);
   expect(said).toContain('TensorFlow: left out\n');
   expect(said).toMatch(/Model: .*models\/vgg16\n/);
-  expect(readdirSync(dir).filter((name) => name.includes('partial'))).toEqual([]);
+  expect(readdirSync(dir).filter((name) => name.includes('.img2features-'))).toEqual([]);
 });
 
 test('the manifest names every file with its SHA-256, and the versions', () => {
@@ -174,7 +174,7 @@ test('an interrupted pack leaves nothing', async () => {
   mkdirSync(join(dir, 'stopped'));
   const { child, finished } = startCli(dir, 'pack', '--no-runtime', '--out', 'stopped/a.tgz');
   const files = () => readdirSync(join(dir, 'stopped'));
-  await until(() => files().find((name) => name === 'a.tgz.partial'), 'the archive');
+  await until(() => files().find((name) => name.startsWith('.a.tgz.img2features-')), 'the archive');
   child.kill('SIGINT');
   expect((await finished).status).toBe(130);
   expect(files()).toEqual([]);

@@ -65,7 +65,7 @@ async function finishRun() {
   }
   const files = [await file.commit(), await writeRejections(store, rejected)];
   const now = new Date();
-  const counts = { discovered: manifest.count, extracted, ignored: 0 };
+  const counts = { discovered: manifest.count, extracted, skipped: {} };
   const facts = { command: 'test', version: '0', options: {}, fingerprint: '', counts, files };
   const more = { rejections: rejected, stages: {}, startedAt: now, finishedAt: now, libraries: {} };
   await publishRun(store, buildRunJson({ ...facts, ...more }));

@@ -57,7 +57,10 @@ test('clang++ is taken when it is the only one', async () => {
 
 test('one compiler call builds the addon with a path that survives a rename', async () => {
   const folder = await temporaryFolder();
-  const script = fakeCompiler('').replace('while', `echo "$@" > ${folder}/args\nwhile`);
+  const script = fakeCompiler('touch "$output"').replace(
+    'while',
+    `echo "$@" > ${folder}/args\nwhile`,
+  );
   const bin = await fakeBin(folder, { mine: script });
   const dir = join(folder, 'runtime');
   await mkdir(dir);

@@ -184,7 +184,7 @@ test('one killed half-way leaves nothing that looks finished, and the next goes 
   const left = await readdir(runtimes);
   expect(left).toContain('setup.lock');
   expect(left).not.toContain(NAME);
-  expect(left.some((name) => name.startsWith(`${NAME}.tmp-`))).toBe(true);
+  expect(left.some((name) => name.startsWith(`.${NAME}.img2features-`))).toBe(true);
 
   const lines = await linesOf(start());
   expect(lines.at(-1)).toEqual({ done: true, wasThere: false });
@@ -236,6 +236,7 @@ test('leftovers of earlier installs are cleared away', async () => {
   const { runtimes, start } = await workshop();
   await mkdir(join(runtimes, `${NAME}.tmp-1-0badcafe`, 'tensorflow'), { recursive: true });
   await mkdir(join(runtimes, 'downloads', 'pip.tmp-1-0badcafe'), { recursive: true });
+  await mkdir(join(runtimes, `.${NAME}.img2features-another-${process.pid}-0badcafe`));
   await linesOf(start());
   expect(await readdir(runtimes)).toEqual([NAME]);
 });

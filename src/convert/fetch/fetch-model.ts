@@ -1,13 +1,13 @@
 import { stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { isImg2FeaturesError, OptionError } from '../../errors.ts';
+import { isImg2FeaturesError, ModelError, OptionError } from '../../errors.ts';
+import { acquireLock, type FileLock } from '../../files/lock-file.ts';
 import { hideCredentials } from '../../hide-credentials.ts';
 import type { ModelFolder } from '../../model/model-folder.ts';
 import { readModelFolder } from '../../model/read-model-folder.ts';
 import { checkReplaceable } from '../../model/write-model-folder.ts';
 import { convertModel } from '../convert-model.ts';
 import { type DownloadOptions, download } from './download.ts';
-import { withLockFile } from './lock-file.ts';
 import { OFFICIAL_BASE, type OfficialWeights, officialWeights } from './official-weights.ts';
 import { sumsOfFile } from './part-file.ts';
 
@@ -72,9 +72,12 @@ export async function fetchModel(options: FetchModelOptions): Promise<FetchedMod
   }
   // Before half a gigabyte is fetched for nothing.
   await checkReplaceable(resolve(dir), overwrite);
-  const { wasCached, checkedBy } = await withLockFile(file, () =>
-    ensureFile({ url, credentials, path: file }, official, options),
-  );
+  const lock = await lockFetch(file);
+  const { wasCached, checkedBy } = await ensureFile(
+    { url, credentials, path: file },
+    official,
+    options,
+  ).finally(() => lock.release());
   const folder = await convertModel({
     file,
     dir,
@@ -100,6 +103,20 @@ async function findFetched(
     if (isImg2FeaturesError(error)) return undefined;
     throw error;
   }
+}
+
+/** @throws ModelError when another process fetches the file */
+function lockFetch(file: string): Promise<FileLock> {
+  const lock = `${file}.lock`;
+  return acquireLock(lock, {
+    onHeld: (holder, cause) => {
+      const { pid = '?', host = '?' } = holder ?? {};
+      throw new ModelError(
+        `Expected to fetch ${file} alone but found process ${pid} on ${host.split(' ')[0]} doing it.`,
+        { fix: `Wait for it; if there is none, remove ${lock}.`, cause },
+      );
+    },
+  });
 }
 
 async function ensureFile(

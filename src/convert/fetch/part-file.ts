@@ -2,7 +2,8 @@ import { createHash, type Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { type FileHandle, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { makeFolder } from '../../make-folder.ts';
+import { makeFolder } from '../../files/make-folder.ts';
+import { syncFolder } from '../../files/put-in-place.ts';
 
 /** What must hold for a part to be continued: the server still has the same file. */
 export interface PartOrigin {
@@ -79,6 +80,7 @@ export class PartFile {
     await this.#file?.sync();
     await this.#close();
     await rename(this.#part, this.#path);
+    await syncFolder(dirname(this.#path));
     await rm(this.#note, { force: true });
   }
 

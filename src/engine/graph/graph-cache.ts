@@ -18,9 +18,9 @@ import {
 } from 'node:fs';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
+import { makeFolder } from '../../files/make-folder.ts';
+import { replaceFolder } from '../../files/put-in-place.ts';
 import { readJsonFile } from '../../json.ts';
-import { makeFolder } from '../../make-folder.ts';
-import { replaceFolder } from '../../model/replace-folder.ts';
 import { cacheDir } from '../../runtime/cache-dir.ts';
 import { isTrusted } from '../../runtime/trusted-code.ts';
 import { SAVED_MODEL_FILES } from './write-saved-model.ts';

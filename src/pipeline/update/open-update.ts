@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import { OptionError, RunError } from '../../errors.ts';
 import type { RunEvent, UpdateCounts, UpdateReport } from '../../events.ts';
 import type { FeatureColumn } from '../../export/column-names.ts';
+import type { FileLock } from '../../files/lock-file.ts';
+import { makeFolder } from '../../files/make-folder.ts';
 import { DecodeError } from '../../image/decode-error.ts';
-import { makeFolder } from '../../make-folder.ts';
 import type { ExtractOptions, FormatName } from '../../options/extract-options.ts';
 import { type FinishedState, readFinishedState } from '../../run/finished-state.ts';
 import { type Manifest, readManifest } from '../../run/manifest.ts';
@@ -17,10 +18,10 @@ import {
   readRunIdentity,
   refuseOtherOptions,
 } from '../../run/run-identity.ts';
-import { acquireRunLock, type RunLock } from '../../run/run-lock.ts';
 import { RunStore } from '../../run/run-store.ts';
 import type { Source, SourceEntry } from '../../source/source.ts';
 import type { OutputStore } from '../../storage/output-store.ts';
+import { acquireRunLock } from '../../storage/run-lock.ts';
 import { storageError } from '../../storage/storage-error.ts';
 import { publishedNames } from '../prepare-output.ts';
 import { keepBaseRun, readBaseRun } from './base-run.ts';
@@ -80,7 +81,7 @@ async function beginUpdate(
   workDir: string,
   before: FinishedState,
   context: OpenUpdateContext,
-  lock: RunLock,
+  lock: FileLock,
 ): Promise<Update | { readonly nothingToDo: UpdateReport }> {
   const { options, source, output, onEvent, signal } = context;
   refuseOtherOptions(workDir, before.identity, context.run.identity);

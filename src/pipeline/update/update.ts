@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import type { EngineOutput } from '../../engine/engine.ts';
 import { RunError } from '../../errors.ts';
 import type { UpdateReport } from '../../events.ts';
+import type { FileLock } from '../../files/lock-file.ts';
 import type { Manifest } from '../../run/manifest.ts';
 import { PUBLISHING_FILE, promoteUpdate, UPDATE_FOLDER } from '../../run/promote-update.ts';
-import type { RunLock } from '../../run/run-lock.ts';
 import type { RunStore } from '../../run/run-store.ts';
 import { writeDurably } from '../../storage/durable-file.ts';
 import type { OutputStore, WrittenFile } from '../../storage/output-store.ts';
@@ -17,7 +17,7 @@ import type { ReusedRows } from './reuse-rows.ts';
 
 export interface UpdateParts {
   readonly workDir: string;
-  readonly lock: RunLock;
+  readonly lock: FileLock;
   readonly store: RunStore;
   readonly manifest: Manifest;
   readonly report: UpdateReport;
@@ -44,7 +44,7 @@ export class Update {
   /** The update's own work folder. */
   readonly dir: string;
   readonly #workDir: string;
-  readonly #lock: RunLock;
+  readonly #lock: FileLock;
   readonly #reducerFile: WrittenFile | undefined;
 
   constructor({ workDir, lock, store, manifest, report, reused, reducerFile }: UpdateParts) {

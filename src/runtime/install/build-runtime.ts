@@ -2,10 +2,10 @@
  * To a finished runtime folder: wheels downloaded and unpacked, or a library that the user brings; compile, try, and
  * last the rename.
  */
-import { randomBytes } from 'node:crypto';
-import { mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { errnoOf, RuntimeError } from '../../errors.ts';
+import { RuntimeError } from '../../errors.ts';
+import { replaceFolder } from '../../files/put-in-place.ts';
 import { findGpuDriver } from '../find-gpu-driver.ts';
 import { GPU_LIBRARIES } from '../gpu-libraries.ts';
 import { hasOperations } from '../operations.ts';
@@ -24,8 +24,12 @@ import { TENSORFLOW_VERSION, type TensorFlowRuntime } from '../tensorflow-runtim
 import { makePrivateFolder } from '../trusted-code.ts';
 import { lacksCode, listVisibleGpus } from '../visible-gpus.ts';
 import { checkFreeSpace } from './check-free-space.ts';
-import { type AddonTarget, type Compiler, compileAddon } from './compile-addon.ts';
-import { compileOperations } from './compile-operations.ts';
+import {
+  type AddonTarget,
+  type Compiler,
+  compileAddon,
+  compileOperations,
+} from './compile-addon.ts';
 import { downloadWheel } from './download-wheel.ts';
 import { downloadsDir, removeDownloads } from './downloads.ts';
 import { extractWheel } from './extract-wheel.ts';
@@ -130,64 +134,64 @@ async function build(
   options: BuildOptions,
   plan: Plan,
 ): Promise<InstalledRuntime> {
+  // A damaged or older install under that name steps aside; who runs it keeps its open files.
+  const { runtime, ...made } = await replaceFolder(dir, {
+    overwrite: true,
+    fill: (temporary) => fillRuntime(temporary, platform, compiler, options, plan),
+  });
+  await reportStep(options.onStep, 'finish', dir, plan.finish, () => dir);
+  return {
+    runtime: (await readRuntime(dir)) ?? { ...runtime, ...describeRuntime(dir) },
+    ...made,
+  };
+}
+
+/** @param temporary the empty folder that becomes the runtime's */
+async function fillRuntime(
+  temporary: string,
+  platform: PlatformKey,
+  compiler: Compiler,
+  options: BuildOptions,
+  plan: Plan,
+): Promise<InstalledRuntime & { readonly probe: ProbeResult }> {
   const { onStep, signal, prove = probeRuntime } = options;
-  const temporary = temporaryName(dir);
-  await mkdir(temporary);
-  try {
-    const files = await plan.fetch(temporary);
-    const target = { dir: temporary, libraryDir: plan.libraryDir };
-    files[ADDON_NAME] = await reportStep(
-      onStep,
-      'compile',
-      `with ${compiler.version}`,
-      () => buildAddon(target, compiler, signal),
-      (bytes) => `${ADDON_NAME}, ${Math.round(bytes / 1000)} kB`,
-    );
-    const runtime = await plan.describe(temporary);
-    const { withoutOperations } = hasOperations(platform)
-      ? await addOperations(runtime, target, compiler, options)
-      : {};
-    const probe = await reportStep(
-      onStep,
-      'try',
-      'loading it and running a convolution',
-      () => tryRuntime(runtime, plan, prove, signal),
-      ({ tensorflow, device }) => `TensorFlow ${tensorflow} on ${device}: conv 3×3 is right`,
-    );
-    const record: RuntimeRecord = {
-      format: 1,
-      kind: runtime.kind,
-      platform,
-      tensorflow: plan.libraryDir === undefined ? TENSORFLOW_VERSION : probe.tensorflow,
-      tfjsNode: tfjsNodeVersion(),
-      wheels: plan.wheels.map(({ package: name, version, sha256 }) => ({
-        package: name,
-        version,
-        sha256,
-      })),
-      compiler: compiler.version,
-      files: Object.fromEntries(Object.entries(files).sort(([a], [b]) => (a < b ? -1 : 1))),
-    };
-    await reportStep(
-      onStep,
-      'finish',
-      dir,
-      async () => {
-        const text = `${JSON.stringify(record, undefined, 2)}\n`;
-        await writeFile(join(temporary, RECORD_NAME), text, { flush: true });
-        await moveIntoPlace(temporary, dir);
-        await plan.finish();
-      },
-      () => dir,
-    );
-    return {
-      runtime: (await readRuntime(dir)) ?? { ...runtime, ...describeRuntime(dir) },
-      probe,
-      ...(withoutOperations !== undefined && { withoutOperations }),
-    };
-  } finally {
-    await rm(temporary, { recursive: true, force: true });
-  }
+  const files = await plan.fetch(temporary);
+  const target = { dir: temporary, libraryDir: plan.libraryDir };
+  files[ADDON_NAME] = await reportStep(
+    onStep,
+    'compile',
+    `with ${compiler.version}`,
+    () => buildAddon(target, compiler, signal),
+    (bytes) => `${ADDON_NAME}, ${Math.round(bytes / 1000)} kB`,
+  );
+  const runtime = await plan.describe(temporary);
+  const { withoutOperations } = hasOperations(platform)
+    ? await addOperations(runtime, target, compiler, options)
+    : {};
+  const probe = await reportStep(
+    onStep,
+    'try',
+    'loading it and running a convolution',
+    () => tryRuntime(runtime, plan, prove, signal),
+    ({ tensorflow, device }) => `TensorFlow ${tensorflow} on ${device}: conv 3×3 is right`,
+  );
+  const record: RuntimeRecord = {
+    format: 1,
+    kind: runtime.kind,
+    platform,
+    tensorflow: plan.libraryDir === undefined ? TENSORFLOW_VERSION : probe.tensorflow,
+    tfjsNode: tfjsNodeVersion(),
+    wheels: plan.wheels.map(({ package: name, version, sha256 }) => ({
+      package: name,
+      version,
+      sha256,
+    })),
+    compiler: compiler.version,
+    files: Object.fromEntries(Object.entries(files).sort(([a], [b]) => (a < b ? -1 : 1))),
+  };
+  const text = `${JSON.stringify(record, undefined, 2)}\n`;
+  await writeFile(join(temporary, RECORD_NAME), text, { flush: true });
+  return { runtime, probe, ...(withoutOperations !== undefined && { withoutOperations }) };
 }
 
 /** Loads the library in a process of its own; on a GPU that it has no code for it would end that process. */
@@ -256,11 +260,6 @@ export async function addOperations(
   }
 }
 
-/** A name that `removeLeftovers` knows; on the same disk, so that a rename is enough. */
-function temporaryName(dir: string): string {
-  return `${dir}.tmp-${process.pid}-${randomBytes(4).toString('hex')}`;
-}
-
 async function fetchLibrary(
   recipe: RuntimeRecipe,
   into: string,
@@ -308,7 +307,6 @@ async function buildAddon(
 ): Promise<number> {
   const { dir, libraryDir } = target;
   await compileAddon(target, compiler, signal);
-  await syncToDisk(join(dir, ADDON_NAME));
   if (libraryDir === undefined) {
     await rm(join(dir, 'tensorflow', 'include'), { recursive: true, force: true });
   }
@@ -317,22 +315,6 @@ async function buildAddon(
 
 function describeRuntime(dir: string): Pick<TensorFlowRuntime, 'dir' | 'bindingPath'> {
   return { dir, bindingPath: join(dir, ADDON_NAME) };
-}
-
-/** A damaged or older install under that name goes first; who runs it keeps its open files. */
-async function moveIntoPlace(temporary: string, dir: string): Promise<void> {
-  const old = temporaryName(dir);
-  await rename(dir, old).catch((error: unknown) => {
-    if (errnoOf(error) !== 'ENOENT') throw error;
-  });
-  await rename(temporary, dir);
-  await syncToDisk(dirname(dir));
-  await rm(old, { recursive: true, force: true });
-}
-
-async function syncToDisk(path: string): Promise<void> {
-  const handle = await open(path, 'r');
-  await handle.sync().finally(() => handle.close());
 }
 
 function megabytes(bytes: number): number {

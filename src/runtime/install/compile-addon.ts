@@ -1,7 +1,9 @@
-/** tfjs-node's addon, compiled against the library it will run on, by one compiler call. */
+/** Addons, compiled by one compiler call each: tfjs-node's, our operations for TensorFlow, and our own. */
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { RuntimeError } from '../../errors.ts';
+import { replaceFile } from '../../files/put-in-place.ts';
+import { operationSources, operationsPath } from '../operations.ts';
 import { runCommand } from '../run-command.ts';
 import { ADDON_NAME } from '../runtime-record.ts';
 import { ADDON_SOURCES } from '../tensorflow-js.ts';
@@ -55,27 +57,69 @@ export async function compileAddon(
   signal?: AbortSignal,
 ): Promise<void> {
   const { dir, libraryDir = join(dir, 'tensorflow') } = target;
-  const require = createRequire(import.meta.url);
-  const nodeApi = join(dirname(require.resolve('node-api-headers/package.json')), 'include');
-  const args = [
+  const sources = ['tfjs_backend.cc', 'tfjs_binding.cc'].map((name) => join(ADDON_SOURCES, name));
+  const args = [`-I${join(libraryDir, 'include')}`, ...linkArguments(target)];
+  const path = join(dir, ADDON_NAME);
+  await compileNative({ sources, path, what: "tfjs-node's addon", args }, compiler, signal);
+}
+
+/**
+ * Our own TensorFlow operations (native/), for a runtime that is installed or being made.
+ * @returns the path of their file
+ * @throws RuntimeError with the compiler's first error
+ */
+export async function compileOperations(
+  target: AddonTarget,
+  compiler: Compiler,
+  signal?: AbortSignal,
+): Promise<string> {
+  const path = operationsPath(target.dir);
+  const args = ['-pthread', ...linkArguments(target)];
+  const native = { sources: operationSources(), path, what: 'the operations', args };
+  await compileNative(native, compiler, signal);
+  return path;
+}
+
+export interface NativeTarget {
+  /** Paths of the `.cc` files. */
+  readonly sources: readonly string[];
+  /** The file to make. */
+  readonly path: string;
+  /** For the error: "the operations". */
+  readonly what: string;
+  /** Further arguments, those of the linker last. */
+  readonly args: readonly string[];
+}
+
+/**
+ * Compiles sources into an addon by one compiler call, whole or not at all.
+ * @throws RuntimeError with the compiler's first error
+ */
+export async function compileNative(
+  { sources, path, what, args }: NativeTarget,
+  compiler: Compiler,
+  signal?: AbortSignal,
+): Promise<void> {
+  const nodeApi = createRequire(import.meta.url).resolve('node-api-headers/package.json');
+  // No flag for this machine's instructions: the kernels name theirs, and the CPU is asked first.
+  const all = [
     '-std=c++17',
     '-O2',
     '-fPIC',
     '-w',
     '-DNAPI_VERSION=8',
-    `-I${join(libraryDir, 'include')}`,
-    `-I${nodeApi}`,
-    join(ADDON_SOURCES, 'tfjs_backend.cc'),
-    join(ADDON_SOURCES, 'tfjs_binding.cc'),
-    ...linkArguments(target),
+    `-I${join(dirname(nodeApi), 'include')}`,
+    ...sources,
+    ...args,
     '-o',
-    join(dir, ADDON_NAME),
   ];
-  await runCompiler(compiler, args, { what: "tfjs-node's addon", dir, signal });
+  await replaceFile(path, (temp) =>
+    runCompiler(compiler, [...all, temp], { what, dir: dirname(path), signal }),
+  );
 }
 
 /** @throws RuntimeError with the compiler's first error */
-export async function runCompiler(
+async function runCompiler(
   compiler: Compiler,
   args: readonly string[],
   { what, dir, signal }: { what: string; dir: string; signal: AbortSignal | undefined },
@@ -94,7 +138,7 @@ export async function runCompiler(
 }
 
 /** What a shared object in `dir` needs to find the library. */
-export function linkArguments({ dir, libraryDir }: AddonTarget): string[] {
+function linkArguments({ dir, libraryDir }: AddonTarget): string[] {
   const library = libraryDir ?? join(dir, 'tensorflow');
   if (process.platform === 'darwin') {
     return [

@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RuntimeError } from '../../errors.ts';
-import { makeFolder } from '../../make-folder.ts';
+import { makeFolder } from '../../files/make-folder.ts';
 import { runCommand } from '../run-command.ts';
 import { fileSha256 } from './extract-wheel.ts';
 import type { Pip } from './find-pip.ts';

@@ -5,7 +5,7 @@ import { dirname, join, relative, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { type Entry, openPromise as openZip } from 'yauzl';
 import { RuntimeError } from '../../errors.ts';
-import { makeFolder } from '../../make-folder.ts';
+import { makeFolder } from '../../files/make-folder.ts';
 
 export interface ExtractOptions {
   /** The wheel file. */

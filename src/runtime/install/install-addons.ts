@@ -11,8 +11,7 @@ import {
   findBuilt,
 } from '../addons.ts';
 import { makePrivateFolder } from '../trusted-code.ts';
-import { findCompiler } from './compile-addon.ts';
-import { compileNative } from './compile-native.ts';
+import { compileNative, findCompiler } from './compile-addon.ts';
 import { type OnStep, reportStep } from './setup-step.ts';
 
 export interface AddonOptions {

@@ -6,6 +6,9 @@
 import { readdir, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { errnoOf, RuntimeError } from '../../errors.ts';
+import { type FileLock, waitForLock } from '../../files/lock-file.ts';
+import type { Holder } from '../../files/lock-holder.ts';
+import { isHiddenName } from '../../files/put-in-place.ts';
 import { runtimesDir } from '../cache-dir.ts';
 import { GPU_LIBRARIES } from '../gpu-libraries.ts';
 import { hasOperations } from '../operations.ts';
@@ -14,6 +17,7 @@ import { probeRuntime } from '../probe-runtime.ts';
 import { type PlatformKey, runtimePlatform } from '../runtime-platform.ts';
 import { readRuntime, runtimeDir } from '../runtime-record.ts';
 import type { TensorFlowRuntime } from '../tensorflow-runtime.ts';
+import { makePrivateFolder } from '../trusted-code.ts';
 import {
   addOperations,
   type BuildOptions,
@@ -28,7 +32,6 @@ import { downloadsDir } from './downloads.ts';
 import { findPip, type Pip } from './find-pip.ts';
 import { linkLibraries } from './link-libraries.ts';
 import { diskFullError } from './pip-error.ts';
-import { acquireSetupLock, type LockOwner, type SetupLock } from './setup-lock.ts';
 import { type OnStep, reportStep } from './setup-step.ts';
 import { type RuntimeRecipe, runtimeRecipe } from './wheels.ts';
 
@@ -94,7 +97,7 @@ async function install(
   try {
     if (existing) return { ...(await bringUpToDate(existing, plan, options)), probe: undefined };
     const build = await plan.build();
-    const lock = await waitForLock(options);
+    const lock = await lockSetup(options);
     try {
       // Whoever held the lock may just have finished it.
       const meanwhile = options.force ? undefined : await readRuntime(dir);
@@ -137,7 +140,7 @@ async function bringUpToDate(
     throw error;
   });
   if (compiler instanceof RuntimeError) return { runtime, withoutOperations: compiler.message };
-  const lock = await waitForLock(options);
+  const lock = await lockSetup(options);
   try {
     return await addOperations(runtime, { dir, libraryDir }, compiler, options);
   } finally {
@@ -145,17 +148,19 @@ async function bringUpToDate(
   }
 }
 
-async function waitForLock({ onStep, signal }: BuildOptions): Promise<SetupLock> {
+/** One setup at a time for a cache folder: it spares double work, no more; a finished install is whole by its rename. */
+async function lockSetup({ onStep, signal }: BuildOptions): Promise<FileLock> {
   const started = performance.now();
   let waited = false;
   const report = (state: 'start' | 'done', detail: string) =>
     onStep?.({ name: 'wait', state, ms: performance.now() - started, detail });
-  const onWait = ({ pid, host }: LockOwner) => {
+  const onWait = ({ pid, host }: Holder) => {
     waited = true;
     const owner = `process ${pid} on ${host.split(' ')[0]}`;
     report('start', `another setup is at work (${owner}): waiting for it`);
   };
-  const lock = await acquireSetupLock(join(runtimesDir(), 'setup.lock'), { signal, onWait });
+  makePrivateFolder(runtimesDir());
+  const lock = await waitForLock(join(runtimesDir(), 'setup.lock'), { signal, onWait });
   if (waited) report('done', 'the other setup has ended');
   return lock;
 }
@@ -200,7 +205,9 @@ function recipeForThisMachine(gpu: boolean): RuntimeRecipe {
 async function removeLeftovers(): Promise<void> {
   for (const parent of [runtimesDir(), downloadsDir()]) {
     const names = await readdir(parent).catch(() => []);
-    const leftovers = names.filter((name) => /\.tmp-\d+-[0-9a-f]+$/.test(name));
+    const leftovers = names.filter(
+      (name) => isHiddenName(name) || /\.tmp-\d+-[0-9a-f]+$/.test(name),
+    );
     await Promise.all(
       leftovers.map((name) => rm(join(parent, name), { recursive: true, force: true })),
     );

@@ -5,11 +5,11 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { RunError } from '../../src/errors.ts';
-import { acquireRunLock } from '../../src/run/run-lock.ts';
+import { acquireRunLock } from '../../src/storage/run-lock.ts';
 import { skipIf } from '../skip-if.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
 
-const built = join(import.meta.dirname, '../../dist/run/run-lock.js');
+const built = join(import.meta.dirname, '../../dist/storage/run-lock.js');
 
 /** A lock as this process would hold it, changed. */
 async function plant(path: string, change: Record<string, unknown>): Promise<void> {
@@ -131,4 +131,8 @@ test('says which file to remove when it is no lock', async () => {
   expect(error).toBeInstanceOf(RunError);
   expect(error.message).toContain(`Expected a lock written by img2features in ${path}`);
   expect(error.fix).toContain('remove that file');
+  // A power cut can leave an empty one.
+  const longAgo = new Date(Date.now() - 11 * 60_000);
+  await utimes(path, longAgo, longAgo);
+  await (await acquireRunLock(path, 'out')).release();
 });

@@ -1,7 +1,7 @@
 /** Who holds a lock, and whether that process still lives; a process is known by its id, boot and start time. */
 import { readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { isRunning } from '../is-running.ts';
+import { errnoOf } from '../errors.ts';
 
 export interface Holder {
   readonly pid: number;
@@ -45,5 +45,15 @@ function tryRead(read: () => string): string {
     return read();
   } catch {
     return '';
+  }
+}
+
+/** Whether a process of this machine lives; a number that is none counts as dead. */
+export function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return errnoOf(error) === 'EPERM'; // it lives, under another user
   }
 }

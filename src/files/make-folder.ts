@@ -1,6 +1,6 @@
 import { mkdirSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { errnoOf } from './errors.ts';
+import { errnoOf } from '../errors.ts';
 
 /**
  * Makes a folder and those above it that are missing. Node's recursive mkdir never ends where a folder is there that

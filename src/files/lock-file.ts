@@ -1,0 +1,176 @@
+import { randomUUID } from 'node:crypto';
+import { link, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { errnoOf, RunError } from '../errors.ts';
+import { type Holder, livesHere, ownIdentity } from './lock-holder.ts';
+import { makeFolder } from './make-folder.ts';
+
+/**
+ * One process at a time. The lock is a file that says who holds it; it appears whole, by link(2), which fails when the
+ * name is taken. A holder that died on this machine is known by its process id, boot and start time; one on another
+ * machine, or a file that names nobody, by a file that nobody has touched for `staleMs`.
+ */
+export interface FileLock {
+  release(): Promise<void>;
+}
+
+export interface LockOptions {
+  /**
+   * Called at each look that finds the lock held: throws to give up, or resolves when it is time for the next look.
+   * @param holder undefined where the file names nobody; then `cause` says what was found
+   */
+  readonly onHeld: (holder: Holder | undefined, cause?: unknown) => void | Promise<void>;
+  /** Milliseconds between touches by the holder; default 30 s. */
+  readonly beatMs?: number;
+  /** Milliseconds without a touch after which the lock is taken over; default 10 minutes. */
+  readonly staleMs?: number;
+}
+
+/** A lock file that is there: who holds it, or why it does not say so. */
+interface Found {
+  readonly holder?: Holder;
+  readonly cause?: unknown;
+}
+
+/** Locks that guard the removal of a stale lock, which can be stale in turn. */
+const MAX_DEPTH = 4;
+
+/**
+ * Takes the lock; one whose holder is dead is taken over. A missing folder is made, closed to others.
+ * @throws what `onHeld` throws; errors of the file system
+ */
+export async function acquireLock(path: string, options: LockOptions): Promise<FileLock> {
+  makeFolder(dirname(path), 0o700);
+  const nonce = await take(path, options, 0);
+  const beat = setInterval(() => {
+    const now = new Date();
+    // A lost touch only matters when many follow it; the next one may succeed.
+    utimes(path, now, now).catch(() => undefined);
+  }, options.beatMs ?? 30_000);
+  beat.unref();
+  return {
+    async release() {
+      clearInterval(beat);
+      await releaseOwn(path, nonce);
+    },
+  };
+}
+
+export interface WaitOptions extends Pick<LockOptions, 'beatMs' | 'staleMs'> {
+  /** Called once when another process holds the lock. */
+  readonly onWait?: ((holder: Holder) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Waits until this process holds the lock. @throws the signal's reason; errors of the file system */
+export async function waitForLock(path: string, options: WaitOptions = {}): Promise<FileLock> {
+  const { onWait, signal, beatMs = 2000, staleMs = 30_000 } = options;
+  signal?.throwIfAborted();
+  let isTold = false;
+  const onHeld = async (holder: Holder | undefined, cause: unknown): Promise<void> => {
+    if (errnoOf(cause) !== undefined) throw cause;
+    if (holder !== undefined && !isTold) onWait?.(holder);
+    isTold ||= holder !== undefined;
+    await delay(Math.min(beatMs, 500), undefined, { signal });
+  };
+  return acquireLock(path, { onHeld, beatMs, staleMs });
+}
+
+/** @returns the nonce of the lock now held */
+async function take(path: string, options: LockOptions, depth: number): Promise<string> {
+  const nonce = randomUUID();
+  for (let attempt = 0; attempt < 20; attempt++) {
+    if (await tryLink(path, nonce)) return nonce;
+    const found = await readLock(path);
+    if (found === undefined) continue;
+    if (depth >= MAX_DEPTH || (await isHeld(path, found, options))) {
+      await options.onHeld(found.holder, found.cause);
+      attempt = 0;
+    } else {
+      await removeStale(path, options, depth);
+    }
+  }
+  throw new RunError(`Expected to lock ${path} but found other processes taking it all the time.`);
+}
+
+/**
+ * Only the holder of the guard removes a stale lock, and looks again before it does: of two takers the
+ * second then finds the first one's new lock and leaves it alone.
+ */
+async function removeStale(path: string, options: LockOptions, depth: number): Promise<void> {
+  const guard = `${path}.takeover`;
+  const nonce = await take(guard, options, depth + 1);
+  try {
+    const found = await readLock(path);
+    if (found !== undefined && !(await isHeld(path, found, options))) {
+      await rm(path, { force: true });
+    }
+  } finally {
+    await releaseOwn(guard, nonce);
+  }
+}
+
+async function tryLink(path: string, nonce: string): Promise<boolean> {
+  const temp = `${path}.${nonce}`;
+  const text = `${JSON.stringify({ ...ownIdentity(), nonce })}\n`;
+  try {
+    await writeFile(temp, text);
+    await link(temp, path).catch((error) => {
+      // No hard links here (exFAT, some network shares): exclusive, though not whole at once.
+      if (!['EPERM', 'ENOTSUP', 'ENOSYS'].includes(errnoOf(error) ?? '')) throw error;
+      return writeFile(path, text, { flag: 'wx' });
+    });
+    return true;
+  } catch (error) {
+    if (errnoOf(error) === 'EEXIST') return false;
+    throw error;
+  } finally {
+    // The first failure is the one to report.
+    await rm(temp, { force: true }).catch(() => undefined);
+  }
+}
+
+async function releaseOwn(path: string, nonce: string): Promise<void> {
+  const found = await readLock(path);
+  // One that cannot be removed (the disk is read-only by now) is stale once this process is gone.
+  if (found?.holder?.nonce === nonce) await rm(path, { force: true }).catch(() => undefined);
+}
+
+async function readLock(path: string, attempts = 3): Promise<Found | undefined> {
+  try {
+    const holder = JSON.parse(await readFile(path, 'utf8')) as Holder;
+    if (typeof holder?.pid === 'number' && typeof holder.host === 'string') return { holder };
+    return { cause: new Error('no process id and host') };
+  } catch (cause) {
+    if (errnoOf(cause) === 'ENOENT') return undefined;
+    if (!(cause instanceof SyntaxError) || attempts === 1) return { cause };
+    await delay(50);
+    return readLock(path, attempts - 1);
+  }
+}
+
+async function isHeld(
+  path: string,
+  { holder, cause }: Found,
+  { staleMs = 600_000 }: LockOptions,
+): Promise<boolean> {
+  // What cannot be read is not ours to remove.
+  if (errnoOf(cause) !== undefined) return true;
+  return (holder && livesHere(holder)) ?? isFresh(path, staleMs);
+}
+
+/** Age by the file system's own clock, which all machines that share it read. */
+async function isFresh(path: string, staleMs: number): Promise<boolean> {
+  const probe = `${path}.${randomUUID()}`;
+  try {
+    await writeFile(probe, '');
+    const [now, lock] = await Promise.all([stat(probe), stat(path)]);
+    return now.mtimeMs - lock.mtimeMs < staleMs;
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return false;
+    throw error;
+  } finally {
+    await rm(probe, { force: true }).catch(() => undefined);
+  }
+}
