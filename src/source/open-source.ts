@@ -1,12 +1,15 @@
 import { type Stats, statSync } from 'node:fs';
-import { extname } from 'node:path';
+import { readFile } from 'node:fs/promises';
+import { basename, dirname, extname, resolve } from 'node:path';
 import { errnoOf, SourceError } from '../errors.ts';
 import { isInStore } from '../place.ts';
-import { openFileSource } from './file-source.ts';
+import { fileState } from './file-state.ts';
 import { openFolderSource } from './folder-source.ts';
 import { openListSource } from './list-source.ts';
+import type { OriginForm } from './origin.ts';
+import { originOf } from './origin.ts';
 import { openS3Source, type S3SourceOptions } from './s3-source.ts';
-import type { Source } from './source.ts';
+import type { Source, SourceEntry } from './source.ts';
 
 const LIST_EXTENSIONS = new Set(['.txt', '.lst', '.list', '.jsonl', '.ndjson', '.json']);
 
@@ -43,4 +46,20 @@ function statInput(input: string): Stats {
       },
     );
   }
+}
+
+/** One image given by name: a table of one row. */
+function openFileSource(input: string, options: { originForm: OriginForm }): Source {
+  return {
+    input,
+    isLocal: true,
+    async *list() {
+      const location = resolve(input);
+      const state = fileState(statSync(location));
+      const origin = originOf(options.originForm, { input, relative: '', path: location });
+      const target = basename(dirname(location));
+      yield { kind: 'image', entry: { origin, target, location, ...state } };
+    },
+    read: (entry: SourceEntry) => readFile(entry.location),
+  };
 }

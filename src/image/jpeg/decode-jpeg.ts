@@ -6,9 +6,10 @@ import {
   type RawPixels,
 } from '../formats/decode-with-sharp.ts';
 import { checkSize, type PixelOptions, type RgbImage } from '../rgb-image.ts';
+import type { DirectDecoder } from './direct-decoder.ts';
 import { type JpegHeader, readJpegHeader } from './jpeg-header.ts';
-import { directDecoder } from './open-direct-decoder.ts';
-import { suitsDirectPath } from './suits-direct-path.ts';
+import { openNativeJpeg } from './native-jpeg.ts';
+import { openWasmJpeg } from './wasm-jpeg.ts';
 
 /** Sequential, extended, progressive, and the two with arithmetic codes: the rest libjpeg does not read. */
 const FRAMES = [0xc0, 0xc1, 0xc2, 0xc9, 0xca];
@@ -98,4 +99,45 @@ export function cmykToRgb({ data, width, height }: RawPixels): RgbImage {
 function scaleByte(a: number, b: number): number {
   const product = a * b + 128;
   return ((product >> 8) + product) >> 8;
+}
+
+/**
+ * Whether a direct decoder gives exactly the pixels of Pillow's libjpeg-turbo for this file, whatever its size.
+ *
+ * It does for sequential Huffman-coded gray and YCbCr. The one in WebAssembly lacks the smooth vertical upsampling of
+ * chroma that is halved in height only (4:4:0), and its smoothing of incomplete progressive files
+ * is older: those, and all that is rare, go to sharp. One limit is left: where damaged data still
+ * read as valid codes, coefficients leave the range of an image, and there libjpeg-turbo's own
+ * scalar and SIMD code differ. Such a file gives a garbled row with WebAssembly as with Pillow, but not the
+ * same one.
+ */
+export function suitsDirectPath(header: JpegHeader): boolean {
+  if (header.precision !== 8 || (header.frame !== 0xc0 && header.frame !== 0xc1)) return false;
+  // One scan with all components is decoded in one bounded sweep.
+  if (header.scans !== 1 || header.scanComponents !== header.components.length) return false;
+  if (header.components.length === 1) return true;
+  if (header.components.length !== 3) return false;
+  const isYcc =
+    header.adobeTransform === undefined
+      ? header.hasJfif || header.components.every(({ id }, i) => id === i + 1)
+      : header.adobeTransform === 1;
+  const [luma, ...chroma] = header.components;
+  const isPlainChroma = chroma.every((c) => c.horizontal === 1 && c.vertical === 1);
+  const luma16 = luma.horizontal * 16 + luma.vertical;
+  return isYcc && isPlainChroma && (luma16 === 0x11 || luma16 === 0x21 || luma16 === 0x22);
+}
+
+let opened: Promise<DirectDecoder> | undefined;
+
+/** This thread's decoder: libjpeg-turbo for this processor where `setup` has made it usable, else in WebAssembly. */
+async function directDecoder(): Promise<DirectDecoder> {
+  opened ??= open();
+  const decoder = await opened;
+  if (!decoder.isSpent) return decoder;
+  opened = open();
+  return opened;
+}
+
+async function open(): Promise<DirectDecoder> {
+  return openNativeJpeg() ?? (await openWasmJpeg());
 }

@@ -1,7 +1,7 @@
 import sharp from 'sharp';
 import { expect, test } from 'vitest';
+import { suitsDirectPath } from '../../../src/image/jpeg/decode-jpeg.ts';
 import { readJpegHeader } from '../../../src/image/jpeg/jpeg-header.ts';
-import { suitsDirectPath } from '../../../src/image/jpeg/suits-direct-path.ts';
 import { makePixels } from '../make-images.ts';
 
 function suits(jpeg: Uint8Array): boolean {
