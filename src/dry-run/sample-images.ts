@@ -4,6 +4,7 @@ import type { DecodeOptions, DecodeTask } from '../image/decoded-chunk.ts';
 import { sniffFormat } from '../image/formats/sniff-format.ts';
 import { DecodePool } from '../image/pool/decode-pool.ts';
 import type { Manifest } from '../run/manifest.ts';
+import { fetchTask, toTask } from '../source/decode-tasks.ts';
 import type { Source } from '../source/source.ts';
 
 /** What a look into a few images tells. JSON-able. */
@@ -99,14 +100,10 @@ async function taskOf(
 ): Promise<{ readonly task: DecodeTask; readonly format: string } | undefined> {
   const entry = manifest.entry(index);
   try {
-    const bytes = Uint8Array.from(await source.read(entry, signal));
-    const sniffed = sniffFormat(bytes);
-    const format = sniffed.kind === 'other' ? sniffed.name : sniffed.kind;
-    const { location: path, size, version } = entry;
+    const task = await fetchTask(toTask(index, entry, source, signal));
     // A local file is read by the worker once more, so that reading is part of the time.
-    return source.isLocal
-      ? { task: { index, path, listed: { size, version } }, format }
-      : { task: { index, bytes }, format };
+    const sniffed = sniffFormat(task.bytes ?? (await source.read(entry, signal)));
+    return { task, format: sniffed.kind === 'other' ? sniffed.name : sniffed.kind };
   } catch (error) {
     signal.throwIfAborted();
     if (isImg2FeaturesError(error)) throw error;

@@ -25,7 +25,7 @@ export interface ListedFile {
   readonly version: string;
 }
 
-/** One image to decode: from disk by the worker itself, or from bytes already fetched. */
+/** One image to decode: from disk by the worker itself, or from bytes that are there once `fetch` was called. */
 export interface DecodeTask {
   /** Position in the manifest; ties the row to its origin from here to the table. */
   readonly index: number;
@@ -33,12 +33,12 @@ export interface DecodeTask {
   readonly name?: string;
   /** Absolute path; the worker reads it. */
   readonly path?: string;
-  /** What the listing said of the file at `path`; another one by now is a rejection `changed`. */
+  /** What the listing said of the image; another file at `path` by now is a rejection `changed`. */
   readonly listed?: ListedFile;
   /** The file's bytes; the buffer is transferred to the worker. */
   readonly bytes?: Uint8Array;
-  /** Fetches the bytes once more: they are lost with a thread that an image has hung. */
-  readonly readAgain?: () => Promise<Uint8Array>;
+  /** Gives the bytes, until `stop`; once more where they are lost with a thread that an image has hung. */
+  readonly fetch?: (stop?: AbortSignal) => Promise<Uint8Array>;
 }
 
 export interface ImageRejection {

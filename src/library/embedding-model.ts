@@ -7,6 +7,7 @@ import type { DecodePool } from '../image/pool/decode-pool.ts';
 import { mapOrdered } from '../map-ordered.ts';
 import type { Extractor } from '../pipeline/extractor/extractor.ts';
 import { expectFinite } from '../pipeline/stream/expect-finite.ts';
+import { fetchTask } from '../source/decode-tasks.ts';
 import { MicroBatcher } from './micro-batcher.ts';
 import type { Embedding, ImageInput, Model } from './model.ts';
 
@@ -69,7 +70,7 @@ export class EmbeddingModel implements Model {
   }
 
   /** In memory at once: 2 × workers + 1 chunks on their way, and about three batches that wait. */
-  async #embedTasks(tasks: readonly LazyTask[], signal: AbortSignal): Promise<Embedding[]> {
+  async #embedTasks(tasks: readonly OriginTask[], signal: AbortSignal): Promise<Embedding[]> {
     const { batchSize } = this.#extractor;
     const share = Math.ceil(tasks.length / this.#workers);
     const chunkImages = Math.max(1, Math.min(CHUNK_IMAGES, batchSize, share));
@@ -106,19 +107,16 @@ export class EmbeddingModel implements Model {
   }
 }
 
-/** Bytes are copied when their turn comes: the pool takes what it is given. */
-interface LazyTask {
+interface OriginTask {
   readonly origin: string | undefined;
-  task(): DecodeTask;
+  readonly task: DecodeTask;
 }
 
-function taskOf(image: ImageInput, index: number): LazyTask {
+function taskOf(image: ImageInput, index: number): OriginTask {
   if (image instanceof Uint8Array) {
-    const readAgain = async () => new Uint8Array(image);
-    return {
-      origin: undefined,
-      task: () => ({ index, bytes: new Uint8Array(image), readAgain }),
-    };
+    // Copied when its turn comes: the pool takes what it is given.
+    const fetch = async () => new Uint8Array(image);
+    return { origin: undefined, task: { index, fetch } };
   }
   const origin = image instanceof URL ? image.href : image;
   if (typeof origin !== 'string') throw refuseInput(index, typeof image);
@@ -126,12 +124,12 @@ function taskOf(image: ImageInput, index: number): LazyTask {
   if (scheme !== undefined && scheme !== 'file') throw refuseInput(index, `${scheme}://`);
   if (BASE64.test(origin)) throw refuseInput(index, 'base64 text', DECODE_BASE64);
   const path = scheme === undefined ? origin : fileURLToPath(origin);
-  return { origin, task: () => ({ index, path }) };
+  return { origin, task: { index, path } };
 }
 
-function* inChunks(tasks: readonly LazyTask[], size: number): Generator<DecodeTask[]> {
+async function* inChunks(tasks: readonly OriginTask[], size: number): AsyncGenerator<DecodeTask[]> {
   for (let start = 0; start < tasks.length; start += size) {
-    yield tasks.slice(start, start + size).map(({ task }) => task());
+    yield await Promise.all(tasks.slice(start, start + size).map(({ task }) => fetchTask(task)));
   }
 }
 

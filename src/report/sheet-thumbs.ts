@@ -1,5 +1,7 @@
+import { DecodeError } from '../image/decode-error.ts';
 import type { DecodedChunk, DecodeOptions, DecodeTask } from '../image/decoded-chunk.ts';
 import { DecodePool } from '../image/pool/decode-pool.ts';
+import { fetchAhead, toTask } from '../source/decode-tasks.ts';
 import { base64 } from './base64.ts';
 import type { PageThumbs } from './page-data.ts';
 import type { SourceImages } from './source-images.ts';
@@ -44,8 +46,9 @@ export async function sheetThumbs(
   );
   let ended = '';
   try {
-    const tasks = decodeTasks(images, take(order, most, pointOf), () => ended !== '');
-    for await (const chunk of pool.decode(tasks, signal)) {
+    const rows = take(order, most, pointOf);
+    const tasks = taskChunks(images, rows, () => ended !== '', signal);
+    for await (const chunk of pool.decode(fetched(tasks, options), signal)) {
       await addAll(chunk, sheets, pointOf);
       if (performance.now() > until) ended = `${MOST_MS / 1000} s of decoding`;
       if (sheets.bytes > MOST_BYTES) ended = `${MOST_BYTES >> 20} MB`;
@@ -84,34 +87,37 @@ function* take(
   }
 }
 
-async function* decodeTasks(
+function* taskChunks(
   images: SourceImages,
   rows: Iterable<number>,
   hasEnded: () => boolean,
-): AsyncGenerator<DecodeTask[]> {
-  let waiting: number[] = [];
-  const tasks = async (): Promise<DecodeTask[]> => {
-    const made = await Promise.all(
-      waiting.map(async (row): Promise<DecodeTask | undefined> => {
-        const entry = images.entryOf(row);
-        if (entry === undefined) return undefined;
-        if (images.isLocal) {
-          const listed = entry.version === '' ? undefined : entry;
-          return { index: row, path: entry.location, ...(listed && { listed }) };
-        }
-        const bytes = await images.read(row);
-        return bytes && { index: row, bytes };
-      }),
-    );
-    waiting = [];
-    return made.filter((task) => task !== undefined);
-  };
+  signal: AbortSignal,
+): Generator<DecodeTask[]> {
+  let chunk: DecodeTask[] = [];
   for (const row of rows) {
     if (hasEnded()) return;
-    waiting.push(row);
-    if (waiting.length === CHUNK) yield await tasks();
+    const entry = images.entryOf(row);
+    if (entry === undefined) continue;
+    const read = async () => {
+      const bytes = await images.read(row);
+      if (bytes !== undefined) return bytes;
+      throw new DecodeError('vanished', 'Expected the image again but found it out of reach.');
+    };
+    chunk.push(toTask(row, entry, { isLocal: images.isLocal, read }, signal));
+    if (chunk.length < CHUNK) continue;
+    yield chunk;
+    chunk = [];
   }
-  if (waiting.length > 0) yield await tasks();
+  if (chunk.length > 0) yield chunk;
+}
+
+async function* fetched(
+  chunks: Iterable<DecodeTask[]>,
+  { decode: { maxPixels }, signal }: SheetOptions,
+): AsyncGenerator<readonly DecodeTask[]> {
+  // Each is a request: no more than a chunk is asked for before it is known whether there is time for it.
+  const lookAhead = { images: CHUNK, bytes: Number.POSITIVE_INFINITY };
+  for await (const { tasks } of fetchAhead(chunks, { maxPixels, lookAhead, signal })) yield tasks;
 }
 
 async function addAll(

@@ -10,14 +10,11 @@ import type { RowQueue } from './row-queue.ts';
 const CHUNK_ROWS = 16;
 const CHUNK_BYTES = 8 << 20;
 
-/** An image still to be fetched from a store. */
-export interface RemoteTask {
-  readonly index: number;
-  readonly name: string;
-  readonly address: S3Address;
+export interface RowChunksOptions {
+  readonly readRemote: (address: S3Address, signal: AbortSignal) => Promise<Uint8Array>;
+  readonly maxPixels: number;
+  readonly signal: AbortSignal;
 }
-
-export type RowTask = DecodeTask | RemoteTask;
 
 /**
  * Cuts the rows of a stream into chunks for the decode threads, over the borders of its record batches, and
@@ -27,9 +24,9 @@ export type RowTask = DecodeTask | RemoteTask;
 export async function* rowChunks(
   batches: AsyncIterable<InputBatch>,
   rows: RowQueue,
-  maxPixels: number,
-): AsyncGenerator<RowTask[]> {
-  let tasks: RowTask[] = [];
+  options: RowChunksOptions,
+): AsyncGenerator<DecodeTask[]> {
+  let tasks: DecodeTask[] = [];
   let bytes = 0;
   for await (const batch of batches) {
     for (let row = 0; row < batch.rows; row++) {
@@ -43,7 +40,7 @@ export async function* rowChunks(
         bytes = 0;
       }
       try {
-        tasks.push(taskOf(index, origin, content, maxPixels));
+        tasks.push(taskOf(index, origin, content, options));
         bytes += size;
       } catch (error) {
         if (!(error instanceof DecodeError)) throw error;
@@ -59,17 +56,19 @@ function taskOf(
   index: number,
   name: string,
   content: Uint8Array | null | undefined,
-  maxPixels: number,
-): RowTask {
+  { readRemote, maxPixels, signal }: RowChunksOptions,
+): DecodeTask {
   if (content === null) {
     throw new DecodeError('unreadable', "Expected the image's bytes but found null as content.");
   }
   if (content !== undefined) {
     expectPlausibleSize(content.length, maxPixels);
     // A view of the record batch: the thread gets a copy, so that it is still there for a second try.
-    return { index, name, bytes: content, readAgain: async () => content };
+    return { index, name, bytes: content, fetch: async () => content };
   }
   const location = locateOrigin(name);
-  if (location.kind === 's3') return { index, name, address: location };
+  if (location.kind === 's3') {
+    return { index, name, fetch: (stop = signal) => readRemote(location, stop) };
+  }
   return { index, name, path: location.path };
 }

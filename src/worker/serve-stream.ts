@@ -4,19 +4,16 @@ import type { DecodePool } from '../image/pool/decode-pool.ts';
 import type { Extractor } from '../pipeline/extractor/extractor.ts';
 import type { ChunkRange } from '../pipeline/stream/chunk-ranges.ts';
 import { runBatches } from '../pipeline/stream/run-batches.ts';
+import { type FetchedChunk, fetchAhead } from '../source/decode-tasks.ts';
 import type { AnswerStream } from './answer-stream.ts';
-import { fetchRemote, type ReadRemote } from './fetch-remote.ts';
 import type { InputBatch } from './input-batch.ts';
 import type { StreamEvent } from './protocol.ts';
-import { rowChunks } from './row-chunks.ts';
+import { type RowChunksOptions, rowChunks } from './row-chunks.ts';
 import { RowQueue } from './row-queue.ts';
 
-export interface ServeContext {
+export interface ServeContext extends RowChunksOptions {
   readonly pool: DecodePool;
   readonly extractor: Extractor;
-  readonly readRemote: ReadRemote;
-  readonly maxPixels: number;
-  readonly signal: AbortSignal;
 }
 
 /**
@@ -29,13 +26,13 @@ export interface ServeContext {
 export async function serveStream(
   batches: AsyncIterable<InputBatch>,
   answer: AnswerStream,
-  { pool, extractor, readRemote, maxPixels, signal }: ServeContext,
+  context: ServeContext,
 ): Promise<StreamEvent> {
+  const { pool, extractor, signal } = context;
   const rows = new RowQueue();
   await answer.start();
-  const chunks = rowChunks(batches, rows, maxPixels);
-  const fetched = fetchRemote(chunks, rows, readRemote, signal);
-  const { tasks, ranges } = withEnd(fetched);
+  const fetched = fetchAhead(rowChunks(batches, rows, context), context);
+  const { tasks, ranges } = withEnd(fetched, rows);
   const decoded = settleRejections(pool.decode(tasks, signal), rows, answer);
   const originOf = (position: number) => rows.originOf(position);
   for await (const { batch, outputs } of runBatches(decoded, ranges, extractor, originOf)) {
@@ -63,12 +60,13 @@ export async function serveStream(
  * That a chunk was the last is known only when the stream ends: an empty one follows it and closes the last batch.
  * `ranges` gives what packBatches asks of each chunk, in step with it.
  */
-function withEnd(chunks: AsyncIterable<DecodeTask[]>) {
+function withEnd(chunks: AsyncIterable<FetchedChunk>, rows: RowQueue) {
   const announced: Pick<ChunkRange, 'shard' | 'isLastOfShard'>[] = [];
-  async function* tasks(): AsyncGenerator<DecodeTask[]> {
-    for await (const chunk of chunks) {
+  async function* tasks(): AsyncGenerator<readonly DecodeTask[]> {
+    for await (const { tasks, rejections } of chunks) {
+      for (const { index, reason, message } of rejections) rows.reject(index, reason, message);
       announced.push({ shard: 0, isLastOfShard: false });
-      yield chunk;
+      yield tasks;
     }
     announced.push({ shard: 0, isLastOfShard: true });
     yield [];

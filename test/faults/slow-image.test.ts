@@ -112,11 +112,11 @@ test('bytes that went with the ended thread are read again', async () => {
   let reads = 0;
   const fetched = async (name: string, index: number): Promise<DecodeTask> => {
     const read = async () => new Uint8Array(await readFile(join(dir, name)));
-    const readAgain = () => {
+    const fetch = () => {
       reads++;
       return read();
     };
-    return { index, bytes: await read(), readAgain };
+    return { index, bytes: await read(), fetch };
   };
   const tasks = [await fetched('slow.gif', 0), await fetched('quick.bmp', 1)];
   const [chunk] = await collect(openPool(100).decode([tasks], never));

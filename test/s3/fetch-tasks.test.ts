@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { DecodeError } from '../../src/image/decode-error.ts';
 import type { DecodedChunk, DecodeTask } from '../../src/image/decoded-chunk.ts';
 import { chunkRanges } from '../../src/pipeline/stream/chunk-ranges.ts';
-import { FetchedChunks } from '../../src/pipeline/stream/fetch-tasks.ts';
+import { FetchedChunks } from '../../src/pipeline/stream/decode-entries.ts';
 import type { Source, SourceEntry } from '../../src/source/source.ts';
 
 const never = new AbortController().signal;

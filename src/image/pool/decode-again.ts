@@ -57,13 +57,13 @@ async function withBytes(
       whole.push(task);
       continue;
     }
-    if (task.readAgain === undefined) {
+    if (task.fetch === undefined) {
       throw new RunError(
         `Expected the bytes of image ${task.index} again but found no way to them.`,
       );
     }
     try {
-      whole.push({ ...task, bytes: await task.readAgain() });
+      whole.push({ ...task, bytes: await task.fetch() });
     } catch (error) {
       if (!(error instanceof DecodeError)) throw error;
       rejections.push({ index: task.index, reason: error.reason, message: error.message });

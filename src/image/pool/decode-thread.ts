@@ -170,7 +170,7 @@ function takeBytes(tasks: readonly DecodeTask[]): {
   buffers: ArrayBuffer[];
 } {
   const buffers: ArrayBuffer[] = [];
-  const owned = tasks.map(({ readAgain: _, ...task }) => {
+  const owned = tasks.map(({ fetch: _, ...task }) => {
     if (task.bytes === undefined) return task;
     const { buffer, byteLength } = task.bytes;
     const isWhole = buffer instanceof ArrayBuffer && buffer.byteLength === byteLength;

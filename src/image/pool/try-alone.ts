@@ -33,7 +33,7 @@ export async function tryAlone(
   const crashed = new Map<number, string>();
   let child: ChildProcess | undefined;
   try {
-    for await (const task of tasks) {
+    for await (const { fetch: _, ...task } of tasks) {
       signal.throwIfAborted();
       child ??= await start(signal);
       child.send({ task, options } satisfies TrialRequest);

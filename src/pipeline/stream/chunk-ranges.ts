@@ -1,6 +1,3 @@
-import type { DecodeTask } from '../../image/decoded-chunk.ts';
-import type { SourceEntry } from '../../source/source.ts';
-
 /** A few neighbouring manifest positions that one worker decodes in one go; never crosses a shard. */
 export interface ChunkRange {
   readonly shard: number;
@@ -52,17 +49,4 @@ export function chunkRanges(
       return index;
     }
   });
-}
-
-/** The decode tasks of each chunk; the workers open local files themselves. */
-export function* decodeTasks(
-  ranges: readonly ChunkRange[],
-  entries: { entry(index: number): SourceEntry },
-): Generator<DecodeTask[]> {
-  for (const { start, end } of ranges) {
-    yield Array.from({ length: end - start }, (_, i) => {
-      const { location, size, version } = entries.entry(start + i);
-      return { index: start + i, path: location, listed: { size, version } };
-    });
-  }
 }

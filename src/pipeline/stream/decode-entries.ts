@@ -1,8 +1,8 @@
-import type { DecodedChunk } from '../../image/decoded-chunk.ts';
+import type { DecodedChunk, DecodeTask, ImageRejection } from '../../image/decoded-chunk.ts';
 import type { DecodePool } from '../../image/pool/decode-pool.ts';
+import { fetchAhead, type LookAhead, toTask } from '../../source/decode-tasks.ts';
 import type { Source, SourceEntry } from '../../source/source.ts';
-import { type ChunkRange, chunkRanges, decodeTasks, type ShardRange } from './chunk-ranges.ts';
-import { FetchedChunks } from './fetch-tasks.ts';
+import { type ChunkRange, chunkRanges, type ShardRange } from './chunk-ranges.ts';
 
 /**
  * Images that a worker takes in one go: enough to hide a message's cost, few enough to spread evenly. Small
@@ -15,13 +15,16 @@ const CHUNK_ROW_BYTES = 256 << 10;
 /** The same for bodies that were fetched: they wait in memory for their worker. */
 const CHUNK_BYTES = 8 << 20;
 
-export interface DecodeEntriesOptions {
+interface DecodeFrom {
   readonly source: Source;
   readonly entries: { entry(index: number): SourceEntry };
-  readonly shards: readonly ShardRange[];
-  readonly pool: DecodePool;
   /** Objects larger than any image of so many pixels are rejected unread. */
   readonly maxPixels: number;
+}
+
+export interface DecodeEntriesOptions extends DecodeFrom {
+  readonly shards: readonly ShardRange[];
+  readonly pool: DecodePool;
   /** Images of the shards that are passed over where it says false; undefined = none. */
   readonly isWanted?: ((index: number) => boolean) | undefined;
   readonly signal: AbortSignal;
@@ -42,8 +45,53 @@ export function decodeEntries(options: DecodeEntriesOptions): {
   const small = Math.min(MOST_CHUNK_IMAGES, Math.floor(CHUNK_ROW_BYTES / pool.imageBytes));
   const images = Math.max(CHUNK_IMAGES, small);
   const ranges = chunkRanges(shards, images, source.isLocal ? undefined : bodies, isWanted);
-  // Workers open local files themselves; others are fetched ahead of them.
-  if (source.isLocal) return { ranges, chunks: pool.decode(decodeTasks(ranges, entries), signal) };
-  const fetched = new FetchedChunks({ source, entries, maxPixels });
+  const from = { source, entries, maxPixels };
+  if (source.isLocal) return { ranges, chunks: pool.decode(tasksOf(ranges, from, signal), signal) };
+  const fetched = new FetchedChunks(from);
   return { ranges, chunks: fetched.complete(pool.decode(fetched.tasks(ranges, signal), signal)) };
+}
+
+function* tasksOf(
+  ranges: readonly ChunkRange[],
+  { source, entries }: DecodeFrom,
+  signal: AbortSignal,
+): Generator<DecodeTask[]> {
+  for (const { start, end } of ranges) {
+    yield Array.from({ length: end - start }, (_, i) =>
+      toTask(start + i, entries.entry(start + i), source, signal),
+    );
+  }
+}
+
+/**
+ * Images of a source that workers cannot open, fetched ahead of their turn, chunk by chunk in manifest order.
+ * Those that are gone or have changed are kept for `complete` to add as rejections.
+ */
+export class FetchedChunks {
+  /** Of chunks handed out and not yet back. */
+  readonly #rejections: (readonly ImageRejection[])[] = [];
+  readonly #from: DecodeFrom & { readonly lookAhead?: LookAhead };
+
+  constructor(from: DecodeFrom & { readonly lookAhead?: LookAhead }) {
+    this.#from = from;
+  }
+
+  /** @throws SourceError when the store fails */
+  async *tasks(ranges: readonly ChunkRange[], signal: AbortSignal) {
+    const { maxPixels, lookAhead } = this.#from;
+    const chunks = tasksOf(ranges, this.#from, signal);
+    for await (const chunk of fetchAhead(chunks, { maxPixels, lookAhead, signal })) {
+      this.#rejections.push(chunk.rejections);
+      yield chunk.tasks;
+    }
+  }
+
+  /** Adds what could not be fetched to the chunks that `tasks` led to. */
+  async *complete(chunks: AsyncIterable<DecodedChunk>): AsyncGenerator<DecodedChunk> {
+    for await (const chunk of chunks) {
+      const missing = this.#rejections.shift()!;
+      const rejections = [...chunk.rejections, ...missing].sort((a, b) => a.index - b.index);
+      yield missing.length === 0 ? chunk : { ...chunk, rejections };
+    }
+  }
 }

@@ -1,12 +1,12 @@
 import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { RunError } from '../../errors.ts';
-import { DecodeError } from '../../image/decode-error.ts';
 import type { DecodeOptions, DecodeTask } from '../../image/decoded-chunk.ts';
 import { readJournals, removeJournals } from '../../image/pool/decode-journal.ts';
 import { tryAlone } from '../../image/pool/try-alone.ts';
 import { readJsonFile } from '../../json.ts';
 import type { RunStore } from '../../run/run-store.ts';
+import { fetchAhead, toTask } from '../../source/decode-tasks.ts';
 import { writeDurably } from '../../storage/durable-file.ts';
 import { storageError } from '../../storage/storage-error.ts';
 import type { Run } from '../run.ts';
@@ -50,7 +50,7 @@ export async function findCrashers(
       });
       const imageTimeoutMs = run.options.imageTimeout * 1000;
       const trying = { options, imageTimeoutMs, signal };
-      const found = await tryAlone(suspectTasks(suspects, run), trying);
+      const found = await tryAlone(suspectTasks(suspects, run, options.maxPixels), trying);
       for (const [index, message] of found) {
         known.set(index, message);
         const { origin } = manifest.entry(index);
@@ -65,23 +65,14 @@ export async function findCrashers(
   }
 }
 
+/** Those that are gone or have changed are left out: the run itself will say so. */
 async function* suspectTasks(
   indices: readonly number[],
   { source, manifest, signal }: Run,
+  maxPixels: number,
 ): AsyncGenerator<DecodeTask> {
-  for (const index of indices) {
-    const entry = manifest.entry(index);
-    if (source.isLocal) {
-      yield { index, path: entry.location };
-      continue;
-    }
-    try {
-      yield { index, bytes: await source.read(entry, signal) };
-    } catch (error) {
-      // Gone or changed: the run itself will say so.
-      if (!(error instanceof DecodeError)) throw error;
-    }
-  }
+  const alone = indices.map((index) => [toTask(index, manifest.entry(index), source, signal)]);
+  for await (const { tasks } of fetchAhead(alone, { maxPixels, signal })) yield* tasks;
 }
 
 function isOpen(store: RunStore, index: number): boolean {

@@ -1,0 +1,126 @@
+import { DecodeError } from '../image/decode-error.ts';
+import type { DecodeTask, ImageRejection } from '../image/decoded-chunk.ts';
+import { expectPlausibleSize } from '../image/read-image-file.ts';
+import type { Source, SourceEntry } from './source.ts';
+
+/** An image of a source as the decode threads take it: they open local files themselves, others are fetched for them. */
+export function toTask(
+  index: number,
+  entry: SourceEntry,
+  source: Pick<Source, 'isLocal' | 'read'>,
+  signal: AbortSignal,
+): DecodeTask {
+  const { location, size, version } = entry;
+  const listed = { size, version };
+  if (!source.isLocal) {
+    return { index, listed, fetch: (stop = signal) => source.read(entry, stop) };
+  }
+  // One whose listing is unknown has no version: it is taken as it is.
+  return version === '' ? { index, path: location } : { index, path: location, listed };
+}
+
+/** The task with its bytes, where threads cannot open it. @throws what `fetch` throws */
+export async function fetchTask(task: DecodeTask, stop?: AbortSignal): Promise<DecodeTask> {
+  return isFetched(task) ? { ...task, bytes: await task.fetch!(stop) } : task;
+}
+
+function isFetched({ path, bytes }: DecodeTask): boolean {
+  return path === undefined && bytes === undefined;
+}
+
+/** What may be fetched ahead of the decoder. A chunk larger than that goes alone. */
+export interface LookAhead {
+  readonly images: number;
+  readonly bytes: number;
+}
+
+/** Enough for 64 requests in flight while the decoder takes whole chunks; the memory that it may cost. */
+export const LOOK_AHEAD: LookAhead = { images: 192, bytes: 64 << 20 };
+
+export interface FetchAheadOptions {
+  /** Images that were listed as larger than any of so many pixels are rejected unread. */
+  readonly maxPixels: number;
+  readonly lookAhead?: LookAhead | undefined;
+  readonly signal: AbortSignal;
+}
+
+export interface FetchedChunk {
+  readonly tasks: readonly DecodeTask[];
+  /** Those that are gone or have changed. */
+  readonly rejections: readonly ImageRejection[];
+}
+
+/**
+ * Fetches images that threads cannot open, ahead of their turn, and passes chunks on in their order. Where sizes are not
+ * known before, those fetched so far stand for the next ones, and one chunk goes first alone.
+ * The store itself limits how many requests are in flight.
+ * @throws SourceError when the store fails
+ */
+export async function* fetchAhead(
+  chunks: AsyncIterable<readonly DecodeTask[]> | Iterable<readonly DecodeTask[]>,
+  { maxPixels, lookAhead = LOOK_AHEAD, signal }: FetchAheadOptions,
+): AsyncGenerator<FetchedChunk> {
+  const stop = new AbortController();
+  const ended = AbortSignal.any([signal, stop.signal]);
+  const pending: PendingChunk[] = [];
+  let largest = lookAhead.bytes;
+  const takeFirst = async (): Promise<FetchedChunk> => {
+    const all = await Promise.all(pending[0]!.fetches);
+    pending.shift();
+    const tasks = all.filter((one): one is DecodeTask => !('reason' in one));
+    const rejections = all.filter((one) => 'reason' in one);
+    const sizes = tasks.map(({ bytes }) => bytes?.length ?? 0);
+    if (sizes.some((size) => size > 0)) largest = Math.max(...sizes);
+    return { tasks, rejections };
+  };
+  try {
+    for await (const chunk of chunks) {
+      if (!chunk.some(isFetched)) {
+        while (pending.length > 0) yield await takeFirst();
+        yield { tasks: chunk, rejections: [] };
+        continue;
+      }
+      while (pending.length > 0 && !fits(pending, chunk, lookAhead, largest)) {
+        yield await takeFirst();
+      }
+      const fetches = chunk.map((task) => fetchOrReject(task, maxPixels, ended));
+      for (const fetch of fetches) fetch.catch(() => {}); // its error is thrown when its turn comes
+      pending.push({ tasks: chunk, fetches });
+    }
+    while (pending.length > 0) yield await takeFirst();
+  } finally {
+    // What is still on its way has no taker any more.
+    stop.abort(new Error('no longer wanted'));
+    await Promise.allSettled(pending.flatMap(({ fetches }) => fetches));
+  }
+}
+
+interface PendingChunk {
+  readonly tasks: readonly DecodeTask[];
+  readonly fetches: readonly Promise<DecodeTask | ImageRejection>[];
+}
+
+function fits(
+  pending: readonly PendingChunk[],
+  chunk: readonly DecodeTask[],
+  { images, bytes }: LookAhead,
+  largest: number,
+): boolean {
+  const ahead = [...pending.flatMap(({ tasks }) => tasks), ...chunk];
+  const sum = ahead.reduce((total, { listed }) => total + (listed?.size ?? largest), 0);
+  return ahead.length <= images && sum <= bytes;
+}
+
+async function fetchOrReject(
+  task: DecodeTask,
+  maxPixels: number,
+  stop: AbortSignal,
+): Promise<DecodeTask | ImageRejection> {
+  try {
+    if (task.listed !== undefined) expectPlausibleSize(task.listed.size, maxPixels);
+    return await fetchTask(task, stop);
+  } catch (error) {
+    if (!(error instanceof DecodeError)) throw error;
+    return { index: task.index, reason: error.reason, message: error.message };
+  }
+}
