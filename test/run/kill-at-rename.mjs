@@ -55,9 +55,9 @@ async function finishRun() {
   for (const { id } of plan.shards) {
     const { indices, outputs } = await run.readShard(id);
     for (let row = 0; row < indices.length; row++, extracted++) {
-      const { origin } = manifest.entry(indices[row]);
+      const { origin, target } = manifest.entry(indices[row]);
       const vectors = [...outputs[0].subarray(row * 2, row * 2 + 2)];
-      await file.write(Buffer.from(`${JSON.stringify({ origin, vectors })}\n`));
+      await file.write(Buffer.from(`${JSON.stringify({ origin, target, vectors })}\n`));
     }
     for (const { index, reason, message } of run.shardRecord(id).rejections) {
       rejected.push({ origin: manifest.entry(index).origin, reason, message });
@@ -66,7 +66,9 @@ async function finishRun() {
   const files = [await file.commit(), await writeRejections(store, rejected)];
   const now = new Date();
   const counts = { discovered: manifest.count, extracted, skipped: {} };
-  const facts = { command: 'test', version: '0', options: {}, fingerprint: '', counts, files };
+  const options = { mode: 'pixels', k: 0 };
+  const model = { layers: [{ layer: 'pixels', pool: 'none', length: 2 }] };
+  const facts = { command: 'test', version: '0', options, model, fingerprint: '', counts, files };
   const more = { rejections: rejected, stages: {}, startedAt: now, finishedAt: now, libraries: {} };
   await publishRun(store, buildRunJson({ ...facts, ...more }));
   await run.finish();
