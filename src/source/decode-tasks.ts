@@ -73,6 +73,14 @@ export async function* fetchAhead(
     if (sizes.some((size) => size > 0)) largest = Math.max(...sizes);
     return { tasks, rejections };
   };
+  const fits = (images: number, bytes: number | undefined): boolean => {
+    let [allImages, allBytes] = [images, bytes ?? images * largest];
+    for (const one of pending) {
+      allImages += one.fetches.length;
+      allBytes += one.bytes ?? one.fetches.length * largest;
+    }
+    return allImages <= lookAhead.images && allBytes <= lookAhead.bytes;
+  };
   try {
     for await (const chunk of chunks) {
       if (!chunk.some(isFetched)) {
@@ -80,12 +88,11 @@ export async function* fetchAhead(
         yield { tasks: chunk, rejections: [] };
         continue;
       }
-      while (pending.length > 0 && !fits(pending, chunk, lookAhead, largest)) {
-        yield await takeFirst();
-      }
+      const bytes = listedBytes(chunk);
+      while (pending.length > 0 && !fits(chunk.length, bytes)) yield await takeFirst();
       const fetches = chunk.map((task) => fetchOrReject(task, maxPixels, ended));
       for (const fetch of fetches) fetch.catch(() => {}); // its error is thrown when its turn comes
-      pending.push({ tasks: chunk, fetches });
+      pending.push({ fetches, bytes });
     }
     while (pending.length > 0) yield await takeFirst();
   } finally {
@@ -96,19 +103,18 @@ export async function* fetchAhead(
 }
 
 interface PendingChunk {
-  readonly tasks: readonly DecodeTask[];
   readonly fetches: readonly Promise<DecodeTask | ImageRejection>[];
+  /** As listed; undefined where that is known only once they are there. */
+  readonly bytes: number | undefined;
 }
 
-function fits(
-  pending: readonly PendingChunk[],
-  chunk: readonly DecodeTask[],
-  { images, bytes }: LookAhead,
-  largest: number,
-): boolean {
-  const ahead = [...pending.flatMap(({ tasks }) => tasks), ...chunk];
-  const sum = ahead.reduce((total, { listed }) => total + (listed?.size ?? largest), 0);
-  return ahead.length <= images && sum <= bytes;
+function listedBytes(chunk: readonly DecodeTask[]): number | undefined {
+  let sum = 0;
+  for (const { listed } of chunk) {
+    if (listed === undefined) return undefined;
+    sum += listed.size;
+  }
+  return sum;
 }
 
 async function fetchOrReject(
