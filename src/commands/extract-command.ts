@@ -94,7 +94,7 @@ async function runExtract(
       },
     });
     if (device !== undefined) {
-      const { rememberRate } = await import('../pipeline/extractor/remember-rate.ts');
+      const { rememberRate } = await import('../pipeline/extractor/recorded-rates.ts');
       await rememberRate(options, summary, device as Device).catch(() => {}); // for estimates only
     }
     const isUpToDate = summary.wasComplete && summary.update !== undefined;

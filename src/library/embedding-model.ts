@@ -6,7 +6,7 @@ import type { DecodeTask } from '../image/decoded-chunk.ts';
 import type { DecodePool } from '../image/pool/decode-pool.ts';
 import { mapOrdered } from '../map-ordered.ts';
 import type { Extractor } from '../pipeline/extractor/extractor.ts';
-import { expectFinite } from '../pipeline/stream/expect-finite.ts';
+import { expectFinite } from '../pipeline/stream/run-batches.ts';
 import { fetchTask } from '../source/decode-tasks.ts';
 import { MicroBatcher } from './micro-batcher.ts';
 import type { Embedding, ImageInput, Model } from './model.ts';

@@ -11,8 +11,7 @@ import {
   compareManifests,
   isSameTable,
 } from '../../src/pipeline/update/compare-manifests.ts';
-import { mergeRows } from '../../src/pipeline/update/merge-rows.ts';
-import { ReusedRows } from '../../src/pipeline/update/reuse-rows.ts';
+import { mergeRows, ReusedRows } from '../../src/pipeline/update/reuse-rows.ts';
 import { RowReader } from '../../src/pipeline/update/row-reader.ts';
 import { type StoredBatch, storedRows } from '../../src/pipeline/update/stored-rows.ts';
 import { type FinishedState, readFinishedState } from '../../src/run/finished-state.ts';

@@ -1,6 +1,10 @@
 /** What networks made on this machine, so that the next estimate need not measure. */
 import { availableParallelism } from 'node:os';
 import type { Precision } from '../../engine/engine.ts';
+import type { RunSummary } from '../../events.ts';
+import { findModelFolder } from '../../model/find-model-folder.ts';
+import { readModelJson } from '../../model/read-model-folder.ts';
+import type { ExtractOptions } from '../../options/extract-options.ts';
 import { addNote, readNotes } from '../../runtime/cache-notes.ts';
 import type { Device } from '../../runtime/device.ts';
 
@@ -41,4 +45,30 @@ export async function recordRate(key: RateKey, rate: RecordedRate): Promise<void
 function nameOf({ weightsSha256, device, precision, layers }: RateKey): string {
   const cores = availableParallelism();
   return `${weightsSha256.slice(0, 16)} ${device} ${precision} ${cores} cores ${layers ?? 'last'}`;
+}
+
+/** Fewer images are mostly warm-up. */
+const LEAST_IMAGES = 48;
+
+/** Keeps what the network made in a run, for the next `--dry-run`. */
+export async function rememberRate(
+  options: ExtractOptions,
+  { timing, computed }: RunSummary,
+  device: Device,
+): Promise<void> {
+  const { gpus, engine, conv } = options;
+  // Rates are kept of what a run takes by itself; what several GPUs make together is none of one.
+  if (gpus !== undefined || engine !== 'auto' || conv !== 'auto') return;
+  if (computed < LEAST_IMAGES) return;
+  const { metadata } = await readModelJson(findModelFolder(options.mode, options.model));
+  if (metadata === undefined) return;
+  const { weightsSha256 } = metadata;
+  await recordRate(
+    { weightsSha256, device, precision: options.precision, layers: options.layer },
+    {
+      imagesPerSecond: timing.engineImagesPerSecond,
+      by: 'run',
+      at: new Date().toISOString(),
+    },
+  );
 }

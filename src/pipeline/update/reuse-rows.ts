@@ -10,7 +10,6 @@ import type { RunStore } from '../../run/run-store.ts';
 import { openSealed, sealJson } from '../../run/sealed-json.ts';
 import { readShardFile, type ShardRows, writeShardFile } from '../../run/shard-file.ts';
 import { writeDurably } from '../../storage/durable-file.ts';
-import { mergeRows } from './merge-rows.ts';
 import { RowReader } from './row-reader.ts';
 import type { StoredBatch } from './stored-rows.ts';
 
@@ -154,4 +153,27 @@ export class ReusedRows {
   #pathOf(id: number, extension: 'bin' | 'json'): string {
     return join(this.#options.dir, `${String(id).padStart(5, '0')}.${extension}`);
   }
+}
+
+type Rows = Pick<ShardContent, 'indices' | 'outputs'>;
+
+/** Rows of two halves of a shard in the order of their positions; no position is in both. */
+export function mergeRows(a: Rows, b: Rows, lengths: readonly number[]): Rows {
+  const count = a.indices.length + b.indices.length;
+  const indices = new Uint32Array(count);
+  const outputs = lengths.map((length) => new Float32Array(count * length));
+  let i = 0;
+  let j = 0;
+  for (let row = 0; row < count; row++) {
+    const isFirst =
+      j === b.indices.length || (i < a.indices.length && a.indices[i]! < b.indices[j]!);
+    const from = isFirst ? a : b;
+    const at = isFirst ? i++ : j++;
+    indices[row] = from.indices[at]!;
+    lengths.forEach((length, output) => {
+      const values = from.outputs[output]!.subarray(at * length, (at + 1) * length);
+      outputs[output]!.set(values, row * length);
+    });
+  }
+  return { indices, outputs };
 }

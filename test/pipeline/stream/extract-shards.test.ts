@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { ShardBuilder } from '../../../src/pipeline/stream/shard-builder.ts';
+import { ShardBuilder } from '../../../src/pipeline/stream/extract-shards.ts';
 
 test('rows of every output stand in the order they came', () => {
   const shard = new ShardBuilder(4, [2, 1]);
