@@ -1,12 +1,15 @@
 import type { Argv } from 'yargs';
+import { formatDryRun } from '../dry-run/format-dry-run.ts';
+import { runDryRun } from '../dry-run/run-dry-run.ts';
 import { OptionError } from '../errors.ts';
+import { printableJson } from '../json.ts';
+import type { ExtractOptions } from '../options/extract-options.ts';
 import { EXTRACT_OPTIONS, flagName, INHERITED_OPTIONS } from '../options/extract-options.ts';
 import { flag, oneOf } from '../options/option-values.ts';
 import { resolveOptions } from '../options/resolve-options.ts';
 import type { Device } from '../runtime/device.ts';
 import { createReporter } from '../terminal/reporter.ts';
 import type { CommandContext } from './command-context.ts';
-import { dryRun } from './dry-run.ts';
 import type { ExitStatus } from './exit-status.ts';
 import { addOptions, configOption, givenOptions, modeOption } from './given-options.ts';
 
@@ -153,4 +156,16 @@ function pickOptions(args: Record<string, unknown>): Record<string, unknown> {
     );
   }
   return picked;
+}
+
+/** `--dry-run`: counts, sizes and times of a run that is not made. */
+async function dryRun(
+  options: ExtractOptions,
+  { terminal, signal, log }: CommandContext & { readonly log: 'text' | 'json' },
+): Promise<ExitStatus> {
+  const result = await runDryRun(options, signal);
+  terminal.stdout(
+    log === 'json' ? `${printableJson({ event: 'dry-run', ...result })}\n` : formatDryRun(result),
+  );
+  return result.rejections.length + result.sample.rejected.length > 0 ? 1 : 0;
 }

@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 import { RunError } from '../../src/errors.ts';
 import { compareUtf8 } from '../../src/run/compare-utf8.ts';
 import { ManifestBuilder, readManifest, writeManifest } from '../../src/run/manifest.ts';
-import { describeManifestDifference } from '../../src/run/manifest-difference.ts';
+import { describeManifestDifference } from '../../src/run/run-identity.ts';
 import { HOSTILE_NAMES } from '../export/sample.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
 import { entry, images, manifestOf } from './sample.ts';

@@ -1,6 +1,9 @@
 import { expect, test } from 'vitest';
-import { wheelMemberTarget } from '../../src/runtime/install/wheel-member.ts';
-import { runtimeRecipe, wheelFileName } from '../../src/runtime/install/wheels.ts';
+import {
+  runtimeRecipe,
+  wheelFileName,
+  wheelMemberTarget,
+} from '../../src/runtime/install/wheels.ts';
 
 const recipes = (['linux-x64', 'linux-arm64', 'darwin-arm64'] as const).flatMap((platform) =>
   (['cpu', 'gpu'] as const).map((kind) => runtimeRecipe(kind, platform)),

