@@ -2,10 +2,9 @@ import { createColumnKernel } from './kernels/column-kernel.ts';
 import { notFinite } from './moments.ts';
 
 /**
- * Mean and sum of squared deviations of each column, in float64, by Welford's recurrence on the
- * rows less the first one: what the
- * scaler needs where a scatter matrix would be too large. Rows are taken one by one, so the result
- * depends on the rows and their order only. Memory: 28 dims bytes.
+ * Mean and sum of squared deviations of each column, in float64, by Welford's recurrence on the rows
+ * less the first one: what the scaler needs where a scatter matrix would be too large. Rows are
+ * taken one by one, so the result depends on the rows and their order only. Memory: 28 dims bytes.
  */
 export class ColumnMoments {
   readonly dims: number;

@@ -17,7 +17,7 @@ const DEFLATED = 8;
 /** 1 January 1980, the first day that the format knows. */
 const DOS_DATE = 0x21;
 const LARGEST = 0xffff_fffe;
-/** Numbers pack to a half, text in UTF-32 to a tenth; a bomb of zeros to a thousandth. */
+/** Numbers pack to a half, text in UTF-32 to a tenth; a zip bomb (a file of zeros) to a thousandth. */
 const MAX_RATIO = 100;
 const SMALL_BYTES = 64 * 1024 * 1024;
 
@@ -90,7 +90,7 @@ export function readNpz(bytes: Uint8Array): Map<string, NpyArray> {
   return arrays;
 }
 
-/** Judged before anything is unpacked: members lie side by side, and none of them is a bomb. */
+/** Checked before anything is unpacked: members do not overlap, and none of them is a zip bomb. */
 function expectPlausible(entries: readonly Entry[], fileBytes: number): void {
   const packed = entries.reduce((sum, entry) => sum + entry.packed, 0);
   const size = entries.reduce((sum, entry) => sum + entry.size, 0);

@@ -22,7 +22,7 @@ export interface ReducerOptions {
 /**
  * Up to here `add` keeps a scatter matrix (8 dims^2 bytes) and `finish` reads no rows; above it only
  * columns' moments, and `finish` goes over all rows again, some 10 to 20 times, or sums the matrix where many more
- * are foreseen: for few components that takes far fewer products, and nothing of it slows the run.
+ * are predicted: for few components that takes far fewer products, and the run itself is not slower.
  */
 export const SCATTER_DIMS = 512;
 
@@ -39,7 +39,7 @@ const MOST_RESIDENT_PASSES = 1000;
 /** Rows are float32: each value is known to 6e-8 of its size. */
 const PASS_ANGLE = 1e-9;
 
-/** Fits a scaler and a PCA on rows that stream by; the result depends on the rows and their order only. */
+/** Fits a scaler and a PCA on a stream of rows; the result depends on the rows and their order only. */
 export class ReducerFitter {
   readonly dims: number;
   readonly options: ReducerOptions;
@@ -140,14 +140,14 @@ async function fitByPasses(
 /**
  * The covariance of scaled rows as an operator on the scatter matrix of the raw ones:
  *   C q = D S D q / (n - 1), with D = diag(scale).
- * Standardised data (scale = 1 / deviation) need no second look at the rows.
+ * Standardised data (scale = 1 / deviation) need no second pass over the rows.
  */
 export function scatterOperator(moments: Moments, scale: Float64Array): SymmetricOperator {
   const { dims } = moments;
   return {
     dims,
     async apply(block, b) {
-      // The event loop gets its turn: a signal, a progress bar.
+      // The event loop runs between products, for a signal or a progress bar.
       await setImmediate();
       const scaled = block.map((value, at) => value * scale[at % dims]!);
       const image = moments.applyScatter(scaled, b);

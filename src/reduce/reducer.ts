@@ -69,7 +69,7 @@ export class Reducer implements FittedReducer {
   }
 
   /**
-   * What `transform` came from, as far as k components can tell: `(z components + pcaMean) scalerStd + scalerMean`.
+   * The input of `transform`, as far as k components hold it: `(z components + pcaMean) scalerStd + scalerMean`.
    * @param reduced float64 [n, k], row-major.
    * @returns float64 [n, dims], row-major.
    */

@@ -12,7 +12,7 @@ const STRIP_TILES = 32;
 
 /**
  * A symmetric sum of outer products, float64 [dims, dims], and the panel of rows that is added to it
- * next. Both lie in the kernel's memory: the panel at 0 as [padded / 4][panelRows][4], then the
+ * next. Both are in the kernel's memory: the panel at 0 as [padded / 4][panelRows][4], then the
  * matrix as [padded, padded], of which the tiles on and above the diagonal are kept up to date.
  */
 export class ScatterMatrix implements SymmetricMatrix {
@@ -86,7 +86,7 @@ export class ScatterMatrix implements SymmetricMatrix {
   }
 
   /**
-   * The matrix times vectors. Spoils the panel.
+   * The matrix times vectors. Overwrites the panel.
    * @param block [b, dims], one vector a row.
    * @returns [b, dims]
    */

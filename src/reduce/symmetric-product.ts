@@ -21,7 +21,7 @@ export function fourVectors(padded: number): number {
 
 /**
  * The matrix times vectors.
- * @param room where in the kernel's memory twice `fourVectors` are free; they are spoiled.
+ * @param room where in the kernel's memory twice `fourVectors` are free; they are overwritten.
  * @param block [b, dims], one vector a row.
  * @returns [b, dims]
  */
@@ -42,7 +42,7 @@ export function multiplySymmetric(
   return out;
 }
 
-/** Lays out up to four vectors of a block as [padded][4]. */
+/** Copies up to four vectors of a block as [padded][4]. */
 export function loadFour(
   { kernel, dims, padded }: SymmetricMatrix,
   at: number,

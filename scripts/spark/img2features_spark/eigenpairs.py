@@ -93,7 +93,7 @@ def _extend(basis: np.ndarray, size: int, candidates: np.ndarray, floor: float) 
             break
         vector = candidate.copy()
         length = float(np.linalg.norm(vector))
-        # Once is enough where little is taken away; else rounding leaves a part that the next pass takes.
+        # Once is enough where little is subtracted; else rounding leaves a part that the next pass removes.
         for _ in range(4):
             longer = length
             vector -= (basis[:size] @ vector) @ basis[:size]

@@ -2,7 +2,7 @@ import { createKernel } from '../kernels/create-kernel.ts';
 import { padToTile, TILE, type TileKernel } from '../kernels/tile-kernel.ts';
 
 /**
- * Orthonormal vectors that grow by blocks, float64. The kernel's memory holds them twice, as its two products want
+ * Orthonormal vectors that grow by blocks, float64. The kernel's memory holds them twice, as its two products need
  * them: by rows [capacity, padded], and [capacity / 4][padded][4]; then four vectors [padded][4] or as many
  * shares, and [4, padded] or [4, capacity] results.
  */
@@ -44,7 +44,7 @@ export class Basis {
 
   /**
    * Adds what the candidates have beyond the span so far, orthonormalised one after the other.
-   * @param candidates [b, dims]; spoiled.
+   * @param candidates [b, dims]; overwritten.
    * @param floor candidates whose remainder is no longer than this add nothing.
    * @returns how many vectors were added.
    */
@@ -54,7 +54,7 @@ export class Basis {
     for (let v = 0; v < b && this.size < this.capacity; v++) {
       const vector = candidates.subarray(v * dims, (v + 1) * dims);
       let length = norm(vector);
-      // Once is enough where little is taken away; else rounding leaves a part that the next pass takes.
+      // Once is enough where little is subtracted; else rounding leaves a part that the next pass removes.
       for (let pass = 0; pass < 4; pass++) {
         const longer = length;
         this.remove(vector, this.project(vector, 1), 1);
@@ -94,7 +94,7 @@ export class Basis {
     return products;
   }
 
-  /** Takes from each row of a block [b, dims] the vectors times `shares` [b, size]. */
+  /** Subtracts from each row of a block [b, dims] the vectors times `shares` [b, size]. */
   remove(block: Float64Array, shares: Float64Array, b: number): void {
     this.#addCombination(
       block,
@@ -110,7 +110,7 @@ export class Basis {
     return out;
   }
 
-  /** Puts `b` orthonormal mixes of the vectors in their place. */
+  /** Replaces the vectors by `b` orthonormal mixes of them. */
   replace(mixes: Float64Array, b: number): void {
     const { dims } = this;
     const mixed = this.combine(mixes, b);
@@ -142,7 +142,7 @@ export class Basis {
     }
   }
 
-  /** Lays out up to four rows of a block [b, length] from `first` on as [length][4]. */
+  /** Copies up to four rows of a block [b, length] from `first` on as [length][4]. */
   #loadFour(block: Float64Array, length: number, first: number, b: number): void {
     const kernel = this.#kernel;
     const fourAt = this.#fourAt;

@@ -8,7 +8,7 @@ export interface SymmetricOperator {
   apply(block: Float64Array, b: number): Float64Array | Promise<Float64Array>;
   /** Whether a product costs more than solving the small problem: then each may be the last one. */
   readonly isCostly?: boolean;
-  /** Told while products are costly: about how many more will be asked for. Infinity: not to be seen yet. */
+  /** Called while products are costly: about how many more will be needed. Infinity: not known yet. */
   foresee?(more: number): Promise<void>;
 }
 
@@ -18,7 +18,7 @@ export interface TopEigenpairsOptions {
   /** Products with a block after which the best found so far is returned. */
   readonly maxApplies: number;
   /**
-   * The same once an operator has turned cheap.
+   * The same once products have become cheap.
    * @default maxApplies
    */
   readonly maxCheapApplies?: number;
@@ -28,7 +28,7 @@ export interface TopEigenpairsOptions {
    */
   readonly width?: number;
   /**
-   * A vector may be off by this angle, or by what rounding leaves where values lie too close for it.
+   * A vector may be off by this angle, or by what rounding leaves where values are too close for it.
    * @default 1e-12
    */
   readonly angle?: number;
@@ -51,7 +51,7 @@ export interface Eigenpairs {
 const SPARE = 2;
 /** A vector may be off by this angle, which is at most its residual / the distance of its value to the next ... */
 const ANGLE = 1e-12;
-/** ... or, where values lie too close for that, its residual may be this share of the largest value. */
+/** ... or, where values are too close for that, its residual may be this share of the largest value. */
 const PRECISION = 4e-15;
 /** Values closer than this share of the largest may be one value of several vectors. */
 const SAME = 1e-9;
@@ -104,7 +104,7 @@ export async function topEigenpairs(
   for (let applies = 0; ; ) {
     let added = basis.extend(beyond, b, PRECISION * largest);
     if (added === 0 && basis.size < wide) {
-      // The span is closed, and smaller than what is asked for.
+      // The span is closed, and smaller than what the caller needs.
       added = basis.extend(random(dims * width), width, PRECISION);
       started += width;
     }
@@ -149,8 +149,8 @@ export async function topEigenpairs(
 }
 
 /**
- * Tells after each step how many more it will take for the first k pairs to be as good as they need to be, or can
- * get: 0 when they are; else what the mean rate so far foretells, Infinity before there is one.
+ * Estimates after each step how many more it will take for the first k pairs to be as good as they need to be, or can
+ * get: 0 when they are; else what the mean rate so far predicts, Infinity before there is one.
  */
 function convergence(
   k: number,

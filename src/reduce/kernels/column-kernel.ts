@@ -14,7 +14,7 @@ export interface ColumnKernel {
    * Rows by Welford's recurrence, one after the other.
    * @param rows float32 [n, dims]
    * @param count rows in the sums so far
-   * @returns false when a value is not finite; the sums are spoiled then.
+   * @returns false when a value is not finite; the sums are not usable then.
    */
   add(rows: Float32Array, n: number, count: number): boolean;
 }

@@ -32,7 +32,7 @@ function onAddon(memory: Float64Array, native: NativeKernels): TileKernel {
   return { memory, multiply: (...places) => native.multiply(memory, ...places) };
 }
 
-/** Lays out rows for it: by the addon, else in WebAssembly. */
+/** Copies rows into the layout that it needs: by the addon, else in WebAssembly. */
 export function createPack(
   memory: SharedMemory,
   native: NativeKernels | null = nativeKernels() ?? null,

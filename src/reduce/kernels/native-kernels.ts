@@ -34,7 +34,7 @@ export interface NativeKernels {
 
 let loaded: LoadedAddon<NativeKernels> | undefined;
 
-/** The addon, loaded on first use in each thread; undefined where it is not to be had. */
+/** The addon, loaded on first use in each thread; undefined where it is not available. */
 export function nativeKernels(): NativeKernels | undefined {
   return load().addon;
 }

@@ -7,7 +7,7 @@ const QUAD = 4;
 /** Vectors taken at a time. */
 export const LANES = 4;
 
-/** Rows taken in one go: the piece of them in work stays in a second-level cache between the two products. */
+/** Rows taken at a time: the piece of them in work stays in a second-level cache between the two products. */
 export const PANEL_ROWS = 32;
 /** Quads of a row for which the vectors (32 KB) stay near. */
 const CHUNK_QUADS = 256;
@@ -45,7 +45,7 @@ export interface RowKernel {
   add(operands: RowOperands, n: number, quads: number, groups: number): void;
 }
 
-/** @param scratch bytes where the thread's own SCRATCH_DOUBLES lie. */
+/** @param scratch bytes where the thread's own SCRATCH_DOUBLES are. */
 export function createRowKernel(
   memory: SharedMemory,
   scratch: number,

@@ -1,7 +1,7 @@
 /** Memory that threads share, where the kernels' code can reach it. */
 export type SharedMemory = WebAssembly.Memory | SharedArrayBuffer;
 
-/** Zeroed; without WebAssembly's memory (its guard pages want 10 GB of address space) a plain one, for the addon alone. */
+/** Zeroed; without WebAssembly's memory (its guard pages need 10 GB of address space) a plain one, for the addon alone. */
 export function createSharedMemory(bytes: number): SharedMemory {
   const pages = Math.ceil(bytes / 65536);
   try {

@@ -14,11 +14,11 @@ export interface WasmKernels {
   readonly addRow: (...places: number[]) => number;
 }
 
-/** The kernels on a memory. @throws RuntimeError where WebAssembly, or memory for it, is not to be had */
+/** The kernels on a memory. @throws RuntimeError where WebAssembly, or memory for it, is not available */
 export function wasmKernels(memory: SharedMemory): WasmKernels {
   if (memory instanceof SharedArrayBuffer) {
     throw new RuntimeError(
-      'Expected memory for WebAssembly in the PCA but this machine gave none: it reserves 10 GB of address space.',
+      'Expected 10 GB of address space for WebAssembly in the PCA but this process could not reserve it.',
       {
         fix: 'Raise the limit of the address space (ulimit -v), or let `img2features setup` build the addon with a C++ compiler.',
       },

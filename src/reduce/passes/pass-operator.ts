@@ -12,8 +12,8 @@ export interface PassOperator extends SymmetricOperator {
 /**
  * The covariance of scaled rows as an operator that goes over all rows once for each block of vectors:
  *   C Q = D X^T (X D Q) / (n - 1), X = the rows less their mean, D = diag(scale); products in float64.
- * Where many passes are foreseen, one more sums X^T X, and products come from that matrix from then on.
- * Memory: the rows up to `residentBytes`, else a window on them; 150 dims b bytes; the matrix's 8 dims^2 bytes,
+ * Where many passes are predicted, one more sums X^T X, and products come from that matrix from then on.
+ * Memory: the rows up to `residentBytes`, else a part of them; 150 dims b bytes; the matrix's 8 dims^2 bytes,
  * for up to MOST_MATRIX_DIMS, where it is made.
  * @throws RunError, from `apply`, when a pass brings another number of rows than `blocks.count`.
  */

@@ -12,12 +12,12 @@ export const MOST_MATRIX_DIMS = 4096;
 
 /** Columns of a strip: a block of the scatter matrix joins two of them, and is what a thread takes. */
 export const STRIP = 128;
-/** Rows of a panel: a strip of it (256 KB) stays near while tiles of another one are multiplied with it. */
+/** Rows of a panel: a strip of it (256 KB) stays in the cache while tiles of another one are multiplied with it. */
 export const STRIP_ROWS = 256;
-/** Rows are laid out in panels some at a time: so many bytes stay in the last cache for all blocks. */
+/** Rows are copied into panels some at a time: so many bytes stay in the last cache for all blocks. */
 const CHUNK_BYTES = 16 * 2 ** 20;
 
-/** What the threads of a fit share: one memory, and where in it things lie (bytes). */
+/** What the threads of a fit share: one memory, and where in it each part is (bytes). */
 export interface PassShare {
   readonly memory: SharedMemory;
   readonly dims: number;
@@ -31,7 +31,7 @@ export interface PassShare {
   readonly rows: number;
   /**
    * Then, for up to MOST_MATRIX_DIMS, float64 panels [quads][STRIP_ROWS][4] of the rows in work, a block
-   * [STRIP, STRIP] for each thread, and the scatter matrix [4 quads, 4 quads]. They take no memory before they are written.
+   * [STRIP, STRIP] for each thread, and the scatter matrix [4 quads, 4 quads]. They use no memory before they are written.
    */
   readonly panels: number;
   readonly blocks: number;

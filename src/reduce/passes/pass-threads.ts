@@ -14,8 +14,8 @@ export class PassThreads {
   readonly #share: PassShare;
   readonly #control: Int32Array;
   readonly #taker: TaskTaker;
-  /** Those that live. */
-  /** The others, which live in workers. */
+  /** Those that still run. */
+  /** The others, which run in workers. */
   readonly threads: Worker[];
   #turn = 0;
   /** Numbers of threads that have ended. */
@@ -37,7 +37,7 @@ export class PassThreads {
     Atomics.store(control, SLOT.ticket, turn * TURN);
     Atomics.store(control, SLOT.turn, turn);
     Atomics.notify(control, SLOT.turn);
-    // The event loop gets its turn between tasks: a signal, a progress bar.
+    // The event loop runs between tasks, for a signal or a progress bar.
     while (this.#taker.takeOne(turn)) await setImmediate();
     await this.#waitForOthers(turn, what.tasks);
   }
@@ -48,7 +48,7 @@ export class PassThreads {
     await Promise.all(this.threads.map((thread) => thread.terminate()));
   }
 
-  /** At most a task is still in work in each thread. What a thread that died held is done here. */
+  /** At most one task is still in work in each thread. The task of a thread that ended is done here. */
   async #waitForOthers(turn: number, tasks: number): Promise<void> {
     const control = this.#control;
     for (;;) {
@@ -70,7 +70,7 @@ export class PassThreads {
       workerData: { share: this.#share, thread: number },
     });
     thread.unref();
-    // A thread that cannot be had or that dies leaves its work to the others.
+    // Where a thread cannot start or ends early, the others do its work.
     thread.on('error', () => {});
     thread.on('exit', () => this.#ended.push(number));
     return thread;

@@ -158,7 +158,7 @@ export class RowPasses {
     }
   }
 
-  /** Fills the window with rows again and again; tells how many are in it. */
+  /** Fills the window with rows again and again; yields how many are in it. */
   async *#windows(): AsyncGenerator<number> {
     const { count } = this.#blocks;
     let filled = 0;

@@ -13,7 +13,7 @@ export class ScatterBlocks {
   readonly #share: PassShare;
   readonly #kernel: TileKernel;
   readonly #packColumns: Pack;
-  /** Where this thread's sums lie, in doubles. */
+  /** Where this thread's sums are, in doubles. */
   readonly #sums: number;
 
   constructor(share: PassShare, kernel: TileKernel, thread: number) {
@@ -23,7 +23,7 @@ export class ScatterBlocks {
     this.#sums = blockOf(share, thread) / 8;
   }
 
-  /** Lays out a strip of `count` rows from `firstRow` on in the panels. */
+  /** Copies a strip of `count` rows from `firstRow` on into the panels. */
   pack(strip: number, firstRow: number, count: number): void {
     const { quads, rows, shift } = this.#share;
     const column = strip * STRIP;
@@ -80,7 +80,7 @@ export class ScatterBlocks {
     return Math.min(STRIP, 4 * this.#share.quads - column) / TILE;
   }
 
-  /** Last and in one go: what can fail has not touched the matrix. */
+  /** Last: a task that failed before here has not changed the matrix. */
   #addToMatrix(top: number, left: number): void {
     const { memory } = this.#kernel;
     const padded = 4 * this.#share.quads;
