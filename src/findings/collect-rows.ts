@@ -72,7 +72,7 @@ function positionOf(name: string, classes: string[], classAt: Map<string, number
   return position;
 }
 
-/** Two 32-bit hashes of a vector's bits: equal vectors have equal ones, others hardly ever. */
+/** Two 32-bit hashes of a vector's bits: equal vectors have equal ones, different ones almost never. */
 function hashVector(
   words: Uint32Array,
   from: number,

@@ -34,7 +34,7 @@ export function copyFinding(rows: Collected, group: CopyGroup): Finding {
   };
 }
 
-/** Images linked by near pairs, one finding for each set that hangs together; the closest first. */
+/** Images linked by near pairs, one finding for each connected set; the closest first. */
 export function nearGroups(
   rows: Collected,
   pairs: readonly MeasuredPair[],

@@ -14,7 +14,7 @@ export interface CopyGroup {
 }
 
 export interface ExactCopies {
-  /** Of rows with equal vectors; the first row of each stands for it in the search for near duplicates. */
+  /** Of rows with equal vectors; the first row of each represents it in the search for near duplicates. */
   readonly equalVectors: readonly number[][];
   /** Those with the same bytes come first. */
   readonly groups: CopyGroup[];
@@ -23,7 +23,7 @@ export interface ExactCopies {
 }
 
 /**
- * Candidates are rows with equal vectors, and pairs that the last bits of a network's output may have parted; those whose
+ * Candidates are rows with equal vectors, and pairs that may differ only in the last bits of a network's output; those whose
  * images have equal bytes are exact duplicates. A set of equal vectors can hold several such groups, and rows that have
  * only their vector in common with the rest.
  * @param close pairs within SAME_IMAGE of each other

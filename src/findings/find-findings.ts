@@ -37,7 +37,7 @@ export interface Findings {
   readonly parts: readonly string[];
 }
 
-/** Everything worth a look in a finished table; see finding.ts for the kinds. */
+/** All findings of a finished table; see finding.ts for the kinds. */
 export async function findFindings(input: FindingsInput): Promise<Findings> {
   const { rows, ownCount, space, bodies, parts, near } = input;
   const equalVectors = rowsOfEqualHash(rows.hashes, rows.count);
@@ -78,7 +78,7 @@ export async function findFindings(input: FindingsInput): Promise<Findings> {
   };
 }
 
-/** Pairs of different vectors within `near`, and within SAME_IMAGE in any case; of rows with equal ones the first stands for all. */
+/** Pairs of different vectors within `near`, and within SAME_IMAGE in any case; of rows with equal ones the first represents all. */
 async function findPairs(input: FindingsInput, equal: readonly number[][]): Promise<MeasuredPairs> {
   const { source, rows, ownCount, space } = input;
   const near = Math.max(input.near, SAME_IMAGE);
@@ -88,7 +88,7 @@ async function findPairs(input: FindingsInput, equal: readonly number[][]): Prom
   const isStoodFor = new Uint8Array(rows.count);
   for (const group of equal) for (const row of group.slice(1)) isStoodFor[row] = 1;
   const of = Uint32Array.from({ length: rows.count }, (_, i) => i).filter((i) => !isStoodFor[i]);
-  // A foreign first row can stand for own ones; such pairs are wanted for the leaks.
+  // A first row of the other run can represent rows of this one; the leaks need such pairs.
   const wants =
     ownCount === rows.count ? undefined : (a: number, b: number) => a < ownCount || b < ownCount;
   return findMeasuredPairs(source, rows, space, { near, of, wants });

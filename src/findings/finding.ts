@@ -15,15 +15,15 @@ export type Match = 'same_bytes' | 'same_features' | 'near';
 /** One line of findings.jsonl. */
 export interface Finding {
   readonly kind: FindingKind;
-  /** In byte order, but leaks: first the image of the second part, then its twin in the first. At most `MAX_ORIGINS`, of each class at least one. */
+  /** In byte order, but leaks: first the image of the second part, then its copy in the first. At most `MAX_ORIGINS`, of each class at least one. */
   readonly origins: readonly string[];
   /** The class of each of `origins`. */
   readonly classes: readonly string[];
   /** How many images it is about, those beyond `origins` included. */
   readonly images: number;
-  /** Numbers and words that it rests on. Distances are shares of the distance between two images taken at random. */
+  /** The numbers and words behind it. Distances are shares of the distance between two images taken at random. */
   readonly evidence: Readonly<Record<string, string | number | readonly string[]>>;
-  /** What the evidence was held against; null where nothing but equality counts. */
+  /** What the evidence was compared with; null where nothing but equality counts. */
   readonly threshold: number | null;
 }
 

@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
 
-/** Gives the bytes of images again, where they can still be had as they were. */
+/** Reads the bytes of images again, where they are still available and unchanged. */
 export interface ImageBodies {
-  /** Images worth reading again: requests of a store cost money. */
+  /** Most images to read again: requests to a store cost money. */
   readonly limit: number;
-  /** Reads that may be on their way at once. */
+  /** Most reads in flight at once. */
   readonly inFlight: number;
-  /** The bytes of a row's image; undefined when it is gone, changed or out of reach. */
+  /** The bytes of a row's image; undefined when it is missing, changed or not reachable. */
   read(row: number): Promise<Uint8Array | undefined>;
 }
 

@@ -17,7 +17,7 @@ interface Leak {
 
 const STRENGTH: Readonly<Record<Match, number>> = { same_bytes: 0, same_features: 1, near: 2 };
 
-/** Each image of a later part that has a twin in an earlier one, with its closest; one finding an image. */
+/** Each image of a later part that has a copy in an earlier one, with its closest; one finding an image. */
 export function findLeaks(
   rows: Collected,
   { names, of }: Parts,

@@ -28,7 +28,7 @@ export interface NearPairOptions {
   readonly maxChecks?: number;
 }
 
-/** Leading components that the grid is laid over. */
+/** Leading components that the grid covers. */
 const GRID_DIMS = 3;
 /** Some 10 s of comparisons; a count, so that the same rows always give the same findings. */
 const MAX_CHECKS = 3e8;
@@ -40,13 +40,13 @@ const MAX_PAIRS = 300_000;
  *
  * Components are orthonormal, so a distance between reduced vectors never exceeds the one between full vectors;
  * with the lengths u, v of what the components leave out, d² >= d_reduced² + (u - v)². A pair beyond `radius` by
- * that bound is beyond it in full: none is missed, and those found are then measured in full. Rows lie in a grid with
+ * that bound is beyond it in full: none is missed, and those found are then measured in full. Rows are sorted into a grid with
  * cells of `radius` over the first components, so that only neighbouring cells are compared.
  */
 export function nearPairs(options: NearPairOptions): NearPairs {
   const { radius, rows, points, k, rest, wants, maxPairs = MAX_PAIRS } = options;
   const { maxChecks = MAX_CHECKS } = options;
-  // A hair more than asked for: the bound carries the rounding of float64.
+  // A little more than requested: the bound carries the rounding of float64.
   const most = (radius * (1 + 1e-9) + 1e-12) ** 2;
   const pairs: NearPair[] = [];
   const grid = layGrid(rows, points, k, radius || 1e-12);
@@ -97,7 +97,7 @@ interface Grid {
   sweep(): Generator<{ cell: number[]; neighbours: number[][] }>;
 }
 
-/** Cells along one component at most; larger cells than `side` are as right, only slower. */
+/** Cells along one component at most; cells larger than `side` give the same result, only slower. */
 const MOST_CELLS = 2 ** 16;
 
 function layGrid(rows: Uint32Array, points: Float64Array, k: number, side: number): Grid {

@@ -6,12 +6,12 @@ import type { Outlier } from './outliers.ts';
 import { rounded } from './rounded.ts';
 import { OUTLIER_SCORE } from './thresholds.ts';
 
-/** Neighbours whose classes are told. */
+/** Neighbours whose classes are listed. */
 const NEIGHBOURS = 5;
-/** Outliers that get them: each costs one pass over the components. */
+/** Outliers for which they are listed: each costs one pass over the components. */
 const WITH_NEIGHBOURS = 200;
 
-/** Outliers with their numbers, and the classes of the images nearest to them: a wrong label shows there. */
+/** Outliers with their numbers, and the classes of the images nearest to them: they show a wrong label. */
 export function describeOutliers(
   rows: Collected,
   count: number,

@@ -1,4 +1,4 @@
-/** Folder names that people give to the parts of a data set. */
+/** Usual folder names for the parts of a data set. */
 const USUAL_PARTS = /^(train|training|test|testing|val|valid|validation|dev|holdout)$/i;
 
 /** Which part each row is of. */

@@ -5,7 +5,7 @@ import type { Finding } from './finding.ts';
 import type { MeasuredPair } from './measured-pairs.ts';
 import { rounded } from './rounded.ts';
 
-/** The same image under two classes: one of the labels is wrong, or both are meant. */
+/** The same image under two classes: one of the labels is wrong, or both are intended. */
 export function findTwoClasses(
   rows: Collected,
   copies: readonly CopyGroup[],
