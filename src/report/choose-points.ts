@@ -19,7 +19,7 @@ export function choosePoints(count: number, first: readonly number[], most: numb
 }
 
 /**
- * Rows in the order in which they deserve a picture: those of the findings, then one of each class in turn, so
+ * Rows in the order in which they get a picture: those of the findings, then one of each class in turn, so
  * that any beginning of the list is spread over the classes.
  */
 export function* pictureOrder(
@@ -36,7 +36,7 @@ export function* pictureOrder(
   }
   const members: number[][] = Array.from({ length: classes }, () => []);
   for (const row of rows) if (!given.has(row)) members[targets[row]!]!.push(row);
-  // The bits of the turn backwards: early pictures of a class lie far apart in it.
+  // The bits of the turn in reverse order: early pictures of a class are far apart in it.
   const orders = members.filter((of) => of.length > 0).map(spread);
   for (let turn = 0; orders.some((of) => turn < of.length); turn++) {
     for (const of of orders) if (turn < of.length) yield of[turn]!;

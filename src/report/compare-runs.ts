@@ -13,7 +13,7 @@ export interface OtherRun {
 }
 
 /**
- * The rows of both runs one after the other; reduced vectors are computed anew for all, by one reducer.
+ * The rows of both runs one after the other; reduced vectors are computed again for all, by one reducer.
  * @throws OptionError when their features cannot be compared
  */
 export function joinRuns(
@@ -24,7 +24,7 @@ export function joinRuns(
 ): { readonly rows: RunRows; readonly parts: Parts } {
   const differences = differencesOf(run, other.run);
   if (rows.dims === 0 || rows.dims !== other.rows.dims) {
-    differences.push('one table holds no vectors, or others');
+    differences.push('one table has no vectors, or vectors of another length');
   }
   if (differences.length > 0) {
     throw new OptionError(

@@ -52,7 +52,7 @@ function openInput(options: ExtractOptions, stores: StoreOptions): Source | unde
   try {
     return openSource(options.input, { originForm: options.origin, s3: s3OptionsOf(stores) });
   } catch (error) {
-    // Moved or unmounted: the table can be looked at all the same.
+    // Moved or unmounted: the table can still be reported on.
     if (isImg2FeaturesError(error)) return undefined;
     throw error;
   }
@@ -70,7 +70,7 @@ async function listedEntries(
   const identity = await readRunIdentity(folder);
   if (identity !== undefined && identity.manifestSha256 !== manifest.sha256) {
     throw new RunError(`Expected the list of images of the run in ${path} but found another.`, {
-      fix: 'Restore that file, or compute the table anew with --overwrite.',
+      fix: 'Restore that file, or compute the table again with --overwrite.',
     });
   }
   const entries = new Map<string, SourceEntry>();
@@ -81,7 +81,7 @@ async function listedEntries(
   return entries;
 }
 
-/** Where a file lies by its origin alone; its size and version are not known then. */
+/** Where a file is by its origin alone; its size and version are not known then. */
 function guessEntry(origin: string, options: ExtractOptions): SourceEntry | undefined {
   const location = origin.startsWith('file://')
     ? fileURLToPath(origin)

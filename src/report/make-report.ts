@@ -131,7 +131,7 @@ async function makeThumbs(
   order: Iterable<number>,
   pointOf: (row: number) => number | undefined,
 ): Promise<PageThumbs> {
-  if (thumbnails === 0) return noThumbs('No pictures were asked for (--thumbnails 0).');
+  if (thumbnails === 0) return noThumbs('No pictures were requested (--thumbnails 0).');
   if (pixels !== undefined && thumbnails === undefined) {
     const size = { side: 10, isBgr: options.seedCompat, most: MAX_PIXEL_THUMBS };
     return pixelThumbs(pixels, order, pointOf, size);
@@ -153,7 +153,7 @@ function expectParts({ names, of }: Parts): void {
   names.forEach((name, part) => {
     if (of.includes(part)) return;
     throw new OptionError(`Expected images in a folder ${name} for --compare but found none.`, {
-      fix: 'Name two folders as they stand in the origins, such as Training and Test.',
+      fix: 'Name two folders as they are written in the origins, such as Training and Test.',
     });
   });
 }
@@ -199,7 +199,7 @@ function pageFindings(
   };
 }
 
-/** The chosen rows as the page wants them. @param ownRows rows of the run itself */
+/** The chosen rows in the form that the page needs. @param ownRows rows of the run itself */
 export function pagePoints(
   rows: Collected,
   chosen: Uint32Array,

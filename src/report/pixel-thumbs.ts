@@ -7,7 +7,7 @@ export const MAX_PIXEL_THUMBS = 20_000;
 /**
  * The pictures that a pixels run has in its table: 10×10.
  * @param pixels uint8 [rows, side, side, 3]
- * @param order rows that deserve a picture
+ * @param order rows that get a picture, the most useful first
  * @param pointOf the point of a row, or undefined
  */
 export function pixelThumbs(

@@ -2,10 +2,10 @@ import type { RunRows } from '../findings/run-rows.ts';
 import type { FeatureBlock } from '../reduce/feature-blocks.ts';
 import type { Reducer } from '../reduce/reducer.ts';
 
-/** Rows that a PCA for looking at is fitted on, spread over the table. */
+/** Rows that the PCA of the page is fitted on, spread over the table. */
 const SAMPLE = 5000;
 const COMPONENTS = 10;
-/** Longer vectors would take longer than a page is worth. */
+/** Longer vectors would take too long for a page. */
 const MOST_DIMS = 1024;
 
 /**
@@ -22,7 +22,7 @@ export async function previewReducer(
   const k = Math.min(COMPONENTS, dims);
   const fitter = new ReducerFitter(dims, { k, standardize, center: true });
   const step = Math.max(1, Math.ceil(count / SAMPLE));
-  // The fitter goes over rows of long vectors again: the sample stays in memory, 20 MB at most.
+  // The fitter reads rows of long vectors again: the sample stays in memory, 20 MB at most.
   const sample: FeatureBlock[] = [];
   let at = 0;
   for await (const { n, vectors } of rows.batches()) {

@@ -11,7 +11,7 @@ const ASSETS = new URL(
 
 /**
  * One self-contained HTML file. Nothing is fetched: the policy in it allows this one script and style, and pictures
- * that the page itself holds. Names and messages stand in JSON only, where no `<` is left as it is.
+ * that the page itself holds. Names and messages are in JSON only, where every `<` is escaped.
  */
 export async function renderPage(data: PageData): Promise<string> {
   const [script, style] = await Promise.all([asset('page.js'), asset('page.css')]);

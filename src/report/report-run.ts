@@ -118,7 +118,7 @@ async function readRejections(store: OutputStore, run: RunJson): Promise<PageRej
   return lines.filter(Boolean).map((line) => JSON.parse(line) as PageRejection);
 }
 
-/** The two files, then run.json that lists them; they show together, as at the end of a run. */
+/** The two files, then run.json that lists them; they become visible together, as at the end of a run. */
 async function publish(
   { run: target, stores, signal }: ReportRunOptions,
   run: RunJson,

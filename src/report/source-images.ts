@@ -12,7 +12,7 @@ export interface SourceImages extends ImageBodies {
   entryOf(row: number): SourceEntry | undefined;
 }
 
-/** Images read again to confirm copies: files are cheap, requests of a store are not. */
+/** Most images read again to confirm copies: files cost little, requests to a store cost more. */
 const READ_AGAIN = { files: 20_000, objects: 200 };
 
 export function sourceImages(
@@ -33,7 +33,7 @@ export function sourceImages(
       signal.throwIfAborted();
       try {
         if (isLocal) {
-          // One whose listing is unknown has no version: it is taken as it is.
+          // An image whose listing is unknown has no version: any version is accepted.
           const listed = entry.version === '' ? undefined : entry;
           return readImageFile(entry.location, maxPixels, listed);
         }

@@ -9,7 +9,7 @@ import type { RunJson } from '../run/run-json.ts';
 import type { OutputStore } from '../storage/output-store.ts';
 
 /**
- * The rows of a finished table, from whichever of its formats holds most.
+ * The rows of a finished table, from that of its formats which holds most.
  * @throws RunError when it holds none that can be read back, or no origins
  */
 export function tableRows(store: OutputStore, run: RunJson): RunRows {

@@ -58,7 +58,7 @@ export async function writeReport(context: RunEnd): Promise<WrittenReport> {
   }
 }
 
-/** Both or, after a failure, neither: a page must not speak of findings that are not there. */
+/** Both or, after a failure, neither: a page must not refer to findings that are missing. */
 export async function writeReportFiles(
   output: OutputStore,
   report: Report,

@@ -3,7 +3,7 @@ import { el, nameOf, svg } from './dom.ts';
 import { count, duration, percent } from './format.ts';
 import { css, type Rgb } from './palette.ts';
 
-/** Bars shown before one asks for all, and then. */
+/** Bars shown at first, and after a request for all. */
 const MOST_BARS = 24;
 const ALL_BARS = 2000;
 

@@ -14,7 +14,7 @@ interface ModelFacts {
   }[];
 }
 
-/** Everything that would make the table again: options, model, device, versions, files with their hashes. */
+/** Everything that is needed to make the table again: options, model, device, versions, files with their hashes. */
 export function detailsSection({ run, thumbs }: PageData): HTMLElement {
   const model = run.model as ModelFacts | undefined;
   const device = run.device as Readonly<Record<string, string | null>> | undefined;

@@ -1,4 +1,4 @@
-/** Elements are made by hand and filled by textContent alone: no name of a file can become markup. */
+/** Elements are created by code and filled by textContent alone: no name of a file can become markup. */
 
 type Child = Node | string | number | undefined;
 

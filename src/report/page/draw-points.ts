@@ -154,7 +154,7 @@ function canvasDrawer(canvas: HTMLCanvasElement, { targets, colors }: DrawnPoint
   };
 }
 
-/** The same shuffle at each load: rows come class by class, and no class shall lie on top of all others. */
+/** The same shuffle at each load: rows come class by class, and no class should cover all others. */
 function shuffled(n: number): Uint32Array {
   const order = Uint32Array.from({ length: n }, (_, i) => i);
   let state = 12345;

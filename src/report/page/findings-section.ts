@@ -210,8 +210,8 @@ function explain(kind: FindingKind, { findings, points }: PageData): string {
         : `Images of ${parts.slice(1).join(', ')} that are also in ${parts[0]}, exactly or within ${near} of the distance of two random images. A model tested on them is tested on what it has seen.`;
     case 'two_classes':
       return none
-        ? 'No image stands under two classes.'
-        : 'The same image under two classes: one label is wrong, or both are meant.';
+        ? 'No image is in two classes.'
+        : 'The same image in two classes: one label is wrong, or both are intended.';
     case 'exact_duplicate':
       return none
         ? 'No two images have the same bytes.'
@@ -223,7 +223,7 @@ function explain(kind: FindingKind, { findings, points }: PageData): string {
     case 'near_duplicate':
       return none
         ? `No two images are closer than ${near} of the distance of two random images.`
-        : `${images} images are closer to another than ${near} of the distance of two random images, measured ${by}: recoded or resized copies, or photographs taken a moment apart. Images linked in a chain stand together.`;
+        : `${images} images are closer to another than ${near} of the distance of two random images, measured ${by}: recoded or resized copies, or photographs taken a moment apart. Images linked in a chain are shown together.`;
     case 'outlier':
       return none
         ? `No image is more than ${outlierScore} deviations further from the centre of its class than half of the class.`

@@ -2,7 +2,7 @@ import type { PageData } from '../page-data.ts';
 import { el, nameOf, visible } from './dom.ts';
 import { count, duration, percent, rate } from './format.ts';
 
-/** What was run and how it ended, in one glance. */
+/** What was run and how it ended, in short. */
 export function header(data: PageData): HTMLElement {
   const { run, target, classes, variance, findings } = data;
   const { counts } = run;
@@ -71,7 +71,7 @@ function tile(label: string, value: string, className = ''): HTMLElement {
   return el('div', { class: className }, el('dt', {}, label), el('dd', {}, value));
 }
 
-/** The command with what differs from the defaults most people keep. */
+/** The command with the options that differ from the usual defaults. */
 function commandOf(
   command: string,
   options: Readonly<Record<string, unknown>>,

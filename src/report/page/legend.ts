@@ -11,7 +11,7 @@ export interface Legend {
   readonly isOn: readonly boolean[];
 }
 
-/** The classes with their colours, each a switch. Resting on one dims the others. */
+/** The classes with their colours, each a switch. Hovering over one dims the others. */
 export function openLegend(
   classes: readonly string[],
   counts: readonly number[],

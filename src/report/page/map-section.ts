@@ -197,7 +197,7 @@ export function mapSection(
         el(
           'p',
           { class: 'note' },
-          'Click a point, or find an image by name, to see what lies nearest to it.',
+          'Click a point, or find an image by name, to see the images nearest to it.',
         ),
       );
       return;

@@ -9,7 +9,7 @@ import { palette } from './palette.ts';
 import { rejectedSection } from './rejected-section.ts';
 import { openThumbs } from './thumbs.ts';
 
-/** Builds the page from the data in it. Everything is laid out at once, so that nothing moves later. */
+/** Builds the page from the data in it. Everything gets its place at once, so that nothing moves later. */
 function show(): void {
   const data = readData();
   const points = readPoints(data.points);
@@ -50,7 +50,7 @@ function show(): void {
   app.dataset.ready = 'true';
 }
 
-/** Two columns of much the same height: the third stands below the shorter one. */
+/** Two columns of about the same height: the third section is below the shorter one. */
 function pair(
   left: HTMLElement,
   right: HTMLElement,

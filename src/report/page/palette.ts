@@ -1,6 +1,6 @@
 export type Rgb = readonly [number, number, number];
 
-/** Ten colours that most eyes tell apart, on white and on near-black (Observable's ten). */
+/** Ten colours that most readers can distinguish, on white and on near-black (Observable's ten). */
 const TEN = [
   '#4269d0',
   '#efb118',
@@ -16,7 +16,7 @@ const TEN = [
   (hex): Rgb => [1, 3, 5].map((at) => Number.parseInt(hex.slice(at, at + 2), 16)) as unknown as Rgb,
 );
 
-/** Lightness and chroma of further turns round the hues. */
+/** Lightness and chroma of further rounds of hues. */
 const TIERS: readonly (readonly [number, number])[] = [
   [0.66, 0.16],
   [0.5, 0.13],
@@ -34,7 +34,7 @@ export function palette(n: number): Rgb[] {
   return Array.from({ length: n }, (_, i) => {
     const tier = Math.floor(i / HUES) % TIERS.length;
     const [lightness, chroma] = TIERS[tier]!;
-    // Tiers are turned against each other, and turns beyond the last tier against all before.
+    // The hues of each tier are shifted against the others, and rounds beyond the last tier against all before.
     const turn = tier * 0.5 + Math.floor(i / (HUES * TIERS.length)) * 0.27;
     return oklch(
       lightness,

@@ -4,7 +4,7 @@ export interface PlotControls {
   zoom(factor: number, x: number, y: number): void;
   /** Shows all points. */
   reset(): void;
-  /** The point nearest to a place, or -1 where none is about as near as `radius`. */
+  /** The point nearest to a place, or -1 where none is within about `radius`. */
   pointAt(x: number, y: number, radius: number): number;
   setHovered(point: number, x: number, y: number): void;
   /** -1: none. */
@@ -62,7 +62,7 @@ export function listenToPlot(canvas: HTMLCanvasElement, controls: PlotControls):
   canvas.addEventListener('pointerleave', (event) => {
     if (event.pointerType === 'mouse') setHovered(-1, 0, 0);
   });
-  // The page scrolls on, until the map is in use.
+  // The wheel scrolls the page until the map is in use.
   canvas.addEventListener(
     'wheel',
     (event) => {

@@ -99,7 +99,7 @@ export function openPlot(points: Points, drawn: DrawnPoints, events: PlotEvents)
     ask();
   }
 
-  /** Draws with the next frame: all, or the marks alone, which cost little however many points there are. */
+  /** Draws with the next frame: all, or the marks alone, which cost little for any number of points. */
   function ask(isAll = true): void {
     needsPoints ||= isAll;
     if (isAsked) return;

@@ -5,7 +5,7 @@ import { el } from './dom.ts';
 /** Small pictures of points. */
 export interface Thumbs {
   readonly has: (point: number) => boolean;
-  /** A picture, or an empty frame; `side` in CSS pixels. Decorative: its name stands beside it. */
+  /** A picture, or an empty frame; `side` in CSS pixels. Decorative: its name is beside it. */
   readonly picture: (point: number, side: number) => HTMLElement;
 }
 
