@@ -100,7 +100,7 @@ function build() {
  * @returns {import('./lib/steps.mjs').Step}
  */
 function tensorFlow() {
-  const instead = 'going on with the WebAssembly engine, which is several times slower';
+  const instead = 'using the WebAssembly engine, which is several times slower';
   return {
     what: 'Set up TensorFlow (pip download of about 275 MB, one compiler call)',
     isDone: async () => {

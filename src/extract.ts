@@ -197,7 +197,7 @@ async function publish(
     return writeReport(end);
   });
   const json = buildRunJson(await runFacts({ ...end, ...report }));
-  await update?.makeWay(output, json.files);
+  await update?.removeReplacedFiles(output, json.files);
   await publishRun(output, json);
   await (update ?? store).finish();
   return summarize(json, output.target, false, progress.newRows, update?.report);

@@ -12,7 +12,7 @@ export async function* mapOrdered<T, R>(
   try {
     for await (const item of items) {
       const result = work(item);
-      result.catch(() => {}); // heard below, when its turn comes
+      result.catch(() => {}); // the error is handled below, in order
       pending.push(result);
       if (pending.length >= inFlight) yield await pending.shift()!;
     }

@@ -67,7 +67,7 @@ export function addTransformCommand(
 
 const AS_WITH = 'as in --with';
 
-/** --with is told in its own words; a borrowed PCA is never fitted anew. */
+/** --with is told in its own words; a borrowed PCA is never fitted again. */
 const TRANSFORM_KEYS = Object.keys(EXTRACT_OPTIONS).filter(
   (key) => key !== 'with' && key !== 'refit',
 );

@@ -69,7 +69,7 @@ async function planConversion(
       : await convertFullModel(file, file.model, options);
   } catch (cause) {
     if (isImg2FeaturesError(cause)) throw cause;
-    // A damaged description can be strange in more ways than can be named.
+    // A description can be damaged in more ways than can be checked one by one.
     throw new ModelError(
       `Expected a Keras model in ${options.file} but found something that cannot be read: ${(cause as Error).message}.`,
       { fix: 'The file is damaged: save, copy or download it again.', cause },

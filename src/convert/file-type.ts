@@ -6,12 +6,16 @@ export type FileType = 'hdf5' | 'zip';
 
 const NEEDED = 'Give a Keras .h5, .weights.h5 or .keras file.';
 
-/** Files that people hand over by mistake, by their first bytes, and what to do about it. */
+/** Files that people give by mistake, by their first bytes, and what to do about it. */
 const STRANGERS: readonly (readonly [start: string, what: string, fix: string])[] = [
   ['\xff\xd8\xff', 'a JPEG image', NEEDED],
   ['\x89PNG', 'a PNG image', NEEDED],
   ['version https://git-lfs', 'a Git LFS pointer', 'Fetch the file itself: git lfs pull.'],
-  ['<', 'an HTML or XML page', 'The download was answered with a page: download the file again.'],
+  [
+    '<',
+    'an HTML or XML page',
+    'The server sent a page in place of the file: download the file again.',
+  ],
   ['{', 'a JSON file', 'A tfjs model.json needs no conversion: give its folder as --model.'],
   ['\x1f\x8b', 'a gzip file', 'Unpack it first.'],
 ];

@@ -18,14 +18,14 @@ const WEIGHTS = 'model.weights.h5';
 
 const MAX_ENTRIES = 10_000;
 const MAX_WEIGHTS_BYTES = 64 * 1024 ** 3;
-/** Keras stores weights uncompressed; packed ones still never shrink like a bomb of zeros. */
+/** Keras stores weights uncompressed; compressed ones never shrink as much as a zip bomb does. */
 const MAX_RATIO = 100;
 const SMALL_BYTES = 64 * 1024 * 1024;
 
 export interface KerasArchive {
   readonly metadata: JsonObject;
   readonly config: JsonObject;
-  /** Temporary; gone after `remove`. */
+  /** Temporary; `remove` deletes it. */
   readonly weightsPath: string;
   remove(): Promise<void>;
 }

@@ -29,7 +29,7 @@ export interface OpenOptions {
 }
 
 /**
- * Opens whatever Keras has written; what it is, its content says.
+ * Opens any file that Keras has written; its content says which kind it is.
  * @throws ModelError
  */
 export async function openKerasFile(path: string, options: OpenOptions): Promise<KerasFile> {
@@ -115,7 +115,7 @@ async function openH5(path: string, label: string, options: OpenOptions): Promis
   }
 }
 
-/** Packed weights shrink little; a bomb of zeros shrinks a thousandfold. */
+/** Compressed weights shrink little; a zip bomb shrinks a thousandfold. */
 const MAX_RATIO = 100;
 const SMALL_BYTES = 64 * 1024 * 1024;
 const MAX_CHUNK_BYTES = 256 * 1024 * 1024;

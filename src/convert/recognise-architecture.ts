@@ -19,7 +19,7 @@ const OPTIONAL = new Set([
 ]);
 
 /**
- * Tells by the names and classes of its layers whether a model is one of keras.applications, of any
+ * Decides by the names and classes of its layers whether a model is one of keras.applications, of any
  * width. A model with anything in front or behind (Rescaling, an own head) is not: its preprocessing
  * cannot be known.
  */

@@ -21,7 +21,7 @@ interface Place {
   readonly refusal: string | undefined;
 }
 
-/** The folders that runs write: the cache, and --out where one is named. Nothing is left there. */
+/** The folders that runs write: the cache, and --out where one is named. Every file written for the check is removed. */
 export async function checkDisk(out: string | undefined): Promise<Check> {
   const places = [await look('cache', cacheDir())];
   if (out !== undefined) places.push(await look('out', resolve(out)));
@@ -77,7 +77,7 @@ function findingsOf({ what, path, existing, freeBytes, refusal }: Place): Findin
     what === 'cache' ? 'set IMG2FEATURES_CACHE to another folder' : 'name another folder by --out';
   if (refusal !== undefined) {
     const isDangling = refusal === 'ENOENT';
-    const why = isDangling ? 'a link that leads nowhere' : refusal;
+    const why = isDangling ? 'a link to nothing' : refusal;
     const mend = isDangling
       ? 'Make the folder that it links to'
       : 'Give this user write permission there';

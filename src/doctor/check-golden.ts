@@ -15,7 +15,7 @@ import {
   withGoldenModel,
 } from './golden/golden-files.ts';
 
-/** What the README promises of every network; these few layers come a hundred times closer. */
+/** What the README promises of every network; these few layers differ a hundred times less. */
 const TOLERANCE = 1e-4;
 
 export interface EngineAnswer {

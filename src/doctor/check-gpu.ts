@@ -54,7 +54,7 @@ function causeOf(probe: TensorFlowState['probe']): GpuCause {
   if (probe !== undefined) return probe.gpuCause ?? SILENT_CAUSE;
   return {
     found: 'its library does not work here',
-    fix: 'Mend what the check of TensorFlow says.',
+    fix: 'Do what the check of TensorFlow says.',
   };
 }
 
@@ -64,7 +64,7 @@ function summaryOf(names: readonly string[], version: string | undefined, detail
 }
 
 /**
- * No GPU hardware is a note; one that lies idle is a warning, with what chooseDevice says is missing. Either is
+ * No GPU hardware is a note; an idle one is a warning, with what chooseDevice says is missing. Either is
  * a problem where CUDA was asked for.
  */
 function findingsOf(found: FoundRuntimes, cause: GpuCause, isWanted: boolean): Finding[] {
@@ -80,7 +80,7 @@ function findingsOf(found: FoundRuntimes, cause: GpuCause, isWanted: boolean): F
     return [{ severity: 'problem', message, fix }];
   }
   if (driver.present || driver.devices.length > 0) {
-    const message = `The GPU lies idle: found ${problem.found}.`;
+    const message = `The GPU is idle: found ${problem.found}.`;
     return [{ severity: 'warning', message, fix }];
   }
   if (driver.missing === 'platform') return [];

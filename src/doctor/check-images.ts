@@ -6,10 +6,10 @@ import { type Check, type Finding, makeCheck } from './check.ts';
 import { GOLDEN } from './golden/golden-data.ts';
 import { goldenImage } from './golden/golden-files.ts';
 
-/** The decoders: sharp loads, is closed to what nobody asked for, and gives Pillow's pixels. */
+/** The decoders: sharp loads, opens no format that nobody asked for, and gives Pillow's pixels. */
 export async function checkImages(): Promise<Check> {
   try {
-    await loadSharp(); // throws where libvips stays open to SVG or GIF
+    await loadSharp(); // throws where libvips still opens SVG or GIF
   } catch (error) {
     const known = isImg2FeaturesError(error);
     const message = error instanceof Error ? error.message.split('\n', 1)[0]! : String(error);
@@ -36,7 +36,7 @@ export async function checkImages(): Promise<Check> {
   );
   const { vips, sharp: version } = sharp.versions as Record<string, string>;
   return makeCheck('images', {
-    summary: `sharp ${version}, libvips ${vips}: open to JPEG, PNG and WebP, closed to all else`,
+    summary: `sharp ${version}, libvips ${vips}: reads JPEG, PNG and WebP, and no other format`,
     details: wrong.length > 0 ? [] : ["a built-in JPEG and PNG give Pillow's pixels, bit for bit"],
     findings,
     facts: {

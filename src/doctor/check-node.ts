@@ -1,6 +1,6 @@
 import { type Check, type Finding, makeCheck } from './check.ts';
 
-/** Days on which Node's project stops mending a release line (github.com/nodejs/release); odd lines live half a year. */
+/** End of life of each release line of Node (github.com/nodejs/release); odd lines are supported for half a year. */
 const END_OF_LIFE: Readonly<Record<number, string>> = {
   20: '2026-04-30',
   21: '2024-06-01',
@@ -20,7 +20,7 @@ export interface NodeFacts {
   readonly now: Date;
 }
 
-/** Node's version: new enough for this program, and still mended by its makers. */
+/** Node's version: new enough for this program, and not past its end of life. */
 export function checkNode(
   { version, platform, arch, now }: NodeFacts = {
     version: process.versions.node,
@@ -43,8 +43,8 @@ export function checkNode(
   } else if (isEnded) {
     findings.push({
       severity: 'note',
-      message: `Node ${major} works here, but its makers stopped mending it on ${endOfLife}.`,
-      fix: 'Move to Node 22 or 24 when convenient; nothing needs to be built anew.',
+      message: `Node ${major} works here, but its end of life was on ${endOfLife}.`,
+      fix: 'Install Node 22 or 24 when convenient; nothing needs to be built again.',
     });
   }
   const life = endOfLife === undefined ? '' : isEnded ? '' : `, maintained until ${endOfLife}`;

@@ -7,7 +7,7 @@ import { namedEndpoint, type S3Options } from '../s3/s3-options.ts';
 import { formatDuration } from '../terminal/units.ts';
 import { type Check, makeCheck } from './check.ts';
 
-/** Asked for by a person who waits: a store that is down is told of soon. */
+/** A person waits for the answer: a store that is down is reported soon. */
 const PATIENCE_MS = 8000;
 
 /** Lists one key of each address; nothing is read or written there. */

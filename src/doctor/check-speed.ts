@@ -35,7 +35,7 @@ export async function checkSpeed(request: SpeedRequest): Promise<Check> {
   } catch (error) {
     request.signal.throwIfAborted();
     if (!isImg2FeaturesError(error)) throw error;
-    // Why there is no CUDA has been said of the GPU.
+    // The check of the GPU has said why there is no CUDA.
     if (request.device === 'cuda' && !canHave('cuda', request.found)) {
       const facts = { measured: false, requestedDevice: request.device };
       return makeCheck('speed', { summary: 'not measured: there is no cuda here', facts });

@@ -1,6 +1,6 @@
 import type { Json } from '../run/canonical-json.ts';
 
-/** Names of the checks, in the order they are made and told; `--json` uses them as keys. */
+/** Names of the checks, in the order they are made and shown; `--json` uses them as keys. */
 export const CHECK_NAMES = [
   'node',
   'cpu',

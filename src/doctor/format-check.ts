@@ -40,7 +40,7 @@ export function formatCheck(check: Check, columns: number, paint: Paint): string
   return `${lines.map((line) => line.trimEnd()).join('\n')}\n`;
 }
 
-/** The last line: what it all comes to. */
+/** The last line: the result of all checks. */
 export function formatVerdict(checks: readonly Check[], paint: Paint): string {
   const count = (status: Check['status']) => checks.filter((c) => c.status === status).length;
   const [problems, warnings] = [count('problem'), count('warning')];

@@ -9,7 +9,7 @@ export interface Cpu {
   readonly cores: number;
   /** Cores' worth of time that a container allows; undefined without a limit. */
   readonly quota: number | undefined;
-  /** What of INSTRUCTIONS it has, in that order; undefined where the system does not tell. */
+  /** What of INSTRUCTIONS it has, in that order; undefined where the system does not say. */
   readonly instructions: readonly string[] | undefined;
 }
 

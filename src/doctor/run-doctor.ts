@@ -1,4 +1,4 @@
-/** Every check in turn: from what all runs need to what this user asked for. */
+/** Every check in turn: from what all runs need to what this user requested. */
 
 import type { Preprocessing } from '../model/model-folder.ts';
 import { packageVersion } from '../package-version.ts';

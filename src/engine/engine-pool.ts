@@ -41,13 +41,13 @@ export async function openEnginePool(
     return openEngine(specs[i], folder, choice, { ...options, onLog });
   };
   const first = await open(0).catch((error) => {
-    throw specs.length > 1 ? tellWhich(error, names[0]) : error;
+    throw specs.length > 1 ? nameEngine(error, names[0]) : error;
   });
   const others = await Promise.allSettled(specs.slice(1).map((_, i) => open(i + 1)));
   const engines = [first, ...others.flatMap((it) => (it.status === 'fulfilled' ? [it.value] : []))];
   try {
     for (const [i, it] of others.entries()) {
-      if (it.status === 'rejected') throw tellWhich(it.reason, names[i + 1]);
+      if (it.status === 'rejected') throw nameEngine(it.reason, names[i + 1]);
     }
     expectAlike(engines, names);
   } catch (error) {
@@ -107,7 +107,7 @@ export class EnginePool {
       this.#done[i] += n;
       return outputs;
     } catch (error) {
-      throw length > 1 ? tellWhich(error, this.#names[i]) : error;
+      throw length > 1 ? nameEngine(error, this.#names[i]) : error;
     } finally {
       this.#waiting[i] -= n;
     }
@@ -138,7 +138,7 @@ export class EnginePool {
           await engine.trial(images);
         } catch (error) {
           if (error instanceof OutOfMemory) return;
-          throw this.size > 1 ? tellWhich(error, this.#names[i]) : error;
+          throw this.size > 1 ? nameEngine(error, this.#names[i]) : error;
         }
       }),
     );
@@ -198,7 +198,7 @@ function expectAlike(engines: readonly PooledEngine[], names: readonly string[])
 }
 
 /** The same error, with the engine's name before its message. */
-function tellWhich(error: unknown, name: string): unknown {
+function nameEngine(error: unknown, name: string): unknown {
   if (!isImg2FeaturesError(error) || !(error instanceof EngineError)) return error;
   if (error.message.startsWith(`${name}: `)) return error;
   const detail = { ...(error.fix !== undefined && { fix: error.fix }), cause: error };

@@ -104,7 +104,7 @@ function listData(values: Float32Array | Float64Array, n: number, length: number
 function expectLength(column: FeatureColumn, found: number, expected: number): void {
   if (found === expected) return;
   throw new RunError(
-    `Expected ${expected} values for column ${column.name} but found ${found}; no row may slip.`,
+    `Expected ${expected} values for column ${column.name} but found ${found}; rows would be mixed up.`,
   );
 }
 

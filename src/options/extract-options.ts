@@ -100,7 +100,7 @@ export const EXTRACT_OPTIONS = {
   with: define<string | undefined>({
     parse: text('the --out of a finished run'),
     default: undefined,
-    defaultText: 'fit anew',
+    defaultText: 'a new fit',
     describe: 'Scaler and PCA of a finished run in place of fitting (transform)',
     group: 'Features',
   }),
@@ -194,7 +194,7 @@ export const EXTRACT_OPTIONS = {
   overwrite: define<boolean>({
     parse: flag(),
     default: false,
-    describe: 'Start anew where --out holds another or a finished run',
+    describe: 'Start again where --out holds another or a finished run',
     group: 'Output',
     isFlag: true,
   }),
@@ -208,7 +208,7 @@ export const EXTRACT_OPTIONS = {
   refit: define<boolean>({
     parse: flag(),
     default: false,
-    describe: 'With --update: fit scaler and PCA anew on all rows, in place of keeping them',
+    describe: 'With --update: fit scaler and PCA again on all rows, in place of keeping them',
     group: 'Output',
     isFlag: true,
   }),
@@ -292,7 +292,7 @@ export const EXTRACT_OPTIONS = {
   engine: define<'auto' | 'graph' | 'eager'>({
     parse: oneOf('auto', 'graph', 'eager'),
     default: 'auto',
-    describe: 'One TensorFlow graph, or layer by layer; auto: the graph where it can be had',
+    describe: 'One TensorFlow graph, or layer by layer; auto: the graph where it is available',
     group: 'Machine',
     modes: CNN_MODES,
   }),
@@ -300,7 +300,7 @@ export const EXTRACT_OPTIONS = {
     parse: oneOf('auto', 'winograd', 'direct'),
     default: 'auto',
     describe:
-      "3×3 convolutions on the CPU: Winograd's, twice as fast, or TensorFlow's; auto: where it can be had",
+      "3×3 convolutions on the CPU: Winograd's, twice as fast, or TensorFlow's; auto: where it is available",
     group: 'Machine',
     modes: CNN_MODES,
   }),

@@ -59,7 +59,7 @@ function checkTogether(options: ExtractOptions, raw: RawOptions): ExtractOptions
   }
   if (options.update && options.overwrite) {
     throw new OptionError('Expected --update or --overwrite but received both.', {
-      fix: '--update keeps the rows of unchanged images, --overwrite computes all of them anew.',
+      fix: '--update keeps the rows of unchanged images, --overwrite computes all of them again.',
     });
   }
   if (options.refit && !options.update) {

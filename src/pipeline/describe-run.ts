@@ -123,7 +123,7 @@ function rowsOf(store: RunStore): number {
 function stageTimes({ clock, extractor, progress, store }: RunEnd): Record<string, number> {
   const { newRows } = progress;
   const engines = extractor.engineReport?.();
-  // Where rows were there before, the time to fit and to write is not that of the new ones.
+  // Where rows existed before, the time to fit and to write is not that of the new ones.
   const ofAll = newRows === rowsOf(store) ? clock.ms('reduce') + clock.ms('export') : 0;
   const working = clock.ms('extract') + ofAll;
   const times = {

@@ -8,7 +8,7 @@ import { networkHash } from './network-hash.ts';
 /**
  * Everything that the bytes of a run depend on beside its images. Two runs with the same identity and
  * the same list of images give the same table; a run is only resumed under the same identity.
- * Workers, logging and limits of patience are left out: they change nothing.
+ * Workers, logging and time limits are left out: they do not change the bytes.
  */
 export function runIdentity(options: ExtractOptions, extractor: IdentityParts): RunIdentity {
   const { mode, k, standardize, seedCompat, resize, exif, maxPixels, tiff } = options;
@@ -46,7 +46,7 @@ interface IdentityParts extends Pick<Extractor, 'model' | 'outputs' | 'batchSize
 }
 
 /**
- * The identity that a finished run is compared by, without an engine: what `auto` stands for is what that run
+ * The identity that a finished run is compared by, without an engine: `auto` means what that run
  * took. undefined where only the engine can tell.
  */
 export function foreseeIdentity(
@@ -58,7 +58,7 @@ export function foreseeIdentity(
   const parts = { model, outputs, batchSize: 0 };
   if (choice === undefined) return runIdentity(options, { ...parts, engine: undefined });
   const { device, explicit } = choice;
-  // A GPU may turn out to be of no use, a convolution to have no place in the network.
+  // A GPU may prove unusable, and a network may have no layer for a convolution.
   if (device === 'cuda' && !explicit && finished.device !== device) return undefined;
   if (options.conv === 'winograd' && finished.conv !== 'winograd') return undefined;
   const took = finished as Pick<EngineInfo, 'engine' | 'conv'>;
@@ -73,14 +73,14 @@ export function recordedBatchOf({ batch }: RunIdentity): number | undefined {
   return typeof batch === 'number' ? batch : undefined;
 }
 
-/** @throws RunError where the engine that was started is not the one that was foreseen */
+/** @throws RunError where the engine that was started is not the one that was expected */
 export function expectForeseen(foreseen: RunIdentity, identity: RunIdentity): void {
   const differences = describeDifference(foreseen, identity);
   if (differences.length === 0) return;
   throw new RunError(
     `Expected the engine of the finished run but found another: ${differences.join('; ')}.`,
     {
-      fix: 'Name what it took by --device, --engine, --conv or --batch, or give --overwrite to start anew.',
+      fix: 'Name what that run used by --device, --engine, --conv or --batch, or give --overwrite to start again.',
     },
   );
 }

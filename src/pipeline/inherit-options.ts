@@ -18,7 +18,7 @@ import { openOutputForReading } from '../storage/open-output.ts';
 /**
  * Fills what defines the features from the run that `with` names; what is given stays, and is checked
  * against that run later. Keys are flags ("max-pixels"), as on the command line.
- * @throws OptionError without `with`; RunError when that run is not complete; ModelError when its model is gone.
+ * @throws OptionError without `with`; RunError when that run is not complete; ModelError when its model is missing.
  */
 export async function inheritOptions(
   raw: Readonly<Record<string, unknown>>,

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 
-/** The libraries that touch the bytes of a run. */
+/** The libraries on which the bytes of a run depend. */
 const LIBRARIES = [
   'sharp',
   '@cornerstonejs/codec-libjpeg-turbo-8bit',

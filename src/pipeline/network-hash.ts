@@ -3,7 +3,7 @@ import { pruneTopology } from '../engine/prune-topology.ts';
 import type { ModelFolder } from '../model/model-folder.ts';
 import { fingerprint, type RunIdentity } from '../run/fingerprint.ts';
 
-/** SHA-256 of the layers that the outputs need, hex: weights alone tell neither a stride nor an activation. */
+/** SHA-256 of the layers that the outputs need, hex: weights alone do not show a stride or an activation. */
 export function networkHash(
   { topology, metadata }: ModelFolder,
   outputs: readonly Pick<EngineOutput, 'layer'>[],

@@ -49,7 +49,7 @@ export interface RunToCompute {
 export async function openRun(context: OpenRunContext): Promise<OpenedRun> {
   const { options, listed, output, identity, lengths, onEvent } = context;
   const dir = workFolder(options, onEvent);
-  // State in the cache, which is closed to others whoever makes it first.
+  // State in the cache, whose folder only this user may read, whichever code creates it first.
   if (options.workDir === undefined && isS3Url(options.out)) {
     makeFolder(dirname(dir), 0o700);
   }

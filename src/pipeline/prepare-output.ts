@@ -6,13 +6,13 @@ import { RunStore } from '../run/run-store.ts';
 import { folderKey, isS3Url, parseS3Url } from '../s3/s3-address.ts';
 import type { OutputStore } from '../storage/output-store.ts';
 
-/** Every name that a run can publish; nothing else in the output is ever touched. */
+/** Every name that a run can publish; no other file in the output is ever changed or removed. */
 const TOP_FILES = ['run.json', 'rejected.jsonl', 'reducer.npz', 'report.html', 'findings.jsonl'];
 const PART_FOLDERS = FORMAT_NAMES;
 const PART_NAME = /^(part-\d{5,}\.[a-z]+|features\.csv|index\.jsonl|(cnn_)?vectors[\w.-]*\.npy)$/;
 
 /**
- * Refuses to replace a table that no run of this output began. Asked before a run is laid out: once
+ * Refuses to replace a table that no run of this output began. Called before a run's state is written: once
  * it is, the output counts as its own.
  * @throws OptionError when there is such a table.
  */
@@ -26,8 +26,8 @@ export async function refuseForeignTable(output: OutputStore): Promise<void> {
 }
 
 /**
- * Refuses an output with files of others among the parts of a table: who reads `parquet/` takes all of it, but for
- * names that begin with a dot or an underscore. Nothing that is not a run's own is ever moved or removed.
+ * Refuses an output with files of others among the parts of a table: readers of `parquet/` read all files in it, except
+ * names that begin with a dot or an underscore. Only a run's own files are ever moved or removed.
  * @throws OptionError
  */
 export async function refuseForeignFiles(output: OutputStore): Promise<void> {
@@ -45,7 +45,7 @@ export async function refuseForeignFiles(output: OutputStore): Promise<void> {
 }
 
 /**
- * Refuses an output in the folder or prefix of the images, also through links: who reads that folder by its classes
+ * Refuses an output in the folder or prefix of the images, also through links: readers of that folder
  * would take the output for one. A run that was begun there before is resumed.
  * @throws OptionError
  */
@@ -56,7 +56,7 @@ export async function refuseOutputInInput(
   const isInside = isS3Url(input) ? isPrefixOf(input, out) : holdsFolder(input, out);
   if (!isInside || (await RunStore.isIn(workDir).catch(() => true))) return;
   throw new OptionError(
-    `Expected --out outside the input ${input} but found ${out}, where readers of the images would meet the table.`,
+    `Expected --out outside the input ${input} but found ${out}, where readers of the images would also read the table.`,
     { fix: 'Name a folder beside the input, such as ../features.' },
   );
 }
@@ -84,10 +84,10 @@ function realPath(path: string): string {
 }
 
 /**
- * Makes room for a run's output. `_SUCCESS` goes first, so that nobody takes what is being replaced
+ * Removes an earlier output. `_SUCCESS` is removed first, so that nobody takes what is being replaced
  * for complete.
  *
- * @param replaced files that stay until others take their names
+ * @param replaced files that stay until new ones overwrite them
  */
 export async function clearOutput(
   output: OutputStore,
@@ -98,7 +98,7 @@ export async function clearOutput(
   }
 }
 
-/** What is there of a run's output, `_SUCCESS` first. */
+/** The files of a run's output that exist, `_SUCCESS` first. */
 export async function publishedNames(output: OutputStore): Promise<string[]> {
   const top = await output.list('');
   const names = ['_SUCCESS', ...TOP_FILES].filter((name) => top.includes(name));

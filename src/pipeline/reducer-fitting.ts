@@ -4,7 +4,7 @@ import type { Reducer } from '../reduce/reducer.ts';
 import { ReducerFitter } from '../reduce/reducer-fitter.ts';
 import type { RunStore } from '../run/run-store.ts';
 
-/** What the main loop tells of each shard, and what it gets in the end: one reducer for each output. */
+/** What the main loop passes for each shard, and what it gets at the end: one reducer for each output. */
 export interface ShardSums {
   /** A shard just committed, still in memory: float32 [n, length] for each output. */
   addShard(id: number, n: number, outputs: readonly Float32Array[]): Promise<void>;
@@ -12,7 +12,7 @@ export interface ShardSums {
 }
 
 /**
- * Feeds one reducer for each output with the rows of all shards in their order, while the run goes on.
+ * Adds the rows of all shards in their order to one reducer for each output, while the run computes.
  * Shards that an earlier attempt committed are read from the store when their turn comes, so that the
  * sums, and with them the bytes, are those of an undisturbed run.
  */

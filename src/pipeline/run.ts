@@ -16,7 +16,7 @@ import type { ShardSums } from './reducer-fitting.ts';
 import type { Progress } from './stream/progress.ts';
 import type { RunClock } from './stream/stage-clock.ts';
 
-/** A run that is open: what its stages share. Each takes of it what it needs. */
+/** A run that is open: what its stages share. */
 export interface Run extends RunToCompute {
   readonly options: ExtractOptions;
   readonly source: Source;

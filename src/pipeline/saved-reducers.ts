@@ -14,7 +14,7 @@ import type { ShardSums } from './reducer-fitting.ts';
 /**
  * The reducers of a finished run, for new images.
  * @throws RunError when that run is not complete, its reducer.npz is not the one it wrote, or the features
- *   would be others than those it was fitted on.
+ *   differ from those it was fitted on.
  */
 export async function openSavedReducers(
   saved: OutputStore,

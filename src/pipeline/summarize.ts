@@ -12,7 +12,7 @@ interface ReducerJson {
   }[];
 }
 
-/** The closing words of a run, from its run.json. */
+/** The summary of a run, from its run.json. */
 export function summarize(
   run: RunJson,
   out: string,
@@ -59,7 +59,7 @@ export function summarize(
 /**
  * The summary of a run that had finished before.
  * @param update set where an update was asked for and found nothing to do
- * @throws RunError when its output is gone, or a file of it is another
+ * @throws RunError when its output is missing, or a file of it has changed
  */
 export async function readSummary(output: OutputStore, update?: UpdateReport): Promise<RunSummary> {
   const run = await readOwnRun(output);

@@ -17,11 +17,11 @@ const MAX_NAMED = 5;
 
 /**
  * Checks a finished run from its files alone: `_SUCCESS` is there, counts add up, every file has the
- * bytes and the SHA-256 of run.json, every format has the same rows, every origin stands once (as a row or as a
+ * bytes and the SHA-256 of run.json, every format has the same rows, every origin occurs once (as a row or as a
  * rejection), every number is finite.
  *
  * @param run the output folder, or a store
- * @returns one sentence for each problem; empty when the run is sound
+ * @returns one sentence for each problem; empty when nothing is wrong
  */
 export async function verifyRun(run: string | OutputStore): Promise<string[]> {
   const store = typeof run === 'string' ? FolderStore.forReading(run) : run;

@@ -44,7 +44,7 @@ export function expectWholeShard(
 
 function slip(id: number, found: string): RunError {
   return new RunError(
-    `Expected each image of shard ${id} once but found ${found}; no row may slip.`,
+    `Expected each image of shard ${id} once but found ${found}; rows would be mixed up.`,
     {
       fix: 'This is a fault of img2features: please report it with the command that shows it.',
     },

@@ -31,7 +31,7 @@ export async function readFinishedState(dir: string): Promise<FinishedState | un
   if (manifest.sha256 !== identity.manifestSha256) {
     throw new RunError(
       `Expected the records of the finished run in ${dir} but found another list of images.`,
-      { fix: 'Give --overwrite to compute the table anew.' },
+      { fix: 'Give --overwrite to compute the table again.' },
     );
   }
   return { identity, manifest, ...placeRows(records, manifest.count) };

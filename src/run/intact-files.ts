@@ -66,7 +66,7 @@ async function* checkedPieces(output: OutputStore, file: WrittenFile): AsyncGene
 function notIntact(output: OutputStore, { name }: WrittenFile, found: string): RunError {
   return new RunError(
     `Expected ${name} of ${output.target} with the SHA-256 in its run.json but found ${found}; nothing of it is used.`,
-    { fix: 'Restore that file, or compute that table anew with --overwrite.' },
+    { fix: 'Restore that file, or compute that table again with --overwrite.' },
   );
 }
 

@@ -20,7 +20,7 @@ export interface Manifest {
   readonly skipped: Skipped;
   /** Hex, of manifest.jsonl without the stamps: two lists with the same hash are the same list. */
   readonly sha256: string;
-  /** The image at a position, 0 … count - 1; made anew at each call. Rows carry the position, from here to the table. */
+  /** The image at a position, 0 … count - 1; made again at each call. Rows carry the position, from here to the table. */
   entry(index: number): SourceEntry;
   /** The content of manifest.jsonl in pieces of many lines: images in row order, then rejections. */
   lines(): Generator<string>;
@@ -54,7 +54,7 @@ export class ManifestBuilder {
    * Sorts by the UTF-8 bytes of `origin` and closes the list.
    *
    * @param limit keep the first images of that order (`--limit`); rejections of the listing stay
-   * @throws RunError when an origin stands twice, as images or as rejections
+   * @throws RunError when an origin occurs twice, as images or as rejections
    */
   freeze(limit = Number.POSITIVE_INFINITY): Manifest {
     const table = this.#table;
@@ -99,7 +99,7 @@ export async function readManifest(path: string): Promise<Manifest> {
   } catch (error) {
     throw new RunError(`Expected a list of images in ${path} but found ${String(error)}.`, {
       cause: error,
-      fix: 'Start anew with --overwrite.',
+      fix: 'Start again with --overwrite.',
     });
   }
   return builder.freeze();

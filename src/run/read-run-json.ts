@@ -4,7 +4,7 @@ import type { OutputStore } from '../storage/output-store.ts';
 import { readWhole } from '../storage/whole-file.ts';
 import type { RunJson } from './run-json.ts';
 
-const FIX = 'Restore the file, or compute the table anew with --overwrite.';
+const FIX = 'Restore the file, or compute the table again with --overwrite.';
 
 /**
  * run.json of another run, which an option names.
@@ -37,7 +37,7 @@ export async function readOwnRun(output: OutputStore): Promise<RunJson> {
   if (names.includes('_SUCCESS') && names.includes('run.json')) return readRunJson(output);
   throw new RunError(
     `Expected the finished run in ${output.target} to have its run.json and _SUCCESS but found them removed.`,
-    { fix: 'Give --overwrite to compute the table anew, or name another --out.' },
+    { fix: 'Give --overwrite to compute the table again, or name another --out.' },
   );
 }
 

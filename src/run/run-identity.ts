@@ -34,7 +34,7 @@ export interface RunIdentityFile {
   readonly shardRows: number;
 }
 
-/** Starts anew: empties the work folder and writes what the run is. @throws ExportError */
+/** Starts again: empties the work folder and writes what the run is. @throws ExportError */
 export async function layOutRun(dir: string, options: OpenRunOptions): Promise<void> {
   // identity.json goes first and comes last: without it, nothing else in the folder counts.
   try {
@@ -61,7 +61,7 @@ export async function readRunIdentity(dir: string): Promise<RunIdentityFile | un
     if (errnoOf(error) === 'ENOENT') return undefined;
     throw new RunError(`Expected a run of this version in ${path} but found ${String(error)}.`, {
       cause: error,
-      fix: 'Start anew with --overwrite.',
+      fix: 'Start again with --overwrite.',
     });
   }
 }
@@ -122,7 +122,7 @@ function refuse(dir: string, differences: readonly string[]): void {
   throw new RunError(
     `Expected the run in ${dir} to have the same options and images but found: ${differences.join('; ')}.`,
     {
-      fix: 'Use the same options to resume or update it, --overwrite to start anew, or another --out.',
+      fix: 'Use the same options to resume or update it, --overwrite to start again, or another --out.',
     },
   );
 }

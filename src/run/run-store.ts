@@ -160,7 +160,7 @@ export class RunStore {
   /**
    * The rows of a committed shard: views over one buffer, nothing copied. The first read checks the hash.
    *
-   * @throws RunError when the file is damaged; the shard is open again then, and the next run computes it anew
+   * @throws RunError when the file is damaged; the shard is open again then, and the next run computes it again
    */
   async readShard(id: number): Promise<ShardRows> {
     const { rows, lengths, sha256 } = this.shardRecord(id);
@@ -218,7 +218,7 @@ export class RunStore {
     this.#checked.delete(id);
     await rm(this.#pathOf(id, 'json'), { force: true });
     return new RunError(`Expected the rows of shard ${id} in ${path} but found a damaged file.`, {
-      fix: 'Run the same command again: it computes that shard anew.',
+      fix: 'Run the same command again: it computes that shard again.',
     });
   }
 
@@ -233,6 +233,6 @@ async function settleUpdate(dir: string): Promise<void> {
   if (!isPublishing(dir)) return;
   throw new RunError(
     `Expected a whole table of the run in ${dir} but found an update that was stopped while it replaced it.`,
-    { fix: 'Give --update to go on with it, or --overwrite to compute the table anew.' },
+    { fix: 'Give --update to resume it, or --overwrite to compute the table again.' },
   );
 }

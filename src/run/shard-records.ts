@@ -59,7 +59,7 @@ export function expectAllRecords(dir: string, { records }: FoundShards): ShardRe
   if (whole.length === records.length) return whole;
   throw new RunError(
     `Expected the records of the finished run in ${dir} but found some of them missing or damaged.`,
-    { fix: 'Give --overwrite to compute the table anew.' },
+    { fix: 'Give --overwrite to compute the table again.' },
   );
 }
 

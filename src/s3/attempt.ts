@@ -5,9 +5,9 @@ export class StallError extends Error {
 
 /** What the work of one attempt may use. */
 export interface Attempt {
-  /** Fires when the attempt is given up, by a stall or by the run's end. */
+  /** Fires when the attempt is stopped, because no byte comes or because the run ends. */
   readonly signal: AbortSignal;
-  /** Bytes came: the clock of silence starts anew. */
+  /** Bytes came: the time without a byte starts again at zero. */
   touch(): void;
 }
 
@@ -43,7 +43,7 @@ export async function runAttempt<T>(
     totalMs,
   );
   try {
-    // A request that does not heed its signal must not hold the run up either.
+    // A request that ignores its signal must not delay the run either.
     const result = work({ signal: controller.signal, touch: () => silence.refresh() });
     result.catch(() => {});
     return await Promise.race([result, failed]);

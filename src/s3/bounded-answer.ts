@@ -5,7 +5,7 @@ import { show } from '../json.ts';
 /** A page of a thousand keys of the longest kind, percent-encoded, is 4 MB. */
 const MAX_BYTES = 16 * 1024 * 1024;
 
-/** What answers is no S3 store, whatever its status says. */
+/** What answers is no S3 store, even where its status is a success. */
 export class NotS3 extends Error {
   override readonly name = 'NotS3';
 }
@@ -16,7 +16,7 @@ interface Response {
 }
 
 /**
- * Has the client look at answers before it reads XML from them: one that does not end is cut, and a list of objects
+ * Makes the client check answers before it reads XML from them: one that does not end is cut, and a list of objects
  * must be one. The SDK takes any other document for a list without entries.
  */
 export function boundAnswers(client: S3Client): void {
@@ -57,7 +57,7 @@ async function readBody(body: Readable | Uint8Array): Promise<Buffer> {
 function expectList(body: Buffer): void {
   const head = body.toString('latin1', 0, 1000);
   if (/^\s*(<\?xml[^>]*\?>\s*)?<ListBucketResult[\s>]/.test(head)) return;
-  // Asked again: a proxy stumbled.
+  // Asked again: a proxy failed.
   if (head.trim() === '') throw new Error('an empty answer');
   throw new NotS3(`${show(head.trim().slice(0, 60))} in place of a list`);
 }

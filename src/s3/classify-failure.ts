@@ -3,9 +3,9 @@ import { StallError } from './attempt.ts';
 
 /**
  * What a failed request means.
- * - `busy`: the store asks to slow down; `broken`: the network or the store stumbled; `damaged`: other bytes came
+ * - `busy`: the store asks to slow down; `broken`: the network or the store failed; `damaged`: other bytes came
  *   than were stored. These are tried again.
- * - `region`: the bucket lives elsewhere, in `region`.
+ * - `region`: the bucket is elsewhere, in `region`.
  * - `vanished`, `changed`, `archived`, `noUpload`: the store answers about this one object.
  * - the rest: definite, and of the whole store.
  */
@@ -136,7 +136,7 @@ function codeOf(error: SdkError): string {
 }
 
 function kindOf(error: SdkError, code: string, status: number | undefined): FailureKind {
-  // The store chooses the code: `constructor` is none of ours.
+  // The store chooses the code: `constructor` is not in the table, but every object has it.
   if (Object.hasOwn(KINDS, code)) return KINDS[code]!;
   if (/CERT|_SSL_|^EPROTO$|^UNABLE_TO_/.test(code)) return 'tls';
   if (status === undefined || status >= 500 || status === 408) {
@@ -150,7 +150,7 @@ function kindOf(error: SdkError, code: string, status: number | undefined): Fail
   if (status === 401 || status === 403) return 'denied';
   if (status === 307) return 'broken';
   if (status >= 300 && status < 400) return 'redirect';
-  // A success that cannot be read: a cut listing, or something in between that is no store.
+  // A success that cannot be read: a cut listing, or something between here and the store, such as a proxy.
   if (status < 300) return 'broken';
   return /expired/i.test(error.message ?? '') && /token/i.test(error.message ?? '')
     ? 'expired'

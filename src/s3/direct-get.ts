@@ -14,7 +14,7 @@ interface Target {
   readonly hostname: string;
   readonly port: number | undefined;
   readonly host: string;
-  /** What stands before the key. */
+  /** The part before the key. */
   readonly base: string;
 }
 
@@ -95,7 +95,7 @@ export class DirectGet {
     this.#agents.https.destroy();
   }
 
-  /** Watches the SDK's own requests until one shows where objects are. */
+  /** Looks at the SDK's own requests until one shows where objects are. */
   #learnTarget(): void {
     this.#client.middlewareStack.add(
       (next, context) => (args) => {

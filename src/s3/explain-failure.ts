@@ -25,7 +25,7 @@ export interface StoreFacts {
   readonly hasAnswered: boolean;
 }
 
-const RERUN = 'the same command goes on from here';
+const RERUN = 'the same command resumes from here';
 
 /** The one error a user sees: what was asked, what the store said, what to do. */
 export function explainFailure(
@@ -84,7 +84,7 @@ const EXPLANATIONS: Partial<Record<FailureKind, Explain>> = {
   }),
   redirect: ({ hint }, _, store) => ({
     found: `that ${place(store)} points elsewhere${hint === undefined ? '' : ` (${hint})`}`,
-    fix: 'Give --s3-region and, for a store other than AWS, --s3-endpoint of where the bucket is.',
+    fix: 'Give --s3-region and, for a store other than AWS, --s3-endpoint of the place where the bucket is.',
   }),
   region: ({ hint }) => ({
     found: `a bucket in another region (${hint})`,
@@ -96,12 +96,12 @@ const EXPLANATIONS: Partial<Record<FailureKind, Explain>> = {
   }),
   broken: explainBroken,
   damaged: () => ({
-    found: 'other bytes than were stored, time and again',
-    fix: 'Something between here and the store damages data, or the object is damaged: put it anew, or leave it out.',
+    found: 'other bytes than were stored, each time',
+    fix: 'Something between here and the store damages data, or the object is damaged: upload it again, or leave it out.',
   }),
   noStore: (_, __, store) => ({
     found: `no S3 store at ${place(store)}`,
-    fix: 'Check --s3-endpoint: what answers there does not speak S3.',
+    fix: 'Check --s3-endpoint: what answers there is not an S3 server.',
   }),
   vanished: (failure, request, store) => EXPLANATIONS.noStore!(failure, request, store),
 };
@@ -118,7 +118,7 @@ function explainBroken(
     const isServer = status >= 500;
     return {
       found: isServer ? `a failing store at ${place(store)}` : `no S3 store at ${place(store)}`,
-      fix: isServer ? later : 'Check --s3-endpoint: what answers there does not speak S3.',
+      fix: isServer ? later : 'Check --s3-endpoint: what answers there is not an S3 server.',
     };
   }
   const isName = code === 'ENOTFOUND' || code === 'EAI_AGAIN';

@@ -109,13 +109,13 @@ export class ObjectReader {
 
 interface Got {
   readonly bytes: Uint8Array;
-  /** How the store encrypts it: `AES256` leaves MD5 ETags alone, keys of one's own do not. */
+  /** How the store encrypts it: with `AES256` ETags are still MD5, with keys of one's own they are not. */
   readonly encryption: string | undefined;
   /** A checksum of the whole was there and fits. */
   readonly hasChecksum: boolean;
 }
 
-/** Without the SDK; undefined where its judgement is needed. */
+/** Without the SDK; undefined where only the SDK can decide. */
 async function getDirect(wanted: WantedObject, call: Call): Promise<Got | undefined> {
   const { key, size, etag = '' } = wanted;
   const headers = {
@@ -181,7 +181,7 @@ async function getThroughSdk(
   };
 }
 
-/** Not every store heeds If-Match. @throws ObjectAnswer */
+/** Some stores ignore If-Match. @throws ObjectAnswer */
 function expectSame(body: IncomingMessage, found: string | undefined, wanted: string): void {
   if (wanted === '' || found === undefined || found.replaceAll('"', '') === wanted) return;
   body.destroy();
@@ -228,7 +228,7 @@ function readBody(
       signal.removeEventListener('abort', onAbort);
       resolve(concat(chunks, length));
     });
-    body.on('close', () => fail(new Error(`a body that broke off after ${length} bytes`)));
+    body.on('close', () => fail(new Error(`a body that ended after ${length} bytes`)));
   });
 }
 

@@ -19,8 +19,8 @@ export interface ListOptions {
 }
 
 /**
- * All objects below a prefix, in the store's order. In memory: two pages of at most 1,000, the second on
- * its way while the first is used.
+ * All objects below a prefix, in the store's order. In memory: two pages of at most 1,000, the second in
+ * flight while the first is used.
  *
  * @throws SourceError or ExportError
  */
@@ -42,12 +42,12 @@ export async function* listObjects(
       const more: string | undefined = page.IsTruncated ? page.NextContinuationToken : undefined;
       if (page.IsTruncated && (more === undefined || more === token)) {
         throw connection.error(
-          `Expected the list of ${connection.urlOf(options.prefix)} to go on but found no next page.`,
+          `Expected the list of ${connection.urlOf(options.prefix)} to continue but found no next page.`,
           'This store does not list as S3 does (ListObjectsV2): its answer is not complete.',
         );
       }
       next = more === undefined ? undefined : listPage(connection, options, more, signal);
-      next?.catch(() => {}); // heard when its turn comes
+      next?.catch(() => {}); // the error is handled below
       token = more;
       const decode = page.EncodingType === 'url' ? decodeKey : (key: string) => key;
       for (const { Key, Size, ETag, LastModified } of page.Contents ?? []) {

@@ -5,10 +5,10 @@ import { ObjectAnswer, type S3Connection } from './s3-connection.ts';
 /** One size for all parts but the last (some stores insist); 10,000 of them make 160 GB. */
 export const PART_BYTES = 16 << 20;
 const MAX_PARTS = 10_000;
-/** Parts on their way at once: with the one being filled, 64 MiB. */
+/** Parts in flight at once: with the one being filled, 64 MiB. */
 const PARTS_IN_FLIGHT = 3;
 
-/** An object in the making: invisible until `complete`, and then there as a whole. */
+/** An object that is being uploaded: invisible until `complete`, then visible as a whole. */
 export class MultipartUpload {
   readonly #connection: S3Connection;
   readonly key: string;
@@ -106,7 +106,7 @@ export class MultipartUpload {
     }
   }
 
-  /** Forgets what was sent. */
+  /** Gives up the upload: the store drops what was sent. */
   async abort(signal: AbortSignal): Promise<void> {
     await Promise.all(this.#sending);
     await abortUpload(this.#connection, this.key, this.id, signal);
@@ -150,8 +150,8 @@ export class MultipartUpload {
 
   #vanished(): Error {
     return this.#connection.error(
-      `Expected the upload of ${this.#connection.urlOf(this.key)} to stand but found it aborted.`,
-      'Another process or a rule of the bucket removed it; run the same command again: it goes on from here.',
+      `Expected the upload of ${this.#connection.urlOf(this.key)} to be open but found it aborted.`,
+      'Another process or a rule of the bucket removed it; run the same command again: it resumes from here.',
     );
   }
 }

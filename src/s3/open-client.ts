@@ -14,13 +14,13 @@ export interface OpenedClient {
   readonly region: string;
 }
 
-/** The SDK's client for one bucket, loaded when it is first wanted. */
+/** The SDK's client for one bucket, loaded on first use. */
 export async function openClient(
   bucket: string,
   options: S3Options,
   region: string | undefined,
 ): Promise<OpenedClient> {
-  // The SDK warns on Node 20 of its own future; that is ours to follow, not the user's.
+  // On Node 20 the SDK warns that it will drop that release; the user can do nothing about it.
   process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
   const sdk = await import('@aws-sdk/client-s3');
   const { endpoint, profile, isAnonymous = false, timeoutMs } = options;
@@ -39,7 +39,7 @@ export async function openClient(
       connectionTimeout: timeoutMs,
       httpAgent: sockets,
       httpsAgent: sockets,
-      // A queue for sockets is what our own limit is for.
+      // Our own limit already queues requests, so the agent need not.
       socketAcquisitionWarningTimeout: 2 ** 30,
     },
     // Bodies are checked against the ETag; where that is no MD5, the checksum is asked for.

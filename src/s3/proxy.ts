@@ -1,12 +1,12 @@
 /**
- * HTTPS_PROXY, HTTP_PROXY and NO_PROXY. Node's own agents go by them where they are told to, from 22.21 and 24.5 on;
- * older releases pass the option over.
+ * HTTPS_PROXY, HTTP_PROXY and NO_PROXY. Node's own agents follow them where the option asks for it, from 22.21 and 24.5 on;
+ * older releases ignore the option.
  */
 import type { AgentOptions } from 'node:http';
 
 type ProxyOptions = AgentOptions & { readonly proxyEnv?: NodeJS.ProcessEnv };
 
-/** What an agent needs for the way to a store. A store on this machine is always reached directly. */
+/** What an agent needs to reach a store. A store on this machine is always reached directly. */
 export function proxyOptions(
   endpoint: string | undefined,
   env: NodeJS.ProcessEnv = process.env,

@@ -43,13 +43,13 @@ const OBJECT_ANSWERS: Readonly<Record<Request['verb'], readonly ObjectAnswerKind
 
 const RETRIED: readonly FailureKind[] = ['busy', 'broken', 'damaged'];
 
-/** Before the first answer, a store that cannot be reached at all is more likely misnamed than down. */
+/** Before the first answer, a store that cannot be reached at all probably has a wrong name. */
 const FIRST_PATIENCE_MS = 10_000;
 const MAX_REGION_CHANGES = 3;
 const MAX_WAIT_MS = 20_000;
-/** Bytes a second below which an attempt counts as stalled though bytes still trickle. */
+/** Bytes a second below which an attempt counts as stalled though a few bytes still come. */
 const SLOWEST_BYTES_PER_MS = 20;
-/** The line that an upload is first thought to have. */
+/** The bandwidth that is assumed for an upload at first. */
 const UPLOAD_BYTES_PER_MS = 500;
 
 /** One bucket, one client, one limit on requests in flight. The SDK is loaded with the first request. */
@@ -75,7 +75,7 @@ export class S3Connection {
   }
 
   /**
-   * One request, its body included, tried again until it succeeds, is answered, or patience ends.
+   * One request, its body included, tried again until it succeeds, is answered, or the time for it is over.
    * `work` must be safe to repeat.
    *
    * @throws ObjectAnswer when the store answers about the object; SourceError or ExportError (by side)
@@ -132,7 +132,7 @@ export class S3Connection {
     const silenceMs = this.#options.timeoutMs;
     const bytes = request.bytes ?? 0;
     const slowestMs = bytes / SLOWEST_BYTES_PER_MS;
-    // An upload tells nothing of its bytes on the way: it is given a little time, then more and more.
+    // An upload does not report its progress: it gets a little time at first, then more and more.
     const uploadMs = Math.min(slowestMs, (2 ** tries * bytes) / UPLOAD_BYTES_PER_MS);
     const clocks = {
       silenceMs: request.verb === 'write' ? silenceMs + uploadMs : silenceMs,
@@ -202,7 +202,7 @@ function isAnswerTo({ verb }: Request, kind: FailureKind): kind is ObjectAnswerK
   return (OBJECT_ANSWERS[verb] as readonly FailureKind[]).includes(kind);
 }
 
-/** Our own mistakes are not the network's: trying again would only hide them. */
+/** A defect of ours is not the network's: trying again would only hide it. */
 function isFault(error: unknown): boolean {
   const isOfRequest = typeof error === 'object' && error !== null && '$metadata' in error;
   const isPlain = error instanceof TypeError || error instanceof ReferenceError;

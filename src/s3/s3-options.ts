@@ -1,4 +1,4 @@
-/** How a store is reached; what is not given comes from the SDK's usual chain (AWS_*, profiles, roles). */
+/** How a store is reached; options that are not given come from the SDK's usual chain (AWS_*, profiles, roles). */
 export interface S3Options {
   /** URL of an S3-compatible store; undefined = AWS, or AWS_ENDPOINT_URL_S3. */
   readonly endpoint: string | undefined;

@@ -69,7 +69,7 @@ export class NamedObjects {
     if (known !== undefined) return known;
     const connection = new S3Connection(name, 'input', this.#options.s3);
     const proof = proveReadable(connection, key, signal);
-    proof.catch(() => {}); // heard by whoever asks for an object
+    proof.catch(() => {}); // the error is handled by every reader of an object
     const bucket = { connection, reader: new ObjectReader(connection), proof };
     this.#buckets.set(name, bucket);
     return bucket;

@@ -4,17 +4,17 @@ const CAUSES: Record<string, { found: string; fix: (option: string) => string }>
   ENOSPC: {
     found: 'a full disk',
     fix: (option) =>
-      `Free space or choose another ${option}, then run the same command again: it goes on from here.`,
+      `Free space or choose another ${option}, then run the same command again: it resumes from here.`,
   },
   EDQUOT: {
     found: 'a used-up disk quota',
     fix: () =>
-      'Free space or raise the quota, then run the same command again: it goes on from here.',
+      'Free space or raise the quota, then run the same command again: it resumes from here.',
   },
   EFBIG: {
     found: 'a limit on the size of files',
     fix: () =>
-      'Raise the limit (ulimit -f), then run the same command again: it goes on from here.',
+      'Raise the limit (ulimit -f), then run the same command again: it resumes from here.',
   },
   EROFS: {
     found: 'a read-only file system',
@@ -24,7 +24,7 @@ const CAUSES: Record<string, { found: string; fix: (option: string) => string }>
   EPERM: { found: 'no permission', fix: grant },
   EIO: {
     found: 'an input/output error of the device',
-    fix: () => 'Check the disk (dmesg), then run the same command again: it goes on from here.',
+    fix: () => 'Check the disk (dmesg), then run the same command again: it resumes from here.',
   },
   ENOTDIR: {
     found: 'a file where a folder should be',

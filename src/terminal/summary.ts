@@ -17,7 +17,7 @@ export function formatSummary(summary: RunSummary): string {
   }
   if (summary.wasComplete) {
     lines.push(
-      `Already complete: ${formatCount(summary.extracted)} rows in ${summary.out} (--overwrite starts anew).`,
+      `Already complete: ${formatCount(summary.extracted)} rows in ${summary.out} (--overwrite starts again).`,
     );
     return `${lines.map(printable).join('\n')}\n`;
   }
@@ -76,7 +76,7 @@ function formatWork({ extracted, computed, timing }: RunSummary): string {
 
 const REDUCER = {
   kept: 'scaler and PCA kept',
-  refitted: 'scaler and PCA fitted anew',
+  refitted: 'scaler and PCA fitted again',
   none: 'no PCA',
 } satisfies Record<UpdateReport['reducer'], string>;
 

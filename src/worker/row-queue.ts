@@ -79,7 +79,7 @@ export class RowQueue {
     const row = at < this.#head ? undefined : this.#waiting[at];
     if (row === undefined || row.answer !== undefined) {
       throw new RunError(
-        `Expected one answer for row ${position} but found another; no row may slip.`,
+        `Expected one answer for row ${position} but found another; rows would be mixed up.`,
       );
     }
     row.answer = answer;

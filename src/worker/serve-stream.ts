@@ -49,7 +49,7 @@ export async function serveStream(
   const { received, rejected } = rows;
   if (answer.sent !== received) {
     throw new RunError(
-      `Expected an answer to each of ${received} rows but found ${answer.sent}; no row may slip.`,
+      `Expected an answer to each of ${received} rows but found ${answer.sent}; rows would be mixed up.`,
     );
   }
   await answer.end();

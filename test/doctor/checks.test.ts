@@ -145,7 +145,7 @@ test('no GPU is a note, but a problem for --device cuda', async () => {
   );
 });
 
-test('a GPU that lies idle for want of the CUDA library is a warning that says setup --gpu', async () => {
+test('a GPU that is idle for lack of the CUDA library is a warning that says setup --gpu', async () => {
   const check = await checkGpu(GPU, NONE, 'auto', async () => ({
     gpus: [{ name: 'NVIDIA L4', memoryBytes: 24e9, freeBytes: 23e9, computeCapability: '8.9' }],
     driver: '550.54.15',
@@ -154,7 +154,7 @@ test('a GPU that lies idle for want of the CUDA library is a warning that says s
   expect(check.status).toBe('warning');
   expect(check.summary).toBe('NVIDIA L4, 24.0 GB, compute capability 8.9, driver 550.54.15');
   expect(check.findings[0]!.message).toMatch(
-    /^The GPU lies idle: found NVIDIA L4 .* only the CPU library/,
+    /^The GPU is idle: found NVIDIA L4 .* only the CPU library/,
   );
   expect(check.findings[0]!.fix).toBe('Run `img2features setup --gpu`.');
   expect(check.facts).toMatchObject({ present: true, used: false, driverCuda: '12.4' });
@@ -287,7 +287,7 @@ test('disk: a folder to be made is tried at its parent, and nothing is left ther
   expect(readdirSync(dir)).toEqual([]);
 });
 
-test('disk: below a link that leads nowhere nothing can be written', async () => {
+test('disk: below a broken link nothing can be written', async () => {
   const dir = folder();
   symlinkSync(join(dir, 'gone'), join(dir, 'link'));
   vi.stubEnv('IMG2FEATURES_CACHE', join(dir, 'link', 'cache'));
@@ -295,7 +295,7 @@ test('disk: below a link that leads nowhere nothing can be written', async () =>
   const check = await checkDisk(undefined);
   expect(check.facts).toMatchObject({ cache: { writable: false } });
   expect(check.findings[0]).toMatchObject({
-    message: expect.stringContaining(`(a link that leads nowhere at ${join(dir, 'link')})`),
+    message: expect.stringContaining(`(a link to nothing at ${join(dir, 'link')})`),
     fix: expect.stringMatching(/^Make the folder that it links to, or set IMG2FEATURES_CACHE/),
   });
 });

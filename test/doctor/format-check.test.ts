@@ -12,7 +12,7 @@ test('a check is aligned, its details and what to do below it', () => {
     findings: [
       {
         severity: 'warning',
-        message: 'The GPU lies idle.',
+        message: 'The GPU is idle.',
         fix: 'Run `img2features setup --gpu`.',
       },
       { severity: 'note', message: 'It is warm.', fix: 'Open a window.' },
@@ -22,7 +22,7 @@ test('a check is aligned, its details and what to do below it', () => {
     [
       'warning  GPU         NVIDIA L4, driver 550.54.15',
       '                     the driver runs CUDA up to 12.4',
-      '                     The GPU lies idle.',
+      '                     The GPU is idle.',
       '                     Fix: Run `img2features setup --gpu`.',
       '                     It is warm.',
       '                     Hint: Open a window.',

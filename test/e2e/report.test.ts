@@ -191,7 +191,7 @@ test('--near is checked', async () => {
   expect(run.stderr).toContain('Expected a number from 0 to 1 for --near but received "close".');
 });
 
-test('pictures can be made anew from the images', async () => {
+test('pictures can be made again from the images', async () => {
   expect((await runInProcess(dir, 'report', 'out', '--thumbnails', '20')).status).toBe(0);
   const { thumbs } = pageData();
   expect(thumbs).toMatchObject({ kind: 'sheets', side: 64 });

@@ -355,7 +355,7 @@ describe('no finished run', () => {
     expect(stopped.status).toBe(2);
     const { status, stderr } = await run('unfinished', ...PIXELS, '--update');
     expect(status, stderr).toBe(1);
-    expect(stderr).toContain('The run in unfinished is not finished: going on with it.');
+    expect(stderr).toContain('The run in unfinished is not finished: resuming it.');
     expect(await verifyRun(join(dir, 'unfinished'))).toEqual([]);
   });
 });

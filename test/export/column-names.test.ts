@@ -30,7 +30,7 @@ test('names the columns of one output after the mode', () => {
   ]);
 });
 
-test('adds the layer when there are several, and the pool only where a layer stands twice', () => {
+test('adds the layer when there are several, and the pool only where a layer occurs twice', () => {
   expect(names('vgg16', [output('block5_pool', 'avg'), output('fc2')], 2)).toEqual([
     'origin',
     'target',

@@ -33,7 +33,7 @@ test('keeps text of every kind', () => {
 test('refuses columns of different lengths', () => {
   const rows = sampleRows(4, 3, 2);
   expect(() => buildRecordBatch(schema, { ...rows, targets: rows.targets.slice(1) })).toThrow(
-    'Expected 4 values for column target but found 3; no row may slip.',
+    'Expected 4 values for column target but found 3; rows would be mixed up.',
   );
   expect(() => buildRecordBatch(schema, { ...rows, vectors: [new Float32Array(13)] })).toThrow(
     'Expected 12 values for column vectors but found 13',

@@ -31,7 +31,7 @@ describe.each([
     everyRename: isLong ? 1 : 3,
   },
   {
-    name: 'the PCA fitted anew',
+    name: 'the PCA fitted again',
     args: [...ARGS, '--out', 'out', '--update', '--refit'],
     everyRename: isLong ? 2 : 5,
   },

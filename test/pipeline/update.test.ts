@@ -214,7 +214,7 @@ describe('rows of a table', () => {
     );
     const outputs = [new Float32Array(1)];
     await expect(reader.copyRow({ row: 0, origin: 'a', outputs, at: 0 })).rejects.toThrow(
-      'Expected a in row 0 of the finished table but found the row of x; no row may slip.',
+      'Expected a in row 0 of the finished table but found the row of x; rows would be mixed up.',
     );
     await expect(reader.copyRow({ row: 9, origin: 'a', outputs, at: 0 })).rejects.toThrow(
       'Expected a in row 9 of the finished table but found only 1 rows',
@@ -315,7 +315,7 @@ describe('rows taken over', () => {
     await third.store.close();
   });
 
-  test('a damaged file of waiting rows is an error, and taken anew by the next start', async () => {
+  test('a damaged file of waiting rows is an error, and taken again by the next start', async () => {
     const dir = await temporaryFolder();
     const { store, reused } = await open(dir);
     await reused.takeOver(oldTable({ rows: 0 }), never);

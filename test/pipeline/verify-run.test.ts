@@ -138,10 +138,10 @@ test.each<[string, (dir: string) => Promise<unknown>, string[]]>([
     ],
   ],
   [
-    'a row stands twice',
+    'a row occurs twice',
     (dir) => replace(dir, 'json/part-00001.json', (text) => text.replace(/^([^\n]*\n)/, '$1$1')),
     [
-      expect.stringMatching(/^json\/part-00001.json: .* stands twice or out of order.$/s),
+      expect.stringMatching(/^json\/part-00001.json: .* occurs twice or out of order.$/s),
       'json: expected 18 rows but found 19.',
       'parquet and json do not hold the same origins in the same order.',
     ],
@@ -183,7 +183,7 @@ test.each<[string, (dir: string) => Promise<unknown>, string[]]>([
     ),
   ],
   [
-    'a rejection stands twice',
+    'a rejection occurs twice',
     (dir) => replace(dir, 'rejected.jsonl', (text) => text + text),
     ['rejected.jsonl names in/bad.jpg twice.', 'rejected.jsonl: expected 1 lines but found 2.'],
   ],

@@ -120,7 +120,7 @@ test('refuses the same image twice', () => {
   expect(() => manifestOf([entry('b'), entry('b')])).toThrow(RunError);
 });
 
-test('refuses an image that is a rejection too, and a rejection that stands twice', () => {
+test('refuses an image that is a rejection too, and a rejection that occurs twice', () => {
   const builder = () => {
     const made = new ManifestBuilder();
     for (const one of images(5)) made.add({ kind: 'image', entry: one });

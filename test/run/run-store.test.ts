@@ -143,7 +143,7 @@ test.each([
   ],
   ['a cut end', (path: string) => truncate(path, 100)],
   ['no rows at all', (path: string) => rm(path)],
-])('computes a shard anew that has %s, and says so', async (_, damage) => {
+])('computes a shard again that has %s, and says so', async (_, damage) => {
   const dir = await temporaryFolder();
   const run = await openRun(dir);
   await fill(run);
@@ -159,7 +159,7 @@ test.each([
 });
 
 test.each(['', '{"id":1', '{}', '{"id":1,"rows":-1,"sha256":"x"}'])(
-  'computes a shard anew whose record is %j',
+  'computes a shard again whose record is %j',
   async (text) => {
     const dir = await temporaryFolder();
     const run = await openRun(dir);
@@ -172,7 +172,7 @@ test.each(['', '{"id":1', '{}', '{"id":1,"rows":-1,"sha256":"x"}'])(
   },
 );
 
-test('stops at a shard that is damaged while it runs, and computes it anew the next time', async () => {
+test('stops at a shard that is damaged while it runs, and computes it again the next time', async () => {
   const dir = await temporaryFolder();
   const run = await openRun(dir);
   await fill(run);
@@ -223,7 +223,7 @@ test.each<[string, Changes, string]>([
   await same.close();
 });
 
-test('starts anew when told to overwrite, whatever is there', async () => {
+test('starts again when told to overwrite, whatever is there', async () => {
   const dir = await temporaryFolder();
   const run = await openRun(dir);
   await fill(run);
@@ -237,7 +237,7 @@ test('starts anew when told to overwrite, whatever is there', async () => {
   await (await openRun(dir, { overwrite: true })).close();
 });
 
-test('starts anew where a run was killed while it was laid out', async () => {
+test('starts again where a run was killed while it was laid out', async () => {
   const dir = await temporaryFolder();
   const run = await openRun(dir);
   await fill(run, [0]);
@@ -304,7 +304,7 @@ test.each<[string, (content: ReturnType<typeof contentOf>) => ReturnType<typeof 
   const run = await openRun(await temporaryFolder());
   const content = change(contentOf(run.plan.shards[1], LENGTHS));
   await expect(run.writeShard(1, content)).rejects.toThrow(
-    `Expected each image of shard 1 once but found ${found}; no row may slip.`,
+    `Expected each image of shard 1 once but found ${found}; rows would be mixed up.`,
   );
   expect(run.isCommitted(1)).toBe(false);
   await run.close();
@@ -357,7 +357,7 @@ test.each<[string, (text: string) => string]>([
     'an image is there twice, without a sum (0.1.0)',
     (text) => withoutSum(text).replace('"index":67', '"index":66'),
   ],
-])('computes a shard anew in whose record %s', async (_, change) => {
+])('computes a shard again in whose record %s', async (_, change) => {
   const dir = await temporaryFolder();
   const run = await openRun(dir);
   await fill(run);

@@ -58,7 +58,7 @@ describe(
       await compileBy(`echo half > "$output"; echo "error: no such thing" >&2; exit 1`);
       const [kernels, jpeg] = await installAddons({});
       expect(kernels).toBe(
-        'WebAssembly goes on, slower, in place of the kernels of the PCA: ' +
+        'WebAssembly runs, slower, in place of the kernels of the PCA: ' +
           'Expected fake c++ 1.0 to compile the kernels of the PCA but found: error: no such thing',
       );
       expect(jpeg).toMatch('in place of the JPEG decoder');

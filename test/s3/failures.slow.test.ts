@@ -135,7 +135,7 @@ test('an expired token says to sign in again', async () => {
   };
   const error = await withScript(expired, (endpoint) => listFailure('s3://bkt/d', endpoint));
   expect(error.message).toContain('found an expired session token (400 ExpiredToken');
-  expect(error.fix).toMatch(/Sign in again.*goes on from here/);
+  expect(error.fix).toMatch(/Sign in again.*resumes from here/);
 });
 
 test('no credentials at all are told at once', async () => {
@@ -254,7 +254,7 @@ test('a store that stays busy ends the run, resumable, not the image', async () 
   const error = await withScript(busy, (endpoint) => readFailure(endpoint, { patienceMs: 1000 }));
   expect(error).toBeInstanceOf(SourceError);
   expect((error as SourceError).message).toContain('found a store that is still too busy');
-  expect((error as SourceError).fix).toContain('goes on from here');
+  expect((error as SourceError).fix).toContain('resumes from here');
 });
 
 test('bytes that differ from what was stored end the run, not the image', async () => {
@@ -350,5 +350,5 @@ test('a list without end is not followed for ever', async () => {
   const more = '<IsTruncated>true</IsTruncated><NextContinuationToken>same</NextContinuationToken>';
   const page = { status: 200, body: listXml(['d/1.jpg'], more) };
   const error = await withScript(page, (endpoint) => listFailure('s3://bkt', endpoint));
-  expect(error.message).toContain('to go on but found no next page');
+  expect(error.message).toContain('to continue but found no next page');
 });

@@ -209,7 +209,7 @@ describe('s3 -> s3', skipIf(store === undefined, NO_STORE), () => {
       expect(first.stderr).toMatch(
         /Expected to read s3:\/\/images\/dataset\/\S+ but found that \S+ stopped answering \(500/,
       );
-      expect(first.stderr).toContain('goes on from here');
+      expect(first.stderr).toContain('resumes from here');
       expect(first.stderr).not.toContain('    at ');
       expect(await store!.keys('tables', 'away/')).toEqual([]);
       isArmed = isGone = false;

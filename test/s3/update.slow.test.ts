@@ -152,7 +152,7 @@ describe('a table in S3 of images in S3', skipIf(store === undefined, NO_STORE),
         else {
           const plain = await extract(proxy.endpoint, name);
           expect(plain.status).toBe(2);
-          expect(plain.stderr).toContain('Give --update to go on with it');
+          expect(plain.stderr).toContain('Give --update to resume it');
         }
         const { status, stdout, stderr } = await extract(proxy.endpoint, name, '--update');
         expect(status, stderr).toBe(1);

@@ -140,7 +140,7 @@ test('without a compiler it goes on with WebAssembly and says what to install', 
   const { status, lines } = setUp();
   expect(status).toBe(0);
   expect(lines[2]).toBe(
-    'a C++ compiler is missing (apt-get install g++, or dnf install gcc-c++, or xcode-select --install): going on with the WebAssembly engine, which is several times slower',
+    'a C++ compiler is missing (apt-get install g++, or dnf install gcc-c++, or xcode-select --install): using the WebAssembly engine, which is several times slower',
   );
 });
 
@@ -148,7 +148,7 @@ test('a failed TensorFlow set-up goes on with WebAssembly and shows why', () => 
   const { status, lines } = setUp({ BREAK: 'setup' });
   expect(status).toBe(0);
   expect(lines.slice(2)).toEqual([
-    'failed: going on with the WebAssembly engine, which is several times slower. It said:',
+    'failed: using the WebAssembly engine, which is several times slower. It said:',
     'Expected a network but found none.',
   ]);
 });

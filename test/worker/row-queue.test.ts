@@ -21,7 +21,7 @@ test('a second answer to a row, or one to a row that is not there, is refused', 
   const rows = new RowQueue();
   rows.add('a.jpg', 'a');
   rows.reject(0, 'corrupt', '');
-  const slipped = 'Expected one answer for row 0 but found another; no row may slip.';
+  const slipped = 'Expected one answer for row 0 but found another; rows would be mixed up.';
   expect(() => rows.accept(0, [])).toThrow(slipped);
   rows.take(1);
   expect(() => rows.accept(0, [])).toThrow(slipped);

@@ -28,7 +28,7 @@ class Clock:
     """Tells a child that hangs from one that waits for others.
 
     Time runs while the reader waits for the child and the writer does not wait for Spark: then only the
-    child can move on. Every byte that moves starts it anew.
+    child can move on. Every byte that moves starts it again.
     """
 
     def __init__(self, timeout: float) -> None:

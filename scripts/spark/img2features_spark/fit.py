@@ -118,7 +118,7 @@ def _expect_rows(found: int, expected: int) -> None:
     if found != expected:
         raise ReducerError(
             f"Expected {expected} rows for the PCA but found {found} on a later pass."
-            " Write or persist the table before it is fitted: each pass reads it anew."
+            " Write or persist the table before it is fitted: each pass reads it again."
         )
 
 

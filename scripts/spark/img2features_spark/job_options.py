@@ -26,7 +26,7 @@ def parse_job(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--format", default="parquet,json,csv", help="of parquet, json, csv (default: all)")
     parser.add_argument("--standardize", action="store_true", default=None, help="default: for pixels only")
     parser.add_argument("--no-standardize", dest="standardize", action="store_false")
-    parser.add_argument("--with", dest="saved", help="reducer.npz or the --out of a run: not fitted anew")
+    parser.add_argument("--with", dest="saved", help="reducer.npz or the --out of a run: not fitted again")
     parser.add_argument("--origin", choices=FORMS, help="default: path; url with --seed-compat")
     parser.add_argument("--read", choices=("spark", "worker"), default="spark", help="who reads the files")
     parser.add_argument("--stream-rows", help='rows packed together, or "shard": as on one machine')

@@ -202,7 +202,7 @@ class WorkerProcess:
         when = "before it was ready" if stream is None else f"after {received} rows"
         if stream is None and self.ready:
             when = "before it had counted its rows"
-        return WorkerError(f"Expected the worker to go on but it {how} {when}.{self._events.last_words()}")
+        return WorkerError(f"Expected the worker to run but it {how} {when}.{self._events.last_words()}")
 
 
 def _signal_name(number: int) -> str:

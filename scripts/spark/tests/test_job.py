@@ -149,7 +149,7 @@ def test_a_finished_run_is_not_replaced_by_accident(runs, pictures):
 def test_a_failing_worker_fails_the_job_with_its_words(files, tmp_path):
     done = submit(files, "--mode", "pixels", "--out", tmp_path / "out", command=fake("exit-after=3"))
     assert done.returncode == 2
-    assert "Failed: Expected the worker to go on but it ended with exit status 2" in done.stdout
+    assert "Failed: Expected the worker to run but it ended with exit status 2" in done.stdout
     assert "Expected the GPU but found it lost. Reset it." in done.stdout
     assert "Traceback" not in done.stdout
     assert not (tmp_path / "out" / "_SUCCESS").exists()

@@ -9,7 +9,7 @@ export interface DownloadOptions {
   readonly url: string;
   /** For that host alone: a redirect to another one does not get it. */
   readonly credentials?: { readonly user: string; readonly password: string } | undefined;
-  /** Where the file will lie; `<path>.part` until it is whole and checked. */
+  /** Where the file will be; `<path>.part` until it is whole and checked. */
   readonly path: string;
   /** Published MD5, hex. Without it the server's own (x-goog-hash) is checked where it sends one. */
   readonly md5?: string | undefined;
@@ -18,9 +18,9 @@ export interface DownloadOptions {
   readonly bytes?: number | undefined;
   /** Bytes so far, of how many (undefined when the server does not say). */
   readonly onProgress?: (done: number, total: number | undefined) => void;
-  /** Told when another server answers than the one that was named. */
+  /** Called when another server answers than the one that was named. */
   readonly onRedirect?: (origin: string) => void;
-  /** Told before each new try. */
+  /** Called before each new try. */
   readonly onRetry?: (reason: string, waitMs: number) => void;
   readonly signal?: AbortSignal | undefined;
   /** Tries after the first that bring no new byte; default 5. Progress starts the count again. */
@@ -38,7 +38,7 @@ export interface Downloaded {
   readonly checkedBy: 'pinned SHA-256' | 'published MD5' | 'MD5 from the server' | 'length';
 }
 
-/** A failure that a new try may mend. */
+/** A failure after which a new try may succeed. */
 class Passing extends Error {
   readonly waitMs: number | undefined;
   constructor(message: string, waitMs?: number, cause?: unknown) {
@@ -52,9 +52,9 @@ const FIX =
   'Check the connection and the proxy (HTTPS_PROXY, NO_PROXY), or name a mirror (--mirror or IMG2FEATURES_WEIGHTS_MIRROR). A file downloaded by other means can be converted: img2features model convert <file>.';
 
 /**
- * Downloads a file, going on where an earlier try or run stopped if the server still has the same
+ * Downloads a file, resuming where an earlier try or run stopped if the server still has the same
  * file, and sums it while it streams.
- * @throws ModelError when the server refuses, stays away for all tries, or sends another content
+ * @throws ModelError when the server refuses, does not answer any try, or sends another content
  */
 export async function download(options: DownloadOptions): Promise<Downloaded> {
   const { signal, retries = 5, backoffMs = 1000 } = options;
@@ -101,7 +101,7 @@ async function tryOnce(
     : undefined;
   const response = await request(url, {
     dispatcher,
-    // A packed transfer would make nonsense of offsets and sums.
+    // With a compressed transfer offsets and sums would be wrong.
     headers: {
       'accept-encoding': 'identity',
       'user-agent': 'img2features',

@@ -35,7 +35,7 @@ export interface FetchModelOptions {
   readonly signal?: AbortSignal;
   /** Another published file in place of the official one. */
   readonly official?: OfficialWeights;
-  /** For tests and patient networks: see `DownloadOptions`. */
+  /** For tests and slow networks: see `DownloadOptions`. */
   readonly network?: Pick<
     DownloadOptions,
     'retries' | 'backoffMs' | 'connectTimeoutMs' | 'stallTimeoutMs'
@@ -70,7 +70,7 @@ export async function fetchModel(options: FetchModelOptions): Promise<FetchedMod
   if (existing !== undefined) {
     return { folder: existing, url, file, wasCached: true, wasThere: true, checkedBy: 'its name' };
   }
-  // Before half a gigabyte is fetched for nothing.
+  // Checked before half a gigabyte is fetched.
   await checkReplaceable(resolve(dir), overwrite);
   const lock = await lockFetch(file);
   const { wasCached, checkedBy } = await ensureFile(
@@ -159,7 +159,7 @@ async function isWhole(file: string, { md5, sha256, bytes }: OfficialWeights): P
   return found.md5 === (md5 ?? found.md5) && found.sha256 === (sha256 ?? found.sha256);
 }
 
-/** The address, and the user and password that it was given with, which go nowhere else. */
+/** The address, and the user and password that it was given with, which no other server gets. */
 function addressOf(
   { path }: OfficialWeights,
   mirror: string | undefined,

@@ -32,8 +32,8 @@ interface Published {
 const KERNELS = 'weights_tf_dim_ordering_tf_kernels';
 
 /**
- * Addresses and MD5 from keras/src/applications/{vgg16,vgg19,resnet,mobilenet_v2}.py. The files themselves could not be
- * had where this was written: the SHA-256 are those that two public projects state independently of each other.
+ * Addresses and MD5 from keras/src/applications/{vgg16,vgg19,resnet,mobilenet_v2}.py. The files themselves were not
+ * available where this was written: the SHA-256 are those that two public projects state independently of each other.
  * MobileNetV2's with its top: a validator of images for Keras of TensorFlow 2.16, and a food logger that fetches the same
  * file from release v1.1 of github.com/JonathanCMitchell/mobilenet_v2_keras. ResNet50's: the Git LFS pointer in
  * github.com/Vietpr/Butterfly_Image_Classification, and a script that checks Keras' cached file. For the others none was

@@ -14,7 +14,7 @@ export interface PartOrigin {
 
 /**
  * The beginning of a download, `<file>.part`, with a note beside it of what it is the beginning of.
- * Its sums run along.
+ * Its sums are computed while it grows.
  */
 export class PartFile {
   readonly #path: string;

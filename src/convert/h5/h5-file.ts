@@ -5,7 +5,7 @@ import type { H5Group, H5Reply, ReadRequest } from './h5-inventory.ts';
 /** Threads start from built JavaScript. */
 const THREAD = new URL('../../../dist/convert/h5/h5-worker.js', import.meta.url);
 
-/** A healthy disk answers in milliseconds; past this the library has lost itself in the file. */
+/** A healthy disk answers in milliseconds; after this time the library is in an endless loop. */
 const DEFAULT_TIMEOUT_MS = 60_000;
 
 export interface H5Options {
@@ -15,7 +15,7 @@ export interface H5Options {
   readonly timeoutMs?: number;
 }
 
-/** An open HDF5 file. Close it; the reading thread lives until then. */
+/** An open HDF5 file. Close it; the reading thread runs until then. */
 export class H5File {
   readonly root: H5Group;
   readonly #worker: Reader;
@@ -40,7 +40,7 @@ export class H5File {
 
   /**
    * Stored elements of `count` rows along the first axis (scalars: start 0, count 1), row-major.
-   * Several reads may be under way; they are answered in order.
+   * Several reads may be in flight; they are answered in order.
    */
   async readRows(path: string, start: number, count: number): Promise<Uint8Array> {
     const reply = await this.#worker.ask(path, start, count);
@@ -59,7 +59,7 @@ interface Waiting {
   readonly timer: NodeJS.Timeout;
 }
 
-/** The thread and the questions it still owes an answer to, oldest first. */
+/** The thread and the questions that it has not answered yet, oldest first. */
 class Reader {
   readonly #worker: Worker;
   readonly #options: H5Options;

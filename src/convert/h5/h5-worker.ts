@@ -139,8 +139,8 @@ function fail(id: number | undefined, error: unknown): void {
 }
 
 /**
- * HDF5 prints its error stack to file descriptor 2 of the process, past everything that Node could
- * redirect. Its writes are taken here; the innermost line names the cause.
+ * HDF5 prints its error stack to file descriptor 2 of the process, so that Node cannot
+ * redirect it. Its writes are collected here; the innermost line names the cause.
  */
 function captureDiagnosis(): { cause(): string | undefined } {
   const fs = module.FS as unknown as {

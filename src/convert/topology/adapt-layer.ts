@@ -31,7 +31,7 @@ export function normalization(config: Record<string, unknown>, context: RuleCont
   };
 }
 
-/** tfjs turns one layer round; Keras can be given another one for the way back. */
+/** tfjs runs one layer in both directions; Keras can use another one for the backward direction. */
 export function sameBothWays(_config: Record<string, unknown>, { layer }: RuleContext): undefined {
   const { layer: ahead, backward_layer: back } = layer.config;
   if (back === null || back === undefined) return;

@@ -20,7 +20,7 @@ export interface BuiltModel {
 }
 
 /**
- * Lets tfjs build the model, without values, and says which weights of which shapes it wants. What
+ * Lets tfjs build the model, without values, and returns which weights of which shapes it needs. What
  * tfjs cannot read fails here, before anything is written.
  * @throws ModelError with tfjs' own reason
  */

@@ -33,7 +33,7 @@ const FLOAT_POLICIES = new Set([
   'float64',
 ]);
 
-/** @throws ModelError for a class without a rule, naming the way out */
+/** @throws ModelError for a class without a rule, naming what to do */
 export function findRule({ layer }: RuleContext): LayerRule {
   const { className, module, config } = layer;
   if (className === 'TFOpLambda' || isOperation(module, config)) return OPERATION;
@@ -78,7 +78,7 @@ export function convertLayer(rule: LayerRule, context: RuleContext): TfjsLayer {
     }
   }
   if (inner !== undefined) config[inner] = convertWrapped(layer.config[inner], context);
-  // Else tfjs draws random numbers for millions of weights, only to overwrite them.
+  // Else tfjs draws random numbers for millions of weights, which the file's values then replace.
   for (const weight of zeroed) {
     config[`${weight}_initializer`] = { class_name: 'Zeros', config: {} };
   }

@@ -37,7 +37,7 @@ export interface ConvertOptions {
 
 /**
  * Brings a Keras model of any generation into the form that tfjs reads.
- * @throws ModelError naming the first layer that cannot be converted, its class and the way out
+ * @throws ModelError naming the first layer that cannot be converted, its class and what to do
  */
 export function convertTopology(graph: KerasGraph, options: ConvertOptions): ConvertedTopology {
   const flat = flattenGraph(graph);

@@ -39,7 +39,7 @@ export interface FlatGraph {
 const MAX_CALLS = 50_000;
 
 /**
- * Dissolves models inside models: their layers become layers of the outer model, so that any of
+ * Flattens models inside models: their layers become layers of the outer model, so that any of
  * them can be asked for features. Shared layers and shared models keep one set of weights. An inner
  * layer whose name is taken gets its model's name in front.
  * @throws ModelError when calls cannot be resolved (a cycle, a missing layer)
@@ -54,7 +54,7 @@ export function flattenGraph(graph: KerasGraph): FlatGraph {
   const outputs = walk(graph, [], undefined);
   return { name: graph.name, layers: [...layers.values()], inputs, outputs };
 
-  /** Lays out every layer first, so that the flat order is Keras' order. */
+  /** Lists every layer first, so that the flat order is Keras' order. */
   function declare(inner: KerasGraph, path: readonly string[], keys: FlatLayer['storeKeys']): void {
     // Outer names win over inner ones.
     for (const { name, graph } of inner.layers)
@@ -172,7 +172,7 @@ function resolveCall(
 
 /**
  * Keras 2 counts a nested model's own construction as its call number 0, Keras 3 does not. The last
- * call is always used by somebody, so the highest number in use tells which it was.
+ * call is always used by somebody, so the highest number in use shows which it was.
  */
 function nodeOffset(layer: KerasLayer, graph: KerasGraph): number {
   if (layer.graph === undefined) return 0;

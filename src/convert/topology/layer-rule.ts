@@ -14,7 +14,7 @@ export interface RuleContext {
 
 /**
  * How one Keras class becomes tfjs layers. Fields that `keep`, `fixed` and the list of harmless
- * fields do not name must be unset: an argument that tfjs would pass over in silence is an error.
+ * fields do not name must be unset: an argument that tfjs would silently ignore is an error.
  */
 export interface LayerRule {
   /** Class in tfjs; default: the same. */

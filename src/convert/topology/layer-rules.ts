@@ -1,6 +1,6 @@
 /**
  * What tfjs-layers 4.22 computes as Keras does, read in its source class by class. A field that it
- * passes over (ReLU's threshold, DepthwiseConv2D's dilation_rate) is `fixed` to the value at which
+ * ignores (ReLU's threshold, DepthwiseConv2D's dilation_rate) is `fixed` to the value at which
  * that makes no difference.
  */
 import {

@@ -1,7 +1,7 @@
 import { ModelError } from '../../errors.ts';
 import type { FlatLayer } from './flatten-graph.ts';
 
-/** The way out that fits every layer that cannot be converted. */
+/** What to do about any layer that cannot be converted. */
 const CUT_THE_MODEL =
   'Save the model without it, for instance keras.Model(model.input, model.get_layer("<a layer before it>").output), and convert that file.';
 

@@ -7,7 +7,7 @@ interface WantedWeight {
 }
 
 /**
- * Finds for each weight that a layer wants the one that the file has: by name where the file uses
+ * Finds for each weight that a layer needs the one that the file has: by name where the file uses
  * today's names, else by order (Keras 1's names, and the bare numbers of .weights.h5).
  * @returns the stored weights in the order wanted
  * @throws ModelError naming the layer, the weight and both shapes

@@ -15,7 +15,7 @@ export async function* readWeight(file: H5File, weight: StoredWeight): AsyncGene
   let ahead: Promise<Uint8Array> | undefined;
   const read = (start: number) => {
     const reading = file.readRows(path, start, Math.min(step, rows - start));
-    // It is awaited one turn later: until then a failure must not count as unhandled.
+    // It is awaited one step later: until then a failure must not count as unhandled.
     reading.catch(() => {});
     return reading;
   };

@@ -49,7 +49,7 @@ function childOf(place: Place, name: string, storeKey: string | undefined): Plac
   const groups = Object.entries(container.group.groups);
   const named = groups.filter(([, group]) => nameOf(group) === name);
   const found = named.length === 1 ? named[0] : groups.find(([key]) => key === storeKey);
-  // A noted name that says otherwise outweighs the order.
+  // A noted name that differs counts more than the order.
   const other = found && nameOf(found[1]);
   if (found === undefined || (other !== undefined && other !== name)) return undefined;
   return { group: found[1], path: `${container.path}/${found[0]}` };

@@ -23,7 +23,7 @@ export function goldenImage(format: 'png' | 'jpeg'): Uint8Array {
   return Uint8Array.from(decode(GOLDEN.images[format]));
 }
 
-/** Lends the small network as a model folder, which goes when `use` ends. */
+/** Makes the small network as a model folder, which is removed when `use` ends. */
 export async function withGoldenModel<T>(use: (folder: ModelFolder) => Promise<T>): Promise<T> {
   const dir = await mkdtemp(join(tmpdir(), 'img2features-doctor-'));
   try {

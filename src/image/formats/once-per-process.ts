@@ -11,7 +11,7 @@ export const processGate: Int32Array =
 
 /**
  * Runs `work` in the first thread that comes here; every other thread waits for it and goes on.
- * Settings of libvips belong to the process: a thread that closed its loaders anew would pull them from
+ * Settings of libvips belong to the process: a thread that closed its loaders again would pull them from
  * under another thread that is opening a file.
  */
 export function oncePerProcess(work: () => void, gate: Int32Array = processGate): void {

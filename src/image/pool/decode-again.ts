@@ -13,7 +13,7 @@ export interface DecodeAgainOptions {
 
 /**
  * Decodes a chunk by as many threads as it takes: an image that takes too long is rejected and costs
- * its thread; the others of the chunk are decoded anew by the next one.
+ * its thread; the others of the chunk are decoded again by the next one.
  */
 export async function decodeAgain(
   tasks: readonly DecodeTask[],

@@ -151,9 +151,12 @@ function failure(
   cause?: unknown,
 ): RunError {
   return new RunError(
-    `Expected a decode worker to go on but found it ended (${said}) at ${nameOf(tasks[position])}, ` +
+    `Expected a decode worker to run but found that it ended (${said}) at ${nameOf(tasks[position])}, ` +
       `image ${position + 1} of ${tasks.length} in its chunk.`,
-    { fix: 'Run again to go on; if it ends there again, take that image away.', cause },
+    {
+      fix: 'Run the same command again to resume; if it ends there again, take that image away.',
+      cause,
+    },
   );
 }
 

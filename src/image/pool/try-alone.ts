@@ -63,7 +63,7 @@ async function start(signal: AbortSignal): Promise<ChildProcess> {
   child.kill('SIGKILL');
   throw new RunError(
     `Expected a process to try images in but found that it did not start (${word ?? 'no answer'}).`,
-    { fix: 'Run again to go on; --overwrite starts anew without trying them.' },
+    { fix: 'Run the same command again to resume; --overwrite starts again without trying them.' },
   );
 }
 

@@ -11,7 +11,7 @@ const TALL = 100;
 
 /**
  * Pillow's `Image.resize` for RGB images, bit for bit, to one fixed output size: that of releases 12.2
- * and 12.3. 9.5 to 12.1 differ for very tall images only (TALL); 13 orders its passes anew for ordinary
+ * and 12.3. 9.5 to 12.1 differ for very tall images only (TALL); 13 orders its passes again for ordinary
  * portrait images, too, which changes the pixels that today's models were trained on.
  *
  * A resizer owns scratch memory and cached tables, so a steady stream of images allocates nothing;

@@ -13,7 +13,7 @@ export interface ChosenGpus {
 
 /**
  * The device, and on CUDA which GPUs. `--gpus` asks for CUDA as `--device cuda` does.
- * @throws EngineError where the device cannot be had, or a GPU asked for is not there
+ * @throws EngineError where the device is not available, or a requested GPU does not exist
  */
 export function chooseGpus(
   { device, gpus }: Pick<ExtractOptions, 'device' | 'gpus'>,
@@ -48,5 +48,5 @@ export function chooseGpus(
 
 /** A GPU is there, and `auto` computes without it. */
 export function idleGpuWarning(reason: string) {
-  return { event: 'warning', message: `The GPU lies idle: ${reason}` } as const;
+  return { event: 'warning', message: `The GPU is idle: ${reason}` } as const;
 }

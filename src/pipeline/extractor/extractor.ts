@@ -13,7 +13,7 @@ export interface Extractor {
   readonly outputs: readonly EngineOutput[];
   /** Rows in a batch. */
   readonly batchSize: number;
-  /** Batches that may be on their way at once. */
+  /** Batches that may be in flight at once. */
   readonly inFlight: number;
   /** undefined for pixels. */
   readonly engine: EngineInfo | undefined;
@@ -28,7 +28,7 @@ export interface Extractor {
   close(): Promise<void>;
 }
 
-/** An extractor whose engine is not started yet: what was asked for can be had, as far as can be told without it. */
+/** An extractor whose engine is not started yet: what was requested is available, as far as can be checked without it. */
 export interface ExtractorPlan {
   /** undefined for pixels. */
   readonly model: ModelFolder | undefined;
@@ -44,11 +44,11 @@ export interface ExtractorHooks {
   readonly signal: AbortSignal;
   readonly onEvent: (event: RunEvent) => void;
   /**
-   * The batch size that the run began with, undefined in one that begins. Only where this stands may
+   * The batch size that the run began with, undefined in one that begins. Only where this is set may
    * `--batch auto` measure: elsewhere nothing would keep the number for the next time.
    */
   readonly recordedBatch?: () => number | undefined;
-  /** Images come one by one and wait for their answer: no batch is filled up or warmed up for. */
+  /** Images come one by one and callers wait for each: no batch is filled up or warmed up for. */
   readonly isInteractive?: boolean;
 }
 

@@ -13,12 +13,12 @@ import type { Extractor, ExtractorHooks, ExtractorPlan } from './extractor.ts';
 import { networkOutputs } from './network-outputs.ts';
 import { prepareBatch } from './prepare-batch.ts';
 
-/** Batches on their way to one engine, all of them in memory: one that it computes, and what waits for it. */
+/** Batches in flight to one engine, all of them in memory: one that it computes, and what waits for it. */
 const IN_FLIGHT = { cuda: 3, cpu: 2, wasm: 2 } as const;
 
 /**
  * `--mode vgg16|cnn`: a network read from a model folder, in one engine process for each GPU.
- * @throws ModelError without a model; EngineError where device, engine or precision cannot be had
+ * @throws ModelError without a model; EngineError where device, engine or precision is not available
  */
 export async function planNetworkExtractor(
   options: ExtractOptions,

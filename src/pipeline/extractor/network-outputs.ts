@@ -7,7 +7,7 @@ import type { ModelFolder } from '../../model/model-folder.ts';
 import type { ExtractOptions } from '../../options/extract-options.ts';
 
 /**
- * The vectors that a model's folder promises for `--layer` and `--pool`, without an engine.
+ * The vectors that a model's folder gives for `--layer` and `--pool`, without an engine.
  * @throws ModelError, OptionError
  */
 export async function networkOutputs(

@@ -14,9 +14,9 @@ export interface PreparedBatch extends Pick<EngineReport, 'batchFrom' | 'trial' 
  * Says how many rows a batch has, and makes the engines ready for that shape. On CUDA `auto` measures
  * (see chooseBatch) those sizes that cut a shard into whole batches. Batches have one shape there, or
  * two where the end of a shard leaves another; what is smaller is filled up to one of them, and each engine
- * runs a batch of noise of each before the first real one. On CPUs none of this pays: a batch costs what its images cost.
+ * runs a batch of noise of each before the first real one. On CPUs none of this is useful: a batch costs what its images cost.
  *
- * What the run began with goes before what would be chosen now: its bytes may depend on it.
+ * The number that the run began with is used in place of what would be chosen now: its bytes may depend on it.
  */
 export async function prepareBatch(
   pool: Pick<EnginePool, 'info' | 'trial' | 'warmUp' | 'padTo'>,
@@ -49,7 +49,7 @@ export async function prepareBatch(
   };
 }
 
-/** A batch never crosses a shard: one that does not divide it would leave a rest to fill up in each. */
+/** A batch never crosses a shard: a size that does not divide it would leave a smaller batch at the end of each. */
 function sizesFor(shardRows: number): readonly number[] {
   const sizes = BATCH_SIZES.filter((batch) => shardRows % batch === 0);
   return sizes.length > 0 ? sizes : [shardRows];

@@ -5,7 +5,7 @@ import type { Source, SourceEntry } from '../../source/source.ts';
 import { type ChunkRange, chunkRanges, type ShardRange } from './chunk-ranges.ts';
 
 /**
- * Images that a worker takes in one go: enough to hide a message's cost, few enough to spread evenly. Small
+ * Images that a worker takes at once: enough to hide a message's cost, few enough to spread evenly. Small
  * ones are decoded fast, and more of them go together.
  */
 const CHUNK_IMAGES = 16;

@@ -18,8 +18,8 @@ const FIX = 'Remove that file: images that crash their decoder are found again.'
  *
  * The rule: when an attempt ends without closing its journals (a crash, a kill), each image that was
  * in work is tried in a process of its own by the next attempt. An image that ends that process too
- * is set aside for good (`crashed.json` in the work folder); all others are decoded as ever. So a
- * kill never costs an image its row, and a decoder's crash costs one restart.
+ * is excluded for the whole run (`crashed.json` in the work folder); all others are decoded as usual. So a
+ * kill never loses a row, and a decoder's crash needs one restart.
  *
  * @throws RunError when no process can be started; SourceError when a store fails; ExportError
  */
@@ -80,7 +80,7 @@ function isOpen(store: RunStore, index: number): boolean {
   return shard !== undefined && !store.isCommitted(shard.id);
 }
 
-/** What the file system says is told as what it is; our own errors are passed on. */
+/** An error of the file system gets its explanation; our own errors are passed on. */
 function storageErrorOr(error: unknown, dir: string): unknown {
   const isOfSystem = error instanceof Error && 'syscall' in error;
   return isOfSystem ? storageError(error, 'the work folder', dir) : error;

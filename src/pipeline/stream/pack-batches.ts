@@ -8,7 +8,7 @@ export interface ImageBatch {
   readonly indices: number[];
   /** uint8 [indices.length, height, width, 3]. */
   readonly pixels: Uint8Array;
-  /** Images met on the way that have no row. */
+  /** Images between these that have no row. */
   readonly rejections: ImageRejection[];
   /** True for the batch that completes its shard; that batch may be empty. */
   readonly isLastOfShard: boolean;

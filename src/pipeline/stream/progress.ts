@@ -4,10 +4,10 @@ import type { BadLimit } from '../../options/option-values.ts';
 import type { RunToCompute } from '../open-run.ts';
 import { type Estimate, RateEstimate } from './rate-estimate.ts';
 
-/** Between two events that tell only what was decoded. */
+/** Between two events that report only decoded images. */
 const DECODED_EVERY_MS = 250;
 
-/** Counts images of a run, tells how far it is, and stops it when too many are bad. */
+/** Counts images of a run, reports the progress, and stops it when too many are bad. */
 export class Progress {
   readonly #total: number;
   readonly #maxBad: number;
@@ -93,7 +93,7 @@ export class Progress {
       `Expected at most ${Math.floor(this.#maxBad)} bad images (--max-bad) but found ${this.#rejected} ` +
         `among the first ${this.#done + this.#unusable} of ${this.#found}.`,
       {
-        fix: 'Look at the reasons above; mend the images or raise --max-bad. The run can go on later.',
+        fix: 'Look at the reasons above; repair the images or raise --max-bad. The same command resumes the run.',
       },
     );
   }

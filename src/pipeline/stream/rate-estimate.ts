@@ -1,4 +1,4 @@
-/** The recent rate, and how long the rest will take, from what was done when. */
+/** The recent rate, and how long the rest will take, from the times of the steps. */
 export interface Estimate {
   readonly perSecond: number;
   readonly secondsLeft: number;
@@ -10,20 +10,20 @@ interface Sample {
 }
 
 /**
- * What is recent: so many milliseconds, and half of the run so far where that is more, so that a hiccup in a
- * long run stays one; and so many steps at least, for one batch may take a minute.
+ * What is recent: so many milliseconds, and half of the run so far where that is more, so that a short pause in a
+ * long run has little effect; and so many steps at least, for one batch may take a minute.
  */
 const WINDOW_MS = 30_000;
 const WINDOW_SHARE = 0.5;
 const LEAST_STEPS = 8;
-/** Steps closer together than this came in one burst, which says nothing of what follows. */
+/** Steps closer together than this came in one burst, which does not predict what follows. */
 const LEAST_MS = 200;
 /** Time in which a new rate takes over two thirds of the estimate. */
 const SETTLE_MS = 8000;
 
 /**
  * Estimates from the recent rate, so that a run whose images grow larger, or whose machine gets
- * busier, is told so. What came before the first step (a library that loads, kernels that are compiled, the
+ * busier, shows it. What came before the first step (a library that loads, kernels that are compiled, the
  * first files) is not rate: the clock starts there. The time left follows a changed rate within seconds
  * and never at once.
  */
@@ -33,7 +33,7 @@ export class RateEstimate {
   readonly #started: Sample;
   #left: { readonly ms: number; readonly seconds: number } | undefined;
 
-  /** @param done what earlier attempts did, which says nothing about now */
+  /** @param done what earlier attempts did, which is not part of the rate */
   constructor(total: number, done: number, startedMs: number) {
     this.#total = total;
     this.#started = { ms: startedMs, done };

@@ -1,10 +1,10 @@
 import type { DecodedChunk } from '../../image/decoded-chunk.ts';
 import type { Run } from '../run.ts';
 
-/** What becomes of each image when the whole input is gone. */
+/** The rejection of each image when the whole input is missing. */
 const LOST: ReadonlySet<string> = new Set(['vanished', 'changed', 'unreadable', 'broken_link']);
 
-/** Passes chunks on, telling of bad images and adding up the workers' time. @throws SourceError when the input is gone */
+/** Passes chunks on, reports bad images and adds up the workers' time. @throws SourceError when the input is missing */
 export async function* watchChunks(
   chunks: AsyncIterable<DecodedChunk>,
   {
@@ -19,7 +19,7 @@ export async function* watchChunks(
     clock.add('read', chunk.timing.readMs);
     clock.add('decode', chunk.timing.decodeMs);
     clock.add('resize', chunk.timing.resizeMs);
-    // A disk that went away is no fault of the images on it.
+    // Where the disk is missing, its images must not be rejected one by one.
     if (chunk.rejections.some(({ reason }) => LOST.has(reason))) source.expectThere?.();
     for (const { index, reason, message } of chunk.rejections) {
       onEvent({ event: 'rejected', origin: manifest.entry(index).origin, reason, message });

@@ -21,7 +21,7 @@ export interface BaseRun {
 }
 
 /**
- * What the finished run wrote. The first look copies it, and reducer.npz, into the update's folder: once
+ * What the finished run wrote. The first start copies it, and reducer.npz, into the update's folder: once
  * the update replaces the table, neither can be read from the output any more.
  *
  * @throws RunError when the output is not that of the run in the work folder, or reducer.npz is damaged
@@ -41,7 +41,7 @@ export async function readBaseRun(
   ) {
     throw new RunError(
       `Expected the table in ${output.target} to be that of the finished run but found another run's.`,
-      { fix: 'Give --overwrite to compute the table anew, or name another --out.' },
+      { fix: 'Give --overwrite to compute the table again, or name another --out.' },
     );
   }
   await expectSameRejections(output, run.files, before);
@@ -53,7 +53,7 @@ export async function readBaseRun(
   };
 }
 
-/** Records of version 0.1.0 have no sum: that they name the images without a row is held against the run's own list. */
+/** Records of version 0.1.0 have no sum: that they name the images without a row is checked against the run's own list. */
 async function expectSameRejections(
   output: OutputStore,
   files: readonly WrittenFile[],
@@ -68,11 +68,11 @@ async function expectSameRejections(
   if (other === undefined && lines.length === told.size) return;
   throw new RunError(
     `Expected the records of the finished run to reject the images in rejected.jsonl of ${output.target} but found others.`,
-    { fix: 'Give --overwrite to compute the table anew.' },
+    { fix: 'Give --overwrite to compute the table again.' },
   );
 }
 
-/** Copies what `readBaseRun` found, so that later starts need not look again. */
+/** Copies what `readBaseRun` found, so that later starts need not read it again. */
 export async function keepBaseRun(
   updateDir: string,
   output: OutputStore,

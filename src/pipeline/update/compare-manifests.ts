@@ -43,9 +43,9 @@ export async function compareManifests(
     if (order < 0) counts.removed++;
     else if (order > 0) counts.added++;
     else {
-      const fate = await fateOf(was.value!, is.value!, before, options);
-      counts[fate]++;
-      if (fate === 'unchanged' || fate === 'rejectedBefore') {
+      const outcome = await outcomeOf(was.value!, is.value!, before, options);
+      counts[outcome]++;
+      if (outcome === 'unchanged' || outcome === 'rejectedBefore') {
         if (is.value!.entry !== undefined) keeps[is.value!.index] = was.value!.index;
         if (was.value!.entry?.target !== is.value!.entry?.target) counts.relabelled++;
       }
@@ -96,7 +96,7 @@ function orderOf(
   return is.done ? -1 : compareUtf8(was.value.origin, is.value.origin);
 }
 
-async function fateOf(
+async function outcomeOf(
   was: ListedItem,
   is: ListedItem,
   before: FinishedState,
@@ -119,7 +119,7 @@ function isOtherFile({ stamp: was }: SourceEntry, { stamp: is }: SourceEntry): b
   return was !== undefined && is !== undefined && was !== is;
 }
 
-/** Most reasons lie in the bytes, which are the same; these lie in the moment of reading. */
+/** Most reasons depend on the bytes, which are the same; these depend on the moment of reading. */
 async function hasPassed(
   reason: RejectReason,
   entry: SourceEntry,

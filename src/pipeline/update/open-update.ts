@@ -45,12 +45,12 @@ export interface OpenUpdateContext {
 }
 
 /**
- * Begins to bring a finished run up to date, or goes on with that.
+ * Starts an update of a finished run, or resumes it.
  *
  * @param workDir the finished run's work folder; its lock is held until the update is closed
  * @returns undefined where no run has finished: then `--update` is a plain run
  * @throws RunError when options or model are others than the finished run's, its table is damaged or does not
- *   hold the vectors, or none of its images is there any more
+ *   hold the vectors, or none of its images exists any more
  */
 export async function openUpdate(
   workDir: string,
@@ -93,7 +93,7 @@ async function beginUpdate(
     isReadable: (entry) => isReadable(source, entry, signal),
   });
   const { counts } = comparison;
-  const report: UpdateReport = { ...counts, reducer: fateOfReducer(options, before) };
+  const report: UpdateReport = { ...counts, reducer: outcomeOfReducer(options, before) };
   const isFitted = report.reducer !== 'refitted' || !base.hasKeptReducer;
   if (isSameTable(counts) && isFitted && !isPublishing(workDir)) {
     return { nothingToDo: report };
@@ -121,12 +121,12 @@ async function beginUpdate(
   }
 }
 
-function fateOfReducer(
+function outcomeOfReducer(
   { k, refit, with: borrowed }: ExtractOptions,
   { rows }: FinishedState,
 ): UpdateReport['reducer'] {
   if (k === 0) return 'none';
-  // What was fitted on no rows at all would turn every new row into zeros.
+  // A reducer that was fitted on no rows would turn every new row into zeros.
   return refit || (rows === 0 && borrowed === undefined) ? 'refitted' : 'kept';
 }
 
@@ -138,7 +138,7 @@ async function runBeingPublished(
   const manifest = await readManifest(join(dir, 'manifest.jsonl'));
   if (manifest.sha256 === run.manifest.sha256) return run;
   const message =
-    'The images changed since an update was stopped while it replaced the table: it is ended as it began; give the same command again for what changed since.';
+    'The images changed since an update was stopped while it replaced the table: that update is completed first; give the same command again for what changed since.';
   onEvent({ event: 'warning', message });
   return runOf(manifest);
 }
@@ -152,7 +152,7 @@ async function isReadable(
     await source.read(entry, signal);
     return true;
   } catch (error) {
-    // A local file system says it by a code, a store by a rejection; a failing store is neither.
+    // A local file system reports it by a code, a store by a rejection; a failing store does neither.
     if (source.isLocal || error instanceof DecodeError) return false;
     throw error;
   }
@@ -169,7 +169,7 @@ function refuseEmptyInput(
   throw new RunError(
     `Expected some image of the finished run in ${output.target} among those of ${options.input} but found none of its ${all}.`,
     {
-      fix: 'Check the input (is its disk mounted? is it named as before?), or give --overwrite to start anew.',
+      fix: 'Check the input (is its disk mounted? is it named as before?), or give --overwrite to start again.',
     },
   );
 }
@@ -183,12 +183,12 @@ function refuseLostVectors(
   throw new RunError(
     `Expected the vectors of the finished run in ${output.target} but found a table that does not give them back (--format csv or npy alone, or --columns); its rows cannot be reused.`,
     {
-      fix: 'Give --overwrite to compute the table anew; one with --format parquet, feather or json and all vectors can be updated.',
+      fix: 'Give --overwrite to compute the table again; one with --format parquet, feather or json and all vectors can be updated.',
     },
   );
 }
 
-/** Goes on with an update of the same images; one of other images is thrown away, as the old table is still whole. */
+/** Resumes an update of the same images; one of other images is discarded, as the old table is still complete. */
 async function openStore(
   dir: string,
   run: OpenRunOptions,
@@ -198,7 +198,7 @@ async function openStore(
   const isSame = begun !== undefined && isSameRun(begun, run);
   if (!isSame) {
     if (begun !== undefined) {
-      const message = 'The images changed since an update was stopped: it begins anew.';
+      const message = 'The images changed since an update was stopped: it starts again.';
       onEvent({ event: 'note', message });
     }
     await rm(join(dir, 'identity.json'), { force: true });
@@ -207,13 +207,13 @@ async function openStore(
   return RunStore.open(dir, { ...run, overwrite: !isSame });
 }
 
-/** Why `--update` ends as a plain run. @throws OptionError for a table whose state is lost */
+/** Why `--update` ends as a plain run. @throws OptionError for a table whose state is missing */
 async function explainPlainRun(
   workDir: string,
   { output, onEvent }: OpenUpdateContext,
 ): Promise<void> {
   if (existsSync(join(workDir, 'identity.json'))) {
-    const message = `The run in ${output.target} is not finished: going on with it.`;
+    const message = `The run in ${output.target} is not finished: resuming it.`;
     onEvent({ event: 'note', message });
     return;
   }
@@ -222,7 +222,7 @@ async function explainPlainRun(
     throw new OptionError(
       `Expected the state of the finished run in ${output.target} for --update but found none in ${workDir}.`,
       {
-        fix: 'Name its --work-dir, or give --overwrite to compute the table anew (what changed cannot be told without it).',
+        fix: 'Name its --work-dir, or give --overwrite to compute the table again (without it nobody can know what changed).',
       },
     );
   }

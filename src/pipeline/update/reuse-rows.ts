@@ -47,7 +47,7 @@ export class ReusedRows {
     return this.#options.keeps[index] === -1;
   }
 
-  /** What stands ready in shards that are not committed yet. */
+  /** What is ready in shards that are not committed yet. */
   countWaiting(): { images: number; rejected: number } {
     const { store, keeps } = this.#options;
     const waiting = { images: 0, rejected: 0 };
@@ -60,7 +60,7 @@ export class ReusedRows {
   }
 
   /**
-   * Takes the rows out of the old table, shard by shard; what an earlier attempt has taken is left alone.
+   * Takes the rows out of the old table, shard by shard; what an earlier attempt has taken is not read again.
    *
    * @param stored all rows of the old table in order; not read at all where nothing is missing
    * @throws RunError when the table does not hold the rows that its run recorded
@@ -103,7 +103,7 @@ export class ReusedRows {
       await rm(this.#pathOf(id, 'json'), { force: true });
       throw new RunError(
         `Expected ${expected} rows of the finished run in ${this.#pathOf(id, 'bin')} but found a damaged file.`,
-        { fix: 'Run the same command again: it takes them from the table anew.' },
+        { fix: 'Run the same command again: it takes them from the table again.' },
       );
     }
     return { ...mergeRows(waiting, computed, lengths), rejections };

@@ -1,7 +1,7 @@
 import { RunError } from '../../errors.ts';
 import type { StoredBatch } from './stored-rows.ts';
 
-/** Picks rows out of a table that streams by; rows are asked for in ascending order. */
+/** Reads single rows out of a streamed table; rows are asked for in ascending order. */
 export class RowReader {
   readonly #batches: AsyncGenerator<StoredBatch>;
   #batch: StoredBatch | undefined;
@@ -44,7 +44,7 @@ export class RowReader {
 
 function slip(origin: string, row: number, found: string): RunError {
   return new RunError(
-    `Expected ${origin} in row ${row} of the finished table but found ${found}; no row may slip.`,
-    { fix: 'Give --overwrite to compute the table anew.' },
+    `Expected ${origin} in row ${row} of the finished table but found ${found}; rows would be mixed up.`,
+    { fix: 'Give --overwrite to compute the table again.' },
   );
 }

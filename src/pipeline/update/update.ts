@@ -27,14 +27,14 @@ export interface UpdateParts {
 }
 
 /**
- * An update on its way. Its state lies beside that of the finished run, in `update/` of the work folder; table
- * and state of the finished run are left alone until the new table is complete:
+ * An update in progress. Its state is beside that of the finished run, in `update/` of the work folder; table
+ * and state of the finished run do not change until the new table is complete:
  *
  *     update/base.json        what the finished run wrote, and update/reducer.npz
  *     update/reused/          rows taken over, waiting for the rest of their shards
  *     update/…                manifest, shards and records, as of any run
  *     update/publishing.json  from here on the table is being replaced
- *     update/finished.json    it is; from here on this state takes the place of the old one
+ *     update/finished.json    it is; from here on this state replaces the old one
  */
 export class Update {
   readonly store: RunStore;
@@ -66,14 +66,14 @@ export class Update {
     if (createHash('sha256').update(bytes).digest('hex') !== this.#reducerFile?.sha256) {
       throw new RunError(
         `Expected the reducer of the finished run in ${path} but found a damaged file.`,
-        { fix: 'Give --refit to fit it anew.' },
+        { fix: 'Give --refit to fit it again.' },
       );
     }
     return fittedBefore(bytes, outputs);
   }
 
-  /** The new table is whole and waits unseen: takes `_SUCCESS` away, and what the new table does not replace. */
-  async makeWay(output: OutputStore, files: readonly WrittenFile[]): Promise<void> {
+  /** The new table is complete but not visible yet: removes `_SUCCESS` of the replaced table, and those of its files that the new one does not overwrite. */
+  async removeReplacedFiles(output: OutputStore, files: readonly WrittenFile[]): Promise<void> {
     const path = join(this.dir, PUBLISHING_FILE);
     await writeDurably(path, 'the state of the update', '{"publishing":true}\n');
     await clearOutput(output, new Set(['run.json', ...files.map(({ name }) => name)]));
@@ -85,7 +85,7 @@ export class Update {
     await promoteUpdate(this.#workDir);
   }
 
-  /** Gives the locks back. What is committed stays for the next start. */
+  /** Releases the locks. What is committed stays for the next start. */
   async close(): Promise<void> {
     await this.store.close();
     await this.#lock.release();

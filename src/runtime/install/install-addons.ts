@@ -31,7 +31,7 @@ export async function installAddons(options: AddonOptions): Promise<string[]> {
   for (const name of ADDON_NAMES) {
     const why = await installAddon(name, options);
     if (why !== undefined) {
-      missing.push(`WebAssembly goes on, slower, in place of ${ADDONS[name].what}: ${why}`);
+      missing.push(`WebAssembly runs, slower, in place of ${ADDONS[name].what}: ${why}`);
     }
   }
   return missing;

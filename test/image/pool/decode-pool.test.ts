@@ -187,7 +187,7 @@ test('what is no image fault names the image and ends the run', async () => {
   await expect(generator.next()).rejects.toMatchObject({
     tag: 'run',
     message: expect.stringMatching(
-      /^Expected a decode worker to go on but found it ended \(.+\) at image 7, image 2 of 2 in its chunk\.$/,
+      /^Expected a decode worker to run but found that it ended \(.+\) at image 7, image 2 of 2 in its chunk\.$/,
     ),
   });
 });

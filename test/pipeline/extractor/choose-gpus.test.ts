@@ -44,7 +44,7 @@ test('auto that leaves a GPU alone warns of it, and a machine without one does n
   const chosen = chooseGpus({ device: 'auto', gpus: undefined }, found, { onEvent }, {});
   expect(chosen.choice.device).toBe('cpu');
   expect(events).toEqual([
-    { event: 'warning', message: `The GPU lies idle: ${chosen.choice.reason}` },
+    { event: 'warning', message: `The GPU is idle: ${chosen.choice.reason}` },
   ]);
   expect(choose(undefined, []).events).toEqual([]);
 });
