@@ -2,7 +2,7 @@ import type { SourceEntry } from '../source/source.ts';
 
 /**
  * A million SourceEntries in some 150 MB: as objects they take three times that, and the garbage
- * collector walks them all. Each is one record of UTF-8 in a block; numbers lie in typed arrays; a
+ * collector walks them all. Each is one record of UTF-8 in a block; numbers are in typed arrays; a
  * location is kept as what it does not share with the end of its origin.
  *
  *     record: origin, target, version, stamp, one after the other; their lengths are in #lengths
@@ -91,7 +91,7 @@ export class EntryTable {
   sorted(): Uint32Array {
     const order = Uint32Array.from({ length: this.#count }, (_, i) => i);
     for (let i = 1; i < order.length; i++) {
-      // Listings mostly come in order; then nothing has to be sorted.
+      // Listings mostly come in order; then no sort is needed.
       if (this.compare(i - 1, i) > 0) return order.sort((a, b) => this.compare(a, b));
     }
     return order;

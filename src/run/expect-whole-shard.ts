@@ -12,7 +12,7 @@ export interface ShardContent {
 }
 
 /**
- * Holds a shard to the promise that no row slips: every position is there once, as a row or as a
+ * Checks that no row is lost or moved: every position is there once, as a row or as a
  * rejection, rows are in order, and each output has one vector for each row.
  *
  * @throws RunError

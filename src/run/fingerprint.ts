@@ -3,7 +3,7 @@ import { canonicalJson, type Json } from './canonical-json.ts';
 
 /**
  * Everything but the images themselves that changes the bytes of a run, by name: options, model, input.
- * The name is what the user is told when it differs, so options are named as on the command line.
+ * The name is in the message when it differs, so options are named as on the command line.
  *
  * @example { input: 'photos', mode: 'vgg16', layer: ['fc2'], pool: 'none', k: 10, 'model weights': sha256 }
  */
@@ -27,6 +27,6 @@ export function describeDifference(before: RunIdentity, now: RunIdentity): strin
 function print(value: Json | undefined): string {
   if (value === undefined) return 'not set';
   const text = typeof value === 'string' ? value : canonicalJson(value);
-  // Half of a hash tells two models apart as well as all of it.
+  // Half of a hash is enough to distinguish two models.
   return /^[0-9a-f]{64}$/.test(text) ? `${text.slice(0, 12)}…` : text;
 }

@@ -5,7 +5,7 @@ import { type Manifest, readManifest } from './manifest.ts';
 import { isFinished, type RunIdentityFile, readRunIdentity } from './run-identity.ts';
 import { expectAllRecords, findShards, type ShardRecord } from './shard-records.ts';
 
-/** What the work folder of a finished run still tells: its images, and what became of each. */
+/** What the work folder of a finished run holds: its images, and the outcome of each. */
 export interface FinishedState {
   readonly identity: RunIdentityFile;
   readonly manifest: Manifest;
@@ -21,7 +21,7 @@ export interface FinishedState {
  * Reads what a finished run left in its work folder; call it under the folder's lock.
  *
  * @returns undefined when no run has finished there
- * @throws RunError when part of it is lost
+ * @throws RunError when part of it is missing
  */
 export async function readFinishedState(dir: string): Promise<FinishedState | undefined> {
   const identity = await readRunIdentity(dir);
@@ -50,7 +50,7 @@ async function readRecords(
   return expectAllRecords(dir, await findShards(dir, plan, { withRows: false, lengths }));
 }
 
-/** Rows stand in the table in the order of the images, rejections left out. */
+/** Rows are in the table in the order of the images, without the rejected ones. */
 function placeRows(records: readonly ShardRecord[], count: number) {
   const rejections = new Map<number, ImageRejection>();
   for (const record of records) {

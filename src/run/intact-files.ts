@@ -2,14 +2,14 @@ import { createHash } from 'node:crypto';
 import { RunError } from '../errors.ts';
 import type { OutputStore, WrittenFile } from '../storage/output-store.ts';
 
-/** A file's bytes, given out only once all of them were found to be the run's own. @throws RunError */
+/** A file's bytes, returned only after their SHA-256 was checked. @throws RunError */
 export async function readIntact(output: OutputStore, file: WrittenFile): Promise<Buffer> {
   const pieces: Uint8Array[] = [];
   for await (const piece of checkedPieces(output, file)) pieces.push(piece);
   return Buffer.concat(pieces);
 }
 
-/** The same without holding the file, for readers that go over it again. @throws RunError */
+/** The same without holding the file, for readers that read it again. @throws RunError */
 export async function expectIntact(output: OutputStore, file: WrittenFile): Promise<void> {
   for await (const _ of checkedPieces(output, file));
 }
@@ -31,8 +31,8 @@ export function intactFiles(output: OutputStore, files: readonly WrittenFile[]) 
 }
 
 /**
- * Holds a finished table to its run.json before it is called complete: every file is there and, on a disk, has the
- * bytes that the run wrote. A store keeps sums of its own, and reading a whole table back from it has its price.
+ * Checks a finished table against its run.json before it is called complete: every file is there and, on a disk, has the
+ * bytes that the run wrote. A store keeps checksums of its own, and reading a whole table back from it costs money.
  *
  * @throws RunError for the first file that is not
  */
@@ -42,7 +42,7 @@ export async function expectIntactFiles(
   { isLocal }: { readonly isLocal: boolean },
 ): Promise<void> {
   const listed = new Map<string, readonly string[]>();
-  // The two files of the report can be made again, and say nothing of the table.
+  // The two files of the report can be made again, and are not part of the table.
   for (const file of files.filter(({ name }) => !REPORT_FILES.includes(name))) {
     const [base, folder = ''] = file.name.split('/').reverse() as [string, string?];
     if (!listed.has(folder)) listed.set(folder, await output.list(folder));

@@ -10,7 +10,7 @@ import { EntryTable } from './entry-table.ts';
 
 /** The frozen list of a run: images in row order, and what the listing already had to reject. */
 export interface Manifest {
-  /** Images, each of which ends as a row or a rejection. */
+  /** Images, each of which becomes a row or a rejection. */
   readonly count: number;
   /** Sum of the sizes of all images. */
   readonly bytes: number;

@@ -1,9 +1,9 @@
 /**
- * How a run is cut, decided before it starts from the number of images and the size of a row alone, so
+ * How a run is cut into shards and parts, decided before it starts from the number of images and the size of a row alone, so
  * that neither workers nor kills change it.
  *
- * A shard is what a kill can cost: a network at 5 images/s makes 512 rows in two minutes, pixels make
- * 4,096 in about a second. 32 MiB of vectors keep a shard in memory twice (filling and writing) without thought.
+ * A kill can lose the work of one shard: a network at 5 images/s makes 512 rows in two minutes, pixels make
+ * 4,096 in about a second. 32 MiB of vectors make it possible to keep a shard in memory twice (filling and writing).
  * A part is one exported file: whole shards, up to 64 MiB of vectors or 8,192 rows, because readers
  * like few files, and a part is the most that can be lost half-written; 8,192 rows of 300 pixels are also what
  * keeps the memory of 30,000 images at that of 10,000. A row larger than that makes a shard of its own.
@@ -44,10 +44,10 @@ export const SHARD_ROWS = { pixels: 4096, network: 512 } as const;
 const SHARD_BYTES = 32 << 20;
 const PART_BYTES = 64 << 20;
 const PART_ROWS = 8192;
-/** Shards end on a multiple of this where they can, so that batches of a power of two come out whole. */
+/** Shards end on a multiple of this where they can, so that batches of a power of two divide them. */
 const ROW_STEP = 64;
 
-/** The plan of a run; everything that must give its numbers cuts alike, for no batch crosses a shard. */
+/** The plan of a run; everything that must give its numbers uses the same cuts, for no batch crosses a shard. */
 export function planRun(
   count: number,
   { isPixels, lengths }: { readonly isPixels: boolean; readonly lengths: readonly number[] },

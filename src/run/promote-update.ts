@@ -4,20 +4,20 @@ import { join } from 'node:path';
 import { syncFolder } from '../files/put-in-place.ts';
 import { storageError } from '../storage/storage-error.ts';
 
-/** An update's own state lies in this folder of the work folder, laid out like a run's. */
+/** An update's own state is in this folder of the work folder, in the same form as a run's. */
 export const UPDATE_FOLDER = 'update';
 
 /** From here on the update's table replaces the old one: see {@link isPublishing}. */
 export const PUBLISHING_FILE = 'publishing.json';
 
-/** True while an update was stopped after it had begun to replace the old table: it must be gone on with. */
+/** True while an update was stopped after it had begun to replace the old table: it must be resumed. */
 export function isPublishing(workDir: string): boolean {
   return existsSync(join(workDir, UPDATE_FOLDER, PUBLISHING_FILE));
 }
 
 /**
  * Makes the state of a finished update the state of the run. Every step can be repeated, and the mark
- * that asks for them (`update/finished.json`) goes last: a kill at any moment is made good by the next start.
+ * that asks for them (`update/finished.json`) is removed last: after a kill at any moment the next start completes it.
  *
  * @param workDir whose lock is held
  */

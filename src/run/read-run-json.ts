@@ -9,7 +9,7 @@ const FIX = 'Restore the file, or compute the table again with --overwrite.';
 /**
  * run.json of another run, which an option names.
  * @param option as the user wrote it: `--with`, `--compare`, `report`
- * @param hasReducer its reducer.npz is wanted, too
+ * @param hasReducer its reducer.npz is needed, too
  * @throws RunError when that run is not complete, or has no reducer
  */
 export async function readNamedRun(
@@ -30,7 +30,7 @@ export async function readNamedRun(
 
 /**
  * run.json of the run that finished in this very output.
- * @throws RunError when it is gone
+ * @throws RunError when it is missing
  */
 export async function readOwnRun(output: OutputStore): Promise<RunJson> {
   const names = await output.list('');
@@ -69,7 +69,7 @@ function faultOf(run: RunJson): string | undefined {
 function isFile(file: unknown): boolean {
   if (!isObject(file)) return false;
   const { name, bytes, sha256 } = file;
-  // A name stays below the folder of the run.
+  // A name must not lead out of the folder of the run.
   const isName = typeof name === 'string' && /^[^/\\]+(\/[^/\\]+)?$/.test(name);
   const isBelow = isName && !name.split('/').some((part) => part === '.' || part === '..');
   return isBelow && isCount(bytes) && /^[0-9a-f]{64}$/.test(String(sha256));

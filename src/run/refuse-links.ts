@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { RunError } from '../errors.ts';
 
 /**
- * Folders of a run's state are cleaned and written: none of them may lead out of it. Its files need no such look, as
+ * Folders of a run's state are cleaned and written: none of them may lead out of it. Its files need no such check, as
  * they are replaced, never written through.
  *
  * @param dir the work folder
@@ -24,6 +24,6 @@ function isLink(path: string): boolean {
   try {
     return lstatSync(path).isSymbolicLink();
   } catch {
-    return false; // not there, or not readable: who makes it says so
+    return false; // not there, or not readable: the code that creates it reports that
   }
 }

@@ -5,7 +5,7 @@ import { compareUtf8 } from './compare-utf8.ts';
 import type { Manifest } from './manifest.ts';
 import type { RunStore } from './run-store.ts';
 
-/** One image without a row; what a listing and a decoder say is brought to this form. */
+/** One image without a row; rejections of a listing and of a decoder have this form. */
 export type Rejection = ListingRejection;
 
 /**

@@ -17,7 +17,7 @@ export interface OpenRunOptions {
   readonly plan: ShardPlan;
   /** Values in each vector, by output. */
   readonly lengths: readonly number[];
-  /** Throw away what an earlier run left. */
+  /** Discard the state of an earlier run. */
   readonly overwrite: boolean;
 }
 
@@ -36,7 +36,7 @@ export interface RunIdentityFile {
 
 /** Starts again: empties the work folder and writes what the run is. @throws ExportError */
 export async function layOutRun(dir: string, options: OpenRunOptions): Promise<void> {
-  // identity.json goes first and comes last: without it, nothing else in the folder counts.
+  // identity.json is removed first and written last: without it, nothing else in the folder counts.
   try {
     await rm(join(dir, 'identity.json'), { force: true });
     await rm(join(dir, 'finished.json'), { force: true });
@@ -50,7 +50,7 @@ export async function layOutRun(dir: string, options: OpenRunOptions): Promise<v
   await writeDurably(join(dir, 'identity.json'), 'the identity of the run', `${identity}\n`);
 }
 
-/** What the run in the folder is; undefined when none was laid out to the end. @throws RunError for a file of another version */
+/** What the run in the folder is; undefined when none was completely written. @throws RunError for a file of another version */
 export async function readRunIdentity(dir: string): Promise<RunIdentityFile | undefined> {
   const path = join(dir, 'identity.json');
   try {
@@ -66,7 +66,7 @@ export async function readRunIdentity(dir: string): Promise<RunIdentityFile | un
   }
 }
 
-/** What is read of it adds up. */
+/** Whether its numbers add up. */
 function isSound(file: RunIdentityFile): boolean {
   const { images, shards, shardRows, lengths } = file;
   const counts = [images, shards, shardRows, ...lengths];
@@ -90,7 +90,7 @@ export function isSameRun(before: RunIdentityFile, options: OpenRunOptions): boo
   );
 }
 
-/** What can be told before the images are listed. @throws RunError that names each option or model in which the two runs differ */
+/** What can be compared before the images are listed. @throws RunError that names each option or model in which the two runs differ */
 export function refuseOtherOptions(
   dir: string,
   { identity: before }: RunIdentityFile,

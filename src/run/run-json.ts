@@ -6,7 +6,7 @@ import { writeWhole } from '../storage/whole-file.ts';
 import type { Json } from './canonical-json.ts';
 import type { Rejection } from './rejections.ts';
 
-/** The end of a run as the loop knows it. */
+/** The result of a run, as the main loop passes it. */
 export interface RunFacts {
   /** e.g. "extract". */
   readonly command: string;
@@ -59,7 +59,7 @@ export interface RunJson {
 }
 
 /**
- * Puts run.json together. It is the only file of a run with times in it, so that all others can be
+ * Builds run.json. It is the only file of a run with times in it, so that all others can be
  * made again byte for byte.
  *
  * @throws RunError unless discovered = extracted + rejected

@@ -27,21 +27,21 @@ import {
 export const WORK_FOLDER = '.img2features';
 
 /**
- * The work folder of a run: what is done so far, safe against kills at any moment.
+ * The work folder of a run: what is done so far; a kill at any moment cannot damage it.
  *
- *     identity.json         what the run is; written last when a run is laid out
+ *     identity.json         what the run is; written last when a run starts
  *     manifest.jsonl        its images
  *     shards/00000.bin      rows (see shard-file.ts), then
  *     shards/00000.json     its record: a shard counts from here on
- *     finished.json         the run is complete; the .bin files are gone
- *     update/               an update of the finished run, laid out the same way (see pipeline/update/)
+ *     finished.json         the run is complete; the .bin files are removed
+ *     update/               an update of the finished run, in the same form (see pipeline/update/)
  *     lock                  who is writing
  */
 export class RunStore {
   /** `finished`: everything was done and published before; only records are left. */
   readonly state: 'fresh' | 'resumed' | 'finished';
   readonly plan: ShardPlan;
-  /** One sentence for each shard that was set aside because its file was damaged. */
+  /** One sentence for each shard that is computed again because its file was damaged. */
   readonly damaged: readonly string[];
   readonly #dir: string;
   readonly #lengths: readonly number[];
@@ -69,16 +69,16 @@ export class RunStore {
     }
   }
 
-  /** True when a run was laid out in this work folder, whatever became of it. */
+  /** True when a run was started in this work folder, even if it did not finish. */
   static async isIn(dir: string): Promise<boolean> {
     return (await readRunIdentity(dir)) !== undefined;
   }
 
   /**
-   * Locks the work folder, then starts a run in it or goes on with the one that is there.
+   * Locks the work folder, then starts a run in it or resumes the one that is there.
    *
    * @param dir the work folder: `join(out, WORK_FOLDER)`
-   * @throws RunError when another process is at it, or when the run there differs in options, model or
+   * @throws RunError when another process uses it, or when the run there differs in options, model or
    *   input (the message says in what); ExportError when the folder cannot be written
    */
   static async open(dir: string, options: OpenRunOptions): Promise<RunStore> {
@@ -187,7 +187,7 @@ export class RunStore {
 
   /**
    * Ends a run whose output is published, `_SUCCESS` included: drops the rows (they are in the output
-   * now) and keeps identity, list of images and records, which a later run needs to tell what changed.
+   * now) and keeps identity, list of images and records, which a later run needs to find what changed.
    */
   async finish(): Promise<void> {
     await writeDurably(
@@ -198,7 +198,7 @@ export class RunStore {
     await this.#dropRows();
   }
 
-  /** Gives the lock back. What is committed stays for the next start. */
+  /** Releases the lock. What is committed stays for the next start. */
   async close(): Promise<void> {
     await this.#lock.release();
   }
@@ -227,7 +227,7 @@ export class RunStore {
   }
 }
 
-/** An update that was stopped while it replaced the table: its end is made good, or it must be gone on with. */
+/** An update that was stopped while it replaced the table: it is completed here, or it must be resumed. */
 async function settleUpdate(dir: string): Promise<void> {
   await promoteUpdate(dir);
   if (!isPublishing(dir)) return;

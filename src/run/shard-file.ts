@@ -6,13 +6,13 @@ import { DurableFile } from '../storage/durable-file.ts';
 import type { WrittenFile } from '../storage/output-store.ts';
 
 /**
- * The rows of one shard as they lie in memory, so that reading is one read and a few views:
+ * The rows of one shard as they are in memory, so that reading is one read and a few views:
  *
  *     0                 "img2features shard 1\n", padded with zeros to 64 bytes
  *     64                rows' positions in the manifest, uint32[n]
  *     next multiple of 64, for each output: float32[n, length], row-major
  *
- * Little-endian. n and the lengths stand in the shard's record, together with the SHA-256 of the file.
+ * Little-endian. n and the lengths are in the shard's record, together with the SHA-256 of the file.
  */
 export interface ShardRows {
   /** Manifest positions of the rows, ascending. */
@@ -58,7 +58,7 @@ export async function writeShardFile(
 }
 
 /**
- * Reads the whole file once and lays views over it.
+ * Reads the whole file once and makes views of it.
  *
  * @param sha256 hex; undefined when the file was checked before
  * @returns undefined when size or hash do not match

@@ -29,7 +29,7 @@ export interface FoundShards {
 }
 
 /**
- * Reads the records of a work folder and holds each to its sum and its shard: every position once, as a row or as a
+ * Reads the records of a work folder and checks each against its sum and its shard: every position once, as a row or as a
  * rejection. Unless only records are left, every file of rows is checked against its record, too.
  */
 export async function findShards(
@@ -53,7 +53,7 @@ export async function findShards(
   return found;
 }
 
-/** Of a finished run, whose rows are gone: what its records do not tell cannot be found out again. @throws RunError */
+/** Of a finished run, whose rows are gone: what its records do not hold cannot be computed again. @throws RunError */
 export function expectAllRecords(dir: string, { records }: FoundShards): ShardRecord[] {
   const whole = records.filter((record) => record !== undefined);
   if (whole.length === records.length) return whole;
@@ -91,7 +91,7 @@ async function soundRecord(
     );
     return indices.length === rows ? record : undefined;
   } catch {
-    // Torn by a disk that failed, or no record at all: its rows are computed again.
+    // Damaged by a disk that failed, or no record at all: its rows are computed again.
     return undefined;
   }
 }
