@@ -3,7 +3,7 @@ const PAGE_BYTES = 65536;
 const MAX_CHUNK_BYTES = 2 ** 30;
 
 /**
- * Memory at addresses that are multiples of 64. TensorFlow borrows such memory for a tensor and
+ * Memory at addresses that are multiples of 64. TensorFlow uses such memory for a tensor in place and
  * copies any other (c/tf_tensor.cc), so weights read into it exist once instead of twice. JavaScript
  * cannot ask for an address, but a WebAssembly memory starts on a page.
  */

@@ -37,7 +37,7 @@ const CHATTER = [
 /** "I0000 00:00:… file.cc:1]", before TensorFlow 2.20 "2024-05-01 10:00:00.1: I file.cc:1]". */
 const SEVERITY = /^(?:\d{4}-\d\d-\d\d [\d:.]+: )?([IWEF])(?:\d{4})? /;
 
-/** The last lines that a process printed; each line that is news goes to `onLog` at once. */
+/** The last lines that a process printed; each line that is not known noise goes to `onLog` at once. */
 export class ChildOutput {
   readonly #onLog: (line: string) => void;
   readonly #minLogLevel: number;
@@ -45,7 +45,7 @@ export class ChildOutput {
   /** TensorFlow's lines until it is loaded, which say why it uses no GPU. */
   #log = '';
 
-  /** @param minLogLevel as TF_CPP_MIN_LOG_LEVEL counts: what is less serious is not told */
+  /** @param minLogLevel as TF_CPP_MIN_LOG_LEVEL counts: less serious lines are not reported */
   constructor(onLog: (line: string) => void, minLogLevel = 1) {
     this.#onLog = onLog;
     this.#minLogLevel = minLogLevel;
@@ -54,7 +54,7 @@ export class ChildOutput {
   /** Reads `stream` until it ends. */
   listen(stream: Readable): void {
     let rest = '';
-    // Garbage must not fail here: the decoder replaces what is no UTF-8.
+    // Invalid UTF-8 must not fail here: the decoder replaces it.
     stream.setEncoding('utf8');
     stream.on('data', (text: string) => {
       const lines = (rest + text).split(/\r?\n/);
@@ -62,7 +62,7 @@ export class ChildOutput {
       for (const line of lines) this.#take(line);
     });
     stream.on('end', () => this.#take(rest));
-    // The process' end is told by its exit, not by its streams.
+    // The exit of the process reports its end, not its streams.
     stream.on('error', () => {});
   }
 

@@ -1,6 +1,6 @@
 /**
  * The engine process. Frames come in and go out on file descriptor 3 (protocol.ts); what libraries
- * print goes to 1 and 2, where the parent listens. It lives as long as its pipe: signals of the
+ * print goes to 1 and 2, where the parent listens. It runs as long as its pipe is open: signals of the
  * terminal are the parent's to handle.
  */
 import { Worker } from 'node:worker_threads';

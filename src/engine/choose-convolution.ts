@@ -6,8 +6,8 @@ import type { StartMessage } from './protocol.ts';
 
 /**
  * Whether the graph's 3×3 convolutions may be Winograd's. In the engine process, once the library is
- * loaded: our operations are made known to it here.
- * @throws EngineError when `--conv winograd` cannot be kept
+ * loaded: our operations are registered with it here.
+ * @throws EngineError when `--conv winograd` is not possible
  */
 export function chooseConvolution(
   { conv, engine, precision, threads }: StartMessage,

@@ -61,14 +61,14 @@ export async function openEnginePool(
  * Several engines with the same network as one: each batch goes to the engine with the fewest images
  * waiting. Where the devices compute alike, which one does changes nothing, and the features are those
  * of one engine. (cuDNN's algorithms are chosen by timing in each process unless TF_DETERMINISTIC_OPS
- * is set: docs/gpu.md.) A failure of any of them is the pool's.
+ * is set: docs/gpu.md.) If any of them fails, the pool fails.
  */
 export class EnginePool {
   /** Of the first engine, with the time until all of them were open. */
   readonly info: EngineInfo;
   readonly #engines: readonly PooledEngine[];
   readonly #names: readonly string[];
-  /** Images on their way, and done, by engine. */
+  /** Images in flight, and done, by engine. */
   readonly #waiting: number[];
   readonly #done: number[];
   #shapes: readonly number[] = [];
@@ -128,7 +128,7 @@ export class EnginePool {
   }
 
   /**
-   * A batch of noise on every engine, so that none meets its first real batch cold.
+   * A batch of noise on every engine, so that each has its kernels ready before its first real batch.
    * Out of memory is no failure here: the first real batch will be halved.
    */
   async warmUp(images: number): Promise<void> {
@@ -182,7 +182,7 @@ export class EnginePool {
   }
 }
 
-/** Engines that differ would make the bytes depend on which of them takes a batch. */
+/** If engines differed, the bytes would depend on which of them takes a batch. */
 function expectAlike(engines: readonly PooledEngine[], names: readonly string[]): void {
   const describe = ({ info }: PooledEngine) =>
     `${info.library} on ${info.device} (${info.engine}, ${info.conv})`;

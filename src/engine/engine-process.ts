@@ -30,7 +30,7 @@ const CHILD = fileURLToPath(new URL('../../dist/engine/child.js', import.meta.ur
 const PIPE = 3;
 /** How long the process may take to end once its last batch is answered. */
 const CLOSE_MS = 5000;
-/** How long its last words may take to arrive after its exit. */
+/** How long its last output may take to arrive after its exit. */
 const LAST_WORDS_MS = 200;
 
 /** What answers one request: the frames of its reply, in order. */
@@ -76,7 +76,7 @@ export class EngineProcess {
     this.#output.listen(this.#child.stderr as Readable);
     this.#pipe = this.#child.stdio[PIPE] as Duplex;
     this.#pipe.on('data', (chunk: Uint8Array) => this.#receive(chunk));
-    // A write to a dead process fails here; its exit says why.
+    // A write to a process that has ended fails here; its exit says why.
     this.#pipe.on('error', () => {});
     this.#exited = new Promise((resolve) => this.#watchExit(resolve));
     this.#signal = signal;
@@ -87,7 +87,7 @@ export class EngineProcess {
     return this.#child.pid;
   }
 
-  /** What TensorFlow has said so far about a GPU that it does not use. */
+  /** What TensorFlow has printed so far about a GPU that it does not use. */
   gpuCause(): GpuCause | undefined {
     return this.#output.gpuCause();
   }
@@ -182,7 +182,7 @@ export class EngineProcess {
       );
       onExit();
     });
-    // `close` follows when the output is read to its end, unless somebody else holds it open.
+    // `close` follows when the output is read to its end, unless another process holds it open.
     this.#child.once('exit', (code, signal) => {
       const timer = setTimeout(finish, LAST_WORDS_MS, code, signal);
       this.#child.once('close', () => {

@@ -6,7 +6,7 @@ export type Pool = 'none' | 'avg' | 'max';
 export type Precision = 'fp32' | 'tf32' | 'bf16' | 'fp16';
 /**
  * How the network runs: as one TensorFlow graph, or layer by layer through tfjs. `auto` takes the
- * graph where TensorFlow's library runs and every layer has its place in it.
+ * graph where TensorFlow's library runs and every layer can be expressed in it.
  */
 export type EngineKind = 'graph' | 'eager';
 
@@ -31,7 +31,7 @@ export interface EngineSpec {
   readonly precision: Precision;
   /** Default: auto. */
   readonly engine?: 'auto' | EngineKind;
-  /** Default: auto, Winograd's where it can be had. */
+  /** Default: auto, Winograd's where it is available. */
   readonly conv?: 'auto' | ConvolutionKind;
   /** CPU threads for the network; 0 = the library's choice. */
   readonly threads: number;
@@ -57,7 +57,7 @@ export interface EngineInfo {
   readonly engineReason?: string;
   /** `winograd` where at least one layer is computed that way. */
   readonly conv: ConvolutionKind;
-  /** What Winograd's would need: undefined where it is used, declined or has no place. */
+  /** What Winograd's would need: undefined where it is used, declined or not possible. */
   readonly convReason?: string;
   /** GPU name and driver where there is one. */
   readonly deviceName: string | undefined;
@@ -66,7 +66,7 @@ export interface EngineInfo {
   readonly outputs: readonly EngineOutput[];
   /** Milliseconds from opening the engine until it took batches. */
   readonly startupMs: number;
-  /** Where that time went. */
+  /** How that time was spent. */
   readonly startup: EngineStartup;
 }
 

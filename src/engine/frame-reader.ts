@@ -13,7 +13,7 @@ for (let frame = readFrame(pipe); frame?.type !== FRAME.close; frame = readFrame
   else parentPort?.postMessage(frame satisfies Frame, [frame.payload.buffer as ArrayBuffer]);
 }
 
-/** The run is gone: nobody waits for results, and TensorFlow would go on for a whole batch. */
+/** The run has ended: nobody waits for results, and TensorFlow would compute to the end of its batch. */
 function endProcess(): void {
   process.kill(process.pid, 'SIGKILL');
 }

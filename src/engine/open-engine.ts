@@ -22,7 +22,7 @@ import { resolveLayers } from './resolve-layers.ts';
 
 export interface OpenEngineOptions {
   /**
-   * Gets each line that the engine process prints, but for the known chatter of its libraries, and a
+   * Gets each line that the engine process prints, except known noise of its libraries, and a
    * sentence when memory ran out and batches run in smaller parts from then on.
    */
   readonly onLog?: (line: string) => void;
@@ -52,7 +52,7 @@ export interface ProcessEngine extends Engine {
 /**
  * Starts one engine process, loads the model there and waits until it takes batches.
  * Several batches may be sent without waiting: they run in that order; the caller holds their number
- * (2 or 3 keep the device busy), for each lies in memory until it is answered.
+ * (2 or 3 keep the device busy), for each stays in memory until it is answered.
  * @throws OptionError for a layer or pooling that the model does not have
  * @throws ModelError | RuntimeError | EngineError when something cannot be loaded.
  */
@@ -74,7 +74,7 @@ export async function openEngine(
       choice.device === 'cuda' ? gpuName(spec.gpu) : undefined,
     ]);
     const ready = await withGpuCause(decodeJson<ReadyMessage>(frame.payload), choice, child);
-    // `auto` may have found that the GPU is of no use.
+    // `auto` may have found that the GPU cannot be used.
     checkPrecision(precision, ready.device, ready.engine);
     return new ChildEngine(child, describeEngine(ready, gpu, performance.now() - started), onLog);
   } catch (error) {
@@ -83,13 +83,13 @@ export async function openEngine(
   }
 }
 
-/** What the library printed is whole once its process has ended. */
+/** The library's output is complete once its process has ended. */
 function explain({ message }: GpuUnused, child: EngineProcess): EngineError {
   const { found, fix } = child.gpuCause() ?? SILENT_CAUSE;
   return new EngineError(`${message.replace(/\.$/, '')}: ${found}.`, { fix });
 }
 
-/** `auto` went down to the CPU: the reason with what the library said. */
+/** `auto` changed to the CPU: the reason with what the library printed. */
 async function withGpuCause(
   ready: ReadyMessage,
   choice: DeviceChoice,

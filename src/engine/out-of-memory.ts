@@ -5,7 +5,7 @@ export class OutOfMemory extends EngineError {}
 
 /**
  * What TensorFlow ("OOM when allocating tensor", ResourceExhausted), CUDA, cuDNN, cuBLAS and V8 say then. The last three
- * lines are of libraries that found no room for themselves, or for a convolution's workspace: TensorFlow then says only
+ * lines are of libraries that found no memory for themselves, or for a convolution's workspace: TensorFlow then says only
  * that they did not start.
  */
 const WORDS = new RegExp(

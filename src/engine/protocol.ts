@@ -1,5 +1,5 @@
 /**
- * What flows between the run and its engine process: frames over one socket pair, both ways.
+ * Messages between the run and its engine process: frames over one socket pair, both ways.
  *
  * ```
  * offset  0  4  magic "I2FE"

@@ -11,7 +11,7 @@ const MAX_READ_BYTES = 2 ** 30;
 interface OpenShard {
   readonly fd: number;
   readonly path: string;
-  /** Place of the shard's first byte in all shards laid end to end. */
+  /** Place of the shard's first byte in all shards, one after the other. */
   readonly start: number;
   readonly end: number;
   /** See ModelFolder.shardStamps. */

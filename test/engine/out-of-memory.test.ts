@@ -104,7 +104,7 @@ describe('on a GPU', skipIf(found.cpu === undefined, NO_TENSORFLOW), () => {
     expect(error.message).toBe(
       'Expected cuda to compute in fp32 but found: INTERNAL: Failed to load PTX',
     );
-    expect(error.fix).toBe('Run `img2features doctor`; --device cpu does without the GPU.');
+    expect(error.fix).toBe('Run `img2features doctor`; --device cpu runs without the GPU.');
   });
 
   test('TF32 is off unless it is asked for', async () => {

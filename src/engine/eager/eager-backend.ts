@@ -16,7 +16,7 @@ export interface EagerBackend {
   readonly borrows: boolean;
   /** Largest batch that runs at once; larger ones run in slices. Bounds the activations' memory. */
   readonly sliceImages: number;
-  /** Backend to build the model on, when zeros are dear on the one that runs it. */
+  /** Backend to build the model on, when zeros cost much memory on the one that runs it. */
   readonly buildsOn: string | undefined;
 }
 

@@ -21,7 +21,7 @@ export function addActivation(
     case 'relu6':
       return addRectifier(builder, name, value, 6);
     case 'softmax':
-      // Exponentials are no place for small types or scales.
+      // Exponentials need float32 and unscaled values.
       return builder.compute('Softmax', `${name}/softmax`, [builder.toFloat(value)], {}, true);
     default:
       throw new UnsupportedGraph(

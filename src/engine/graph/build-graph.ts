@@ -48,7 +48,7 @@ const FP16_SCALE: Readonly<Record<Preprocessing, number>> = {
 
 /**
  * The network, cut at the requested layers, as a TensorFlow graph from packed pixels to features.
- * @throws UnsupportedGraph when it holds what has no rule here
+ * @throws UnsupportedGraph when it holds a layer that has no rule here
  * @throws OptionError for a pooling that a layer does not have
  */
 export function buildGraph(
@@ -132,7 +132,7 @@ function checkInput(
   }
 }
 
-/** The eager engine tells the user of weights that are missing. */
+/** The eager engine reports missing weights. */
 function checkWeights(
   { weights }: Pick<ModelFolder, 'weights'>,
   topology: Record<string, unknown>,
@@ -150,7 +150,7 @@ function checkWeights(
 }
 
 /**
- * Normalisations that follow a convolution whose own output nobody else sees: they become part of
+ * Normalisations that follow a convolution whose own output no other layer reads: they become part of
  * its kernel and bias.
  */
 function foldedNorms(rows: readonly LayerRow[], wanted: ReadonlySet<string>) {
@@ -170,7 +170,7 @@ function foldedNorms(rows: readonly LayerRow[], wanted: ReadonlySet<string>) {
   return { byConvolution, folded };
 }
 
-/** Convolutions whose output is seen by a 2×2 max pooling and nobody else: that pooling's name. */
+/** Convolutions whose output is read by a 2×2 max pooling and no other layer: that pooling's name. */
 function pairedPoolings(
   rows: readonly LayerRow[],
   wanted: ReadonlySet<string>,
@@ -184,7 +184,7 @@ function pairedPoolings(
   return new Map(poolings.map(({ name, inbound }) => [inbound[0]!, name]));
 }
 
-/** Whether one other layer, and nobody else, reads a layer. */
+/** Whether exactly one other layer reads a layer. */
 function privateLayers(rows: readonly LayerRow[], wanted: ReadonlySet<string>) {
   const readers = new Map<string, number>();
   for (const { inbound } of rows) {

@@ -21,7 +21,7 @@ export interface Value {
 }
 
 export interface GraphVariable {
-  /** Name in the checkpoint; sorted by name they lie in the order of the data file. */
+  /** Name in the checkpoint; sorted by name they are in the order of the data file. */
   readonly key: string;
   readonly shape: readonly number[];
   readonly source: WeightSource;

@@ -25,7 +25,7 @@ import { cacheDir } from '../../runtime/cache-dir.ts';
 import { isTrusted } from '../../runtime/trusted-code.ts';
 import { SAVED_MODEL_FILES } from './write-saved-model.ts';
 
-/** How many graphs stay: those used last. */
+/** How many graphs are kept: those used last. */
 const KEPT = 5;
 /** One that was used a moment ago may be about to be loaded by another process. */
 const IN_USE_MS = 10 * 60 * 1000;
@@ -41,7 +41,7 @@ interface FileRecord {
 /** In the cache folder; where that cannot be written (a packed installation), in a temporary folder of this user's. */
 export function graphsDir(env: NodeJS.ProcessEnv = process.env): string {
   const dir = join(cacheDir(env), 'graphs');
-  // Nobody else may put a graph there: TensorFlow would run it.
+  // No other user may put a graph there: TensorFlow would run it.
   if (canWrite(dir) && isTrusted(dir)) return dir;
   const own = join(tmpdir(), `img2features-${userInfo().uid}`);
   return canWrite(own) && isTrusted(own)
@@ -91,14 +91,14 @@ export async function ensureGraph(
       },
     });
   } catch (error) {
-    // The other process may also have been a moment faster than the rename.
+    // The other process may also have finished just before the rename.
     if (!isIntact(target)) throw error;
   }
   prune(dir, target);
   return target;
 }
 
-/** Takes a graph away that TensorFlow refused. */
+/** Removes a graph that TensorFlow refused. */
 export function removeGraph(dir: string): void {
   rmSync(dir, { recursive: true, force: true });
 }
@@ -138,7 +138,7 @@ function touch(dir: string): void {
   try {
     utimesSync(join(dir, RECORD), new Date(), new Date());
   } catch {
-    // A cache that cannot be written keeps its order.
+    // Where the cache cannot be written, the time of last use is not updated.
   }
 }
 

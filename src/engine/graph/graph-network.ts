@@ -60,7 +60,7 @@ export async function loadGraphNetwork(
   return network;
 }
 
-/** Runs one image: TensorFlow says only then that a device has no kernel for a type. */
+/** Runs one image: only then TensorFlow reports that a device has no kernel for a type. */
 function probe(network: Network, folder: ModelFolder, { precision, device }: GraphOptions): void {
   const [height, width] = folder.metadata.inputSize;
   try {
@@ -69,7 +69,7 @@ function probe(network: Network, folder: ModelFolder, { precision, device }: Gra
     throw engineError(`Expected ${device} to compute in ${precision}`, cause, {
       fix:
         precision === 'fp32'
-          ? 'Run `img2features doctor`; --device cpu does without the GPU.'
+          ? 'Run `img2features doctor`; --device cpu runs without the GPU.'
           : 'Use --precision fp32.',
     });
   }
@@ -86,7 +86,7 @@ function engineError(expected: string, cause: unknown, { fix }: { fix: string })
 async function load(binding: Binding, graph: NetworkGraph, folder: ModelFolder): Promise<number> {
   const { weightsSha256 } = folder.metadata;
   const model = savedModel(graph.nodes, graph.saver);
-  // The graph's own bytes stand for the topology, the layers, the preprocessing and the precision.
+  // The graph's own bytes represent the topology, the layers, the preprocessing and the precision.
   const key = graphKey([WRITER_VERSION, weightsSha256, graph.variables], model);
   const make = async () => {
     try {
@@ -129,7 +129,7 @@ class GraphNetwork implements Network {
   readonly #packedLength: number;
   /** Tensors that the session holds. */
   readonly #variableCount: number;
-  /** Packed pixels of a slice, reused: TensorFlow borrows the memory while it runs. */
+  /** Packed pixels of a slice, reused: TensorFlow uses the memory while it runs. */
   #input = new Int32Array(0);
 
   constructor(

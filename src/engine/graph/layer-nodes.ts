@@ -29,7 +29,7 @@ const keep: Rule = ({ inputs }) => inputs[0]!;
 
 const RULES = new Map<string, Rule>(
   Object.entries({
-    // What only acts in training.
+    // Layers that do something only in training.
     Dropout: keep,
     SpatialDropout2D: keep,
     GaussianNoise: keep,
@@ -105,7 +105,7 @@ function winogradConvolution(layer: LayerContext): Value {
   return isRectified ? value : addActivation(layer, value, layer.row.config.activation);
 }
 
-/** 3×3, stride 1, the size kept; and channels enough to be worth two transforms. */
+/** 3×3, stride 1, the size kept; and enough channels that the two transforms cost less than they save. */
 function isForWinograd({ mayUseWinograd, row, inputShapes, outputShape }: LayerContext): boolean {
   const { size, strides, dilation, isSame } = convolutionWindow(row.config);
   const isPlain = [...strides, ...dilation, row.config.groups ?? 1].every((n) => n === 1);
@@ -119,7 +119,7 @@ function kernelSource({ row, norm }: LayerContext, weight: string): WeightSource
   return norm === undefined ? { kind: 'stored', name } : { kind: 'kernel', name, norm };
 }
 
-/** The bias, or what the normalisation after the convolution makes of it. */
+/** The bias, with the normalisation after the convolution applied to it. */
 function addBias(layer: LayerContext, { name: value, isFloat }: Value): Value {
   const { builder, name, outputShape, addsUnfused } = layer;
   const source = biasSource(layer);

@@ -8,7 +8,7 @@ const KERNEL_OP = 'Img2FeaturesWinogradKernel';
 /** With fewer channels in or out the transforms cost what the products save. */
 export const WINOGRAD_CHANNELS = 16;
 
-/** Points of a transformed kernel, and output channels that lie together in it (native/winograd/winograd.h). */
+/** Points of a transformed kernel, and output channels that are stored together in it (native/winograd/winograd.h). */
 const POINTS = 36;
 const PANEL = 16;
 

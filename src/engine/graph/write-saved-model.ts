@@ -16,7 +16,7 @@ export const SAVED_MODEL_FILES = {
 
 /**
  * Writes a SavedModel: the graph, and the variables as a checkpoint (TensorBundle): one data file of
- * raw tensors one after the other, and a sorted table that says where each one lies. The weights
+ * raw tensors one after the other, and a sorted table that says where each one is. The weights
  * pass through a few MiB of memory.
  *
  * @param dir an empty folder.
