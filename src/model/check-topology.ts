@@ -2,9 +2,9 @@ import { ModelError } from '../errors.ts';
 import { listLayers, modelConfigOf } from './topology-layers.ts';
 
 /**
- * Checks how the layers of a topology connect, nested models included. tfjs' loader goes round for
+ * Checks how the layers of a topology connect, nested models included. tfjs' loader loops for
  * ever where a layer waits for an input that never comes (a lost layer, a call that was never made,
- * a circle), so it must not see such a topology.
+ * a circle), so it must not get such a topology.
  * @throws ModelError naming the layer
  */
 export function checkTopology(topology: Readonly<Record<string, unknown>>): void {
@@ -74,7 +74,7 @@ function checkCall(where: string, [from, call]: Node, calls: ReadonlyMap<string,
 }
 
 /**
- * Takes away calls whose inputs are all taken away, until none is left. Calls, not layers: a shared
+ * Removes calls whose inputs are all removed, until none is left. Calls, not layers: a shared
  * layer may be called on its own output. Keras numbers the calls of a layer as they are made, so
  * each also follows the one before it.
  */

@@ -8,7 +8,7 @@ import type { WeightSpec } from './model-folder.ts';
 import { WeightDigest } from './weight-digest.ts';
 
 const BUFFER_BYTES = 4 * 1024 * 1024;
-/** What so few bytes hold is found out again as fast as a note of it is read. */
+/** So few bytes are hashed as fast as a note of their hash is read. */
 const NOTED_BYTES = 8 * 1024 * 1024;
 /** A file may change again within one tick of its clock: 2 s on the coarsest file systems. */
 const SETTLED_NS = 2_000_000_000n;
@@ -19,7 +19,7 @@ export interface Shard {
   readonly stats: BigIntStats;
 }
 
-/** What tells one state of a file from another without reading it. */
+/** What distinguishes one state of a file from another without reading it. */
 export function stampOf({ dev, ino, size, mtimeNs, ctimeNs }: BigIntStats): string {
   return [dev, ino, size, mtimeNs, ctimeNs].join(':');
 }
@@ -90,11 +90,11 @@ export function expectSameFile(path: string, stamp: string, stats: BigIntStats):
   if (stampOf(stats) === stamp) return;
   throw new ModelError(
     `Expected ${path} to stay as it is while the model is loaded but found it changed.`,
-    { fix: 'Let what writes to the model folder end, then start again.' },
+    { fix: 'Wait until nothing writes to the model folder, then start again.' },
   );
 }
 
-/** The error for a value that no trained network has; a rectifier would hide what comes of it. */
+/** The error for a value that no trained network has; a rectifier would hide its effect. */
 export function refuseNotFinite(
   where: string,
   weights: readonly WeightSpec[],
@@ -110,7 +110,7 @@ export function refuseNotFinite(
   return new ModelError(
     `Expected finite weights for ${where} but found ${value} at value ${at} of ${spec?.name}.`,
     {
-      fix: 'The file is damaged, or its training had failed: make the model from a sound file or an earlier checkpoint.',
+      fix: 'The file is damaged, or its training had failed: make the model from an undamaged file or an earlier checkpoint.',
     },
   );
 }

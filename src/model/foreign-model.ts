@@ -1,7 +1,7 @@
 import { open, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 
-/** What else people hand over as a model, by its first bytes or, where those say nothing, by its name. */
+/** Other files that people give as a model, by its first bytes or, where those say nothing, by its name. */
 const FOREIGN: readonly (readonly [what: string, name: RegExp, at?: number, bytes?: string])[] = [
   ['a PyTorch file', /\.(pth|pt|ckpt)$/i, 0, '\x80\x02'],
   ['an ONNX file', /\.onnx$/i],
@@ -34,7 +34,7 @@ export async function readStart(path: string): Promise<string> {
   }
 }
 
-/** What lies where a model folder was expected and what to do with it; undefined where nothing is known of it. */
+/** What is where a model folder was expected and what to do with it; undefined where nothing is known of it. */
 export async function explainNoModel(
   path: string,
 ): Promise<{ readonly found: string; readonly fix: string } | undefined> {

@@ -1,6 +1,6 @@
 /**
  * Attributes of Keras layers with Keras' defaults: read here for the shapes (layer-shapes.ts) and for the nodes of the
- * graph (engine/graph/layer-nodes.ts). What tfjs takes of them is another question, see convert/topology/layer-rules.ts.
+ * graph (engine/graph/layer-nodes.ts). For what tfjs accepts of them see convert/topology/layer-rules.ts.
  */
 import type { KerasConfig } from './architectures/keras-layers.ts';
 
@@ -56,7 +56,7 @@ function windowOf(config: KerasConfig, size: unknown, strides: unknown): Window 
   };
 }
 
-/** NaN for anything but a number or a list of numbers: no shape comes of it. */
+/** NaN for anything but a number or a list of numbers: then no shape can be computed. */
 function pair(value: unknown): Pair {
   const [a, b = a] = Array.isArray(value) ? value : [value];
   return [typeof a === 'number' ? a : Number.NaN, typeof b === 'number' ? b : Number.NaN];

@@ -133,7 +133,7 @@ function isSource(value: unknown): boolean {
   );
 }
 
-/** A shard must lie in the model folder: "../x" or "/x" would read files that are no weights. */
+/** A shard must be in the model folder: "../x" or "/x" would read files that are no weights. */
 function isPlainFileName(path: unknown): path is string {
   return typeof path === 'string' && /^[^/\\\0]+$/.test(path) && path !== '.' && path !== '..';
 }

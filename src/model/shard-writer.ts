@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { WeightDigest } from './weight-digest.ts';
 
 /**
- * tfjs' converter makes 4 MiB shards for browser caches. Files on a disk want to be few: 64 MiB
+ * tfjs' converter makes 4 MiB shards for browser caches. On a disk few files are better: 64 MiB
  * gives the full VGG16 nine, and a reader that takes one at a time still stays small.
  */
 const SHARD_BYTES = 64 * 1024 * 1024;

@@ -54,7 +54,7 @@ export function suggestFeatures(
 const GLOBAL_POOLING = /^Global(Average|Max)Pooling2D$/;
 const POOLING = /^(Max|Average)Pooling2D$/;
 
-/** The layer that stands for each of the last two resolutions, the smallest picture first. */
+/** The layer that represents each of the last two resolutions, the smallest picture first. */
 function lastMaps(shapes: readonly LayerShape[]): LayerShape[] {
   const stages = new Map<string, LayerShape[]>();
   for (const shape of shapes) {

@@ -7,12 +7,12 @@ const BACKEND = 'img2features-shapes';
 /**
  * Output and weight shapes of any topology that tfjs-layers can build. It is built for real, on a
  * backend that keeps no values and with zero initialisers, so that 500 MB of weights cost nothing.
- * @throws ModelError naming what tfjs does not know
+ * @throws ModelError naming the layer that tfjs does not know
  */
 export async function traceLayerShapes(
   topology: Readonly<Record<string, unknown>>,
 ): Promise<LayerShape[]> {
-  // Loaded on use: half a second that models of known layers need not pay.
+  // Loaded on use: it takes half a second, which models of known layers do not need.
   const tf = tensorflowJs().tfjs();
   const previous = tf.engine().backendName;
   registerShapeBackend(tf);

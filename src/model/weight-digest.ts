@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { firstNotFinite } from '../first-not-finite.ts';
 
-/** SHA-256 of float32 values that pass by as bytes, and the first of them that is NaN or infinite. */
+/** SHA-256 of float32 values that come as bytes, and the first of them that is NaN or infinite. */
 export class WeightDigest {
   /** Counted over all bytes. */
   bad: { readonly position: number; readonly value: number } | undefined;
@@ -23,7 +23,7 @@ export class WeightDigest {
     return this.#hash.digest('hex');
   }
 
-  /** A piece may begin within a value, or lie where no float32 may begin. */
+  /** A piece may begin within a value, or start at an unaligned offset. */
   #aligned(bytes: Uint8Array): Uint8Array {
     const carried = this.#carry.length;
     if (carried === 0 && bytes.byteOffset % 4 === 0) return bytes;

@@ -35,7 +35,7 @@ export interface ModelFolderContent {
  * chunk. Everything is written beside `dir` and renamed at the end, so `dir` holds the whole model
  * or what it held before.
  * @throws ModelError when `dir` holds something else, the weights do not fit their shapes or are not
- *   finite, or the disk refuses; the temporary folder is gone then
+ *   finite, or the disk refuses; the temporary folder is removed then
  */
 export async function writeModelFolder(
   dir: string,
