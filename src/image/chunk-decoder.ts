@@ -4,11 +4,11 @@ import type { DecodedChunk, DecodeOptions, DecodeTask, ImageRejection } from './
 import { readImageFile } from './read-image-file.ts';
 import { Resizer } from './resize/resize.ts';
 
-/** Told where the decoder is, so that a hang or a crash can be laid at one image's door. */
+/** Records what the decoder works on, so that a hang or a crash can be attributed to one image. */
 export interface DecodeWatcher {
   /** Before a task is touched. */
   starts(): void;
-  /** When its bytes are there; how long reading takes is the disk's affair. */
+  /** When its bytes are there; how long reading takes depends on the disk. */
   decodes(): void;
   /** When it is a row or a rejection, after `decodes` only. */
   ends(): void;
@@ -17,7 +17,7 @@ export interface DecodeWatcher {
 const NOBODY: DecodeWatcher = { starts() {}, decodes() {}, ends() {} };
 
 /**
- * Decodes chunks one image after the other, in the thread it lives in: the body of a decode worker.
+ * Decodes chunks one image after the other, in its own thread: the body of a decode worker.
  */
 export class ChunkDecoder {
   readonly #options: DecodeOptions;
@@ -29,8 +29,8 @@ export class ChunkDecoder {
   }
 
   /**
-   * Every task ends as one row or one rejection. The rows' buffer is the caller's, to be
-   * transferred.
+   * Every task becomes one row or one rejection. The caller owns the rows' buffer and may
+   * transfer it.
    */
   async decode(
     tasks: readonly DecodeTask[],

@@ -2,7 +2,7 @@ import type { RejectReason } from './decode-error.ts';
 
 export type ResizeFilter = 'bicubic' | 'bilinear' | 'nearest';
 
-/** How bytes become pixels. Plain data: it travels to the worker threads. */
+/** How bytes become pixels. Plain data: it is sent to the worker threads. */
 export interface DecodeOptions {
   /** Output width and height in pixels. */
   readonly width: number;
@@ -29,7 +29,7 @@ export interface ListedFile {
 export interface DecodeTask {
   /** Position in the manifest; ties the row to its origin from here to the table. */
   readonly index: number;
-  /** What a person calls it, where there is no manifest to look the position up. */
+  /** Its name for messages, where there is no manifest to look the position up. */
   readonly name?: string;
   /** Absolute path; the worker reads it. */
   readonly path?: string;

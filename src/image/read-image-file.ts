@@ -23,9 +23,9 @@ const METADATA_BYTES = 64 * 2 ** 20;
  */
 export function readImageFile(path: string, maxPixels: number, listed?: ListedFile): Uint8Array {
   try {
-    // What the listing saw was a file; should something else have taken its place, the next look tells.
+    // What the listing saw was a file; if something else has replaced it, the next check finds that.
     if (listed === undefined && !statSync(path).isFile()) throw notAFile();
-    // O_NONBLOCK: should a FIFO have taken the file's place just now, opening does not wait for a
+    // O_NONBLOCK: if a FIFO has just replaced the file, opening does not wait for a
     // writer.
     const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
     try {
@@ -68,7 +68,7 @@ function readWhole(file: number, maxPixels: number, listed?: ListedFile): Uint8A
   let filled = 0;
   while (filled < bytes.length) {
     const count = readSync(file, bytes, filled, bytes.length - filled, null);
-    // The file shrank while it was read; what is there will be judged by its decoder.
+    // The file shrank while it was read; the decoder will decide about the rest.
     if (count === 0) break;
     filled += count;
   }
@@ -77,7 +77,7 @@ function readWhole(file: number, maxPixels: number, listed?: ListedFile): Uint8A
 
 function explain(path: string, error: unknown, wasListed: boolean): unknown {
   const code = errnoOf(error);
-  // Errors of the system carry its call; others are no fault of the file, but for a NUL in its
+  // Errors of the system carry its call; others are not caused by the file, except a NUL in its
   // name.
   const isOfSystem = error instanceof Error && 'syscall' in error;
   if (!isOfSystem && code !== 'ERR_INVALID_ARG_VALUE') return error;

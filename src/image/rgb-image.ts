@@ -8,7 +8,7 @@ export interface RgbImage {
   readonly height: number;
 }
 
-/** The part of DecodeOptions that decoding, without resizing, looks at. */
+/** The part of DecodeOptions that decoding, without resizing, uses. */
 export type PixelOptions = Pick<DecodeOptions, 'exif' | 'maxPixels' | 'tiff'>;
 
 /** Refuses a size read from a header before anything of that size is allocated. */

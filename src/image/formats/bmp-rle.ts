@@ -18,7 +18,7 @@ export function decodeBmpRle(
   const out = new Uint8Array(width * height);
   const nibble = (byte: number, i: number) => (i % 2 === 0 ? byte >> 4 : byte & 15);
   let o = 0;
-  // Where in its row a run begins; it stays at the end of a full row until that row's end is told.
+  // Where in its row a run begins; it stays at the end of a full row until the code for that row's end comes.
   let x = 0;
   let at = start;
   while (o < out.length && at + 2 <= file.length) {

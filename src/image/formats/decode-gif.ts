@@ -10,7 +10,7 @@ import { decodeLzw } from './gif-lzw.ts';
  */
 export function decodeGif(bytes: Uint8Array, options: PixelOptions): RgbImage {
   const frame = readFirstFrame(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length));
-  // Pillow lets the canvas grow around a frame that sticks out.
+  // Pillow enlarges the canvas for a frame that reaches beyond it.
   const width = Math.max(frame.canvasWidth, frame.left + frame.width);
   const height = Math.max(frame.canvasHeight, frame.top + frame.height);
   checkSize('GIF', frame.width, frame.height, options.maxPixels);

@@ -5,8 +5,8 @@ import { decodeWithSharp } from './decode-with-sharp.ts';
 
 /**
  * PNG of every colour type but 16-bit gray: Pillow opens that as `I;16`, and `convert('RGB')` then
- * clips every value above 255 to white. Neither that nor any scaling of our own would be a feature
- * to trust. 16-bit colour takes the high byte, as Pillow does; an APNG gives its default image.
+ * clips every value above 255 to white. Neither that nor a scaling of our own would give features
+ * that can be trusted. 16-bit colour takes the high byte, as Pillow does; an APNG gives its default image.
  */
 export async function decodePng(bytes: Uint8Array, options: PixelOptions): Promise<RgbImage> {
   const file = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
@@ -28,7 +28,7 @@ export async function decodePng(bytes: Uint8Array, options: PixelOptions): Promi
 const PALETTE = 3;
 
 /**
- * Walks all chunks: lengths, check sums, IHDR first, IEND last; libvips is more forgiving than Pillow here.
+ * Walks all chunks: lengths, check sums, IHDR first, IEND last; libvips accepts more than Pillow here.
  * @returns the file without its metadata: critical chunks only, those with a capital first letter, whatever they
  * are: one that a decoder does not know ends it, as it changes what the data mean
  */
@@ -53,11 +53,11 @@ function keepPixelChunks(file: Buffer): Buffer {
     if (crc32(file.subarray(at + 4, end)) !== file.readUInt32BE(end)) {
       throw new DecodeError(
         'corrupt',
-        `Expected a sound PNG but found a wrong check sum in the chunk at byte ${at}.`,
+        `Expected an undamaged PNG but found a wrong check sum in the chunk at byte ${at}.`,
       );
     }
     if (type === 'IDAT') {
-      // Else dropping what stands between would join what a decoder refuses.
+      // Else removing the chunks between would join data that a decoder refuses.
       if (dataEnd !== undefined && dataEnd !== at) {
         throw new DecodeError(
           'corrupt',
@@ -66,7 +66,7 @@ function keepPixelChunks(file: Buffer): Buffer {
       }
       dataEnd = end + 4;
     }
-    // To true colours a palette is a suggestion.
+    // For true colours a palette is only a suggestion.
     const isKept = type[0] < 'a' && (type !== 'PLTE' || file[25] === PALETTE);
     if (!isKept && kept === undefined) {
       kept = Buffer.allocUnsafe(file.length);

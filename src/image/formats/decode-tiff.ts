@@ -21,7 +21,7 @@ const NAMES: Readonly<Record<number, string>> = {
 const PREMULTIPLIED = 1;
 
 /**
- * TIFF, first page, only where the user asked for it: 1-bit and 8-bit gray, palette, RGB and CMYK
+ * TIFF, first page, only where the user requested it: 1-bit and 8-bit gray, palette, RGB and CMYK
  * with 8 bits a channel. Pillow turns a TIFF by its orientation tag whatever is asked, so this does
  * too.
  */
@@ -81,7 +81,7 @@ function expectCodec(header: TiffHeader): void {
     Math.ceil(header.width / header.partWidth) *
     Math.ceil(header.height / header.partHeight) *
     (isPlanar ? samples : 1);
-  // Of an uncompressed one Pillow lays them over those at the top.
+  // Of an uncompressed one Pillow writes them over those at the top.
   if (compression === UNCOMPRESSED && parts > expected) {
     throw new DecodeError(
       'corrupt',
@@ -103,7 +103,7 @@ function whyUnsupported(header: TiffHeader): string | undefined {
   const isYcc = photometric === PHOTOMETRIC.ycbcr && compression === JPEG_COMPRESSION;
   if (!isGray && !isYcc && ![2, 3, 5].includes(photometric)) return `colour space ${photometric}`;
   if (samples !== colors && samples !== colors + 1) return `${samples} samples a pixel`;
-  // libvips takes them for what they were meant to be.
+  // libvips reads them as they were intended.
   if (isPalette && colorMap.every((value) => value < 256)) {
     return 'a palette of 8-bit values, which Pillow reads as black';
   }

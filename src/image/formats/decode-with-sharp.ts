@@ -23,9 +23,9 @@ export interface RawPixels {
  * Decodes with libvips what `Image.open(file).convert('RGB')` gives: colour profiles and orientation ignored, alpha
  * dropped and not composited, the first page or frame only.
  *
- * What is damage, in one rule: a decoder is given only what pixels are made from, and whatever it then fails at or
- * warns of rejects the image. Metadata stay out (`decodePng`, `keepPixelTags`), so nothing in them can; and a warning
- * about the data means that pixels would be made up: a half-grey picture would be a wrong row.
+ * The one rule for damage: a decoder gets only what pixels are made from, and whatever it then fails at or
+ * warns of rejects the image. Metadata are left out (`decodePng`, `keepPixelTags`), so nothing in them can reject it; and a warning
+ * about the data means that pixels would be invented: a half-grey picture would be a wrong row.
  */
 export async function decodeWithSharp(bytes: Uint8Array, request: SharpRequest): Promise<RgbImage> {
   const { data, width, height, channels } = await decodeRaw(bytes, request);
@@ -60,12 +60,12 @@ export async function decodeRaw(bytes: Uint8Array, request: SharpRequest): Promi
 
 /**
  * The words do not depend on the cause: libvips keeps one text of errors for the whole process, where those of other
- * threads' files stand, too, and rejected.jsonl is the same whatever the number of threads.
+ * threads' files are, too, and rejected.jsonl is the same whatever the number of threads.
  */
 export function damaged(format: SharpRequest['format'], cause?: unknown): DecodeError {
   return new DecodeError(
     'corrupt',
-    `Expected a sound ${format} but found damage: its decoder fails at the pixel data or warns of them.`,
+    `Expected an undamaged ${format} but found damage: its decoder fails at the pixel data or warns of them.`,
     cause,
   );
 }

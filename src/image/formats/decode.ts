@@ -16,7 +16,7 @@ import { sniffFormat } from './sniff-format.ts';
  * The format is read from the content. Rules: alpha is dropped, not composited; palettes are
  * expanded; 16-bit colour keeps its high byte; CMYK is turned by Pillow's plain formula; colour
  * profiles are ignored; of an animation the first frame is taken; EXIF orientation is ignored
- * unless asked for. What is rejected although Pillow has an answer: docs/parity.md.
+ * unless requested. What is rejected although Pillow reads it: docs/parity.md.
  *
  * @returns uint8 RGB [height, width, 3]
  * @throws DecodeError with a RejectReason; nothing else for any bytes
@@ -26,7 +26,7 @@ export function decodeImage(bytes: Uint8Array, options: PixelOptions): Promise<R
 }
 
 /**
- * The same without a copy: `use` is called once, and what it gives is given back. The pixels may lie in a
+ * The same without a copy: `use` is called once, and its result is returned. The pixels may be in a
  * decoder's own memory: they are valid until `use` returns.
  */
 export async function withImage<T>(

@@ -84,5 +84,5 @@ function cutShort(filled: number, count: number): DecodeError {
 }
 
 function impossible(what: string): DecodeError {
-  return new DecodeError('corrupt', `Expected sound GIF data but found ${what}.`);
+  return new DecodeError('corrupt', `Expected undamaged GIF data but found ${what}.`);
 }

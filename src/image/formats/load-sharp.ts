@@ -4,7 +4,7 @@ import { oncePerProcess } from './once-per-process.ts';
 
 type SharpFactory = (input: Uint8Array, options: SharpOptions) => Sharp;
 
-/** The loaders of libvips that stay open; all others are blocked for the whole process. */
+/** The loaders of libvips that stay enabled; all others are blocked for the whole process. */
 const WANTED_LOADERS = [
   'VipsForeignLoadJpegBuffer',
   'VipsForeignLoadPngBuffer',
@@ -14,8 +14,8 @@ const WANTED_LOADERS = [
 let loading: Promise<SharpFactory> | undefined;
 
 /**
- * sharp, loaded on first use (60 ms that a folder of small JPEGs never pays) and closed to every
- * format that is not asked for: SVG, PDF, HEIF and the rest of libvips never see the user's bytes.
+ * sharp, loaded on first use (it takes 60 ms, which a folder of small JPEGs never needs) and blocked for every
+ * format that is not requested: SVG, PDF, HEIF and the rest of libvips never get the user's bytes.
  */
 export function loadSharp(): Promise<SharpFactory> {
   loading ??= (async () => {
@@ -33,13 +33,13 @@ export function loadSharp(): Promise<SharpFactory> {
   return loading;
 }
 
-/** The smallest files of formats that libvips reads and that must stay closed, TIFF apart. */
+/** The smallest files of formats that libvips reads and that must stay blocked, except TIFF. */
 const PROBES = {
   SVG: Buffer.from('<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"/>'),
   GIF: Buffer.from('R0lGODdhAQABAIAAAP///////ywAAAAAAQABAAACAkQBADs=', 'base64'),
 };
 
-/** Asserts what the blocking is for: another build of libvips may name its loaders otherwise. */
+/** Checks that the blocking works: another build of libvips may name its loaders otherwise. */
 async function expectClosed(sharp: SharpFactory): Promise<void> {
   for (const [name, bytes] of Object.entries(PROBES)) {
     const format = await sharp(bytes, {})
@@ -49,13 +49,16 @@ async function expectClosed(sharp: SharpFactory): Promise<void> {
         () => undefined,
       );
     if (format === undefined) continue;
-    throw new RunError(`Expected libvips to be closed to ${name} but it opened one as ${format}.`, {
-      fix: 'Install the locked dependencies again (npm ci): no image is read through this one.',
-    });
+    throw new RunError(
+      `Expected libvips to refuse ${name} but found that it opened one as ${format}.`,
+      {
+        fix: 'Install the locked dependencies again (npm ci): no image is read with this one.',
+      },
+    );
   }
 }
 
-/** Opens the TIFF loader as well: only for users who asked for TIFF. */
+/** Enables the TIFF loader as well: only for users who requested TIFF. */
 export async function unblockTiff(): Promise<void> {
   await loadSharp();
   const { default: sharp } = await import('sharp');

@@ -10,9 +10,9 @@ export const processGate: Int32Array =
   new Int32Array(new SharedArrayBuffer(4));
 
 /**
- * Runs `work` in the first thread that comes here; every other thread waits for it and goes on.
- * Settings of libvips belong to the process: a thread that closed its loaders again would pull them from
- * under another thread that is opening a file.
+ * Runs `work` in the first thread that comes here; every other thread waits for it, then continues.
+ * Settings of libvips belong to the process: a thread that blocked its loaders again would disable them
+ * while another thread opens a file.
  */
 export function oncePerProcess(work: () => void, gate: Int32Array = processGate): void {
   while (Atomics.load(gate, 0) !== DONE) {

@@ -4,10 +4,10 @@ import type { RgbImage } from '../rgb-image.ts';
 import { readDirectory } from './tiff-header.ts';
 
 const ORIENTATION = 0x0112;
-/** Pillow reads no longer text from a PNG. */
+/** Pillow does not read longer text from a PNG. */
 const MOST_TEXT_BYTES = 2 ** 20;
 
-/** Where the two kinds of metadata stand that name an orientation; each may be missing. */
+/** Where the two kinds of metadata that name an orientation are; each may be missing. */
 interface Metadata {
   /** A TIFF without pictures. */
   exif?: Uint8Array;
@@ -35,7 +35,7 @@ export function orientationOf({
   return said >= 1 && said <= 8 ? said : 1;
 }
 
-/** Metadata that cannot be read turn nothing. */
+/** Metadata that cannot be read do not turn the image. */
 function fromExif(exif: Uint8Array): number | undefined {
   try {
     return readDirectory(exif).numbers(ORIENTATION)[0];
@@ -129,7 +129,7 @@ function startsWith(bytes: Buffer, name: string): boolean {
   return bytes.toString('latin1', 0, name.length) === name;
 }
 
-/** Turned and flipped so that an image with this orientation stands upright. */
+/** Turned and flipped so that an image with this orientation is upright. */
 export function turn(image: RgbImage, orientation: number): RgbImage {
   if (orientation === 1) return image;
   const { data, width: w, height: h } = image;

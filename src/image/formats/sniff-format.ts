@@ -1,4 +1,4 @@
-/** What a file is by its first bytes; extensions lie. */
+/** What a file is by its first bytes; extensions can be wrong. */
 export type SniffedFormat =
   | { readonly kind: 'jpeg' | 'png' | 'gif' | 'webp' | 'bmp' | 'tiff' }
   /** Known, but not decoded here; `name` is for the message. */

@@ -13,7 +13,7 @@ export interface TiffHeader {
   readonly extraSample: number;
   /** 1 = unsigned integers. */
   readonly sampleFormat: number;
-  /** 2 = the samples lie in planes. */
+  /** 2 = the samples are in planes. */
   readonly planarConfiguration: number;
   /** Of a strip or a tile, in pixels. */
   readonly partWidth: number;
@@ -60,7 +60,7 @@ export function readTiffHeader(bytes: Uint8Array): TiffHeader {
 }
 
 interface TiffDirectory {
-  /** By tag: where the values stand, and how many. */
+  /** By tag: where the values are, and how many. */
   readonly entries: ReadonlyMap<number, TiffEntry>;
   /** At most so many of a tag's values; none where they are no 16-bit or 32-bit integers. */
   readonly numbers: (tag: number, most?: number) => number[];
@@ -100,7 +100,7 @@ export function readDirectory(bytes: Uint8Array): TiffDirectory {
   return { entries, numbers };
 }
 
-/** What a decoder makes pixels from; EXIF, GeoTIFF, profiles and unknown tags are none of it. */
+/** What a decoder makes pixels from; EXIF, GeoTIFF, profiles and unknown tags are not among them. */
 const PIXEL_TAGS = [
   256, 257, 258, 259, 262, 266, 273, 277, 278, 279, 284, 292, 293, 317, 320, 322, 323, 324, 325,
   338, 339, 347, 530, 531, 532,

@@ -39,7 +39,7 @@ export async function decodeJpeg<T>(
     header.components.length === 4
       ? cmykToRgb(await decodeRaw(bytes, { ...request, channels: 'cmyk' }))
       : await decodeWithSharp(bytes, request);
-  // libvips looks for warnings before each strip of 8 rows, so it never hears of those in the last one, unless
+  // libvips looks for warnings before each strip of 8 rows, so it misses those in the last one, unless
   // all scans are read before the first.
   if (isReadAsItIsShown(header) && decoder.judges(header)) {
     const channels = header.components.length === 4 ? 4 : 3;

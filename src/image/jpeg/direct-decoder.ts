@@ -5,15 +5,15 @@ import type { JpegHeader } from './jpeg-header.ts';
 export interface DirectDecoder {
   /** sharp is faster for images of more pixels. */
   readonly maxPixels: number;
-  /** It has failed in a way that leaves nothing to go on with. */
+  /** It has failed in a way after which it cannot be used again. */
   readonly isSpent: boolean;
-  /** Whether it can tell sound from damaged for a file that sharp decodes, and sharp cannot tell itself. */
+  /** Whether it can find damage in a file that sharp decodes, where sharp cannot. */
   judges(header: JpegHeader): boolean;
   /**
    * @param size as the header says
    * @param channels 3 (RGB, the default), or 4 for CMYK
    * @returns uint8 [height, width, channels], valid until the next call; undefined where the decoder fails or
-   * warns: that is the verdict, whatever others would make of the file
+   * warns: that decides, even if another decoder would accept the file
    */
   decode(
     bytes: Uint8Array,

@@ -24,7 +24,7 @@ export interface JpegHeader {
 }
 
 /**
- * Ordinary progressive files have about 10; each more makes a decoder go over all coefficients
+ * Ordinary progressive files have about 10; each more makes a decoder read all coefficients
  * again.
  */
 const MAX_SCANS = 100;
@@ -33,8 +33,8 @@ const JFIF = Buffer.from('JFIF\0');
 const ADOBE = Buffer.from('Adobe');
 
 /**
- * Reads the markers up to the end of the image. libjpeg makes up what is missing and libvips does
- * not always tell, so this is what makes sure that the file has its end. Throws DecodeError
+ * Reads the markers up to the end of the image. libjpeg invents what is missing and libvips does
+ * not always warn, so this checks that the file has its end. Throws DecodeError
  * `truncated` or `corrupt`.
  */
 export function readJpegHeader(bytes: Uint8Array): JpegHeader {
@@ -108,7 +108,7 @@ function countScans(bytes: Uint8Array, firstScan: number): number {
   }
 }
 
-/** 0xc0 to 0xcf without the tables (DHT, DAC) and the reserved one that stand between them. */
+/** 0xc0 to 0xcf without the tables (DHT, DAC) and the reserved one that are between them. */
 function isFrame(marker: number): boolean {
   return marker >= 0xc0 && marker <= 0xcf && marker !== 0xc4 && marker !== 0xc8 && marker !== 0xcc;
 }

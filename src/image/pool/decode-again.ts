@@ -12,7 +12,7 @@ export interface DecodeAgainOptions {
 }
 
 /**
- * Decodes a chunk by as many threads as it takes: an image that takes too long is rejected and costs
+ * Decodes a chunk by as many threads as needed: an image that takes too long is rejected and costs
  * its thread; the others of the chunk are decoded again by the next one.
  */
 export async function decodeAgain(
@@ -59,7 +59,7 @@ async function withBytes(
     }
     if (task.fetch === undefined) {
       throw new RunError(
-        `Expected the bytes of image ${task.index} again but found no way to them.`,
+        `Expected the bytes of image ${task.index} again but found no way to read them.`,
       );
     }
     try {

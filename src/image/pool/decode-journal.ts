@@ -6,10 +6,10 @@ const FILE_BYTES = 4096;
 const NAME = /^decoding-\d+\.bin$/;
 
 /**
- * Names the images that one worker has in work, in a file that outlives the process: uint32 little
+ * Names the images that one worker has in work, in a file that remains after the process: uint32 little
  * endian, their number, their positions in the manifest, then the bytes of their names as JSON and those
  * names, where the tasks have any. Written once a chunk (a few
- * microseconds), not synced: it tells of a crash of the process, not of the machine.
+ * microseconds), not synced: it serves after a crash of the process, not of the machine.
  */
 export class DecodeJournal {
   #file: number | undefined;
@@ -18,7 +18,7 @@ export class DecodeJournal {
   constructor(path: string | undefined) {
     if (path === undefined) return;
     this.#attempt(() => {
-      // Exclusive: a link that stands there is never written through.
+      // Exclusive: an existing link is never written through.
       rmSync(path, { force: true });
       this.#file = openSync(path, 'wx');
       writeSync(this.#file, new Uint8Array(FILE_BYTES), 0, FILE_BYTES, 0);
@@ -41,7 +41,7 @@ export class DecodeJournal {
     this.#attempt(() => writeSync(this.#file!, bytes, 0, bytes.length, 0));
   }
 
-  /** A journal that cannot be written is not kept: it only helps to find a culprit later. */
+  /** A journal that cannot be written is not kept: it only helps to find the image that caused a crash later. */
   #attempt(work: () => void): void {
     try {
       work();
@@ -51,7 +51,7 @@ export class DecodeJournal {
   }
 }
 
-/** Where the journal of the n-th worker of a run lies. */
+/** Path of the journal of the n-th worker of a run. */
 export function journalPath(dir: string, n: number): string {
   return join(dir, `decoding-${n}.bin`);
 }
@@ -79,12 +79,12 @@ export function readJournalNames(dir: string): string[] {
   });
 }
 
-/** A journal that cannot be removed only costs the next attempt a look at innocent images. */
+/** A journal that cannot be removed only makes the next attempt check images that caused no crash. */
 export function removeJournals(dir: string): void {
   try {
     for (const name of journalsIn(dir)) rmSync(join(dir, name), { force: true });
   } catch {
-    // The disk's own failure is told where it matters: by what the run writes there.
+    // A failing disk is reported by what the run itself writes there.
   }
 }
 

@@ -5,7 +5,7 @@ import { journalPath, removeJournals } from './decode-journal.ts';
 import { DecodeThread } from './decode-thread.ts';
 import type { ReadyThreads } from './ready-threads.ts';
 
-/** What a pool does about images that harm it. */
+/** What a pool does about images that take too long or end the process. */
 export interface PoolGuard {
   /** Milliseconds that one image may be decoded for; then it is a rejection `timeout`. */
   readonly imageTimeoutMs?: number;
@@ -54,7 +54,7 @@ export class DecodePool {
   }
 
   /**
-   * Decodes all chunks. A bad image is a rejection in its chunk; a failing or dying worker, an
+   * Decodes all chunks. A bad image is a rejection in its chunk; a worker that fails or ends, an
    * error of the input or an abort is thrown.
    *
    * @throws RunError naming the image when a worker dies or fails for another reason than the
@@ -75,7 +75,7 @@ export class DecodePool {
           next = Promise.resolve(input.next());
         }
         if (next === undefined && pending.length === 0) return;
-        // Neither a slow source nor a slow decoder holds the other up.
+        // A slow source does not block the decoder, nor a slow decoder the source.
         const event = await raceAbort<PoolEvent>(signal, [
           ...(next === undefined ? [] : [next.then((result) => ({ result }))]),
           ...pending.slice(0, 1).map((chunk) => chunk.then((done) => ({ done }))),
@@ -90,7 +90,7 @@ export class DecodePool {
         }
       }
     } finally {
-      // A source that is still asked for a chunk ends by its own signal; waiting for it here could
+      // A source that is still reading a chunk ends by its own signal; waiting for it here could
       // hang.
       next?.catch(() => {});
       const ended = Promise.resolve(input.return?.()).catch(() => {});
@@ -102,7 +102,7 @@ export class DecodePool {
   async close(): Promise<void> {
     this.#isClosed = true;
     await Promise.all(this.#threads.splice(0).map((thread) => thread.close()));
-    // Nothing died: nobody is to be suspected.
+    // Nothing crashed: no image must be checked later.
     if (this.#guard.journalDir !== undefined) removeJournals(this.#guard.journalDir);
   }
 
@@ -112,7 +112,7 @@ export class DecodePool {
       setAside: this.#guard.setAside ?? NONE,
       imageTimeoutMs: this.#imageTimeoutMs,
     });
-    // Its failure is thrown when its turn comes, or never if the consumer stops before.
+    // Its failure is thrown in the order of the chunks, or never if the consumer stops before.
     chunk.catch(() => {});
     return chunk;
   }

@@ -30,8 +30,8 @@ interface Job {
 }
 
 /**
- * Looks at a worker within the time for one image. Looks are counted, not the clock's time: a process
- * that was stopped for a while (Ctrl-Z) misses looks, and no image is blamed for that.
+ * How often a worker is checked within the time for one image. Checks are counted, not the clock's time: a process
+ * that was stopped for a while (Ctrl-Z) misses checks, and no image is rejected for that.
  */
 const LOOKS = 8;
 
@@ -68,7 +68,7 @@ export class DecodeThread {
     return this;
   }
 
-  /** How many chunks it has not given back. */
+  /** How many chunks it has not returned. */
   get load(): number {
     return this.#jobs.size;
   }
@@ -104,7 +104,7 @@ export class DecodeThread {
     const job = this.#jobs.get(reply.id);
     if (job === undefined) return;
     this.#jobs.delete(reply.id);
-    // While it is being ended it must be waited for.
+    // While it is being ended, the process must wait for it.
     if (this.#jobs.size === 0 && !this.#isClosing) this.#worker.unref();
     if ('chunk' in reply) job.resolve(reply.chunk);
     else job.reject(failure(job.tasks, reply.position, reply.failure));
@@ -127,7 +127,7 @@ export class DecodeThread {
       reject(id === slow ? new ImageTimedOut(position) : new ThreadReplaced());
     }
     this.#jobs.clear();
-    // Not waited for: a native decoder is only left when it comes back.
+    // Not waited for: a native decoder ends only when it returns.
     void this.#worker.terminate();
   }
 
@@ -154,7 +154,7 @@ function failure(
     `Expected a decode worker to run but found that it ended (${said}) at ${nameOf(tasks[position])}, ` +
       `image ${position + 1} of ${tasks.length} in its chunk.`,
     {
-      fix: 'Run the same command again to resume; if it ends there again, take that image away.',
+      fix: 'Run the same command again to resume; if it ends there again, remove that image from the input.',
       cause,
     },
   );
@@ -166,7 +166,7 @@ function nameOf(task: DecodeTask | undefined): string {
 
 /**
  * The tasks' bytes as buffers that can be transferred: a view that shares its buffer with others
- * (Node's pooled Buffers do) is copied, or the transfer would take the others' bytes away.
+ * (Node's pooled Buffers do) is copied, or the transfer would remove the others' bytes.
  */
 function takeBytes(tasks: readonly DecodeTask[]): {
   owned: readonly DecodeTask[];

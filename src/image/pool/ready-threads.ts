@@ -19,7 +19,7 @@ export class ReadyThreads {
     this.#threads = Array.from({ length }, () => new DecodeThread(imageTimeoutMs));
   }
 
-  /** One that is alive, the taker's to close; undefined when none is left. */
+  /** One that still runs, which the caller must close; undefined when none is left. */
   take(): DecodeThread | undefined {
     const thread = this.#threads.pop();
     return thread?.isDead ? this.take() : thread;

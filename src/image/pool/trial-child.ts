@@ -4,8 +4,8 @@ import { loadSharp } from '../formats/load-sharp.ts';
 import { readImageFile } from '../read-image-file.ts';
 import type { TrialReply, TrialRequest } from './try-alone.ts';
 
-// The entry of a process that decodes suspects, one after the other, and may die of one. Its results
-// are thrown away: all that counts is whether it is still there.
+// The entry of a process that decodes images that may have caused a crash, one after the other. Its results
+// are discarded: all that counts is whether it still runs.
 await loadSharp();
 process.on('message', async ({ task, options }: TrialRequest) => {
   try {

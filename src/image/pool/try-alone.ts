@@ -15,14 +15,14 @@ export type TrialReply = 'ready' | 'done';
 
 export interface TrialOptions {
   readonly options: DecodeOptions;
-  /** Milliseconds for one image; one that takes longer has not crashed, and is not told of here. */
+  /** Milliseconds for one image; one that takes longer has not crashed, and is not reported here. */
   readonly imageTimeoutMs: number;
   readonly signal: AbortSignal;
 }
 
 /**
- * Decodes images in a process of their own and tells which of them end it: manifest position to
- * message. A process that dies is followed by another one for the images that are left.
+ * Decodes images in a process of their own and returns which of them end it: manifest position to
+ * message. When a process ends, another one decodes the images that are left.
  *
  * @throws RunError when such a process cannot be started; the signal's reason
  */
@@ -56,7 +56,7 @@ async function start(signal: AbortSignal): Promise<ChildProcess> {
     serialization: 'advanced',
     stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
   });
-  // A request to a process that has just died fails; its end is what is told.
+  // A request to a process that has just ended fails; its end is reported.
   child.on('error', () => {});
   const word = await nextWord(child, signal, 60_000);
   if (word === 'ready') return child;

@@ -2,7 +2,7 @@ import type { DecodedChunk, DecodeOptions, DecodeTask } from '../decoded-chunk.t
 
 /** What a decode worker is started with; what to decode comes with the chunks. */
 export interface WorkerStart {
-  /** Shared, see SLOT: where the worker is. It outlives the worker's death. */
+  /** Shared, see SLOT: where the worker is. It remains when the worker has ended. */
   readonly current: Int32Array;
   /** See `once-per-process.ts`, which reads it. */
   readonly processGate: Int32Array;
@@ -32,7 +32,7 @@ export interface WorkerOrders {
 }
 
 /**
- * From the worker: its result, or an error that is no image's fault and where in the chunk it came.
+ * From the worker: its result, or an error that no image caused, and where in the chunk it came.
  */
 export type WorkerReply =
   | { readonly id: number; readonly chunk: DecodedChunk }

@@ -72,7 +72,7 @@ export class SimdResize {
   #loadedRows: SimdTable | undefined;
   #loadedColumns: SimdTable | undefined;
 
-  /** @returns undefined where WebAssembly's vectors are not to be had. */
+  /** @returns undefined where WebAssembly's vectors are not available. */
   static create(): SimdResize | undefined {
     try {
       return new SimdResize();
@@ -154,7 +154,7 @@ export class SimdResize {
   }
 }
 
-/** Rows lie apart by the byte that the code writes beyond each: two are written side by side. */
+/** Between rows there is one byte more, which the code writes beyond each: two are written side by side. */
 function betweenRowBytes(outWidth: number): number {
   return outWidth * 3 + 1;
 }

@@ -11,10 +11,10 @@ const TALL = 100;
 
 /**
  * Pillow's `Image.resize` for RGB images, bit for bit, to one fixed output size: that of releases 12.2
- * and 12.3. 9.5 to 12.1 differ for very tall images only (TALL); 13 orders its passes again for ordinary
+ * and 12.3. 9.5 to 12.1 differ for very tall images only (TALL); 13 changes the order of its passes for ordinary
  * portrait images, too, which changes the pixels that today's models were trained on.
  *
- * A resizer owns scratch memory and cached tables, so a steady stream of images allocates nothing;
+ * A resizer owns scratch memory and cached tables, so a stream of images allocates nothing;
  * it is not to be shared between threads.
  *
  * @example
@@ -88,7 +88,7 @@ export class Resizer {
     }
   }
 
-  /** @returns false where it cannot be had. */
+  /** @returns false where it is not available. */
   #resizeFast(
     source: Uint8Array,
     width: number,
@@ -153,7 +153,7 @@ function nearestPositions(inSize: number, outSize: number): Int32Array {
   return positions;
 }
 
-/** A map that forgets its oldest entry: bounded, however many sizes a folder holds. */
+/** A map that forgets its oldest entry: bounded, for any number of sizes in a folder. */
 function cached<T>(map: Map<string, T>, key: string, make: () => T): T {
   const known = map.get(key);
   if (known !== undefined) return known;

@@ -37,7 +37,7 @@ export async function extractWheel(options: ExtractOptions): Promise<Record<stri
   } catch (error) {
     // Errors with a code are the file system's: the disk, not the wheel.
     if (!(error instanceof Error) || 'code' in error || error instanceof RuntimeError) throw error;
-    throw new RuntimeError(`Expected a sound wheel in ${path} but found: ${error.message}`, {
+    throw new RuntimeError(`Expected an undamaged wheel in ${path} but found: ${error.message}`, {
       cause: error,
     });
   }

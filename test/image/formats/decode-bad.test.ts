@@ -105,7 +105,7 @@ describe.each([
   });
 });
 
-const DAMAGED_JPEG = /^DecodeError corrupt: Expected a sound JPEG but found damage/;
+const DAMAGED_JPEG = /^DecodeError corrupt: Expected an undamaged JPEG but found damage/;
 
 test('a JPEG with a marker where data should be is refused', async () => {
   const jpeg = Buffer.from(await sharp(pixels, photo).jpeg().toBuffer());
@@ -159,13 +159,13 @@ test('a PNG with a wrong check sum is refused, even in a chunk that is not looke
   const rows = [[1, 2, 3]];
   const png = makePng({ width: 1, height: 1, depth: 8, colorType: 2, rows, extra: [comment] });
   expect(await refusal(png)).toContain(
-    'corrupt: Expected a sound PNG but found a wrong check sum in the chunk at byte 33.',
+    'corrupt: Expected an undamaged PNG but found a wrong check sum in the chunk at byte 33.',
   );
 });
 
 test('a PNG with fewer rows than its header says is refused', async () => {
   const png = makePng({ width: 1, height: 3, depth: 8, colorType: 2, rows: [[1, 2, 3]] });
-  expect(await refusal(png)).toMatch(/^DecodeError corrupt: Expected a sound PNG but found/);
+  expect(await refusal(png)).toMatch(/^DecodeError corrupt: Expected an undamaged PNG but found/);
 });
 
 test('a GIF whose data end early is refused although libvips would show it', async () => {
