@@ -1,7 +1,7 @@
 /*
- * Arrow's metadata are flatbuffers: tables of offsets and counts that apache-arrow follows without a look at where the
- * bytes end. One false count of 32 bits is minutes of reading nothing. So a message is walked once before it is
- * decoded, as flatbuffers' own verifiers do: every offset and vector lies in the bytes, and all of them together visit
+ * Arrow's metadata are flatbuffers: tables of offsets and counts that apache-arrow follows without a check of where the
+ * bytes end. One false count of 32 bits is minutes of reading nothing. So a message is checked once before it is
+ * decoded, as flatbuffers' own verifiers do: every offset and vector is inside the bytes, and all of them together visit
  * no more than the bytes can hold, which bounds time and memory.
  * https://github.com/apache/arrow/blob/main/format/Message.fbs, Schema.fbs
  */
@@ -26,7 +26,7 @@ export function decodeArrowMessage(metadata: Uint8Array): Message {
   try {
     new Walk(metadata).table(MESSAGE);
     const message = Message.decode(metadata);
-    const header = message.header(); // flatbuffers are decoded where they are asked for
+    const header = message.header(); // flatbuffers are decoded on access
     const { bodyLength } = message;
     if (!Number.isSafeInteger(bodyLength) || bodyLength < 0) {
       throw new DamagedArrow(`a body of ${bodyLength} bytes`);
@@ -81,7 +81,7 @@ export function expectSoundFile(bytes: Uint8Array): void {
   }
 }
 
-/** Where the footer says that record batches lie. */
+/** Where the footer says that record batches are. */
 function readBlocks(footer: Uint8Array) {
   const walk = new Walk(footer);
   walk.table(FOOTER);
@@ -100,7 +100,7 @@ function readBlocks(footer: Uint8Array) {
 
 function expectFits({ length, nodes, buffers }: RecordBatchMetadata, bodyBytes: number): void {
   const counts = [length, ...nodes.flatMap((node) => [node.length, node.nullCount])];
-  // A value takes at least a bit: of type null alone it takes none, and no table here has that.
+  // A value takes at least a bit: only of type null it takes none, and no table here has that type.
   const wrong = counts.find((count) => !(count >= 0 && count <= 8 * bodyBytes));
   if (wrong !== undefined) throw new DamagedArrow(`${wrong} values in ${bodyBytes} bytes`);
   for (const { offset, length: bytes } of buffers) {
@@ -143,7 +143,7 @@ const MESSAGE: Shape = {
   4: tables(() => PAIR),
 };
 
-/** Of a file: blocks say where dictionaries (2) and record batches (3) lie. */
+/** Of a file: blocks say where dictionaries (2) and record batches (3) are. */
 const FOOTER: Shape = {
   1: table(() => SCHEMA),
   2: values(24),
@@ -151,13 +151,13 @@ const FOOTER: Shape = {
   4: tables(() => PAIR),
 };
 
-/** Nested types of a schema; a recursion as deep as the bytes allow would end the stack. */
+/** Nested types of a schema; a recursion as deep as the bytes allow would overflow the stack. */
 const MAX_DEPTH = 64;
 
-/** Reads beyond the end throw: DataView sees to that. */
+/** Reads beyond the end throw, by DataView. */
 class Walk {
   readonly #view: DataView;
-  /** Bytes that may still be visited. Writers may share what is equal; a tree that shares without measure is a bomb. */
+  /** Bytes that may still be visited. Writers may share equal parts; without a limit, sharing could make a small file endless. */
   #left: number;
 
   constructor({ buffer, byteOffset, byteLength }: Uint8Array) {
@@ -186,7 +186,7 @@ class Walk {
     }
   }
 
-  /** A vector in the root table, once that was walked. */
+  /** A vector in the root table, once that was checked. */
   vector(slot: number): { readonly start: number; readonly count: number } | undefined {
     const root = this.#target(0);
     const slots = root - this.#view.getInt32(root, true);

@@ -18,7 +18,7 @@ export interface FeatureColumn {
   readonly output: number;
   /** Values in each cell; 1 for text. */
   readonly length: number;
-  /** Stands before `pc1`, `f1` … in the CSV header: empty for one output, else `<layer>_`. */
+  /** The prefix of `pc1`, `f1` … in the CSV header: empty for one output, else `<layer>_`. */
   readonly prefix: string;
 }
 
@@ -87,7 +87,7 @@ export function selectColumns(
   return selected;
 }
 
-/** The layer's name, with its pool only where the layer stands more than once. */
+/** The layer's name, with its pool only where the layer occurs more than once. */
 export function outputLabels(outputs: readonly Pick<FeatureOutput, 'layer' | 'pool'>[]): string[] {
   return outputs.map(({ layer, pool }) => {
     const isShared = outputs.filter((other) => other.layer === layer).length > 1;

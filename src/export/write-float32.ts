@@ -67,7 +67,7 @@ function isSame(value: number, scale: number, tolerance: number): boolean {
 function writeFixed(digits: number, scale: number, out: Uint8Array, at: number): number {
   const width = Math.max(countDigits(digits), scale + 1);
   writeInteger(digits, width, out, at + 1);
-  // The point goes where the last digit before it stood, after those digits moved one to the left.
+  // The point replaces the last digit before it, after those digits moved one to the left.
   const point = at + width - scale;
   for (let p = at; p < point; p++) out[p] = out[p + 1];
   out[point] = DOT;

@@ -62,7 +62,7 @@ function describeEscaped({ cells, first }: Escaped): string {
 const FORMULA = /^(?:[=@\t\r\n']|[+-](?!(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$))/i;
 
 /**
- * Quotes a cell (RFC 4180) and keeps spreadsheets from running it: text that begins with `=`, `@`, tab, carriage
+ * Quotes a cell (RFC 4180) and prevents spreadsheets from running it: text that begins with `=`, `@`, tab, carriage
  * return or line feed, or with `+` or `-` and is no number, gets an apostrophe in front. So does text that begins with
  * an apostrophe, and the rule can be undone: a reader drops one leading apostrophe wherever there is one.
  */

@@ -81,7 +81,7 @@ export function npyFileName(column: string): string {
   return `${column.replace(/[^A-Za-z0-9._-]/g, '_')}.npy`;
 }
 
-/** float32 or float64 [n, length], as they lie in the batch. */
+/** float32 or float64 [n, length], as they are in the batch. */
 function valueBytes(batch: RecordBatch, column: FeatureColumn): Uint8Array {
   const data = batch.getChild(column.name)!.data[0];
   const values: Float32Array | Float64Array = data.children[0].values;

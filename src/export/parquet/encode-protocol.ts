@@ -1,6 +1,6 @@
-/** What the encoding thread is told of a file. */
+/** What the encoding thread gets to know of a file. */
 export interface ParquetLayout {
-  /** Columns of text: readers skip row groups by their least and greatest value. */
+  /** Columns of text: readers skip row groups by their smallest and largest value. */
   readonly textColumns: readonly string[];
   readonly rowGroupRows: number;
   /** The file's metadata: text by key. */
@@ -24,7 +24,7 @@ export type EncodeReply =
   | { readonly kind: 'ended'; readonly memoryBytes: number }
   | { readonly kind: 'failed'; readonly message: string };
 
-/** What can be handed over with the bytes in place of a copy: their buffer, where nobody shares it. */
+/** What can be transferred in place of a copy: the bytes' buffer, where nothing else shares it. */
 export function ownBuffer(bytes: Uint8Array<ArrayBuffer>): ArrayBuffer[] {
   return bytes.byteLength === bytes.buffer.byteLength ? [bytes.buffer] : [];
 }

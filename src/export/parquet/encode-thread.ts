@@ -30,7 +30,7 @@ class FileEncoder {
     const { readable, writable } = new TransformStream<RecordBatch>();
     this.#batches = writable.getWriter();
     this.#done = sendBytes(readable, writerProperties(layout));
-    // A failure is met by whoever awaits next; until then it is not an unhandled rejection.
+    // The next await throws a failure; until then it is not an unhandled rejection.
     this.#done.catch(() => undefined);
     this.#batches.closed.catch(() => undefined);
   }
@@ -71,7 +71,7 @@ function writerProperties({ textColumns, rowGroupRows, metadata }: ParquetLayout
     .setStatisticsEnabled(EnabledStatistics.None)
     .setMaxRowGroupSize(rowGroupRows)
     .setKeyValueMetadata(new Map(Object.entries(metadata)));
-  // Names of one part reach the library's columns; those of list items do not, hence the defaults above.
+  // Names of one part reach the library's columns; those of list items do not, which is why the defaults above exist.
   for (const name of textColumns) {
     builder = builder.setColumnStatisticsEnabled(name, EnabledStatistics.Chunk);
   }
