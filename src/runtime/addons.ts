@@ -18,7 +18,7 @@ export interface AddonPlan {
   readonly what: string;
   /** `process.platform` and `process.arch`, joined. */
   readonly platforms: readonly string[];
-  /** What the compiler is told besides the sources. */
+  /** Arguments of the compiler besides the sources. */
   readonly compilerArgs: readonly string[];
 }
 
@@ -67,7 +67,7 @@ export function findAddon(name: AddonName): string | undefined {
   return sources && findBuilt(name, sources);
 }
 
-/** The same for who has the sources already: telling them takes reading all of them. */
+/** The same for a caller that has the sources already: finding them means reading all of them. */
 export function findBuilt(name: AddonName, sources: NativeSources): string | undefined {
   const path = addonPath(name, sources);
   return existsSync(path) ? path : undefined;

@@ -15,7 +15,7 @@ export function cacheDir(env: NodeJS.ProcessEnv = process.env): string {
   return xdg ? join(xdg, 'img2features') : join(env.HOME || homedir(), '.cache', 'img2features');
 }
 
-/** Where the TensorFlow runtimes lie: one folder for each kind and platform. */
+/** Where the TensorFlow runtimes are: one folder for each kind and platform. */
 export function runtimesDir(env: NodeJS.ProcessEnv = process.env): string {
   return join(cacheDir(env), 'runtime');
 }

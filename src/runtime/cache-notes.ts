@@ -6,7 +6,7 @@ import { replaceFile } from '../files/put-in-place.ts';
 import { readJsonFile } from '../json.ts';
 import { cacheDir } from './cache-dir.ts';
 
-/** Notes in a file; the oldest goes first. */
+/** Notes in a file; the oldest is removed first. */
 const MOST = 50;
 
 /** @param name of the file, e.g. "rates" */
@@ -15,11 +15,11 @@ export async function readNotes<Note>(name: string): Promise<Record<string, Note
     const parsed: unknown = readJsonFile(pathOf(name));
     return typeof parsed === 'object' && parsed !== null ? (parsed as Record<string, Note>) : {};
   } catch {
-    return {}; // none yet, or damaged: as good as none
+    return {}; // none yet, or damaged, which counts as none
   }
 }
 
-/** A cache that cannot be written is no failure: the fact is found out again. */
+/** A cache that cannot be written is no failure: the fact is measured again. */
 export async function addNote(name: string, key: string, note: unknown): Promise<void> {
   try {
     const others = Object.entries(await readNotes(name)).filter(([other]) => other !== key);
@@ -29,7 +29,7 @@ export async function addNote(name: string, key: string, note: unknown): Promise
     const text = `${JSON.stringify(kept, null, 2)}\n`;
     await replaceFile(path, (temp) => writeFile(temp, text, { flag: 'wx' }));
   } catch {
-    // The next process does without.
+    // The next process has no note then.
   }
 }
 

@@ -23,8 +23,8 @@ export interface DeviceChoice {
  * Chooses from what `locateRuntime` found. `auto` takes CUDA, then the CPU library, then
  * WebAssembly, and says why not the better one.
  * @param gpus that will be used; default: the first visible one
- * @throws EngineError naming the cause and the fix when a device was asked for and cannot be had; RuntimeError where
- *   the user brings a library that cannot be used
+ * @throws EngineError naming the cause and the fix when a requested device is not available; RuntimeError where
+ *   the user's own library cannot be used
  */
 export function chooseDevice(
   requested: 'auto' | Device,
@@ -89,7 +89,7 @@ function chooseBest(found: FoundRuntimes): DeviceChoice {
   return { device: 'wasm', reason: why, explicit: false };
 }
 
-/** What the user brings goes before ours; a package of theirs only where it works. */
+/** The user's own library is preferred to ours; a package of theirs only where it works. */
 function cudaRuntime(found: FoundRuntimes): TensorFlowRuntime | undefined {
   return ownRuntime(found) ?? found.installedGpuPackage ?? found.gpu;
 }
@@ -158,7 +158,7 @@ const DRIVER_FIXES: Readonly<Record<NonNullable<GpuDriver['missing']>, string>> 
 const OLDEST_DRIVER = '525.60';
 
 function isTooOld(version: string | undefined): boolean {
-  if (version === undefined) return false; // the library itself will tell
+  if (version === undefined) return false; // the library itself will report it
   const [major = 0, minor = 0] = version.split('.').map(Number);
   const [oldestMajor = 0, oldestMinor = 0] = OLDEST_DRIVER.split('.').map(Number);
   return major < oldestMajor || (major === oldestMajor && minor < oldestMinor);

@@ -1,4 +1,4 @@
-/** Whether an NVIDIA driver and a GPU are here, asked without needing nvidia-smi. */
+/** Whether an NVIDIA driver and a GPU are here, found without nvidia-smi. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type CommandResult, runCommand } from './run-command.ts';
@@ -13,7 +13,7 @@ export interface GpuDriver {
   readonly version: string | undefined;
   /** GPU names (from nvidia-smi), or device nodes such as "nvidia0". */
   readonly devices: readonly string[];
-  /** Compute capability of each, e.g. "9.0"; undefined where nvidia-smi does not tell. */
+  /** Compute capability of each, e.g. "9.0"; undefined where nvidia-smi does not say. */
   readonly capabilities?: readonly (string | undefined)[];
   /** Folders of the driver's libraries that the dynamic loader does not search by itself. */
   readonly libraryDirs?: readonly string[];
@@ -107,7 +107,7 @@ const LIBRARY_DIRS = [
   'run/opengl-driver/lib',
 ];
 
-/** Where each of the driver's libraries lies: '' where the loader finds it itself, undefined where it is not. */
+/** Where each of the driver's libraries is: '' where the loader finds it itself, undefined where it is not. */
 async function libraryFolders(
   root: string,
   env: NodeJS.ProcessEnv,
@@ -121,7 +121,7 @@ async function libraryFolders(
   });
 }
 
-/** What the loader finds without being told; 32-bit libraries have no comma after "libc6". */
+/** What the loader finds by itself; 32-bit libraries have no comma after "libc6". */
 async function loaderCache(env: NodeJS.ProcessEnv): Promise<string> {
   for (const ldconfig of ['ldconfig', '/sbin/ldconfig']) {
     const listed = await runCommand(ldconfig, ['-p'], { env, timeoutMs: 5000, keptChars: 1e7 });
@@ -158,7 +158,7 @@ export function capabilityOf(cell: string | undefined): string | undefined {
   return /^\d+\.\d+$/.test(cell ?? '') ? cell : undefined;
 }
 
-/** Also where the driver lies beside the system, as on GKE. */
+/** Also where the driver is outside the system folders, as on GKE. */
 export function runNvidiaSmi(
   args: readonly string[],
   env: NodeJS.ProcessEnv = process.env,

@@ -1,4 +1,4 @@
-/** An `@tensorflow/tfjs-node-gpu` that the user installed: used as it is, when it loads. */
+/** An `@tensorflow/tfjs-node-gpu` that the user installed: used unchanged, when it loads. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';

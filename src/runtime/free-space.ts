@@ -5,7 +5,7 @@ import { dirname, resolve } from 'node:path';
 export interface FreeSpace {
   /** The folder itself, or the nearest above it that exists. */
   readonly existing: string;
-  /** What this user may still write there; undefined where the system does not tell. */
+  /** What this user may still write there; undefined where the system does not say. */
   readonly bytes: number | undefined;
 }
 
@@ -16,7 +16,7 @@ export async function freeSpace(path: string): Promise<FreeSpace> {
 }
 
 async function nearestExisting(path: string): Promise<string> {
-  // A link that leads nowhere is there: no folder can be made in its place.
+  // A broken link exists: no folder can be made in its place.
   const found = await lstat(path).catch(() => undefined);
   return found !== undefined || dirname(path) === path ? path : nearestExisting(dirname(path));
 }

@@ -45,7 +45,7 @@ function setLibraryEnvironment({ hideGpu = false, threads = 0 }: LoadOptions): v
   const { env } = process;
   // Off by default on CPUs without AVX512, and 1.3 to 1.5 times as fast there.
   env.TF_ENABLE_ONEDNN_OPTS ??= '1';
-  // Take GPU memory as needed: other processes live on the same card.
+  // Take GPU memory as needed: other processes use the same card.
   env.TF_FORCE_GPU_ALLOW_GROWTH ??= 'true';
   env.TF_CPP_MIN_LOG_LEVEL ??= '1';
   if (threads > 0) {

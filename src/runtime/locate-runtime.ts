@@ -1,4 +1,4 @@
-/** What TensorFlow could run on here: libraries in the cache, what the user brought, a driver. */
+/** What TensorFlow could run on here: libraries in the cache, the user's own library, a driver. */
 import { RuntimeError } from '../errors.ts';
 import { findGpuDriver, type GpuDriver } from './find-gpu-driver.ts';
 import { findGpuPackage } from './find-gpu-package.ts';
@@ -15,7 +15,7 @@ export interface FoundRuntimes {
   readonly gpu?: TensorFlowRuntime | undefined;
   /** An `@tensorflow/tfjs-node-gpu` in node_modules that loads. */
   readonly installedGpuPackage?: TensorFlowRuntime | undefined;
-  /** What IMG2FEATURES_TENSORFLOW names: it goes before all others, or is the error that says why it cannot be used. */
+  /** What IMG2FEATURES_TENSORFLOW names: it is preferred to all others, or is the error that says why it cannot be used. */
   readonly own?: TensorFlowRuntime | RuntimeError | undefined;
   readonly driver: GpuDriver;
 }
@@ -30,7 +30,7 @@ export async function locateRuntime(): Promise<FoundRuntimes> {
     findOwnRuntime(),
     findGpuDriver(),
   ]);
-  // It can only be better than the cache where there is a GPU, and asking it takes a second.
+  // It can only be better than the cache where there is a GPU, and trying it takes a second.
   const installedGpuPackage = driver.present
     ? await findGpuPackage(undefined, driver.libraryDirs)
     : undefined;

@@ -13,7 +13,7 @@ export interface NativeSources {
   readonly hash: string;
 }
 
-/** @returns undefined where whoever packed this program into one file left the sources out. */
+/** @returns undefined where this program was bundled into one file without the sources. */
 export function nativeSources(folder: 'winograd' | 'reduce' | 'jpeg'): NativeSources | undefined {
   const dir = join(NATIVE, folder);
   if (!existsSync(dir)) return undefined;

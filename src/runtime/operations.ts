@@ -20,7 +20,7 @@ interface OperationsAddon {
   register(threads: number): void;
 }
 
-/** Their instructions are x86's; and who packs this program into one file leaves their sources out. */
+/** Their instructions are x86's; and a bundle of this program in one file lacks their sources. */
 export function hasOperations(platform: PlatformKey | undefined): boolean {
   return platform === 'linux-x64' && nativeSources('winograd') !== undefined;
 }
@@ -43,7 +43,7 @@ export async function findOperations(dir: string): Promise<string | undefined> {
 }
 
 /**
- * Makes the operations known to the library, which is loaded already.
+ * Registers the operations with the library, which is loaded already.
  * @param options.threads 0 = one for each processor
  * @param options.isAsked by the user, even where they were not measured
  * @returns why they are not used here; undefined when they can be.

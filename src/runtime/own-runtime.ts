@@ -1,5 +1,5 @@
 /**
- * A TensorFlow that the user brings, as for a GPU that ours has no code for: IMG2FEATURES_TENSORFLOW names the folder of
+ * A TensorFlow of the user's own, as for a GPU that ours has no code for: IMG2FEATURES_TENSORFLOW names the folder of
  * its Python package, or of a build laid out like one. `setup` compiles our addons for it into the cache folder.
  */
 import { createHash } from 'node:crypto';
@@ -34,7 +34,7 @@ export function ownLibraryDir(env: NodeJS.ProcessEnv = process.env): string | un
   );
 }
 
-/** Where our addons for it lie; another name once the library is another one. */
+/** Where our addons for it are; another library gives another name. */
 export function ownRuntimeDir(libraryDir: string): string {
   const hash = createHash('sha256').update(libraryDir);
   for (const name of LIBRARIES) {
@@ -49,7 +49,7 @@ export function ownLibraryDirs(libraryDir: string): Promise<string[]> {
   return nvidiaDirs(dirname(libraryDir));
 }
 
-/** What the variable names; an error, for whoever needs the library, where it cannot be used. */
+/** What the variable names; an error, for the code that needs the library, where it cannot be used. */
 export async function findOwnRuntime(
   env: NodeJS.ProcessEnv = process.env,
 ): Promise<TensorFlowRuntime | RuntimeError | undefined> {

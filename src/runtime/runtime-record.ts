@@ -69,7 +69,7 @@ async function readRecord(dir: string): Promise<RuntimeRecord | undefined> {
   try {
     return readJsonFile(join(dir, RECORD_NAME)) as RuntimeRecord;
   } catch {
-    return undefined; // what cannot be read is not installed: the setup says why it cannot write
+    return undefined; // an unreadable folder counts as not installed: the setup says why it cannot write
   }
 }
 

@@ -1,6 +1,6 @@
 /**
  * tfjs, its WebAssembly backend and tfjs-node's JavaScript: one file that the build makes
- * (scripts/bundle-tensorflow.mjs). Nothing of it runs before it is asked for.
+ * (scripts/bundle-tensorflow.mjs). Nothing of it runs before it is called.
  */
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';

@@ -17,7 +17,7 @@ export interface TensorFlowRuntime {
   readonly packageDir?: string;
   /** Absolute path of our own operations (operations.ts) where they are built. */
   readonly operationsPath?: string;
-  /** Folders of CUDA's libraries that the dynamic loader has to be told. */
+  /** Folders of CUDA's libraries that the dynamic loader does not search by itself. */
   readonly libraryDirs?: readonly string[];
 }
 

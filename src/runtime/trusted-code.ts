@@ -1,6 +1,6 @@
 /**
  * Who could have changed what is about to be loaded. Code from a file that others may write, or whose folder they may
- * exchange, would run with this user's rights: every folder on the way to it counts, through links too.
+ * replace, would run with this user's rights: every folder on the way to it counts, through links too.
  */
 import { lstatSync, readdirSync, readlinkSync, type Stats, statSync } from 'node:fs';
 import { dirname, join, parse, resolve, sep } from 'node:path';
@@ -15,10 +15,10 @@ interface Distrusted {
 }
 
 /**
- * Trusted are this user, root, and who owns this very program, who runs code here anyway. Folders with the sticky bit
- * (/tmp) may be written by all: nobody exchanges what others have there. System folders are root's.
+ * Trusted are this user, root, and the owner of this program, whose code runs here anyway. Folders with the sticky bit
+ * (/tmp) may be written by all: nobody can replace files of others there. System folders are root's.
  *
- * @param path a file, or a folder with all that is in it; what is not there is not judged
+ * @param path a file, or a folder with all that is in it; a missing one is not checked
  * @throws RuntimeError that names the file or folder and what to do
  */
 export function expectTrusted(path: string): void {
@@ -38,28 +38,28 @@ export function isTrusted(path: string): boolean {
   return findDistrusted(path) === undefined;
 }
 
-/** Makes a folder for code, closed to others, with those above it that are missing. @throws RuntimeError where others may write there */
+/** Makes a folder for code that others cannot write, with those above it that are missing. @throws RuntimeError where others may write there */
 export function makePrivateFolder(path: string): void {
   makeFolder(path, 0o700);
-  refuse(path, process.geteuid === undefined ? undefined : judgeWay(resolve(path), 0).found);
+  refuse(path, process.geteuid === undefined ? undefined : checkPath(resolve(path), 0).found);
 }
 
 function findDistrusted(path: string): Distrusted | undefined {
   // Windows has neither these owners nor these modes; its profile folders are the user's.
   if (process.geteuid === undefined) return undefined;
-  const { found, real, isClosed } = judgeWay(resolve(path), 0);
+  const { found, real, isClosed } = checkPath(resolve(path), 0);
   return found ?? (real === undefined ? undefined : judgeBelow(real, isClosed));
 }
 
-interface Way {
+interface CheckedPath {
   readonly found?: Distrusted | undefined;
-  /** Where the way ends, with every link followed; undefined where nothing is there. */
+  /** The real path, with every link followed; undefined where nothing is there. */
   readonly real?: string;
-  /** Nobody else gets through a folder on the way: what they may write below it, they cannot reach. */
+  /** True where others cannot enter a folder on the path: what they could write below it, they cannot reach. */
   readonly isClosed: boolean;
 }
 
-function judgeWay(path: string, links: number): Way {
+function checkPath(path: string, links: number): CheckedPath {
   const { root } = parse(path);
   const parts = path.slice(root.length).split(sep).filter(Boolean);
   let real = root;
@@ -71,7 +71,7 @@ function judgeWay(path: string, links: number): Way {
     if (found !== undefined) return { found, isClosed };
     if (stats.isSymbolicLink()) {
       const target = resolve(dirname(real), readlinkSync(real), ...parts.slice(i));
-      return links < MAX_LINKS ? judgeWay(target, links + 1) : { isClosed };
+      return links < MAX_LINKS ? checkPath(target, links + 1) : { isClosed };
     }
     isClosed ||= stats.isDirectory() && (stats.mode & 0o011) === 0;
     if (i < parts.length) real = join(real, parts[i]!);
@@ -86,7 +86,7 @@ function judgeBelow(folder: string, isClosed: boolean): Distrusted | undefined {
   for (const entry of readdirSync(folder, { withFileTypes: true })) {
     const path = join(folder, entry.name);
     if (entry.isSymbolicLink()) {
-      const { found } = judgeWay(path, 0);
+      const { found } = checkPath(path, 0);
       if (found !== undefined) return found;
       continue;
     }

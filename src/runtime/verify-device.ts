@@ -3,7 +3,7 @@ import { EngineError } from '../errors.ts';
 import type { DeviceChoice } from './choose-device.ts';
 import type { TfNode } from './tensorflow-js.ts';
 
-/** TensorFlow was to use a GPU and uses none. Only who listens to its process can say why. */
+/** TensorFlow was to use a GPU and uses none. Only the reader of its process's output can say why. */
 export class GpuUnused extends EngineError {}
 
 /**

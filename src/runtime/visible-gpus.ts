@@ -48,7 +48,7 @@ export function listVisibleGpus(
   }));
 }
 
-/** What all GPUs are alike in is known of one that is named by a UUID, too. */
+/** A property that all GPUs share is known of one that is named by a UUID, too. */
 function onlyOne(capabilities: GpuDriver['capabilities']): string | undefined {
   const all = new Set(capabilities);
   return all.size === 1 ? [...all][0] : undefined;
@@ -59,7 +59,7 @@ function onlyOne(capabilities: GpuDriver['capabilities']): string | undefined {
  * On newer GPUs its generated kernels fail, and XLA then ends the process.
  */
 export function lacksCode({ capability }: Pick<VisibleGpu, 'capability'>): boolean {
-  if (capability === undefined) return false; // the library itself will tell
+  if (capability === undefined) return false; // the library itself will report it
   const major = Number.parseInt(capability, 10);
   return major < 6 || major > 9;
 }
@@ -76,7 +76,7 @@ export function pickGpus(request: GpuRequest, visible: readonly VisibleGpu[]): V
     if (gpu !== undefined) return gpu;
     const asked = request === 'all' ? 'all' : request.join(',');
     const found = visible.map((one) => `${one.number} (${one.name})`).join(', ') || 'none';
-    throw new EngineError(`Expected GPUs that are there for --gpus ${asked} but found ${found}.`, {
+    throw new EngineError(`Expected GPUs that exist for --gpus ${asked} but found ${found}.`, {
       fix: 'Name GPUs by those numbers, or give --gpus all.',
     });
   });

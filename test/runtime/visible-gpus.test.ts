@@ -58,7 +58,7 @@ test('a number that does not exist names the GPUs found', () => {
   const pick = () => pickGpus([0, 2], visible);
   expect(pick).toThrow(EngineError);
   expect(pick).toThrow(
-    'Expected GPUs that are there for --gpus 0,2 but found 0 (NVIDIA A10), 1 (NVIDIA L4).',
+    'Expected GPUs that exist for --gpus 0,2 but found 0 (NVIDIA A10), 1 (NVIDIA L4).',
   );
   expect(() => pickGpus('all', [])).toThrow('for --gpus all but found none.');
 });

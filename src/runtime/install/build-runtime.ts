@@ -1,5 +1,5 @@
 /**
- * To a finished runtime folder: wheels downloaded and unpacked, or a library that the user brings; compile, try, and
+ * Makes a finished runtime folder: wheels downloaded and unpacked, or the user's own library; compile, try, and
  * last the rename.
  */
 import { readFile, rm, stat, writeFile } from 'node:fs/promises';
@@ -89,7 +89,7 @@ export async function buildRuntime(
   });
 }
 
-/** The same for a TensorFlow that the user brings: only our addons are made. */
+/** The same for a TensorFlow of the user's own: only our addons are made. */
 export async function buildOwnRuntime(
   libraryDir: string,
   dir: string,

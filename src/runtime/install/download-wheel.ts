@@ -1,6 +1,6 @@
 /**
  * One pinned wheel by pip, which knows the user's index, proxy, certificates and mirrors. Finished
- * wheels stay in the downloads folder until the install is done, so a killed one goes on with them.
+ * wheels stay in the downloads folder until the install is done, so the next install uses them after a kill.
  */
 import { randomBytes } from 'node:crypto';
 import { readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
@@ -15,7 +15,7 @@ import { type PinnedWheel, wheelFileName } from './wheels.ts';
 
 export interface DownloadOptions {
   readonly pip: Pip;
-  /** Folder for finished wheels; temporary folders lie in it too. */
+  /** Folder for finished wheels; temporary folders are in it too. */
   readonly downloadsDir: string;
   /** Called about twice a second with the bytes on disk so far. */
   readonly onBytes?: ((bytes: number) => void) | undefined;
@@ -42,7 +42,7 @@ export async function downloadWheel(
   const work = join(downloadsDir, `pip.tmp-${process.pid}-${randomBytes(4).toString('hex')}`);
   makeFolder(work);
   const watch = setInterval(() => {
-    folderBytes(work).then(options.onBytes, () => {}); // a file may go between listing and asking
+    folderBytes(work).then(options.onBytes, () => {}); // a file may disappear between listing and stat
   }, 500);
   try {
     await runPip(wheel, work, options);
@@ -85,7 +85,7 @@ async function runPip(wheel: PinnedWheel, work: string, options: DownloadOptions
   ];
   const result = await runCommand(pip.program, args, {
     signal,
-    // TMPDIR: pip's parts land on the disk whose free space was checked, not in a small /tmp.
+    // TMPDIR: pip writes its parts to the disk whose free space was checked, not in a small /tmp.
     env: { ...env, TMPDIR: work, PIP_REQUIRE_VIRTUALENV: 'false', LC_ALL: 'C.UTF-8' },
   });
   if (result.status !== 0) throw pipError(wheel, result);

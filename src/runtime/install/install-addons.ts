@@ -1,4 +1,4 @@
-/** The addons of our own: one compiler call each, and nothing else has to be there. */
+/** The addons of our own: one compiler call each, and nothing else is needed. */
 import { basename } from 'node:path';
 import { errnoOf, RuntimeError } from '../../errors.ts';
 import {
@@ -59,7 +59,7 @@ async function installAddon(
     return undefined;
   } catch (error) {
     signal?.throwIfAborted();
-    // A folder that cannot be written is what the runtime's install tells with its fix.
+    // The runtime's install reports a folder that cannot be written, with its fix.
     if (error instanceof RuntimeError || errnoOf(error) !== undefined) {
       return (error as Error).message;
     }

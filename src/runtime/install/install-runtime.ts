@@ -45,7 +45,7 @@ export interface InstallOptions {
 }
 
 /**
- * Makes sure the runtime is in the cache folder; for a TensorFlow that the user brings, our addons for it.
+ * Makes sure the runtime is in the cache folder; for a TensorFlow of the user's own, our addons for it.
  * @throws RuntimeError with one line and a fix: no Python, pip or compiler, offline, refused,
  *   wrong digest, disk full, no library for this platform, a library that does not run here.
  */
@@ -99,7 +99,7 @@ async function install(
     const build = await plan.build();
     const lock = await lockSetup(options);
     try {
-      // Whoever held the lock may just have finished it.
+      // The process that held the lock may just have finished it.
       const meanwhile = options.force ? undefined : await readRuntime(dir);
       if (meanwhile) return { runtime: meanwhile, probe: undefined };
       await removeLeftovers();
@@ -157,7 +157,7 @@ async function lockSetup({ onStep, signal }: BuildOptions): Promise<FileLock> {
   const onWait = ({ pid, host }: Holder) => {
     waited = true;
     const owner = `process ${pid} on ${host.split(' ')[0]}`;
-    report('start', `another setup is at work (${owner}): waiting for it`);
+    report('start', `another setup is running (${owner}): waiting for it`);
   };
   makePrivateFolder(runtimesDir());
   const lock = await waitForLock(join(runtimesDir(), 'setup.lock'), { signal, onWait });
@@ -201,7 +201,7 @@ function recipeForThisMachine(gpu: boolean): RuntimeRecipe {
   return recipe;
 }
 
-/** Only with the lock held: whoever made these is gone. */
+/** Only with the lock held: the processes that made these have ended. */
 async function removeLeftovers(): Promise<void> {
   for (const parent of [runtimesDir(), downloadsDir()]) {
     const names = await readdir(parent).catch(() => []);
