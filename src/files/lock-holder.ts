@@ -1,4 +1,4 @@
-/** Who holds a lock, and whether that process still lives; a process is known by its id, boot and start time. */
+/** Who holds a lock, and whether that process still runs; a process is known by its id, boot and start time. */
 import { readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { errnoOf } from '../errors.ts';
@@ -8,19 +8,19 @@ export interface Holder {
   /** Host name and, on Linux, process namespace: a pid means something only there. */
   readonly host: string;
   readonly boot: string;
-  /** When the process started, as the kernel counts; tells a reused pid from the holder. */
+  /** When the process started, as the kernel counts; distinguishes a reused pid from the holder. */
   readonly started: string;
   readonly nonce: string;
 }
 
-/** Whether a process of this machine is alive; undefined for one of another machine. */
+/** Whether a process of this machine runs; undefined for one of another machine. */
 export function livesHere(holder: Omit<Holder, 'nonce'>): boolean | undefined {
   const own = ownIdentity();
   if (holder.host !== own.host) return undefined;
   return holder.boot === own.boot && startOf(holder.pid) === holder.started;
 }
 
-/** Who this process is, so that another can tell whether it still lives. */
+/** Who this process is, so that another can find whether it still runs. */
 export function ownIdentity(): Omit<Holder, 'nonce'> {
   return {
     pid: process.pid,
@@ -30,13 +30,13 @@ export function ownIdentity(): Omit<Holder, 'nonce'> {
   };
 }
 
-/** Start of a process in kernel ticks since boot, '' where the system does not say; undefined when it is dead. */
+/** Start of a process in kernel ticks since boot, '' where the system does not say; undefined when it has ended. */
 function startOf(pid: number): string | undefined {
   if (!isRunning(pid)) return undefined;
   // The second field, the name, may hold spaces and brackets: count from its closing bracket.
   const stat = tryRead(() => readFileSync(`/proc/${pid}/stat`, 'utf8'));
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  // A zombie holds nothing any more.
+  // A zombie process holds no lock any more.
   return fields[0] === 'Z' ? undefined : (fields[19] ?? '');
 }
 

@@ -4,7 +4,7 @@ export const IMAGE_EXTENSIONS = [
   ...['png', 'apng', 'webp', 'gif', 'bmp', 'dib', 'tif', 'tiff'],
 ] as const;
 
-/** What systems put beside images: hidden names, thumbnails of NAS devices, bins, snapshots, leftovers of archives. */
+/** What systems store beside images: hidden names, thumbnails of NAS devices, bins, snapshots, leftovers of archives. */
 export const EXCLUDED = [
   ...['.*', '@eaDir', '#recycle', '#snapshot', '$RECYCLE.BIN', 'System Volume Information'],
   ...['lost+found', '__MACOSX'],
@@ -13,9 +13,9 @@ export const EXCLUDED = [
 interface Pattern {
   readonly text: string;
   readonly regExp: RegExp;
-  /** Held against the path below the input, not against one name. */
+  /** Matched against the path below the input, not against one name. */
   readonly isPath: boolean;
-  /** `!pattern`: what it names is read after all. */
+  /** `!pattern`: what it matches is read, though an earlier pattern excludes it. */
   readonly isKept: boolean;
 }
 
@@ -27,7 +27,7 @@ export class NameRule {
   readonly #anyName: RegExp;
 
   /**
-   * @param extensions without dots, lower case; `none` stands for a name without one; `any` reads every file
+   * @param extensions without dots, lower case; `none` means a name without one; `any` reads every file
    * @param exclude patterns beside EXCLUDED; the last one that matches decides
    */
   constructor(
@@ -88,7 +88,7 @@ function extensionOf(name: string): string {
   return dot > 0 ? name.slice(dot + 1).toLowerCase() : '';
 }
 
-/** `*` and `?` stay within a name, `**` crosses folders; a slash holds the pattern against the whole path. */
+/** `*` and `?` stay within a name, `**` crosses folders; a pattern with a slash is matched against the whole path. */
 function parsePattern(text: string): Pattern {
   const isKept = text.startsWith('!');
   const glob = isKept ? text.slice(1) : text;
@@ -99,7 +99,7 @@ function parsePattern(text: string): Pattern {
     if (part === '*') return '[^/]*';
     return part === '?' ? '[^/]' : part.replace(/[\\^$.|+()[\]{}/]/, '\\$&');
   });
-  // `.` and `..` are names in a store, and hide nothing.
+  // `.` and `..` are names in a store, and are not hidden names.
   const regExp = new RegExp(`^(?!\\.{1,2}$)(?:${source})$`, 'su');
   return { text, regExp, isPath, isKept };
 }

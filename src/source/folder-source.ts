@@ -15,8 +15,8 @@ export interface FolderSourceOptions {
 }
 
 /**
- * Every image below a folder whose name `names` lets through; all others are counted. Links are followed: a folder
- * is listed under every path that leads to it, but a link to a folder above itself leads nowhere new.
+ * Every image below a folder whose name `names` accepts; all others are counted. Links are followed: a folder
+ * is listed under every path that leads to it, but a link to a folder above itself is not followed.
  */
 export function openFolderSource(
   input: string,
@@ -24,7 +24,7 @@ export function openFolderSource(
 ): Source {
   const root = resolve(input);
   const rootPrefix = root.endsWith(sep) ? root : root + sep;
-  /** The folder itself, not its name: an unmounted disk leaves an empty folder behind. */
+  /** The folder itself, not its name: an unmounted disk leaves an empty folder. */
   const listed = idOf(root);
 
   return {
@@ -53,7 +53,7 @@ export function openFolderSource(
       const now = idOf(root);
       if (now !== undefined && now === listed && isReadable(root)) return;
       throw new SourceError(
-        `Expected the input ${input} for the whole run but found ${now === undefined ? 'it gone' : now === listed ? 'that it may not be read any more' : 'another folder in its place'}.`,
+        `Expected the input ${input} for the whole run but found ${now === undefined ? 'it missing' : now === listed ? 'that it may not be read any more' : 'another folder in its place'}.`,
         { fix: 'Bring it back (is its disk mounted?): the same command resumes where it stopped.' },
       );
     },
@@ -69,7 +69,7 @@ export function openFolderSource(
     const relative = folder === '' ? name : folder + sep + name;
     const path = rootPrefix + relative;
     const below = sep === '/' ? relative : relative.replaceAll(sep, '/');
-    // Only a link does not say what it is.
+    // Only of a link the listing does not say what it is.
     const linked = dirent.isSymbolicLink() ? statOrReason(path) : undefined;
     const isFolder = dirent.isDirectory() || (typeof linked === 'object' && linked.isDirectory());
     const why = isFolder ? names.whyNotFolder(below) : names.whyNotFile(below);
@@ -104,7 +104,7 @@ export function openFolderSource(
     const stats = linked ?? statOrReason(path);
     if (typeof stats === 'string') {
       yield stats === 'ENOENT' || stats === 'ELOOP'
-        ? rejected(origin, 'broken_link', 'Expected a file but the link leads nowhere.')
+        ? rejected(origin, 'broken_link', 'Expected a file but found a link to nothing.')
         : rejected(
             origin,
             'unreadable',
@@ -174,7 +174,7 @@ function statOrReason(path: string): Stats | string {
   }
 }
 
-/** A folder that cannot be read is fatal: skipping it would lose its images in silence. */
+/** A folder that cannot be read is fatal: skipping it would silently lose its images. */
 function readFolder(dir: string, isRoot: boolean): Dirent<Buffer>[] {
   try {
     const dirents = readdirSync(dir, { withFileTypes: true, encoding: 'buffer' });

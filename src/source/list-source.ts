@@ -15,13 +15,13 @@ import { originOf } from './origin.ts';
 import type { S3SourceOptions } from './s3-source.ts';
 import type { Listed, Source, SourceEntry } from './source.ts';
 
-/** Questions to a store that may be open at once. */
+/** Requests to a store in flight at once. */
 const IN_FLIGHT = 64;
 
 /**
  * Images named in a file: one path or `s3://bucket/key` a line, or JSON lines `{"path": "...", "target": "..."}`
- * (`origin` may stand for `path`), mixed as one likes. Relative paths start at the working folder, as `find … >
- * list.txt` writes them. Every line is wanted: a path that does not exist is a rejection, never skipped.
+ * (`origin` may replace `path`), in any mixture. Relative paths start at the working folder, as `find … >
+ * list.txt` writes them. Every line counts: a path that does not exist is a rejection, never skipped.
  */
 export function openListSource(input: string, options: S3SourceOptions): Source {
   const objects = new NamedObjects(options);
@@ -29,7 +29,7 @@ export function openListSource(input: string, options: S3SourceOptions): Source 
 
   return {
     input,
-    /** Known once the list was read, as everything about it. */
+    /** Known once the list was read. */
     get isLocal() {
       return !hasObjects;
     },
@@ -45,7 +45,7 @@ export function openListSource(input: string, options: S3SourceOptions): Source 
     },
     async read(entry: SourceEntry, signal: AbortSignal) {
       if (isS3Url(entry.location)) return objects.read(entry, signal);
-      // Beside objects local files are read here, not by the workers; their size was checked by the caller.
+      // In a list with objects, local files are read here, not by the workers; their size was checked by the caller.
       return readImageFile(entry.location, Number.POSITIVE_INFINITY, entry);
     },
     close: () => objects.close(),

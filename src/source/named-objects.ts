@@ -8,7 +8,7 @@ import type { Listed, SourceEntry } from './source.ts';
 interface Bucket {
   readonly connection: S3Connection;
   readonly reader: ObjectReader;
-  /** The bucket is there and may be read: a question about one object would not say why it fails. */
+  /** Proof that the bucket exists and may be read: a request for one object would not say why it fails. */
   readonly proof: Promise<void>;
 }
 
@@ -28,7 +28,7 @@ export class NamedObjects {
   async find(url: string, signal: AbortSignal): Promise<Listed> {
     const address = parseS3Url(url);
     const { bucket, key } = address;
-    // Keys of several buckets side by side: without the bucket they would not be unique.
+    // Keys of several buckets in one list: without the bucket they would not be unique.
     const form = this.#options.originForm === 'url' ? 'url' : 'path';
     const entryFor = (size: number, etag: string): SourceEntry => ({
       ...entryOf({ key, size, etag, modified: '' }, '', address, form),
@@ -48,8 +48,7 @@ export class NamedObjects {
     } catch (error) {
       if (!(error instanceof ObjectAnswer)) throw error;
       const { reason } = rejectionOf(error);
-      const message =
-        'Expected an object but the store has none of that name, or does not give it.';
+      const message = 'Expected an object but the store has none of that name, or refuses it.';
       return { kind: 'rejected', rejection: { origin, reason, message } };
     }
   }

@@ -19,6 +19,6 @@ export interface FoundPath {
 export function originOf(form: OriginForm, found: FoundPath): string {
   if (form === 'url') return pathToFileURL(found.path).href;
   if (form === 'relative' && found.relative !== '') return found.relative;
-  // A plain "." or "./" in front says nothing; everything else stays as the user wrote it.
+  // A plain "." or "./" in front has no meaning; everything else stays as the user wrote it.
   return found.relative === '' ? found.input : join(normalize(found.input), found.relative);
 }

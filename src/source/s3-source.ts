@@ -16,8 +16,8 @@ export interface S3SourceOptions {
 
 /**
  * Every image below `s3://bucket/prefix`, which is read as a folder (`dataset` lists `dataset/…`, never
- * `dataset2/…`), or one object. `names` holds as on disk; keys that
- * end with a slash stand for folders, and are not counted.
+ * `dataset2/…`), or one object. `names` applies as on disk; keys that
+ * end with a slash are folders, and are not counted.
  */
 export function openS3Source(input: string, options: S3SourceOptions): Source {
   const { originForm, names = new NameRule() } = options;
@@ -64,7 +64,7 @@ export function openS3Source(input: string, options: S3SourceOptions): Source {
 
 /**
  * The whole body of a listed object, whose `location` is its key.
- * @throws DecodeError when it is gone or has changed; SourceError when the store fails
+ * @throws DecodeError when it is missing or has changed; SourceError when the store fails
  */
 export async function readEntry(
   reader: ObjectReader,
@@ -82,20 +82,20 @@ export async function readEntry(
 /** Marks a version that is a time, where a store gives no ETag. */
 const MODIFIED = 'modified ';
 
-/** `a/b/1.jpg` lies in `a` and `a/b`. */
+/** `a/b/1.jpg` is in `a` and `a/b`. */
 function foldersOf(path: string): string[] {
   const names = path.split('/').slice(0, -1);
   return names.map((_, i) => names.slice(0, i + 1).join('/'));
 }
 
-/** What is known of an object without its body; `prefix` is what a relative origin leaves out. */
+/** What is known of an object without its body; a relative origin omits `prefix`. */
 export function entryOf(
   { key, size, etag, modified }: S3Object,
   prefix: string,
   address: S3Address,
   form: OriginForm,
 ): SourceEntry {
-  // The nearest folder that has a name: `a//1.jpg` lies in `a`, `1.jpg` in the bucket.
+  // The nearest folder that has a name: `a//1.jpg` is in `a`, `1.jpg` in the bucket.
   const folders = key.split('/').slice(0, -1);
   return {
     origin: originOf(form, key, prefix, address),
@@ -134,7 +134,7 @@ async function findObject(
   return undefined;
 }
 
-/** What the store says of one object, as what it means for an image. */
+/** What an answer of the store about one object means for an image. */
 export function rejectionOf({ answer, cause }: ObjectAnswer): DecodeError {
   if (answer === 'changed') {
     const message = 'Expected the object as it was listed but found that it changed since.';

@@ -1,4 +1,4 @@
-/** What a listing left out, by why, the most frequent first: files, and folders that it did not look into as one each. */
+/** What a listing left out, by why, the most frequent first: files, and folders that it did not list, each as one. */
 export type Skipped = Readonly<Record<string, number>>;
 
 /** A folder can hold a million different extensions. */

@@ -13,8 +13,8 @@ export interface SourceEntry {
   /** Changes when the content does: modification time in ms for files, ETag for objects. */
   readonly version: string;
   /**
-   * Of a file its change time and inode: they tell of another content behind the same size and modification time, and of
-   * less (a new mode, a copy). So no part of the list's identity; absent for objects.
+   * Of a file its change time and inode: they change with another content of the same size and modification time, and with
+   * less (a new mode, a copy). So they are no part of the list's identity; absent for objects.
    */
   readonly stamp?: string | undefined;
 }
@@ -29,7 +29,7 @@ export interface ListingRejection {
 export type Listed =
   | { readonly kind: 'image'; readonly entry: SourceEntry }
   | { readonly kind: 'rejected'; readonly rejection: ListingRejection }
-  /** A file that is no image by its name, or a folder that is not looked into: counted by why, never an error. */
+  /** A file that is no image by its name, or a folder that is not listed: counted by why, never an error. */
   | { readonly kind: 'skipped'; readonly why: string };
 
 /** Where images come from. */
@@ -44,12 +44,12 @@ export interface Source {
   list(signal: AbortSignal): AsyncIterable<Listed>;
   /**
    * The whole body of one image; used only where `isLocal` is false.
-   * @throws DecodeError when this one image is gone or has changed; SourceError when the store fails
+   * @throws DecodeError when this one image is missing or has changed; SourceError when the store fails
    */
   read(entry: SourceEntry, signal: AbortSignal): Promise<Uint8Array>;
   /**
-   * Asked when an image cannot be read any more: is it that image, or the whole input?
-   * @throws SourceError when the input as a whole is gone
+   * Called when an image cannot be read any more: is it that image, or the whole input?
+   * @throws SourceError when the input as a whole is missing
    */
   expectThere?(): void;
   /** Ends idle connections. */

@@ -7,7 +7,7 @@ import { syncFolder } from '../files/put-in-place.ts';
 import type { OutputFile, WrittenFile } from './output-store.ts';
 import { storageError } from './storage-error.ts';
 
-/** Temporary files that this process has open: a second store on the same folder must not tidy them. */
+/** Temporary files that this process has open: a second store on the same folder must not remove them. */
 const openTemps = new Set<string>();
 
 /**
@@ -40,7 +40,7 @@ export class DurableFile implements OutputFile {
     try {
       makeFolder(dirname(path));
       openTemps.add(temp);
-      // Exclusive: what stands there (an earlier us, or a link laid as a trap) is never written through.
+      // Exclusive: an existing file or link (ours from before, or a link made to attack) is never written through.
       await rm(temp, { force: true });
       return new DurableFile(path, name, temp, await open(temp, 'wx'));
     } catch (error) {
@@ -70,7 +70,7 @@ export class DurableFile implements OutputFile {
     return written;
   }
 
-  /** The first half of `commit`: every byte is safe, and still under the temporary name. */
+  /** The first half of `commit`: every byte is on disk, still under the temporary name. */
   async seal(): Promise<WrittenFile> {
     this.#expect('open');
     try {
@@ -83,7 +83,7 @@ export class DurableFile implements OutputFile {
     return { name: this.#name, bytes: this.#bytes, sha256: this.#hash.digest('hex') };
   }
 
-  /** The second half: gives the file its name, in place of what stands there. */
+  /** The second half: gives the file its name, in place of an existing one. */
   async publish(): Promise<void> {
     this.#expect('sealed');
     try {
@@ -99,7 +99,7 @@ export class DurableFile implements OutputFile {
   async abort(): Promise<void> {
     if (this.#state === 'committed' || this.#state === 'aborted') return;
     this.#state = 'aborted';
-    // The first failure is the one to report: what goes wrong while tidying up adds nothing.
+    // The first failure is the one to report: a failure of the cleanup adds nothing.
     await this.#handle.close().catch(() => undefined);
     await rm(this.#temp, { force: true }).catch(() => undefined);
     openTemps.delete(this.#temp);
@@ -117,7 +117,7 @@ export class DurableFile implements OutputFile {
   }
 }
 
-/** Writes a small file in one go, durably. @throws ExportError */
+/** Writes a small file durably. @throws ExportError */
 export async function writeDurably(
   path: string,
   name: string,
@@ -128,18 +128,18 @@ export async function writeDurably(
   return file.commit();
 }
 
-/** Whether a file name is that of a file being written, or once written by a run that died. */
+/** Whether a file name is that of a file being written, or left by a run that was killed. */
 export function isTempName(fileName: string): boolean {
   return /^\..+\.tmp-\d+$/.test(fileName);
 }
 
-/** Removes temporary files in `folder` whose process is gone. */
+/** Removes temporary files in `folder` whose process has ended. */
 export async function removeStaleTemps(folder: string): Promise<void> {
   for (const name of await readdir(folder)) {
     const path = join(folder, name);
     if (!isTempName(name) || openTemps.has(path)) continue;
     const owner = Number(name.slice(name.lastIndexOf('-') + 1));
-    // In a container every run may have the same process id: then the owner is an earlier us.
+    // In a container every run may have the same process id: then the owner is an earlier run of ours.
     if (owner === process.pid || !isRunning(owner)) await rm(path, { force: true });
   }
 }

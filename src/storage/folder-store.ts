@@ -28,7 +28,7 @@ export class FolderStore implements OutputStore {
   }
 
   /**
-   * Opens a folder for writing: makes it, and removes temporary files that dead runs left behind.
+   * Opens a folder for writing: makes it, and removes temporary files that killed runs left.
    *
    * @throws ExportError when the folder cannot be made or written
    */
@@ -77,7 +77,7 @@ export class FolderStore implements OutputStore {
     return written;
   }
 
-  /** Gives up what is committed but not visible. */
+  /** Removes what is committed but not visible. */
   async close(): Promise<void> {
     for (const file of this.#ready.values()) await file.abort();
     this.#ready.clear();
@@ -119,7 +119,7 @@ export class FolderStore implements OutputStore {
     }
   }
 
-  /** Names are the run's own, never an image's; all the same none may point out of the folder. */
+  /** Names are the run's own, never an image's; even so none may lead out of the folder. */
   #pathOf(name: string): string {
     const parts = name.split('/');
     const isInside = parts.every(

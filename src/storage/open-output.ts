@@ -7,11 +7,11 @@ export async function openOutput(target: string, options: OpenOutputOptions): Pr
   if (!isInStore(target, '--out'))
     return FolderStore.open(target, { isHeld: options.isHeld ?? false });
   const { S3Store } = await import('./s3-store.ts');
-  // Nobody writes without credentials, whatever is read without them.
+  // Writing always needs credentials, even where reading does not.
   return new S3Store(target, { ...options, s3: { ...options.s3, isAnonymous: false } });
 }
 
-/** Opens a finished run for reading; nothing is made, removed or tidied. */
+/** Opens a finished run for reading; nothing is made or removed. */
 export async function openOutputForReading(
   target: string,
   options: OpenOutputOptions,

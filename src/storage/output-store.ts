@@ -5,7 +5,7 @@ export interface OpenOutputOptions {
   readonly s3: S3Options;
   readonly signal: AbortSignal;
   readonly onEvent?: (event: RunEvent) => void;
-  /** Nothing that is written shows before `_SUCCESS` does; a store in S3 is always so. */
+  /** No file is visible before `_SUCCESS` is; a store in S3 is always so. */
   readonly isHeld?: boolean;
 }
 
@@ -21,7 +21,7 @@ export interface OutputStore {
   read(name: string): AsyncIterable<Uint8Array>;
   /** Removes a committed file; does nothing when there is none. */
   remove(name: string): Promise<void>;
-  /** Gives up what is not committed, and idle connections. */
+  /** Removes what is not committed, and closes idle connections. */
   close?(): Promise<void>;
 }
 

@@ -4,9 +4,9 @@ import { MultipartUpload, PART_BYTES } from '../s3/multipart-upload.ts';
 import type { S3Connection } from '../s3/s3-connection.ts';
 import type { OutputFile, WrittenFile } from './output-store.ts';
 
-/** Files up to this size wait in memory for their turn to be seen, larger ones in the store. */
+/** Files up to this size wait in memory until they are published, larger ones in the store. */
 const SMALL_BYTES = 1 << 20;
-/** After an interruption or a failure: long enough to tidy up, short enough to wait for. */
+/** After an interruption or a failure: long enough to clean up, short enough to wait for. */
 const TIDY_MS = 5000;
 
 const CONTENT_TYPES: Readonly<Record<string, string>> = {
@@ -22,7 +22,7 @@ export interface S3FileOptions {
   readonly name: string;
   readonly key: string;
   readonly signal: AbortSignal;
-  /** The bytes are complete and safe; decides when to `publish`. */
+  /** The bytes are complete and stored; decides when to `publish`. */
   readonly onCommit: (file: S3File) => Promise<void>;
   readonly onAbort: (file: S3File) => void;
 }
@@ -83,7 +83,7 @@ export class S3File implements OutputFile {
     this.#state = 'aborted';
     this.#part = Buffer.alloc(0);
     this.#options.onAbort(this);
-    // The first failure is the one to report; what stays is aborted by the next start.
+    // The first failure is the one to report; the next start aborts what stays.
     await this.#upload?.abort(AbortSignal.timeout(TIDY_MS)).catch(() => undefined);
   }
 

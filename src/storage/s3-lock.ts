@@ -14,17 +14,17 @@ import { otherRunError } from './run-lock.ts';
 const LOCK_FOLDER = '.img2features/lock/';
 /** The lock is renewed this often … */
 const BEAT_MS = 2 * 60_000;
-/** … and one of another machine that is older than this is nobody's any more. */
+/** … and one of another machine that is older than this has no owner any more. */
 const SILENCE_MS = 10 * 60_000;
-/** Long enough for one that started at the same moment to leave. */
+/** Long enough for a process that started at the same moment to release its lock. */
 const SECOND_LOOK_MS = 3000;
-/** After an interruption or a failure: long enough to tidy up, short enough to wait for. */
+/** After an interruption or a failure: long enough to clean up, short enough to wait for. */
 const TIDY_MS = 5000;
 
 /**
  * One process for one prefix. The lock is a multipart upload that is never completed: no listing of objects
  * shows it, every store has them, and the store's own clock dates them. Its key names the
- * holder. One that died on this machine is known by its process, one elsewhere by its silence.
+ * holder. A holder that ended on this machine is known by its process id, one elsewhere because it no longer renews its lock.
  */
 export class S3Lock {
   readonly #connection: S3Connection;
@@ -44,7 +44,7 @@ export class S3Lock {
     this.#upload = upload;
     this.#signal = signal;
     this.#beat = setInterval(() => {
-      this.#renew().catch(() => {}); // a missed beat costs nothing
+      this.#renew().catch(() => {}); // one missed renewal costs nothing
     }, BEAT_MS);
     this.#beat.unref();
   }
@@ -66,7 +66,7 @@ export class S3Lock {
     try {
       await refuseOther(connection, folder, upload, signal).catch((error: unknown) => {
         if (!(error instanceof ExportError)) throw error;
-        onWarning(`Another run writing there would go unnoticed: ${error.message}`);
+        onWarning(`Another run that writes there would not be noticed: ${error.message}`);
       });
       return new S3Lock(connection, folder, upload, signal);
     } catch (error) {
@@ -99,7 +99,7 @@ function startUpload(
   return MultipartUpload.start(connection, key, 'application/octet-stream', signal, prefix);
 }
 
-/** Two that start at once both see each other: the later one leaves, the earlier one looks again. */
+/** Two that start at once both see each other: the later one releases its lock, the earlier one checks again. */
 async function refuseOther(
   connection: S3Connection,
   folder: string,
@@ -117,7 +117,7 @@ async function refuseOther(
   }
 }
 
-/** Aborts dead locks on the way. */
+/** Also aborts stale locks. */
 async function findOther(
   connection: S3Connection,
   folder: string,
@@ -127,7 +127,7 @@ async function findOther(
   const uploads: ListedUpload[] = [];
   for await (const upload of listUploads(connection, folder, signal)) uploads.push(upload);
   const mine = uploads.find(({ id }) => id === own.id);
-  // Not listed: then this store cannot tell who is there.
+  // Not listed: then this store cannot show who holds a lock.
   if (mine === undefined) return { other: undefined, isLater: false };
   for (const { key, id, started } of uploads) {
     if (id === own.id) continue;

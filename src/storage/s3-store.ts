@@ -15,13 +15,13 @@ const OWN_NAME = new RegExp(
 );
 const READ_BYTES = 8 << 20;
 const PUBLISH_IN_FLIGHT = 16;
-/** After an interruption or a failure: long enough to tidy up, short enough to wait for. */
+/** After an interruption or a failure: long enough to clean up, short enough to wait for. */
 const TIDY_MS = 5000;
 
 /**
  * An OutputStore below an S3 prefix.
  *
- * A file that is committed lies in the store whole but invisible, as an upload that is not completed.
+ * A file that is committed is in the store whole but invisible, as an upload that is not completed.
  * `_SUCCESS` makes all of them visible and comes last; so a listing shows either no file of this run or,
  * for the moment in which they appear, whole files without `_SUCCESS`. What is committed later is visible at once.
  */
@@ -103,7 +103,7 @@ export class S3Store implements OutputStore {
         await client.send(command, { abortSignal: call.signal });
       });
     } catch (error) {
-      if (!(error instanceof ObjectAnswer)) throw error; // gone already
+      if (!(error instanceof ObjectAnswer)) throw error; // removed already
     }
   }
 
@@ -114,7 +114,7 @@ export class S3Store implements OutputStore {
     const lock = this.#lock;
     this.#lock = undefined;
     if (lock !== undefined) {
-      // Starts whose answer was lost left uploads that nobody knows of.
+      // Uploads that were started but whose answer was lost are not known here.
       await this.#abortLeftovers(AbortSignal.timeout(TIDY_MS)).catch(() => undefined);
       await lock.release();
     }
@@ -143,7 +143,7 @@ export class S3Store implements OutputStore {
     await Promise.all(Array.from({ length: PUBLISH_IN_FLIGHT }, publishNext));
   }
 
-  /** Before the first change: may we write here, is anybody else, and what did a killed run leave? */
+  /** Before the first change: checks that we may write here and that nobody else does, and removes what a killed run left. */
   #prepare(): Promise<void> {
     this.#prepared ??= this.#proveAndTidy();
     return this.#prepared;
@@ -167,7 +167,7 @@ export class S3Store implements OutputStore {
     }
   }
 
-  /** Names are the run's own, never an image's; all the same none may point out of the prefix. */
+  /** Names are the run's own, never an image's; even so none may lead out of the prefix. */
   #keyOf(name: string): string {
     const parts = name.split('/');
     if (parts.some((part) => part === '' || part === '.' || part === '..')) {

@@ -33,7 +33,7 @@ const CAUSES: Record<string, { found: string; fix: (option: string) => string }>
   ENOENT: {
     found: 'that it was removed during the run, or cannot be made there',
     fix: (option) =>
-      `Keep ${option} in place while a run is on, on a disk that takes files, then run the same command again.`,
+      `Keep ${option} in place during a run, on a disk that can be written, then run the same command again.`,
   },
 };
 
@@ -53,15 +53,15 @@ export function storageError(error: unknown, what: string, path: string): Export
   );
 }
 
-/** State that is kept elsewhere than in --out lies in a folder named by a hash: see pipeline/work-folder.ts. */
+/** State that is kept elsewhere than in --out is in a folder named by a hash: see pipeline/work-folder.ts. */
 function optionOf(path: string): '--out' | '--work-dir' {
   return /[\\/][0-9a-f]{16}(?:[\\/]|$)/.test(path) ? '--work-dir' : '--out';
 }
 
-/** For what a command writes to stdout. */
+/** The same for what a command writes to stdout. */
 export function answerError(cause: Error): ExportError {
   return new ExportError(`Expected to write the answer to stdout but found ${cause.message}.`, {
-    fix: 'Write it where there is room. Files that the command made stay.',
+    fix: 'Write it where there is free space. Files that the command made stay.',
     cause,
   });
 }

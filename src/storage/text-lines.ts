@@ -7,7 +7,7 @@ const MAX_LINE = 1 << 28;
  */
 export async function* textLines(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
   const decoder = new TextDecoder('utf-8', { fatal: true });
-  // Pieces of the line that has not ended yet: joined once, however many they are.
+  // Pieces of the line that has not ended yet: joined once at the end.
   let pieces: string[] = [];
   let length = 0;
   const add = (piece: string): void => {

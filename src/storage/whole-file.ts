@@ -1,7 +1,7 @@
 import { ExportError } from '../errors.ts';
 import type { OutputStore, WrittenFile } from './output-store.ts';
 
-/** Writes a small file in one go. @throws ExportError; nothing is left of it then */
+/** Writes a small file. @throws ExportError; nothing is left of it then */
 export async function writeWhole(
   store: OutputStore,
   name: string,
