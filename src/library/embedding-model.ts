@@ -13,7 +13,7 @@ import type { Embedding, ImageInput, Model } from './model.ts';
 
 const STOPPED = 'Expected to embed all images but was asked to stop.';
 
-/** Images that a worker takes in one go, where there are many. */
+/** Images that a worker takes at once, where there are many. */
 const CHUNK_IMAGES = 16;
 
 /** See Model: pool of decoding threads -> micro-batches -> engine process. */
@@ -44,11 +44,11 @@ export class EmbeddingModel implements Model {
     if (this.#closing !== undefined) throw closedError();
     if (!Array.isArray(images)) throw refuseNoList(images);
     const tasks = images.map(taskOf);
-    // Not AbortSignal.any: on Node 20 a signal that lives long keeps every call's.
+    // Not AbortSignal.any: on Node 20 a long-lived signal keeps the signals of all calls in memory.
     const call = new AbortController();
     const onAbort = () => call.abort(interruption(signal!, STOPPED));
     if (signal?.aborted) throw interruption(signal, STOPPED);
-    // Any number of calls and chunks may hang on one signal; that is no leak.
+    // Any number of calls and chunks may listen to one signal; that is no leak.
     setMaxListeners(0, call.signal, ...(signal === undefined ? [] : [signal]));
     signal?.addEventListener('abort', onAbort, { once: true });
     this.#calls.add(call);

@@ -24,7 +24,7 @@ import { countSkipped } from '../source/skipped.ts';
 import { openOutputForReading } from '../storage/open-output.ts';
 import { type FeatureOptions, resolveFeatureOptions } from './feature-options.ts';
 
-const STOPPED = 'Expected to go through all images but was asked to stop.';
+const STOPPED = 'Expected to read all images but was asked to stop.';
 
 export interface BatchesHooks {
   /** Ends the iteration with Interrupted, or with the signal's reason where that is an error of ours. */
@@ -40,7 +40,7 @@ export interface BatchesSummary {
   readonly rejected: number;
   /** Sum of `skipped`. */
   readonly ignored: number;
-  /** What the listing left out, by why: files, and folders that were not looked into as one each. */
+  /** What the listing left out, by why: files, and folders that were not listed, each as one. */
   readonly skipped: Readonly<Record<string, number>>;
 }
 
@@ -48,8 +48,8 @@ export interface BatchesSummary {
  * Features of all images as Arrow record batches, in row order (by origin), with the table's columns and
  * the table's numbers: `origin`, `target`, `vectors` or `cnn_vectors` …, and `…_redux` with `with`.
  *
- * Nothing is written. Work goes on only a few batches ahead of the consumer; leaving the loop early
- * ends the engine and the threads. An image without a row is told by the event `rejected`.
+ * Nothing is written. Work runs only a few batches ahead of the consumer; leaving the loop early
+ * ends the engine and the threads. The event `rejected` reports an image without a row.
  * @throws Img2FeaturesError of the room that failed; Interrupted by `signal`
  * @example
  * for await (const batch of extractBatches({ input: 'dataset', mode: 'vgg16', layer: 'fc2' })) {
@@ -76,7 +76,7 @@ export async function* extractBatches(
     const features = { model: plan.model, outputs: await plan.outputs() };
     const reducers = await openReducers(resolved, features, signal);
     const opening = plan.open({ signal, onEvent });
-    opening.catch((error) => stop.abort(error)); // there is nothing to list for
+    opening.catch((error) => stop.abort(error)); // without the network, listing has no use
     closers.addOpening(opening);
     const manifest = await listImages(source, { limit: resolved.limit, signal, onEvent });
     const extractor = await opening;
@@ -103,7 +103,7 @@ export async function* extractBatches(
     closers.add(() => results.return(undefined));
 
     let rejected = rejections.length;
-    // Not for-await: it would wait for the network's answers when the consumer leaves.
+    // Not for-await: it would wait for the network's answers when the consumer leaves the loop.
     for (let next = await results.next(); !next.done; next = await results.next()) {
       signal.throwIfAborted();
       const { batch, outputs } = next.value;
@@ -129,8 +129,8 @@ export async function* extractBatches(
     isAtEnd = true;
     return { discovered, extracted, rejected, ignored: countSkipped(skipped), skipped };
   } finally {
-    // What is on its way has no taker: it must not be waited for.
-    if (!isAtEnd) stop.abort(new Interrupted('Expected to be asked for more but was left.'));
+    // Nobody takes what is in flight: do not wait for it.
+    if (!isAtEnd) stop.abort(new Interrupted('Expected to read all images but the loop was left.'));
     hooks.signal?.removeEventListener('abort', onAbort);
     await closers.close();
   }

@@ -109,7 +109,7 @@ const FEATURE_KEYS = [
   's3Patience',
 ] as const satisfies (keyof FeatureOptions)[];
 
-/** Nothing is written: the fields that name files stand for nothing. */
+/** Nothing is written: the fields that name files have no effect. */
 const NOWHERE = '-';
 
 /**
@@ -135,7 +135,7 @@ export function resolveModelOptions(model: string, options: ModelOptions): Extra
   return resolveOptions({ ...options, mode: 'cnn', model, input: NOWHERE, out: NOWHERE, k: 0 });
 }
 
-/** What writes or fits (`out`, `k`) means nothing here, and must not seem to. */
+/** Options that write or fit (`out`, `k`) have no effect here, so they are refused. */
 function expectKeys(given: object, known: readonly string[], call: string): void {
   const unknown = Object.keys(given).find((key) => !known.includes(key));
   if (unknown === undefined) return;

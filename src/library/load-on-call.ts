@@ -1,4 +1,4 @@
-/** What brings libraries of its own along (an HTTP client, a ZIP reader) is loaded when it is called. */
+/** Functions that need libraries of their own (an HTTP client, a ZIP reader) load them when they are called. */
 import type { ConvertModelOptions } from '../convert/conversion-plan.ts';
 import type { FetchedModel, FetchModelOptions } from '../convert/fetch/fetch-model.ts';
 import type { ModelFolder } from '../model/model-folder.ts';

@@ -17,7 +17,7 @@ interface Row {
 }
 
 /**
- * Puts images of many callers into common batches. There is no waiting by the clock: an idle network
+ * Puts images of many callers into common batches. There is no timer: an idle network
  * takes what is there, and what comes while it works makes the next batch, up to the batch size.
  */
 export class MicroBatcher {
@@ -38,7 +38,7 @@ export class MicroBatcher {
   /**
    * @param pixels uint8 [n, height, width, 3]; must stay as it is until the result is there
    * @returns for each image float32 [length] for each output
-   * @throws EngineError; the signal's reason at once, whatever the network does
+   * @throws EngineError; the signal's reason at once, even while the network is busy
    */
   run(pixels: Uint8Array, n: number, signal: AbortSignal): Promise<Float32Array[][]> {
     return new Promise((resolve, reject) => {
@@ -86,7 +86,7 @@ export class MicroBatcher {
     }
   }
 
-  /** Never rejects: every row's job hears of a failure. */
+  /** Never rejects: a failure rejects the job of every row. */
   async #runBatch(rows: readonly Row[]): Promise<void> {
     const { outputs } = this.#extractor;
     try {

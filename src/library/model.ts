@@ -4,7 +4,7 @@ import type { RejectReason } from '../image/decode-error.ts';
 /** An image as its file's bytes, or the file's path or `file:` URL. */
 export type ImageInput = Uint8Array | string | URL;
 
-/** What became of one image. */
+/** The result for one image. */
 export type Embedding = {
   /** Position in the call's list. */
   readonly index: number;
@@ -41,7 +41,7 @@ export interface Model extends AsyncDisposable {
   /**
    * Vectors of images, in the order given; a bad image is a row with `rejection`, never an error. Calls
    * may overlap: their images share batches, whose shape can change the last bits of a vector.
-   * Bytes are copied before this returns a promise only when their turn comes: leave them as they are.
+   * Bytes are copied only when they are decoded: do not change them before the promise resolves.
    * @throws Interrupted when `signal` fires; EngineError when the network fails or the model is closed;
    *   OptionError for what is neither bytes nor a path
    */

@@ -1,4 +1,4 @@
-/** Takes exact numbers of bytes from a stream of chunks; reads no further than it is asked. */
+/** Takes exact numbers of bytes from a stream of chunks; reads no further than requested. */
 export class ByteReader {
   readonly #chunks: AsyncIterator<Uint8Array>;
   #chunk: Uint8Array = new Uint8Array(0);

@@ -23,7 +23,7 @@ export function createPaint(isOn: boolean): Paint {
 
 /**
  * Whether a stream gets colours: `--color` or `--no-color` decides, then IMG2FEATURES_COLOR, NO_COLOR
- * (no-color.org: any value that is not empty), FORCE_COLOR, and last whether a terminal is there.
+ * (no-color.org: any value that is not empty), FORCE_COLOR, and last whether the stream is a terminal.
  */
 export function wantsColors(
   argv: readonly string[],

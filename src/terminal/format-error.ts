@@ -27,7 +27,7 @@ export function formatError(
   return `${lines.join('\n')}\n`;
 }
 
-/** Longer than a path; a value of any length may stand in a message. */
+/** Longer than a path; a message may hold a value of any length. */
 const MAX_LINE = 5000;
 
 function shownLine(line: string): string {

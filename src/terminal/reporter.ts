@@ -23,10 +23,10 @@ export interface ReporterOptions {
   readonly colors?: { readonly stdout: boolean; readonly stderr: boolean };
 }
 
-/** Lines of bad images shown before only their count goes on. All of them are in rejected.jsonl. */
+/** Lines of bad images shown; after them only the count grows. All of them are in rejected.jsonl. */
 const MAX_REJECTIONS_SHOWN = 10;
 const REDRAW_MS = 100;
-/** Plain progress lines (no terminal) come this often. */
+/** Time between plain progress lines (no terminal). */
 const PLAIN_MS = 10_000;
 
 export interface Reporter {
@@ -56,7 +56,7 @@ function textReporter(options: ReporterOptions): Reporter {
 
   const paint = createPaint(options.colors?.stderr === true);
 
-  /** @param head stands before the text, in colour */
+  /** @param head printed before the text, in colour */
   function line(text: string | undefined, head = ''): void {
     if (quiet || text === undefined) return;
     clearLine();
@@ -126,7 +126,7 @@ function textReporter(options: ReporterOptions): Reporter {
 
 type Stage = Extract<RunEvent, { readonly event: 'stage' }>['stage'];
 
-/** What the run does, or waits for, as one line; extraction has its bar. */
+/** What the run does, or waits for, as one line; extraction has a progress bar. */
 const STAGES: Readonly<Record<Stage, (detail: string) => string | undefined>> = {
   list: (detail) => `Listing the images of ${detail} …`,
   engine: (detail) => `Waiting for the network to start on ${detail} …`,

@@ -4,7 +4,7 @@ import { printable } from './escape.ts';
 import { describeFindings } from './findings.ts';
 import { formatBytes, formatCount, formatDuration, formatRate } from './units.ts';
 
-/** The closing text of a run, for people. */
+/** The summary of a run, for people. */
 export function formatSummary(summary: RunSummary): string {
   const lines: string[] = [];
   const { timing } = summary;
@@ -62,10 +62,10 @@ export function formatSummary(summary: RunSummary): string {
   return `${lines.map(printable).join('\n')}\n`;
 }
 
-/** Rows that a rate can be told of where others were there before: fewer are mostly start. */
+/** Fewest new rows for which a rate is shown where others existed before: fewer are mostly start-up time. */
 const LEAST_ROWS = 48;
 
-/** How long it took and how fast it was: what this process did, not what it found done. */
+/** How long it took and how fast it was: what this process did, without what was done before. */
 function formatWork({ extracted, computed, timing }: RunSummary): string {
   const time = formatDuration(timing.totalMs);
   const rate = `${formatRate(timing.pipelineImagesPerSecond)} images/s`;

@@ -25,7 +25,7 @@ export function formatCount(count: number): string {
   return count.toLocaleString('en-US');
 }
 
-/** Images per second with as many digits as say something: 4.53, 87.2, 1,234. */
+/** Images per second with as many digits as have a meaning: 4.53, 87.2, 1,234. */
 export function formatRate(rate: number): string {
   if (rate < 10) return rate.toFixed(2);
   return rate < 100 ? rate.toFixed(1) : formatCount(Math.round(rate));

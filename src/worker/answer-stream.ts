@@ -5,7 +5,7 @@ import { ArrowPieces } from '../export/arrow-pieces.ts';
 import { type AnswerSchema, answerBatch } from './answer-batch.ts';
 import type { RowQueue } from './row-queue.ts';
 
-/** Rows in one record batch of the answer, and bytes that one may have; what is there is sent, never waited for. */
+/** Rows in one record batch of the answer, and bytes that one may have; rows that are ready are sent at once, without waiting for more. */
 const BATCH_ROWS = 1024;
 const BATCH_BYTES = 8 << 20;
 
@@ -38,7 +38,7 @@ export class AnswerStream {
   /** Writes every row that can leave now, and waits while the reader is behind. */
   async writeSettled(rows: RowQueue): Promise<void> {
     for (;;) {
-      // Taken and written without a pause in between: two callers cannot get out of order.
+      // Taken and written without an await in between: two callers cannot change the order.
       const taken = rows.take(this.#batchRows);
       if (taken.length === 0) return;
       this.#sent += taken.length;

@@ -13,7 +13,7 @@ export type ToChild =
     }
   | { readonly type: 'stop' };
 
-/** From it: what it tells, and once, as its last word, how it went. */
+/** From it: events, and once, as the last message, the result. */
 export type FromChild =
   | { readonly type: 'event'; readonly event: WorkerEvent }
   | { readonly type: 'end'; readonly status: 0 | 2 | 141 };

@@ -19,7 +19,7 @@ export interface InputBatch {
 }
 
 /**
- * Lays the columns over the body. Both are of variable length: validity bits, offsets, bytes.
+ * Makes views of the columns in the body. Both are of variable length: validity bits, offsets, bytes.
  * @throws ProtocolError when the buffers do not fit the body or each other
  */
 export function readInputBatch(

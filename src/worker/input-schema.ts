@@ -1,7 +1,7 @@
 import { DataType, type Field, type Schema } from 'apache-arrow';
 import { ProtocolError } from './worker-errors.ts';
 
-/** How one column lies in a batch's body: its place among the columns, and whether its offsets are int64. */
+/** How one column is stored in a batch's body: its place among the columns, and whether its offsets are int64. */
 export interface InputColumn {
   readonly position: number;
   readonly hasWideOffsets: boolean;
@@ -15,7 +15,7 @@ export interface InputSchema {
 }
 
 const FIX =
-  'Send the columns origin (string) and, where the bytes are at hand, content (binary); no others.';
+  'Send the columns origin (string) and, where you have the bytes, content (binary); no others.';
 
 /** @throws ProtocolError for columns that are missing, unknown, doubled or of another type */
 export function readInputSchema({ fields }: Schema): InputSchema {

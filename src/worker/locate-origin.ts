@@ -10,7 +10,7 @@ export type Location =
 
 /**
  * `file:///a%20b.jpg` is a URL and is decoded; `file:/a b.jpg`, with one slash, is how Hadoop and Spark write a path
- * and is taken as it stands. `s3://` and `s3a://` keys are taken as they stand. What has no scheme is a path.
+ * and is used as written. `s3://` and `s3a://` keys are used as written. What has no scheme is a path.
  * @throws SourceError for a store that is not read here
  */
 export function locateOrigin(origin: string): Location {
@@ -44,7 +44,7 @@ function localPath(origin: string): string | undefined {
   try {
     return fileURLToPath(origin);
   } catch {
-    // A host, or an escape that is none: no file has that name.
+    // A host, or an invalid escape: no file has that name.
     return origin.slice('file://'.length);
   }
 }

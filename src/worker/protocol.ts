@@ -1,9 +1,9 @@
 import type { Pool } from '../engine/engine.ts';
 
-/** Goes up when a peer of the old one would misread the new one. */
+/** Increased when a peer of the old version would misread the new one. */
 export const PROTOCOL_VERSION = 1;
 
-/** What a worker tells on stderr, one JSON object a line. */
+/** What a worker writes to stderr, one JSON object a line. */
 export type WorkerEvent =
   | ReadyEvent
   | StreamEvent

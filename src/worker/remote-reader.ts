@@ -17,7 +17,7 @@ export class RemoteReader {
     this.#mostBytes = mostBytesOf(maxPixels);
   }
 
-  /** @throws DecodeError when this one object is gone; SourceError when the store fails */
+  /** @throws DecodeError when this one object is missing; SourceError when the store fails */
   async read({ bucket, key }: S3Address, signal: AbortSignal): Promise<Uint8Array> {
     try {
       return await this.#open(bucket).read({ key, mostBytes: this.#mostBytes }, signal);

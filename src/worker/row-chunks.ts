@@ -6,7 +6,7 @@ import type { InputBatch } from './input-batch.ts';
 import { locateOrigin, targetOf } from './locate-origin.ts';
 import type { RowQueue } from './row-queue.ts';
 
-/** Rows that one decode thread takes in one go, as in `extract`; those with bytes wait in memory for it. */
+/** Rows that one decode thread takes at once, as in `extract`; those with bytes wait in memory for it. */
 const CHUNK_ROWS = 16;
 const CHUNK_BYTES = 8 << 20;
 
@@ -18,7 +18,7 @@ export interface RowChunksOptions {
 
 /**
  * Cuts the rows of a stream into chunks for the decode threads, over the borders of its record batches, and
- * enters each into `rows`. What needs no look at the bytes is rejected here.
+ * enters each into `rows`. What can be rejected without its bytes is rejected here.
  * @throws ProtocolError, SourceError
  */
 export async function* rowChunks(

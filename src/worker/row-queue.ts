@@ -18,8 +18,8 @@ interface WaitingRow {
 }
 
 /**
- * The rows of one stream between their reading and their writing. They come in order, are settled in any order
- * and leave in order, each once: what has no answer holds back what follows.
+ * The rows of one stream between their reading and their writing. They are added in order, get their answers in any order
+ * and leave in order, each once: a row without an answer delays all rows after it.
  */
 export class RowQueue {
   readonly #waiting: WaitingRow[] = [];

@@ -20,7 +20,7 @@ export interface ServeContext extends RowChunksOptions {
  * Answers one input stream: rows -> chunks -> decode -> batches -> network -> rows, in the order they came.
  * The stream is to the network what a shard is in `extract`: the same rows make the same batches.
  *
- * In memory at once: one record batch of the input, the chunks on their way through the pool, `inFlight` + 1
+ * In memory at once: one record batch of the input, the chunks in flight through the pool, `inFlight` + 1
  * batches, what is fetched ahead from a store, and one record batch of the answer.
  */
 export async function serveStream(
@@ -58,7 +58,7 @@ export async function serveStream(
 
 /**
  * That a chunk was the last is known only when the stream ends: an empty one follows it and closes the last batch.
- * `ranges` gives what packBatches asks of each chunk, in step with it.
+ * `ranges` gives what packBatches needs of each chunk, in the same order.
  */
 function withEnd(chunks: AsyncIterable<FetchedChunk>, rows: RowQueue) {
   const announced: Pick<ChunkRange, 'shard' | 'isLastOfShard'>[] = [];
@@ -77,7 +77,7 @@ function withEnd(chunks: AsyncIterable<FetchedChunk>, rows: RowQueue) {
   return { tasks: tasks(), ranges: ranges() };
 }
 
-/** Rejections need not wait for a batch to fill: they are settled at once and leave when it is their turn. */
+/** Rejections need not wait for a batch to fill: they are answered at once and leave in their order. */
 async function* settleRejections(
   chunks: AsyncIterable<DecodedChunk>,
   rows: RowQueue,

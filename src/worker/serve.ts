@@ -38,7 +38,7 @@ export interface ServeOptions {
  */
 export async function serve({ options, output, journalDir, ...serving }: ServeOptions) {
   const { input, onEvent } = serving;
-  // A failure on any side ends all the others at once: the engine in a batch, a thread, a wait for bytes.
+  // A failure of one part ends all the others at once: the engine in a batch, a thread, a wait for bytes.
   const stop = new AbortController();
   const signal = AbortSignal.any([serving.signal, stop.signal]);
   const fail = (error: unknown) => stop.abort(error);
@@ -86,7 +86,7 @@ export async function serve({ options, output, journalDir, ...serving }: ServeOp
   }
 }
 
-/** Passes items on; where they break, that is everybody's end. */
+/** Passes items on; an error in them ends all parts. */
 async function* failing<T>(items: AsyncIterable<T>, fail: (error: unknown) => void) {
   try {
     yield* items;
@@ -96,7 +96,7 @@ async function* failing<T>(items: AsyncIterable<T>, fail: (error: unknown) => vo
   }
 }
 
-/** Waits until the last bytes are the reader's. */
+/** Waits until the reader has taken the last bytes. */
 function flushed(output: Writable, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     const onAbort = () => reject(signal.reason);
@@ -116,7 +116,7 @@ function brokenPipeOr(error: NodeJS.ErrnoException): Error {
     : answerError(error);
 }
 
-/** Of a run's events only what a worker's peer can use. */
+/** Passes on those of a run's events that a worker's peer can use. */
 function passOn(onEvent: (event: WorkerEvent) => void): (event: RunEvent) => void {
   return (event) => {
     if (event.event === 'note' || event.event === 'warning') onEvent(event);

@@ -1,7 +1,7 @@
 /**
  * The process that serves. Input comes on file descriptor 0, the answer leaves by 3; what libraries print goes to
- * 1 and 2, where the supervisor listens. It lives as long as its supervisor: signals of the terminal are that one's
- * to handle.
+ * 1 and 2, where the supervisor listens. It runs as long as its supervisor, which handles the signals of the
+ * terminal.
  */
 import { createWriteStream, fstatSync, rmSync } from 'node:fs';
 import { Socket } from 'node:net';
@@ -11,7 +11,7 @@ import { ANSWER_FD, type FromChild, type ToChild } from './child-protocol.ts';
 import { serve } from './serve.ts';
 import { BrokenPipe, errorEvent } from './worker-errors.ts';
 
-/** How long what is open may take to close once nobody is there any more. */
+/** How long what is open may take to close once the supervisor has ended. */
 const ORPHAN_MS = 1000;
 const RECURSIVELY = { recursive: true, force: true } as const;
 
@@ -47,15 +47,15 @@ async function run({ options, journalDir }: Extract<ToChild, { type: 'start' }>)
       return 2 as const;
     },
   );
-  // What is left in the pipes is nobody's any more.
+  // Nobody reads what is left in the pipes.
   process.stdin.destroy();
   output.destroy();
-  // With nobody left to do it.
+  // The supervisor, which would do it, has ended.
   if (!process.connected && journalDir !== undefined) rmSync(journalDir, RECURSIVELY);
   say({ type: 'end', status }, () => process.connected && process.disconnect());
 }
 
-/** Not blocking: a reader that is behind must not hold up the answer to a signal. */
+/** Not blocking: a slow reader must not delay the reaction to a signal. */
 function openAnswer(): Writable {
   const stats = fstatSync(ANSWER_FD);
   return stats.isFIFO() || stats.isSocket()

@@ -13,7 +13,7 @@ import type { WorkerEvent } from './protocol.ts';
 import { errorEvent } from './worker-errors.ts';
 
 const CHILD = fileURLToPath(new URL('../../dist/worker/serving-child.js', import.meta.url));
-/** How long the serving process may take to end once it has said its last word or was asked to stop. */
+/** How long the serving process may take to end once it has sent its last message or was asked to stop. */
 const END_MS = 3000;
 const SUSPECTS_IN_MESSAGE = 8;
 
@@ -24,9 +24,9 @@ export interface SuperviseHooks {
 
 /**
  * Serves in a process of its own, which has our stdin and, as another file descriptor than 1, our stdout. So nothing
- * that a library prints can get into the answer, and when a decoder brings that process down, somebody is left to say
+ * that a library prints can get into the answer, and when a decoder brings that process down, this process remains to report
  * which images it had in work.
- * @returns 0 at the end of the input; 2 after a failure, which was told as an event; 141 when nobody reads any more
+ * @returns 0 at the end of the input; 2 after a failure, which was told as an event; 141 when the reader has closed the answer
  * @throws the signal's reason
  */
 export async function supervise(
@@ -55,7 +55,7 @@ export async function supervise(
   signal.addEventListener('abort', onAbort, { once: true });
   child.on('message', (message: FromChild) => {
     if (message.type === 'event') {
-      // An interruption is told by whoever was interrupted.
+      // The process that was interrupted reports the interruption.
       if (!signal.aborted) tellPeer(message.event);
     } else {
       status = message.status;
@@ -78,7 +78,7 @@ export async function supervise(
   }
 }
 
-/** What is said before `ready` is held until then, or until it is known that there will be none. */
+/** Events before `ready` are held until then, or until it is known that it will not come. */
 function readyFirst(onEvent: (event: WorkerEvent) => void): (event: WorkerEvent) => void {
   let early: WorkerEvent[] | undefined = [];
   return (event) => {
@@ -92,12 +92,12 @@ function readyFirst(onEvent: (event: WorkerEvent) => void): (event: WorkerEvent)
   };
 }
 
-/** Its death is told by its exit, not by a message that does not arrive. */
+/** Its exit reports its end, not a message that does not arrive. */
 function tell(child: ChildProcess, message: ToChild): void {
   if (child.connected) child.send(message, () => {});
 }
 
-/** Without a place to write there is no journal, and a crash is told without names. */
+/** Without a folder to write to there is no journal, and a crash is reported without names. */
 function makeJournalDir(): string | undefined {
   try {
     return mkdtempSync(join(tmpdir(), 'img2features-worker-'));
@@ -106,7 +106,7 @@ function makeJournalDir(): string | undefined {
   }
 }
 
-/** How the process ended, once what it printed was read. */
+/** How the process ended, once its output was read. */
 function endOf(child: ChildProcess): Promise<string> {
   return new Promise((resolve) => {
     child.once('error', (error) => resolve(error.message));
@@ -135,7 +135,7 @@ function describeDeath(
     {
       fix: isKilled
         ? 'If the system ran out of memory, use a smaller --batch, fewer --workers or smaller record batches.'
-        : 'Run img2features on these images: it finds the one that crashes its decoder and sets it aside.',
+        : 'Run img2features on these images: it finds the one that crashes its decoder and rejects it.',
     },
   );
 }

@@ -1,12 +1,12 @@
 import { Img2FeaturesError, isImg2FeaturesError } from '../errors.ts';
 import type { ErrorEvent } from './protocol.ts';
 
-/** What came on stdin is not what the protocol says, or breaks off. */
+/** What came on stdin does not follow the protocol, or ends early. */
 export class ProtocolError extends Img2FeaturesError {
   readonly tag = 'protocol';
 }
 
-/** Whoever read the answer is gone; there is nobody left to tell. */
+/** The reader of the answer has closed it, so nothing can be reported to it. */
 export class BrokenPipe extends Error {
   override readonly name = 'BrokenPipe';
 }
