@@ -12,7 +12,7 @@ const interruption = new AbortController();
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.on(signal, () => {
-    // A second one means: now. Nothing committed can be torn by that.
+    // A second signal ends the process at once. It cannot damage what is committed.
     if (interruption.signal.aborted) process.exit(128 + constants.signals[signal]);
     interruption.abort(
       new Interrupted(`Stopped by ${signal}.`, {
@@ -45,7 +45,7 @@ const context: CommandContext = {
   },
 };
 
-// Progress that has no reader any more, or no room, ends no run.
+// Where progress cannot be written (no reader, full disk), the run continues.
 process.stderr.on('error', () => {});
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   const isReaderGone = error.code === 'EPIPE' || error.code === 'ECONNRESET'; // `… | head`
@@ -59,7 +59,7 @@ process.on('uncaughtException', (error) => {
   tellError(error, context);
   process.exit(2);
 });
-/** Node's status for a program that has nothing left to wait for before it came to its end. */
+/** Node's status for a program whose event loop became empty before the program ended. */
 const UNSETTLED = 13;
 process.on('exit', () => {
   if (process.exitCode === UNSETTLED) process.exitCode = 2 satisfies ExitStatus;

@@ -1,5 +1,5 @@
 /**
- * What is to be closed at the end, the newest first: as AsyncDisposableStack, which Node 20 and 22 lack.
+ * Things to close at the end, the newest first: as AsyncDisposableStack, which Node 20 and 22 lack.
  *
  * @example
  * const closers = new Closers();
@@ -17,7 +17,7 @@ export class Closers {
     this.#closers.push(close);
   }
 
-  /** Closes what is still opening now; where it does not open, its error is that of who awaits it. */
+  /** Closes something that is still opening; an error of the opening belongs to the code that awaits it. */
   addOpening(opening: Promise<{ close(): unknown }>): void {
     const opened = opening.catch(() => undefined);
     this.add(async () => (await opened)?.close());

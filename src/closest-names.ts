@@ -22,7 +22,7 @@ export function closestNames(wanted: string, names: readonly string[], limit = 5
     .map(({ name }) => name);
 }
 
-/** Case and separators are what people get wrong first: "Block5-Pool" means block5_pool. */
+/** Case and separators are the most frequent mistakes: "Block5-Pool" means block5_pool. */
 function simplified(name: string): string {
   return name.toLowerCase().replace(/[\s_\-./]/g, '');
 }

@@ -1,4 +1,4 @@
-/** The encoding that a byte-order mark at the start tells; UTF-8 without one. A TextDecoder of it drops the mark. */
+/** The encoding that a byte-order mark at the start names; UTF-8 without one. A TextDecoder of it drops the mark. */
 export function encodingOf(start: Uint8Array): 'utf-8' | 'utf-16le' | 'utf-16be' {
   if (start[0] === 0xff && start[1] === 0xfe) return 'utf-16le';
   return start[0] === 0xfe && start[1] === 0xff ? 'utf-16be' : 'utf-8';

@@ -16,7 +16,7 @@ export abstract class Img2FeaturesError extends Error {
   }
 }
 
-/** An option, a configuration file or a command line that cannot be meant. */
+/** An option, a configuration file or a command line that is wrong. */
 export class OptionError extends Img2FeaturesError {
   readonly tag = 'option';
 }
@@ -26,7 +26,7 @@ export class SourceError extends Img2FeaturesError {
   readonly tag = 'source';
 }
 
-/** The model folder or Keras file is missing, damaged or not what was asked for. */
+/** The model folder or Keras file is missing, damaged or not the requested one. */
 export class ModelError extends Img2FeaturesError {
   readonly tag = 'model';
 }

@@ -1,11 +1,11 @@
 import type { RejectReason } from './image/decode-error.ts';
 import type { Skipped } from './source/skipped.ts';
 
-/** What a run tells while it works; the command line turns it into lines, a bar or JSON. */
+/** Events of a run; the command line shows them as lines, a progress bar or JSON. */
 export type RunEvent =
   /** One thing the user should know: the device taken and why, a model that is not trained. */
   | { readonly event: 'note'; readonly message: string }
-  /** Something is off but the run goes on. */
+  /** Something is wrong but the run continues. */
   | { readonly event: 'warning'; readonly message: string }
   | {
       readonly event: 'listed';
@@ -34,7 +34,7 @@ export type RunEvent =
       readonly message: string;
     }
   | ProgressEvent
-  /** What the run does, or waits for, from here on. */
+  /** What the run does, or waits for, from now on. */
   | {
       readonly event: 'stage';
       readonly stage: 'list' | 'engine' | 'warm-up' | 'extract' | 'reduce' | 'export' | 'report';
@@ -54,17 +54,17 @@ export interface UpdateCounts {
   readonly changed: number;
   /** No longer in the input. */
   readonly removed: number;
-  /** Rejected by the finished run and the same since: rejected again, untried. */
+  /** Rejected by the finished run and the same since: rejected again without a try. */
   readonly rejectedBefore: number;
-  /** The same since, but rejected for a reason that has passed (unreadable then, more --image-timeout now): tried again. */
+  /** The same since, but rejected for a reason that may no longer hold (unreadable then, more --image-timeout now): tried again. */
   readonly retried: number;
   /** Among `unchanged`: rows whose target alone is another (the list of images says so). */
   readonly relabelled: number;
 }
 
-/** What an update did, as run.json, the log and the summary tell it. */
+/** What an update did, as run.json, the log and the summary show it. */
 export interface UpdateReport extends UpdateCounts {
-  /** What became of scaler and PCA; `none` with k = 0. */
+  /** Whether scaler and PCA were kept or fitted again; `none` with k = 0. */
   readonly reducer: 'kept' | 'refitted' | 'none';
 }
 
@@ -73,7 +73,7 @@ export interface ProgressEvent {
   /** Images finished, with or without a row, those of earlier attempts included. */
   readonly done: number;
   readonly total: number;
-  /** Images decoded, those that are done included: what lies between waits for the network or for its shard. */
+  /** Images decoded, those that are done included: the difference waits for the network or for its shard. */
   readonly decoded: number;
   readonly rejected: number;
   /** Recent, and of this process alone: the last half minute, or half of its time where that is more. 0 before the first batch. */
@@ -114,7 +114,7 @@ export type FindingKind =
   | 'same_features'
   /** Images whose feature vectors are closer than the threshold; linked pair by pair. */
   | 'near_duplicate'
-  /** The same image, exactly or nearly, under two classes. */
+  /** The same image, exactly or nearly, in two classes. */
   | 'two_classes'
   /** An image of one part (Test) that is also in another (Training), exactly or nearly. */
   | 'leak'

@@ -46,7 +46,7 @@ export interface ExtractHooks {
 /**
  * Turns images into a table of feature vectors.
  *
- * Every image found ends as exactly one row or one rejection. A run that stops, by a failure, a
+ * Every image found becomes exactly one row or one rejection. A run that stops, by a failure, a
  * signal or a kill, is resumed by the same call and ends with the same bytes.
  * @throws Img2FeaturesError of the room that failed; Interrupted by `signal`.
  */
@@ -93,7 +93,7 @@ async function open(
   const start = () => {
     const recordedBatch = () => begun && recordedBatchOf(begun.identity);
     const opening = plan.open({ ...hooks, recordedBatch });
-    opening.catch((error) => failed.abort(error)); // there is nothing to list for
+    opening.catch((error) => failed.abort(error)); // without the network, listing has no use
     closers.addOpening(opening);
     return opening;
   };
@@ -161,7 +161,7 @@ async function stream(run: Run) {
   run.closers.add(() => pool.close());
   onEvent({ event: 'stage', stage: 'extract' });
   const extracting = clock.time('extract', () => extractShards(run, pool));
-  // What writes the table takes 0.2 s to load: now that the threads have begun to decode, it costs no time.
+  // What writes the table takes 0.2 s to load: now that the threads have begun to decode, it costs no extra time.
   const loading = loadExport(options);
   loading.catch(() => {}); // its error is thrown below
   await extracting;
@@ -208,7 +208,7 @@ function tellEnd(summary: RunSummary, onEvent: ExtractHooks['onEvent']): RunSumm
   return summary;
 }
 
-/** What an interrupted run has, as only whole shards are kept. */
+/** What an interrupted run has stored: only whole shards are kept. */
 function tellStored({ store, onEvent }: Run): void {
   const { count, shards } = store.plan;
   const stored = shards.filter(({ id }) => store.isCommitted(id));
@@ -217,7 +217,7 @@ function tellStored({ store, onEvent }: Run): void {
   onEvent({ event: 'note', message });
 }
 
-/** The extractor, and what is waited for where it is not there at once. */
+/** The extractor; where it is not ready at once, an event says what the run waits for. */
 async function tellWait(
   opening: Promise<Extractor>,
   { choice, model }: ExtractorPlan,

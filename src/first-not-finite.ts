@@ -5,7 +5,7 @@ export function firstNotFinite(values: Floats): number {
   return isAllFinite(values) ? -1 : values.findIndex((value) => !Number.isFinite(value));
 }
 
-// x * 0 is 0 for every finite x and NaN for the rest; four sums, so that one need not wait for another.
+// x * 0 is 0 for every finite x and NaN for the rest; four independent sums run in parallel.
 function isAllFinite(values: Floats): boolean {
   let [a, b, c, d] = [0, 0, 0, 0];
   const whole = values.length - (values.length % 4);

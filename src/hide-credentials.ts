@@ -1,5 +1,5 @@
-/** For whatever is printed: a URL keeps its host, and loses user and password. */
+/** For everything that is printed: a URL keeps its host, and user and password are removed. */
 export function hideCredentials(text: string): string {
-  // Also where it is no URL for a parser: the password of a mistyped address is one as well.
+  // Also where it does not parse as a URL: a mistyped address holds a password as well.
   return text.replace(/:\/\/[^/?#\s]*@/g, '://');
 }

@@ -1,11 +1,11 @@
 import { readFileSync, statSync } from 'node:fs';
 
-/** Far above what any file of ours or Keras' holds; what is within these takes less than 400 MB when parsed. */
+/** Far above what any file of ours or Keras' holds; text within these limits takes less than 400 MB when parsed. */
 export const MAX_JSON_BYTES = 32 * 1024 * 1024;
 const MAX_DEPTH = 128;
 const MAX_VALUES = 1_000_000;
 
-/** How a reader of JSON says that a file is none. */
+/** How a reader of JSON reports an invalid file. */
 interface JsonFault {
   readonly error: new (message: string, detail: { fix?: string; cause?: unknown }) => Error;
   /** What to do about a damaged file. */
@@ -18,7 +18,7 @@ export interface JsonSource extends JsonFault {
 }
 
 /**
- * Parses text from a file or a store, which may be anything: its size and depth are bounded before a value is made.
+ * Parses text from a file or a store, whose content may be anything: its size and depth are bounded before a value is made.
  * @throws source.error
  */
 export function parseJson(text: string, source: JsonSource): unknown {
@@ -69,7 +69,7 @@ const BRACKET = 0x5b;
 const BRACE = 0x7b;
 
 /**
- * Characters of names that a terminal would act on in place of showing them: control characters (C1 too), marks that
+ * Characters of names that a terminal would execute in place of showing them: control characters (C1 too), marks that
  * turn the direction of text, line and paragraph separators.
  */
 export const UNPRINTABLE = /\p{Cc}|\p{Cf}|\p{Zl}|\p{Zp}/gu;

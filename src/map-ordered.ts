@@ -1,7 +1,7 @@
 /**
  * Runs `work` on items with at most `inFlight` at once and yields the results in the items' order.
- * Memory: `inFlight` items and results. The first failure is thrown in its turn; the other promises
- * are settled first, so that nothing is left running or rejected unheard.
+ * Memory: `inFlight` items and results. The first failure is thrown in order; the other promises
+ * are settled first, so that nothing is left running or rejected without a handler.
  */
 export async function* mapOrdered<T, R>(
   items: AsyncIterable<T>,

@@ -5,7 +5,7 @@ import { isS3Url } from './s3/s3-address.ts';
 /**
  * Whether a place that the user named is in a store; else it is a path on a disk.
  * @param name what it was given for, e.g. `--out`
- * @throws OptionError for an address of another kind: nobody means a folder of that name
+ * @throws OptionError for an address of another kind: it is surely not a folder's name
  */
 export function isInStore(place: string, name: string): boolean {
   if (isS3Url(place)) return true;
@@ -17,7 +17,7 @@ export function isInStore(place: string, name: string): boolean {
   );
 }
 
-/** The same for what can only be on a disk. @throws OptionError for any address */
+/** The same for a path that can only be on a disk. @throws OptionError for any address */
 export function expectPath(place: string, name: string): string {
   if (!isInStore(place, name)) return place;
   throw new OptionError(`Expected a path on a disk for ${name} but received ${place}.`, {
@@ -25,10 +25,10 @@ export function expectPath(place: string, name: string): string {
   });
 }
 
-/** What to write in place of an address that is not understood; undefined for a path. */
+/** What to write in place of an address of another kind; undefined for a path. */
 function fixOf(place: string): string | undefined {
   if (/^~[^/\\]*([/\\]|$)/.test(place)) {
-    return `No shell replaced the ~ in it: write the folder out, or leave the quotes and the = before it away. A folder of that name is ./${place}.`;
+    return `No shell replaced the ~ in it: write the folder out, or remove the quotes, or the = before it. A folder of that name is ./${place}.`;
   }
   // One letter is a drive of Windows.
   const scheme = /^([a-z][a-z0-9+.-]+):[/\\]/i.exec(place)?.[1]?.toLowerCase();
@@ -39,5 +39,5 @@ function fixOf(place: string): string | undefined {
       return `Name the path itself: ${fileURLToPath(place)}.`;
     } catch {} // it has a host
   }
-  return `Stores other than S3 are not known, nor is ${scheme}: name a folder of a disk. A folder of that name is ./${place}.`;
+  return `Stores other than S3 (${scheme}) are not supported: name a folder on a disk. A folder of that name is ./${place}.`;
 }

@@ -1,4 +1,4 @@
-/** What a command may touch of the process; cli.ts gives the real one, tests a recording one. */
+/** The parts of the process that a command may use; cli.ts gives the real one, tests a recording one. */
 export interface CommandContext {
   readonly argv: readonly string[];
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -7,10 +7,10 @@ export interface CommandContext {
   readonly terminal: {
     readonly isTerminal: boolean;
     readonly columns: number;
-    /** Whether each stream gets colours; neither where it is not said. */
+    /** Whether each stream gets colours; none when not set. */
     readonly colors?: { readonly stdout: boolean; readonly stderr: boolean };
     readonly stdout: (text: string) => void;
-    /** False once stdout could not be written: what must be heard then goes to stderr. */
+    /** False once stdout could not be written: important text is then written to stderr. */
     readonly canAnswer?: () => boolean;
     readonly stderr: (text: string) => void;
     readonly now: () => number;

@@ -1,4 +1,4 @@
-/** The commands as data: what a shell completes, and what suggestions are made from. */
+/** The commands as data, for shell completion and for suggestions. */
 import type { Argv, Options } from 'yargs';
 
 export interface CommandShape {
@@ -10,11 +10,11 @@ export interface CommandShape {
   /** Names of the arguments, in order. */
   readonly positionals: readonly string[];
   readonly commands: readonly CommandShape[];
-  /** Lines of its help that show a use. */
+  /** Examples in its help. */
   readonly examples: number;
 }
 
-/** Runs what defines commands against a recorder in place of yargs. */
+/** Runs the definition of the commands with a recorder in place of yargs. */
 export function commandShapes(define: (cli: Argv) => unknown): readonly CommandShape[] {
   const recorder = new Recorder();
   define(recorder as unknown as Argv);
@@ -35,7 +35,7 @@ class Recorder {
   ): this {
     const inner = new Recorder();
     builder?.(inner as unknown as Argv);
-    // A hidden command is not offered.
+    // A hidden command is not suggested.
     if (describe === false) return this;
     const specs = typeof spec === 'string' ? [spec] : spec;
     this.commands.push({

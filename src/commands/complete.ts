@@ -2,7 +2,7 @@ import { isArchitectureName } from '../model/architectures/architecture.ts';
 import { EXTRACT_OPTIONS, MODES, type OptionDefinition } from '../options/extract-options.ts';
 import type { CommandShape } from './command-shapes.ts';
 
-/** One word that a shell may put in, and a few words about it. */
+/** One word that a shell may insert, and its short description. */
 export interface Candidate {
   readonly word: string;
   readonly describe: string;
@@ -10,7 +10,7 @@ export interface Candidate {
 
 /**
  * What can follow on a command line: commands, options or the values of an option. Empty where a
- * file or a free value is wanted, which shells complete better themselves.
+ * file or a free value is expected, which shells complete better themselves.
  *
  * @param words after the program's name; the last is the one being typed, possibly empty
  */
@@ -74,7 +74,7 @@ function flagsOf({ options }: CommandShape, typed: string, before: readonly stri
   const flags = [
     ...[...options].flatMap(([name, { describe = '', type }]) => {
       const own = { word: `--${name}`, describe };
-      // --no- is what turns off a flag that is on by itself.
+      // --no- turns off a flag that is on by default.
       return type === 'boolean' && name === 'standardize'
         ? [own, { word: `--no-${name}`, describe: `Without: ${describe}` }]
         : [own];
@@ -88,7 +88,7 @@ function flagsOf({ options }: CommandShape, typed: string, before: readonly stri
 
 const DEFINITIONS = EXTRACT_OPTIONS as Record<string, OptionDefinition<unknown>>;
 
-/** Flags that are no options of a run. */
+/** Flags that are not options of a run. */
 const OTHER_VALUES: Readonly<Record<string, readonly string[]>> = {
   mode: MODES,
   log: ['text', 'json'],

@@ -4,7 +4,7 @@ import { oneOf } from '../options/option-values.ts';
 import type { CommandContext } from './command-context.ts';
 import type { ExitStatus } from './exit-status.ts';
 
-/** What a shell's script asks this program by, followed by the words typed so far. */
+/** The argument by which a shell's script asks this program, followed by the words typed so far. */
 export const COMPLETE_FLAG = '--complete';
 
 const SHELLS = ['bash', 'zsh', 'fish'] as const;

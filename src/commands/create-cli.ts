@@ -48,7 +48,7 @@ export async function createCli(context: CommandContext): Promise<ExitStatus> {
     .recommendCommands()
     .showHelpOnFail(false)
     .fail((message, error) => {
-      // yargs' own complaints come as a message, as a YError or as both; ours are thrown as they are.
+      // yargs' own errors come as a message, as a YError or as both; ours are thrown unchanged.
       if (error !== undefined && error.name !== 'YError') throw error;
       throw usageError(message ?? error.message, context.argv, allFlags(defineShapes()));
     });
@@ -86,7 +86,7 @@ function allFlags(shapes: readonly CommandShape[]): string[] {
   return [...new Set([...flags, 'color'])];
 }
 
-/** A first word that is almost a command would be taken for the input. @throws OptionError */
+/** A first word that is almost a command would be read as the input. @throws OptionError */
 function refuseUnknownWord({ argv }: CommandContext, shapes: () => readonly CommandShape[]): void {
   const [word = ''] = argv;
   if (!/^[a-z]+$/i.test(word) || existsSync(word)) return;
@@ -102,7 +102,7 @@ function refuseUnknownWord({ argv }: CommandContext, shapes: () => readonly Comm
   });
 }
 
-/** Says what yargs says in the words of every other error. */
+/** Turns yargs' messages into the form of every other error. */
 function usageError(
   message: string,
   argv: readonly string[],

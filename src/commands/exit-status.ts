@@ -1,6 +1,6 @@
 /**
- * 0 complete; 1 complete, and images were rejected; 2 not complete. 141, a worker's only: nobody reads its answer
- * any more (what a shell says of SIGPIPE).
+ * 0 complete; 1 complete, and images were rejected; 2 not complete. 141, only of a worker: nobody reads its answer
+ * any more (what a shell reports for SIGPIPE).
  */
 export type ExitStatus = 0 | 1 | 2 | 141;
 

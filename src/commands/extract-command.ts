@@ -67,7 +67,7 @@ export function addTransformCommand(
 
 const AS_WITH = 'as in --with';
 
-/** --with is told in its own words; a borrowed PCA is never fitted again. */
+/** --with has its own help text here; the PCA of another run is never fitted again. */
 const TRANSFORM_KEYS = Object.keys(EXTRACT_OPTIONS).filter(
   (key) => key !== 'with' && key !== 'refit',
 );
@@ -140,7 +140,7 @@ function runOptions(
   );
 }
 
-/** Only what `extract` knows, under its own names; yargs' own entries stay behind. */
+/** Only what `extract` knows, under its own names; without yargs' own entries. */
 function pickOptions(args: Record<string, unknown>): Record<string, unknown> {
   const picked: Record<string, unknown> = {};
   for (const key of ['input', 'mode', 'out', ...Object.keys(EXTRACT_OPTIONS)]) {

@@ -37,7 +37,7 @@ export function configOption<T>(command: Argv<T>) {
 }
 
 /**
- * What yargs is told of an option of options.ts; values stay text, so that options.ts alone checks them.
+ * An option of options.ts for yargs; values stay text, so that options.ts alone checks them.
  * @param shown as its default
  */
 function yargsOption(
@@ -84,7 +84,7 @@ export function addOptions<T>(
  * The given options of a command: the command line, else the file of `--config`, else
  * `IMG2FEATURES_<NAME>`. Keys are flags ("max-pixels").
  *
- * @param flags those that the command knows; a file may hold others, which it leaves alone
+ * @param flags those that the command knows; a file may hold others, which are ignored
  * @throws OptionError for a file that cannot be read or holds an option that does not exist
  */
 export function givenOptions(
@@ -99,7 +99,7 @@ export function givenOptions(
   for (const flag of flags) merged[flag] ??= file[flag];
   const mode = flags.includes('mode') ? (merged.mode ?? fromEnvironment('mode', env)) : undefined;
   for (const flag of flags) {
-    // A variable is meant for every run: one of pixels has no use for a device, and that is no mistake.
+    // A variable applies to every run: a run of pixels ignores the device, without an error.
     if (isMeant(flag, mode)) merged[flag] ??= fromEnvironment(flag, env);
   }
   return merged;

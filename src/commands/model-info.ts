@@ -17,7 +17,7 @@ export interface ModelInfoOptions {
 export interface ModelInfo extends ModelDescription {
   readonly dir: string;
   readonly architecture: string | null;
-  /** null: the folder does not say, `--preprocessing` must. */
+  /** null: the folder does not say it; give `--preprocessing`. */
   readonly preprocessing: Preprocessing | null;
   readonly inputSize: readonly [height: number, width: number];
   readonly trained: boolean;
@@ -29,11 +29,11 @@ export interface ModelInfo extends ModelDescription {
 
 /**
  * `img2features model info [dir]`: what is in a model folder.
- * @throws ModelError also when the weights are others than model.json states
+ * @throws ModelError also when the weights differ from what model.json states
  */
 export async function runModelInfo(options: ModelInfoOptions): Promise<ModelInfo> {
   const { metadata: stated } = await readModelJson(options.dir);
-  // A model that another tool wrote does not name its preprocessing; that must not hide the rest.
+  // A model that another tool wrote does not name its preprocessing; the rest is shown even so.
   const folder = await readModelFolder(options.dir, {
     ...(stated === undefined && { preprocessing: 'none' }),
     isFresh: options.verify === true,

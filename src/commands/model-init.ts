@@ -32,7 +32,7 @@ export interface ModelInitResult {
 
 /**
  * `img2features model init <architecture> --seed N`: a model with seeded weights. The same command
- * again finds its own result and leaves it.
+ * again finds its own result and writes nothing.
  * @throws OptionError, ModelError
  */
 export async function runModelInit(options: ModelInitOptions): Promise<ModelInitResult> {

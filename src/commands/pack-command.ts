@@ -32,7 +32,7 @@ export function addPackCommand(
         .option('gpu', {
           type: 'boolean',
           default: false,
-          describe: 'Pack the runtime for CUDA (5 GB) in place of that for the CPU',
+          describe: 'Pack the runtime for CUDA (5 GB) in place of the one for the CPU',
         })
         .option('node', { type: 'boolean', default: true, describe: "Pack Node's own binary" })
         .option('json', { type: 'boolean', describe: 'Print the result as JSON' })

@@ -6,7 +6,7 @@ import type { CommandContext } from './command-context.ts';
 import { createCli } from './create-cli.ts';
 import type { ExitStatus } from './exit-status.ts';
 
-/** Runs what the command line says; an error is told where its caller looks for it. */
+/** Runs the command line; an error is reported where its caller expects it. */
 export async function runCommandLine(context: CommandContext): Promise<ExitStatus> {
   try {
     return await createCli(context);
@@ -23,7 +23,7 @@ export function tellError(error: unknown, context: CommandContext): void {
   else if (wantsJsonLog(context) && canAnswer?.() !== false) {
     stdout(`${printableJson(formatError(error, 'json'))}\n`);
   }
-  // Errors that we do not know are ours to mend: they keep their stack.
+  // Unknown errors are defects of ours: they keep their stack.
   else stderr(formatError(error, 'text', createPaint(colors?.stderr === true)));
 }
 

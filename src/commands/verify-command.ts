@@ -8,7 +8,7 @@ import type { CommandContext } from './command-context.ts';
 import type { ExitStatus } from './exit-status.ts';
 import { addOptions, configOption, givenOptions } from './given-options.ts';
 
-/** `img2features verify <run>`: does a finished run still hold what it says? */
+/** `img2features verify <run>`: checks that a finished run is still as its run.json says. */
 export function addVerifyCommand(
   cli: Argv,
   { terminal, signal, env }: CommandContext,

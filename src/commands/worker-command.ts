@@ -13,7 +13,7 @@ import type { CommandContext } from './command-context.ts';
 import type { ExitStatus } from './exit-status.ts';
 import { addOptions, configOption, givenOptions, modeOption } from './given-options.ts';
 
-/** A worker sees rows, never a run or its table: options of those mean nothing to it. */
+/** A worker gets rows, never a run or its table: options of those do not apply. */
 const OF_RUNS: readonly string[] = ['k', 'standardize', 'with', 'limit', 'extensions', 'exclude'];
 const WORKER_KEYS = Object.entries(EXTRACT_OPTIONS as Record<string, OptionDefinition<unknown>>)
   .filter(([key, { group }]) => group !== 'Output' && group !== 'Run' && !OF_RUNS.includes(key))
@@ -58,7 +58,7 @@ export function addWorkerCommand(
   );
 }
 
-/** What a run would have for input and output, a worker has as pipes. */
+/** A worker has pipes as its input and output. */
 function workerOptions(args: Record<string, unknown>): ExtractOptions {
   const given = ['mode', ...WORKER_KEYS]
     .map((key) => [key, args[flagName(key)]])

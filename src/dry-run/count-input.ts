@@ -2,7 +2,7 @@ import { basename, extname } from 'node:path';
 import type { Manifest } from '../run/manifest.ts';
 import { countSkipped, type Skipped } from '../source/skipped.ts';
 
-/** What the listing alone tells. JSON-able: part of what `--dry-run --log json` prints. */
+/** What is known from the listing alone. JSON-able: part of what `--dry-run --log json` prints. */
 export interface InputCounts {
   readonly images: number;
   readonly bytes: number;
@@ -16,7 +16,7 @@ export interface InputCounts {
   readonly classBytes: Readonly<Record<string, number>>;
   /** Images for each extension, lower case. */
   readonly extensions: Readonly<Record<string, number>>;
-  /** File names that occur in more than one folder: harmless here, origin is the whole path. */
+  /** File names that occur in more than one folder: no problem here, as origin is the whole path. */
   readonly repeatedNames: number;
   /** Of those, names with the same size twice: possibly the same image. */
   readonly sameNameAndSize: number;

@@ -17,13 +17,13 @@ import type { NetworkRate } from './expected-time.ts';
 export interface NetworkDescription {
   readonly inputSize: readonly [height: number, width: number];
   readonly outputs: readonly EngineOutput[];
-  /** undefined where nothing is recorded and measuring would not be cheap. */
+  /** undefined where nothing is recorded and a measurement would take long. */
   readonly rate: NetworkRate | undefined;
   /** Why there is no rate, or what to know of it. */
   readonly note: string | undefined;
 }
 
-/** Multiply-adds of the batches that a measurement takes, above which it is not cheap: about ten seconds on two cores. */
+/** Multiply-adds of the batches that a measurement takes, above which it takes too long: about ten seconds on two cores. */
 const CHEAP_MULTIPLY_ADDS = 600e9;
 /** WebAssembly makes an image of VGG16 in several seconds. */
 const CHEAP_ON_WASM = 30e9;
@@ -47,7 +47,7 @@ export async function describeNetwork(
   } catch (error) {
     signal.throwIfAborted();
     if (!isImg2FeaturesError(error)) throw error;
-    // The run itself would say the same; the counts are worth telling all the same.
+    // The run itself would report the same; the counts are shown even so.
     return { inputSize, outputs, rate: undefined, note: `The run would fail: ${error.message}` };
   }
 }

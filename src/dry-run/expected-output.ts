@@ -21,7 +21,7 @@ export interface TableShape {
 }
 
 /**
- * The most that each format will take. Binary formats take their values and names, and a little; Parquet presses
+ * The most that each format will take. Binary formats take their values and names, and a little; Parquet compresses
  * them (by how much depends on the images), text depends on the digits.
  */
 export function expectedOutput(

@@ -14,12 +14,12 @@ export interface ExpectedTime {
   readonly most: number;
 }
 
-/** Starting, listing, fitting and writing: whatever the number of images. */
+/** Starting, listing, fitting and writing: for any number of images. */
 const FIXED_SECONDS = { pixels: 0.8, network: 3 } as const;
 
 /**
- * How long a run should take. On a GPU decoding and the network go on side by side, on a CPU they share
- * its cores. The range says how much such figures are worth: what is measured in two seconds on a few images may be
+ * How long a run should take. On a GPU decoding and the network run in parallel, on a CPU they share
+ * its cores. The range shows how exact such figures are: what is measured in two seconds on a few images may be
  * off by a half, a rate of a whole run by a quarter.
  * @param decodePerSecond null where nothing could be tried
  */

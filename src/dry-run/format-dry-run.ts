@@ -4,7 +4,7 @@ import { printable } from '../terminal/escape.ts';
 import { formatBytes, formatCount, formatDuration, formatRate } from '../terminal/units.ts';
 import type { DryRun } from './run-dry-run.ts';
 
-/** Classes named one by one; a folder of a million may have as many. */
+/** Classes named one by one; a folder of a million images may have as many. */
 const MOST_CLASSES = 40;
 const MOST_UNUSABLE = 20;
 
@@ -72,7 +72,7 @@ function unusableLines({ rejections, sample }: DryRun): string[] {
       ? [`  … and ${formatCount(rejections.length - MOST_UNUSABLE)} more unusable`]
       : []),
     ...(sample.rejected.length > 0
-      ? [`${sample.rejected.length} of the ${sample.images} looked into would be rejected:`]
+      ? [`${sample.rejected.length} of the ${sample.images} images tried would be rejected:`]
       : []),
     ...sample.rejected
       .slice(0, MOST_UNUSABLE)

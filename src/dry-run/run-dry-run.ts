@@ -1,4 +1,4 @@
-/** What a run would read, take and leave, before any of it happens. Nothing is written to --out. */
+/** What a run would read, need and write, before it starts. Nothing is written to --out. */
 
 import type { UpdateCounts } from '../events.ts';
 import { type FeatureColumn, featureColumns, selectColumns } from '../export/column-names.ts';
@@ -26,7 +26,7 @@ export interface DryRun extends InputCounts {
   readonly columns: readonly { readonly name: string; readonly length: number }[];
   /** At most; by format. */
   readonly output: readonly ExpectedOutput[];
-  /** The run's own state beside the table, for going on after a kill. */
+  /** The run's own state beside the table, which resuming needs. */
   readonly stateBytes: number;
   /** On the disk of --out; null for a store. */
   readonly freeBytes: number | null;
@@ -82,13 +82,13 @@ export async function runDryRun(options: ExtractOptions, signal: AbortSignal): P
       stateBytes: expectedStateBytes(shape),
       freeBytes: isOutInStore ? null : ((await freeSpace(options.out)).bytes ?? null),
       network: network?.rate ?? null,
-      // Nothing takes no time: a finished run is found complete, an empty input refused.
+      // With nothing to compute there is no time to show: a finished run is found complete, an empty input refused.
       time: computed === 0 ? null : (expectedTime(computed, sample.imagesPerSecond, rate) ?? null),
       update: update ?? null,
       notes: [
         ...(options.update ? [updateNote(update)] : []),
         ...(network?.note === undefined ? [] : [network.note]),
-        ...(source.isLocal ? [] : ['Fetching from the store is not in that time.']),
+        ...(source.isLocal ? [] : ['That time does not include fetching from the store.']),
       ],
     };
   } finally {

@@ -7,11 +7,11 @@ import type { Manifest } from '../run/manifest.ts';
 import { fetchTask, toTask } from '../source/decode-tasks.ts';
 import type { Source } from '../source/source.ts';
 
-/** What a look into a few images tells. JSON-able. */
+/** What a sample of a few images shows. JSON-able. */
 export interface ImageSample {
   /** Images read and decoded, spread over the whole list. */
   readonly images: number;
-  /** What they are by their first bytes, whatever their names say. */
+  /** What they are by their first bytes, independent of their names. */
   readonly formats: Readonly<Record<string, number>>;
   /** Those that would give no row. */
   readonly rejected: readonly {
@@ -91,7 +91,7 @@ function spread({ count }: Manifest, most: number): number[] {
   return Array.from({ length: n }, (_, i) => Math.round((i * (count - 1)) / (n - 1)));
 }
 
-/** The image's bytes are read here, for the format; an image that is gone is the run's to reject. */
+/** The image's bytes are read here, for the format; the run itself rejects an image that is missing. */
 async function taskOf(
   source: Source,
   manifest: Manifest,

@@ -3,8 +3,8 @@ import { dirname, resolve } from 'node:path';
 import { errnoOf } from '../errors.ts';
 
 /**
- * Makes a folder and those above it that are missing. Node's recursive mkdir never ends where a folder is there that
- * takes no others (/proc), and says of a read-only file system that nothing is there.
+ * Makes a folder and those above it that are missing. Node's recursive mkdir never ends below a folder that
+ * cannot hold new ones (/proc), and reports ENOENT on a read-only file system.
  */
 export function makeFolder(path: string, mode?: number): void {
   const missing: string[] = [];
@@ -19,9 +19,9 @@ export function makeFolder(path: string, mode?: number): void {
   }
 }
 
-/** @throws ENOTDIR where a file stands in its place, or on the way to it */
+/** @throws ENOTDIR where a file is in its place, or in the place of a folder above it */
 function isThere(path: string): boolean {
   const stats = statSync(path, { throwIfNoEntry: false });
   if (stats === undefined || stats.isDirectory()) return stats !== undefined;
-  throw Object.assign(new Error(`ENOTDIR: a file stands at ${path}`), { code: 'ENOTDIR' });
+  throw Object.assign(new Error(`ENOTDIR: a file is at ${path}`), { code: 'ENOTDIR' });
 }

@@ -16,7 +16,7 @@ import {
   text,
 } from './option-values.ts';
 
-/** One option of `extract`: the only place where its type, unit, default and help text stand. */
+/** One option of `extract`: the only place that defines its type, unit, default and help text. */
 export interface OptionDefinition<T> {
   readonly parse: Parser<T>;
   /** Used when nothing is given; a function where it depends on the mode. */
@@ -24,9 +24,9 @@ export interface OptionDefinition<T> {
   readonly describe: string;
   readonly group: 'Features' | 'Images' | 'Output' | 'Store' | 'Machine' | 'Run';
   readonly isFlag?: true;
-  /** What --help shows as default where the value itself says little. */
+  /** What --help shows as default where the value itself is not clear. */
   readonly defaultText?: string;
-  /** Modes in which the option means something; undefined = all. */
+  /** Modes in which the option applies; undefined = all. */
   readonly modes?: readonly Mode[];
 }
 
@@ -229,7 +229,7 @@ export const EXTRACT_OPTIONS = {
   s3Region: define<string | undefined>({
     parse: text('the name of a region'),
     default: undefined,
-    defaultText: 'AWS_REGION, the profile, or where the bucket says',
+    defaultText: 'AWS_REGION, the profile, or what the bucket says',
     describe: 'Region of the bucket',
     group: 'Store',
   }),

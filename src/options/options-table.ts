@@ -5,7 +5,7 @@ import {
   type OptionDefinition,
 } from './extract-options.ts';
 
-/** The options of `extract` as a Markdown table; the README holds it, and a test holds the two together. */
+/** The options of `extract` as a Markdown table; the README holds it, and a test compares the two. */
 export function optionsTable(): string {
   const rows = Object.entries(EXTRACT_OPTIONS as Record<string, OptionDefinition<unknown>>).map(
     ([key, definition]) => {

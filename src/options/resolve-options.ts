@@ -8,7 +8,7 @@ import {
 } from './extract-options.ts';
 import { oneOf, text } from './option-values.ts';
 
-/** What a caller may give: values of any source, not yet checked. */
+/** What a caller may give: values from any source, not yet checked. */
 export type RawOptions = Readonly<Record<string, unknown>>;
 
 /**

@@ -7,7 +7,7 @@ export const STORE_KEYS: readonly string[] = Object.entries(
 ).flatMap(([key, { group }]) => (group === 'Store' ? [key] : []));
 
 /**
- * How to reach a run that is only named (`verify`, `report`, `--with`), where there is no mode to check options by.
+ * How to reach the store of a finished run (`verify`, `report`, `--with`), where there is no mode to check options by.
  * @param raw keys are flags ("s3-endpoint")
  * @throws OptionError
  */

@@ -22,7 +22,7 @@ export function textEntry(text: string, path: string, isExecutable = false): Arc
 
 /**
  * All files below a folder; links to files count as the files.
- * @param isWanted gets each path below the folder, of folders too: what is not wanted is not looked into
+ * @param isWanted gets each path below the folder, of folders too: unwanted folders are not listed
  */
 export function folderEntries(
   folder: string,

@@ -8,10 +8,10 @@ export interface LauncherOptions {
 export const NODE_PATH = 'node/bin/node';
 export const LAUNCHER_PATH = 'bin/img2features';
 
-/** `bin/img2features`: starts what lies beside it, wherever that is and whatever the environment lacks. */
+/** `bin/img2features`: starts the program beside it, in any folder and without anything from the environment. */
 export function launcher({ cliPath, hasNode, hasRuntime }: LauncherOptions): string {
   const node = hasNode ? `"$root/${NODE_PATH}"` : `"\${IMG2FEATURES_NODE:-node}"`;
-  // What was packed is what runs; without a runtime in here, another cache may have one.
+  // The packed runtime is used; without one in the archive, another cache may have one.
   const cache = hasRuntime ? '$root/cache' : `\${IMG2FEATURES_CACHE:-$root/cache}`;
   return `#!/bin/sh
 # img2features, from wherever this folder lies; made by "img2features pack".

@@ -30,7 +30,7 @@ export interface Packed {
 
 /**
  * Packs this installation into one archive that runs where it is unpacked, with nothing else there.
- * @throws OptionError for a name that is none of an archive; ModelError; ExportError; the signal's reason
+ * @throws OptionError for a name that does not end like an archive's; ModelError; ExportError; the signal's reason
  */
 export async function pack(
   options: PackOptions,
@@ -56,7 +56,7 @@ export async function pack(
   };
 }
 
-/** `manifest.json`: what is in the archive. Nothing in it tells when or where it was made. */
+/** `manifest.json`: what is in the archive. Nothing in it says when or where it was made. */
 function manifestEntry(
   { runtime, model }: ArchivePlan,
   hasNode: boolean,

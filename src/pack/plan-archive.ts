@@ -19,7 +19,7 @@ export interface PackContents {
   readonly model: string | undefined;
   /** Pack the TensorFlow runtime of the cache, where it has one. */
   readonly runtime: boolean;
-  /** That for CUDA in place of that for the CPU. */
+  /** The one for CUDA in place of the one for the CPU. */
   readonly gpu: boolean;
   readonly node: boolean;
 }
@@ -38,7 +38,7 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
  *
  *     bin/img2features          the launcher
  *     node/bin/node             this very Node
- *     lib/…                     the package and the packages it needs, as they lie here
+ *     lib/…                     the package and the packages it needs, as they are here
  *     lib/…/models/<name>       the model, where `--mode vgg16` and `--model models/<name>` find it
  *     cache/addons/…            our own addons, where they are built
  *     cache/runtime/…           the TensorFlow runtime
@@ -47,7 +47,7 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
  */
 export async function planArchive(contents: PackContents): Promise<ArchivePlan> {
   const root = resolve(ROOT);
-  tensorflowJs(); // a checkout that was not built to its end would only fail where it is unpacked
+  tensorflowJs(); // an unfinished build would fail only where it is unpacked
   const packages = runtimePackages(root);
   const base = commonBase(root, packages);
   const place = (dir: string) =>
@@ -81,7 +81,7 @@ function commonBase(root: string, packages: readonly string[]): string {
   return above.reduce((base, dir) => (dir.length < base.length ? dir : base), root);
 }
 
-/** What package.json publishes and a run needs; types and texts stay behind. */
+/** What package.json publishes and a run needs; without types and texts. */
 function ownEntries(root: string, path: string): ArchiveEntry[] {
   const files = ['package.json', 'LICENSE'].map((name) =>
     fileEntry(join(root, name), `${path}/${name}`),
@@ -98,7 +98,7 @@ function ownEntries(root: string, path: string): ArchiveEntry[] {
   return [...files, ...folders];
 }
 
-/** Nested packages are packages of their own; licences stay. */
+/** Nested packages are packages of their own; licences are packed. */
 function isNeededOfPackage(inner: string): boolean {
   return (
     !isTypes(inner) &&

@@ -10,7 +10,7 @@ import { replaceFile } from '../files/put-in-place.ts';
 import { storageError } from '../storage/storage-error.ts';
 import type { ArchiveEntry } from './archive-entry.ts';
 
-/** Weights do not compress; libraries are as small at this level as at the highest, in half the time. */
+/** Weights do not compress; libraries get as small at this level as at the highest, in half the time. */
 const GZIP_LEVEL = 1;
 
 export interface PackedFile {
@@ -27,7 +27,7 @@ export interface WriteArchiveOptions {
 
 /**
  * Writes a tar archive, compressed unless `path` ends with `.tar`. Its bytes follow from the entries and Node's zlib
- * alone. It appears under its name when it is whole.
+ * alone. It gets its name when it is complete.
  * @throws ExportError; the signal's reason
  */
 export async function writeArchive(
@@ -65,7 +65,7 @@ export async function writeArchive(
       throw new ExportError(
         `Expected ${size} bytes of ${name} but found that it changed meanwhile.`,
         {
-          fix: 'Run it again when nothing builds or installs here.',
+          fix: 'Run it again while nothing builds or installs here.',
         },
       );
     }
@@ -88,6 +88,6 @@ export async function writeArchive(
   }
 }
 
-/** Nothing that tells when and by whom a file was made. */
+/** Nothing that says when and by whom a file was made. */
 const NO_TRACES = { mtime: new Date(0), uid: 0, gid: 0 };
 const LARGE_CHUNKS = { highWaterMark: 1 << 20 } as const;

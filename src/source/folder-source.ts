@@ -53,7 +53,7 @@ export function openFolderSource(
       const now = idOf(root);
       if (now !== undefined && now === listed && isReadable(root)) return;
       throw new SourceError(
-        `Expected the input ${input} for the whole run but found ${now === undefined ? 'it missing' : now === listed ? 'that it may not be read any more' : 'another folder in its place'}.`,
+        `Expected the input ${input} for the whole run but found ${now === undefined ? 'it gone' : now === listed ? 'that it may not be read any more' : 'another folder in its place'}.`,
         { fix: 'Bring it back (is its disk mounted?): the same command resumes where it stopped.' },
       );
     },

@@ -44,7 +44,7 @@ test('a dry run says what it found, and writes nothing', async () => {
   expect(stdout).toMatch(/^ {2}blue +2 +\d+ B$/m);
   expect(stdout).toContain('1 of them with the same size twice');
   expect(stdout).toContain('images/blue/1.png and images/red/1.png');
-  expect(stdout).toContain('1 of the 4 looked into would be rejected:');
+  expect(stdout).toContain('1 of the 4 images tried would be rejected:');
   expect(stdout).toMatch(/Output: parquet up to [\d.]+ kB, npy up to [\d.]+ kB/);
   expect(stdout).toMatch(/Time: about .*, between .* and .*: decoding .* images\/s/);
   expect(existsSync(join(dir, 'out'))).toBe(false);

@@ -41,7 +41,7 @@ test(
     expect(status).toBe(0);
     expect(stdout).toContain('s3://images/set: 2 images');
     expect(stdout).toContain('of 2 looked into: png 2');
-    expect(stdout).toContain('Fetching from the store is not in that time.');
+    expect(stdout).toContain('That time does not include fetching from the store.');
     expect(await store!.keys('images')).toEqual(before);
   },
 );

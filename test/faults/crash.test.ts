@@ -33,7 +33,7 @@ function run(): Promise<CliResult> {
   }
 }
 
-test('an image that crashes the process is set aside by the next start, and no other one', async () => {
+test('an image that crashes the process is rejected by the next start, and no other one', async () => {
   // Each attempt may meet one of the two only: the other one waits behind it.
   const statuses: (number | null)[] = [];
   let last: CliResult;

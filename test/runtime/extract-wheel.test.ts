@@ -66,5 +66,7 @@ test('a file that is no wheel is named', async () => {
   await writeFile(path, 'not a zip file');
   const sha256 = await fileSha256(path);
   const all = { path, sha256, into: folder, target: (member: string) => member };
-  await expect(extractWheel(all)).rejects.toThrow(/Expected an undamaged wheel in .*a\.whl but found/);
+  await expect(extractWheel(all)).rejects.toThrow(
+    /Expected an undamaged wheel in .*a\.whl but found/,
+  );
 });

@@ -54,7 +54,7 @@ export async function findCrashers(
       for (const [index, message] of found) {
         known.set(index, message);
         const { origin } = manifest.entry(index);
-        onEvent({ event: 'warning', message: `${origin} is set aside: its decoder crashes.` });
+        onEvent({ event: 'warning', message: `${origin} is rejected: its decoder crashes.` });
       }
       if (found.size > 0) await writeDurably(path, 'crashed.json', JSON.stringify([...known]));
     }
