@@ -278,7 +278,7 @@ describe('the old table is not sound', () => {
     );
     expect(existsSync(join(dir, 'flipped', '_SUCCESS'))).toBe(true);
     expect(readFileSync(part).equals(bytes)).toBe(true);
-    // Restored, the same command goes on.
+    // Restored, the same command resumes.
     await cp(join(dir, 'base', 'parquet', 'part-00000.parquet'), part);
     const again = await run('flipped', ...PIXELS, ...THREE, '--update');
     expect(again.status, again.stderr).toBe(1);

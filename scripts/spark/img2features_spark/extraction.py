@@ -53,7 +53,7 @@ def extract(
     mode, layer, pool, model, batch, device, and any other option of `img2features worker` by its name
         with underscores (`max_pixels=20`): as on the command line.
     read: "spark" hands the bytes over; "worker" lets the worker read the files itself (local or shared
-        folders and s3:// only), which saves the way through the JVM.
+        folders and s3:// only), so that the bytes do not pass the JVM.
     origin: "path" as given, "relative" to `path`, or "url"; default path, with `seed_compat=True` url.
     stream_rows: rows that travel, and are packed into the network's batches, together. "shard": as on one
         machine, for equal bits; a number; default: that, or fewer where slots would stay idle. Networks only.
