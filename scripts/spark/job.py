@@ -4,7 +4,7 @@
 spark-submit scripts/spark/job.py dataset --mode vgg16 --layer fc2 --out features
 
 The package beside this file need not be installed anywhere: it is sent to the executors. docs/spark.md
-tells how img2features itself gets there.
+says how img2features itself gets there.
 """
 
 import os

@@ -44,7 +44,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Loads what is asked for only: a task on an executor needs few of these modules."""
+    """Loads only what is used: a task on an executor needs few of these modules."""
     for home, names in _HOMES.items():
         if name in names:
             value = globals()[name] = getattr(import_module(f".{home}", __name__), name)

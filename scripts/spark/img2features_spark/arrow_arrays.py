@@ -1,4 +1,4 @@
-"""Arrow arrays laid over bytes.
+"""Arrow arrays as views of bytes.
 
 pyarrow's own conversions (`pa.array`, `pa.scalar`, `Array.to_numpy`, `Table.take`) import pandas: half a
 second of each Python that runs a task.

@@ -25,10 +25,10 @@ _LOOK_SECONDS = 0.25
 
 
 class Clock:
-    """Tells a child that hangs from one that waits for others.
+    """Distinguishes a child that hangs from one that waits for others.
 
     Time runs while the reader waits for the child and the writer does not wait for Spark: then only the
-    child can move on. Every byte that moves starts it again.
+    child can make progress. Every byte that moves starts it again.
     """
 
     def __init__(self, timeout: float) -> None:
@@ -49,7 +49,7 @@ class Clock:
             self._since = time.monotonic()
 
     def fail(self, error: BaseException) -> None:
-        """The writer cannot go on: the reader, which would wait for ever, raises this."""
+        """The writer has failed: the reader, which would wait for ever, raises this."""
         with self._lock:
             self._error = error
 

@@ -40,11 +40,11 @@ class DriverAnswer:
                 preexec_fn=die_with_parent,
             )
         except (OSError, Img2FeaturesError):
-            # Not installed here: an executor is asked.
+            # Not installed here: the columns come from an executor.
             return
 
     def wait(self) -> dict[str, Any] | None:
-        """None where it has no answer: why, an executor's will tell."""
+        """None where it has no answer; that of an executor will say why."""
         if self._process is None:
             return None
         try:
@@ -64,7 +64,7 @@ class DriverAnswer:
 def columns_of(spark: SparkSession, task: TaskSpec, asked: DriverAnswer | None = None) -> Columns:
     """The driver's answer, else that of a worker on an executor; once for each application and command.
 
-    asked: the driver's, where somebody has asked before. Each task compares the columns with its own
+    asked: the driver's answer, where it was requested before. Each task compares the columns with its own
     worker's, so a driver and executors that differ are an error there.
     """
     key = (application_id(spark), task)

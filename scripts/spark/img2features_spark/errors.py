@@ -12,7 +12,7 @@ class OptionError(Img2FeaturesError):
 
 
 class WorkerError(Img2FeaturesError):
-    """The `img2features worker` process died, hung, or did not keep to the protocol."""
+    """The `img2features worker` process ended early, hung, or did not follow the protocol."""
 
 
 class ReducerError(Img2FeaturesError):

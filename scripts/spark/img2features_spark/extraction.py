@@ -52,15 +52,15 @@ def extract(
     path: folders, files or globs, anything that Spark reads.
     mode, layer, pool, model, batch, device, and any other option of `img2features worker` by its name
         with underscores (`max_pixels=20`): as on the command line.
-    read: "spark" hands the bytes over; "worker" lets the worker read the files itself (local or shared
+    read: "spark" passes the bytes on; "worker" lets the worker read the files itself (local or shared
         folders and s3:// only), so that the bytes do not pass the JVM.
     origin: "path" as given, "relative" to `path`, or "url"; default path, with `seed_compat=True` url.
-    stream_rows: rows that travel, and are packed into the network's batches, together. "shard": as on one
+    stream_rows: rows that are sent, and are packed into the network's batches, together. "shard": as on one
         machine, for equal bits; a number; default: that, or fewer where slots would stay idle. Networks only.
     glob: files to take in place of the usual image extensions.
     command: how to start img2features on an executor (default: IMG2FEATURES, the archive of
         `img2features pack` under the name img2features, PATH); env: variables to add there.
-    timeout: seconds in which a worker that owes rows must move a byte; start_timeout: to be ready.
+    timeout: seconds in which a worker with unanswered rows must read or write a byte; start_timeout: to be ready.
 
     Raises `OptionError` for arguments that do not fit; `WorkerError`, inside the task's error, where the
     worker fails.
@@ -150,7 +150,7 @@ def _arrange(spark: SparkSession, planned: list[PlannedFile], files: DataFrame |
     names = ["path", "stream"]
     if files is not None:
         small = F.broadcast(places) if len(planned) <= _BROADCAST_ROWS else places
-        # Left: a file that the plan lacks keeps its row, in a stream of its own.
+        # A left join: a file that the plan lacks keeps its row, in a stream of its own.
         places = files.join(small, "path", "left")
         names = ["path", "content", "stream"]
     return places.repartition(streams, "key").sortWithinPartitions("stream", "position").select(*names)

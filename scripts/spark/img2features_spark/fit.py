@@ -106,7 +106,7 @@ def _solver(vectors: DataFrame, moments: Moments, scaling: Scaling, collect_byte
 
 
 def _pass(vectors: DataFrame, block: np.ndarray, scaling: Scaling, count: int) -> np.ndarray:
-    """X^T (X Q) by one job over all rows; X never lies anywhere as a whole."""
+    """X^T (X Q) by one job over all rows; no machine holds the whole of X."""
     function = partial(_image_of, block=np.ascontiguousarray(block), scaling=scaling)
     state = summarize(vectors, function, _add_images, block.nbytes)
     images = np.frombuffer(state or b"", np.float64)

@@ -98,7 +98,7 @@ def by_rows(rows: np.ndarray, scaling: Scaling) -> Solver:
 
 
 def by_products(covariance: Operator, dims: int) -> Solver:
-    """On products with the covariance, [b, dims] to [b, dims], each as dear as a pass over the rows."""
+    """On products with the covariance, [b, dims] to [b, dims], each of which costs a pass over the rows."""
     capacity = min(_PASS_CAPACITY, _PASS_BYTES // (8 * dims))
     return lambda k: top_eigenpairs(
         covariance, dims, k, capacity=capacity, most_applies=_MOST_PASSES, is_costly=True
@@ -115,7 +115,7 @@ def project(rows: np.ndarray, block: np.ndarray, scaling: Scaling) -> np.ndarray
 
 
 def reducer_of(moments: Moments, scaling: Scaling, solver: Solver, fit: Fit) -> Reducer:
-    """What the sums and the eigenpairs make together."""
+    """The reducer of the sums and the eigenpairs."""
     total = float(np.sum(moments.squares() / max(1, moments.count - 1) * scaling.scale**2))
     components, explained, residual = _components(solver, moments, fit.k)
     zeros = np.zeros(moments.dims)

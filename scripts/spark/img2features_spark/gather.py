@@ -38,7 +38,7 @@ def gather_files(
     The paths are those of the executors' own file system. Spark's core alone runs this: nothing waits for
     Spark SQL to load.
 
-    reads: the task reads the files, as Spark would, and fails where one is gone; else its worker does.
+    reads: the task reads the files, as Spark would, and fails where one is missing; else its worker reads them.
     """
     by_stream = itertools.groupby(planned, lambda file: file.stream)
     streams = [[file.path for file in group] for _, group in by_stream]

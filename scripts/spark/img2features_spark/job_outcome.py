@@ -1,4 +1,4 @@
-"""What a run of the job comes to, and whether that is good enough."""
+"""The result of the job, and whether it has too many rejected images."""
 
 from __future__ import annotations
 

@@ -135,7 +135,7 @@ def _describe(columns: Columns, outcome: Outcome) -> list[dict[str, Any]]:
 
 
 def _expect_free(out: HadoopFolder, may_overwrite: bool) -> None:
-    """Only what an earlier job left is ever replaced."""
+    """Only the output of an earlier job is ever replaced."""
     names = set(out.names())
     foreign = {name for name in names - _OURS if not name.endswith(".crc")}
     if foreign:

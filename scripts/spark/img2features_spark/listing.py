@@ -38,10 +38,10 @@ def list_files(files: DataFrame, glob: str | None) -> list[str]:
 
 
 def empty_files(files: DataFrame, listed: Sequence[str]) -> list[str]:
-    """The listed files that a scan leaves out: Spark never opens those without a byte, and says nothing."""
+    """The listed files that a scan leaves out: Spark never opens those without a byte, and does not report them."""
     locations = [location_of(path) for path in listed]
     if all(location.startswith("/") for location in locations):
-        # Seen by the driver, which has just listed them; one that is gone fails the scan anyway.
+        # Seen by the driver, which has just listed them; a missing one fails the scan anyway.
         return [path for path, location in zip(listed, locations) if _is_empty(location)]
     everything = files.sparkSession.createDataFrame([(path,) for path in listed], "path string")
     lacking = everything.join(files.select("path"), "path", "left_anti").collect()
@@ -61,7 +61,7 @@ def _input_files(files: DataFrame) -> list[str]:
         jvm: Any = files.sparkSession.sparkContext._jvm
         text = jvm.java.lang.String.join("\n", files._jdf.inputFiles())
     except Exception:
-        # Spark Connect has no JVM at hand.
+        # Spark Connect has no JVM here.
         return files.inputFiles()
     return text.split("\n") if text else []
 
@@ -74,7 +74,7 @@ def is_image_name(path: str) -> bool:
 
 @dataclass(frozen=True)
 class PlannedFile:
-    """A file's place: `position` in the order of origins, and the stream that it travels in."""
+    """A file's place: `position` in the order of origins, and the stream in which it is sent."""
 
     path: str
     position: int

@@ -19,7 +19,7 @@ _PATTERN = re.compile(r"[*?\[\]{}\\]")
 
 
 class _SparksToList(Exception):
-    """Something that Spark's own listing has an answer, or words, for."""
+    """Something that Spark's own listing handles, or reports."""
 
 
 def list_local(spark: SparkSession, inputs: Sequence[str]) -> list[str] | None:

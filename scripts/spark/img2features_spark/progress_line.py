@@ -18,7 +18,7 @@ _LOG_EACH_SECONDS = 10.0
 
 
 class ProgressLine:
-    """One line that follows the running stages; in a log, a line now and then."""
+    """One line that follows the running stages; in a log, a line every few seconds."""
 
     def __init__(self, spark: SparkSession, is_quiet: bool) -> None:
         self._tracker: Any = spark.sparkContext.statusTracker()
@@ -54,7 +54,7 @@ class ProgressLine:
 
     def _follow(self) -> None:
         while not self._stop.wait(_EACH_SECONDS if self._is_terminal else _LOG_EACH_SECONDS):
-            # The driver may be on its way out.
+            # The driver may be about to end.
             with contextlib.suppress(Exception):
                 self._show(f"{self._phase}: {self._tasks()}", is_last=False)
 

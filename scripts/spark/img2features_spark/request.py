@@ -1,4 +1,4 @@
-"""What `extract` is asked for, checked as far as that goes without Spark."""
+"""The request to `extract`, checked as far as possible without Spark."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .worker_task import Columns, TaskSpec
 
 @dataclass(frozen=True)
 class Request:
-    """The arguments of `extract` that its tasks and its listing go by."""
+    """The arguments of `extract` that its tasks and its listing use."""
 
     paths: tuple[str, ...]
     mode: str

@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, _interrupt)
     from pyspark.sql import SparkSession
 
-    # The JVM takes seconds for its context: NumPy and Arrow load meanwhile, img2features tells its columns.
+    # The JVM takes seconds for its context: NumPy and Arrow load meanwhile, img2features reports its columns.
     opening = ThreadPoolExecutor(1).submit(_open_session, SparkSession.builder, options.log_level)
     try:
         from .columns_of import DriverAnswer
@@ -59,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def reason_of(error: BaseException) -> str:
-    """Our own words inside of Spark's error, without the stack around them."""
+    """Our own message inside of Spark's error, without the stack around them."""
     text = str(error)
     if isinstance(error, Img2FeaturesError):
         return text

@@ -73,7 +73,7 @@ def send_streams(
                 sink.close()
         sent.put(None)
     except OSError as error:
-        # A child that is gone: the reader finds out why.
+        # The child has ended: the reader finds out why.
         sent.put(error)
     except BaseException as error:
         sent.put(error)

@@ -29,7 +29,7 @@ def ship(spark: SparkSession) -> None:
 
 
 def application_id(spark: SparkSession) -> str:
-    """Tells one application from the next in the same Python."""
+    """Distinguishes one application from the next in the same Python."""
     try:
         return str(spark.sparkContext.applicationId)
     except Exception:

@@ -1,4 +1,4 @@
-"""How the finished table is cut and named, whoever writes it."""
+"""How the finished table is cut and named, for every writer."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from .errors import OptionError, WorkerError
 LAUNCHER = os.path.join("img2features", "bin", "img2features")
 
 MODES = ("pixels", "vgg16", "cnn")
-#: Options of the worker that are passed on as they are.
+#: Options of the worker that are passed on unchanged.
 PASSED_ON = (
     "layer",
     "pool",
@@ -98,7 +98,7 @@ def find_command(command: Sequence[str] | None) -> list[str]:
 
 
 def _local_launcher(words: list[str]) -> list[str]:
-    """A relative path with a folder in it may lie where Spark unpacks archives."""
+    """A relative path with a folder in it may be where Spark unpacks archives."""
     if os.sep in words[0] and not os.path.isabs(words[0]):
         words[0] = _find_launcher(words[0]) or words[0]
     return words

@@ -1,4 +1,4 @@
-"""What a worker tells on stderr: one JSON object a line, and whatever else is printed there."""
+"""What a worker writes to stderr: one JSON object a line, and whatever else is printed there."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class WorkerEvents:
         self._listener.start()
 
     def expect(self, name: str, seconds: float) -> dict[str, Any] | None:
-        """The next event of that name, None where stderr ends before; others count as last words only.
+        """The next event of that name, None where stderr ends before; others are kept as its last output only.
 
         Raises `TimeoutError`.
         """

@@ -1,4 +1,4 @@
-"""One `img2features worker` child process: started, fed, watched and ended."""
+"""One `img2features worker` child process: started, given input, watched and ended."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class WorkerSpec:
 
     argv: tuple[str, ...]
     env: tuple[tuple[str, str], ...] = ()
-    #: Seconds without a byte before a child that owes rows is killed, and before it must be ready.
+    #: Seconds without a byte before a child with unanswered rows is killed, and before it must be ready.
     timeout: float = 600.0
     start_timeout: float = 600.0
 
@@ -44,7 +44,7 @@ class WorkerSpec:
 class WorkerProcess:
     """A running worker.
 
-    `ready` is what it tells when it takes input: `features` (name, layer, length of each column of
+    `ready` is its event when it takes input: `features` (name, layer, length of each column of
     vectors), `device` and more; docs/worker-protocol.md.
     """
 
@@ -100,7 +100,7 @@ class WorkerProcess:
         """Sends streams of rows and yields what comes back: one row for each, in order.
 
         Each batch has `origin` (string) and perhaps `content` (binary). A second thread writes, so that
-        full pipes never stop both sides. After an error the process is gone.
+        full pipes never stop both sides. After an error the process has ended.
         """
         sent: SentQueue = queue.Queue()
         self._clock.wait_upstream(True)
@@ -183,7 +183,7 @@ class WorkerProcess:
         return event
 
     def _failure(self, received: int | None, stream: SentStream | None, sent: SentQueue | None) -> Exception:
-        """Why the output ended; an error of the rows' source counts more than that the child died of it."""
+        """Why the output ended; an error of the rows' source is reported before the end of the child that it caused."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(_EXIT_SECONDS)
         status = self._process.poll()
@@ -213,6 +213,6 @@ def _signal_name(number: int) -> str:
 
 
 def die_with_parent() -> None:
-    """In a child, before it is replaced: Linux kills it when the Python that started it dies, however."""
+    """In a child, before it is replaced: Linux kills it when the Python that started it ends, for any reason."""
     if _prctl:
         _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

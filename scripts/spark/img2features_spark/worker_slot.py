@@ -19,7 +19,7 @@ _timer: threading.Timer | None = None
 
 @contextlib.contextmanager
 def borrowed_worker(spec: WorkerSpec) -> Iterator[WorkerProcess]:
-    """The kept worker where it was started alike, else a new one in its place.
+    """The kept worker where it was started alike, else a new one replaces it.
 
     Given back after the block; after an error it is killed instead.
     """

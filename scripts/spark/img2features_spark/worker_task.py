@@ -26,7 +26,7 @@ _MESSAGE_BYTES = 8 << 20
 
 @dataclass(frozen=True)
 class TaskSpec:
-    """Everything a task needs; travels with the function."""
+    """Everything a task needs; sent with the function."""
 
     command: tuple[str, ...] | None
     arguments: tuple[str, ...]
@@ -35,7 +35,7 @@ class TaskSpec:
     start_timeout: float
 
     def worker_spec(self) -> WorkerSpec:
-        """For this task's place: its GPUs, its CPUs, the command as it lies here."""
+        """For this task's place: its GPUs, its CPUs, the command as it is found here."""
         from pyspark import TaskContext
 
         context = TaskContext.get()
@@ -146,7 +146,7 @@ def _pieces(batch: pa.RecordBatch) -> Iterator[tuple[int, pa.RecordBatch]]:
 
 
 def _to_messages(batch: pa.RecordBatch, rule: OriginRule, origins: deque[pa.Array]) -> pa.RecordBatch:
-    """What the worker takes: `origin` is where the file lies, so that it can read it and find its class."""
+    """What the worker takes: `origin` is where the file is, so that it can read it and find its class."""
     at = {name: i for i, name in enumerate(batch.schema.names)}
     locations = [location_of(path) for path in batch.column(at["path"]).to_pylist()]
     origins.append(text_array([rule.origin_of(location) for location in locations]))
