@@ -1,6 +1,6 @@
 /**
  * `node scripts/bench-s3-listing.mjs [keys]`: lists that many keys from a server that makes them up, freezes them in a
- * manifest, and tells the peak of memory over that of a process that has listed nothing. Needs a build.
+ * manifest, and prints the peak of memory above that of a process that has listed nothing. Needs a build.
  */
 import { spawn } from 'node:child_process';
 import { createServer } from 'node:http';

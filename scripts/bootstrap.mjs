@@ -41,7 +41,7 @@ function npmPackages() {
     isDone: () => hasStamp(stamp, wanted),
     run: async () => {
       removeStamp(stamp);
-      // The compiler and the tests are devDependencies: needed whatever NODE_ENV says.
+      // The compiler and the tests are devDependencies: needed for any NODE_ENV.
       const flags = ['ci', '--ignore-scripts', '--include=dev', '--no-audit', '--no-fund'];
       const [command, ...before] = npmCommand();
       const { status, tail } = await runQuietly(command, [...before, ...flags], here());

@@ -114,7 +114,7 @@ async function licenses(inputs) {
       await readFile(join(ROOT, folder, 'package.json'), 'utf8'),
     );
     const file = readdirSync(join(ROOT, folder)).find((entry) => /^licen[cs]e/i.test(entry));
-    // Apache-2.0 is this package's own license, whose text lies beside its package.json.
+    // Apache-2.0 is this package's own license, whose text is beside its package.json.
     const text =
       file === undefined ? '' : `\n${readFileSync(join(ROOT, folder, file), 'utf8').trim()}\n`;
     parts.push(`${name} ${version}: ${license}\n${license === 'Apache-2.0' ? '' : text}`);

@@ -123,7 +123,7 @@ function showWhatNext() {
       '\nmodels/vgg16 holds seeded random weights: its features show the format, not what is in a picture.',
     );
   }
-  // The seeded model stands where the trained one goes.
+  // The seeded model is where the trained one belongs.
   const fetch = `npm start -- model fetch vgg16${isSeeded ? ' --overwrite' : ''}`;
   console.log(`
 Next:
@@ -132,5 +132,5 @@ Next:
   npm start -- <your images> --mode vgg16 --out out/vgg16
   ${'npm start -- setup --gpu'.padEnd(48)} TensorFlow for an NVIDIA GPU
   npm start -- --help
-After \`npm link\`, img2features stands for npm start --`);
+After \`npm link\`, write img2features in place of npm start --`);
 }

@@ -123,7 +123,7 @@ function encoded(image, format) {
 }
 
 /**
- * Two colours that differ enough to tell ink from paper.
+ * Two colours that differ enough to see ink on paper.
  * @param {() => number} random
  */
 function contrastingColours(random) {

@@ -1,6 +1,6 @@
 /**
- * Makes files that are laid to harm a decoder, the same bytes every time:
- * `node scripts/make-hostile-images.mjs <folder>`. Each stands with what must become of it.
+ * Makes files that are made to harm a decoder, the same bytes every time:
+ * `node scripts/make-hostile-images.mjs <folder>`. Each has its expected outcome.
  */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
@@ -26,7 +26,7 @@ const u16 = (/** @type {number[]} */ ...values) =>
 const u16le = (/** @type {number[]} */ ...values) =>
   Buffer.concat(values.map((value) => Buffer.of(value & 255, value >> 8)));
 
-/** @returns {Promise<Record<string, HostileImage>>} by name, with the extension that it lies with */
+/** @returns {Promise<Record<string, HostileImage>>} by name, with its extension */
 export async function hostileImages() {
   const { data, width, height } = drawImage('ring', { seed: 11, minSize: 40, maxSize: 40 });
   const image = () => sharp(data, { raw: { width, height, channels: 3 } });
@@ -149,7 +149,7 @@ function addBombs(add, { progressive, png }) {
 }
 
 /**
- * Colour profiles and EXIF that loop, lie or are too large.
+ * Colour profiles and EXIF that loop, are wrong or are too large.
  * @param {(name: string, bytes: Buffer, end: string) => void} add
  * @param {Record<string, Buffer>} good
  */
@@ -365,7 +365,7 @@ function withSegments(jpeg, ...segments) {
   return Buffer.concat([jpeg.subarray(0, 2), ...segments, jpeg.subarray(2)]);
 }
 
-/** Where the marker of the frame header stands. @param {Buffer} jpeg */
+/** Where the marker of the frame header is. @param {Buffer} jpeg */
 function frameAt(jpeg) {
   return jpeg.indexOf(text('\xff\xc0'));
 }

@@ -1,4 +1,4 @@
-// Converts one file in a process of its own, so that its memory can be told: prints one JSON line.
+// Converts one file in a process of its own, so that its memory can be measured: prints one JSON line.
 import { convertModel } from '../../dist/convert/convert-model.js';
 
 const [file, dir, arch] = process.argv.slice(2);

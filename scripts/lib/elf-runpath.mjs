@@ -6,7 +6,7 @@ const ENTRY_BYTES = 16;
 
 /**
  * Takes the search path for other libraries out. One with empty entries names the folder that the process is
- * started in, where anybody may have laid a library of that name.
+ * started in, where another user may have put a library of that name.
  * @param {Buffer} library
  * @returns {Buffer} a copy
  */

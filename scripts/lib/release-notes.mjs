@@ -1,7 +1,7 @@
 import { StepError } from './steps.mjs';
 
 /**
- * The part of a changelog that tells one version: below `## <version>`, up to the next one.
+ * The part of a changelog about one version: below `## <version>`, up to the next one.
  * @param {string} changelog
  * @param {string} version
  * @returns {string}

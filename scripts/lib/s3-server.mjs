@@ -124,7 +124,7 @@ function installMoto(dir, moto) {
 }
 
 /**
- * Two test files at once must not build twice. A lock whose process is gone is taken over.
+ * Two test files at once must not build twice. A lock whose process has ended is taken over.
  * @template T
  * @param {string} lock
  * @param {() => T} work

@@ -18,7 +18,7 @@ export interface WasmKernels {
 export function wasmKernels(memory: SharedMemory): WasmKernels {
   if (memory instanceof SharedArrayBuffer) {
     throw new RuntimeError(
-      'Expected 10 GB of address space for WebAssembly in the PCA but this process could not reserve it.',
+      'Expected memory for WebAssembly in the PCA but found that 10 GB of address space could not be reserved.',
       {
         fix: 'Raise the limit of the address space (ulimit -v), or let `img2features setup` build the addon with a C++ compiler.',
       },
