@@ -36,7 +36,7 @@ export class RuntimeError extends Img2FeaturesError {
   readonly tag = 'runtime';
 }
 
-/** The network on the device failed: no such device, out of memory, the engine process died. */
+/** The network on the device failed: no such device, out of memory, the engine process ended. */
 export class EngineError extends Img2FeaturesError {
   readonly tag = 'engine';
 }

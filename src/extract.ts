@@ -71,7 +71,7 @@ export async function extract(
   }
 }
 
-/** Checks what can be checked, lists the images and finds where the run stands. @returns the summary of one that is complete */
+/** Checks what can be checked, lists the images and finds the state of the run. @returns the summary of one that is complete */
 async function open(
   options: ExtractOptions,
   hooks: ExtractHooks,
@@ -106,7 +106,7 @@ async function open(
   };
   const listed = await clock.time('list', () => listImages(between.source, listing));
 
-  // Where the run stands: fresh, to be resumed, finished before, or to be brought up to date.
+  // The state of the run: fresh, to be resumed, finished before, or to be brought up to date.
   const early = opening && (await tellWait(opening, plan, onEvent));
   const identity = identified(early === undefined ? foreseen! : runIdentity(options, early));
   const lengths = outputs.map(({ length }) => length);

@@ -126,7 +126,7 @@ export function addModelCommand(
             .option('verify', {
               type: 'boolean',
               describe:
-                'Read the weights again for their SHA-256, though nothing tells that they changed',
+                'Read the weights again for their SHA-256, even where their files look unchanged',
             })
             .option('json', JSON_FLAG)
             .example('$0 model info', 'What --layer can name in models/vgg16')

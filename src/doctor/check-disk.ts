@@ -78,14 +78,14 @@ function findingsOf({ what, path, existing, freeBytes, refusal }: Place): Findin
   if (refusal !== undefined) {
     const isDangling = refusal === 'ENOENT';
     const why = isDangling ? 'a link to nothing' : refusal;
-    const mend = isDangling
+    const repair = isDangling
       ? 'Make the folder that it links to'
       : 'Give this user write permission there';
     return [
       {
         severity: 'problem',
         message: `${name} ${path} cannot be written (${why}${existing === path ? '' : ` at ${existing}`}).`,
-        fix: `${mend}, or ${elsewhere}.`,
+        fix: `${repair}, or ${elsewhere}.`,
       },
     ];
   }

@@ -49,7 +49,7 @@ export interface EngineProcessOptions {
 
 /**
  * One engine process and the requests it has not answered. Requests are answered in the order they
- * are sent. When the process ends, for whatever reason, every open request is rejected.
+ * are sent. When the process ends, for any reason, every open request is rejected.
  */
 export class EngineProcess {
   readonly #child: ChildProcess;

@@ -34,7 +34,7 @@ export interface OpenEngineOptions {
 export interface ProcessEngine extends Engine {
   /** Of the engine process. */
   readonly pid: number | undefined;
-  /** Tensors alive in the engine after its last batch: flat, or it leaks. */
+  /** Tensors alive in the engine after its last batch: constant, or memory leaks. */
   numTensors(): number;
   /**
    * Runs a batch of noise: warms up for batches of that size, or measures them. Not part of `busyMs`.

@@ -7,7 +7,7 @@ import type { FeatureColumn } from './column-names.ts';
 import { emptyNumbers, notFinite, numericColumns, type TableBatch } from './table-batch.ts';
 
 /**
- * Whether every column of a batch can be read without a look at its ends: text, or lists of floats, whose offsets rise
+ * Whether every column of a batch can be read without further checks of its bounds: text, or lists of floats, whose offsets rise
  * within their values.
  * @throws DamagedArrow
  */

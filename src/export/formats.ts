@@ -8,7 +8,7 @@ import type { ReadTable } from './table-batch.ts';
 interface Format {
   readonly sink: () => Promise<(context: SinkContext) => Sink | Promise<Sink>>;
   readonly reader: () => Promise<ReadTable>;
-  /** Whether a table's vectors are taken over from it bit for bit, one checked file at a time. */
+  /** Whether a table's vectors are reused from it bit for bit, one checked file at a time. */
   readonly isExact: boolean;
   /** Which format is read back, where there are several: the lowest. */
   readonly readRank: number;
@@ -79,12 +79,12 @@ export interface OpenSinksOptions extends SinkContext {
   readonly formats: readonly FormatName[];
 }
 
-/** Loads the code of formats ahead of use, and starts Parquet's thread: it costs nothing while others work. */
+/** Loads the code of formats ahead of use, and starts Parquet's thread: it costs no time while other work runs. */
 export async function preloadSinks(formats: readonly FormatName[]): Promise<void> {
   await Promise.all(formats.map((format) => FORMATS[format].sink()));
 }
 
-/** All formats of a run behind one: see {@link Sink} for the order of calls. */
+/** All formats of a run as one sink: see {@link Sink} for the order of calls. */
 export type Sinks = Sink;
 
 /**

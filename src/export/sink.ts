@@ -21,7 +21,7 @@ export interface SinkContext {
   readonly metadata: Readonly<Record<string, string>>;
   /** Rows of all parts together, where the caller knows; NumPy's format needs it. */
   readonly rows?: number | undefined;
-  /** Hears what the user should know of a finished file. */
+  /** Gets what the user should know of a finished file. */
   readonly onNote?: ((message: string) => void) | undefined;
 }
 

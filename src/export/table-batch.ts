@@ -1,4 +1,4 @@
-/** A finished table read back: what every format's reader gives, whatever its bytes look like. */
+/** A finished table read back: what every format's reader gives. */
 import { RunError } from '../errors.ts';
 import type { OutputStore } from '../storage/output-store.ts';
 import { readWhole } from '../storage/whole-file.ts';
@@ -28,9 +28,9 @@ export interface TableBatch {
 }
 
 /**
- * Reads a file of a table, some rows at a time. Of formats whose files lie side by side only the first one named in
+ * Reads a file of a table, some rows at a time. Of formats with several files for the same rows only the first one named in
  * run.json gives rows: those of all of them.
- * @param columns those that the table has, or the part of them that is wanted
+ * @param columns those that the table has, or the part of them that is needed
  * @throws RunError, or what the format's parser throws, for bytes that are no such file
  */
 export type ReadTable = (
@@ -59,7 +59,7 @@ export function expectNoFaults({ faults, origins }: TableBatch, name: string): v
   if (first === undefined) return;
   const [row, fault] = first;
   throw new RunError(
-    `Expected sound rows in ${name} but found that ${fault} in the row of ${origins?.[row] ?? row}.`,
+    `Expected undamaged rows in ${name} but found that ${fault} in the row of ${origins?.[row] ?? row}.`,
     { fix: 'Give --overwrite to compute the table anew.' },
   );
 }
@@ -138,7 +138,7 @@ function copyCell(
   return isSound ? undefined : notFinite(name);
 }
 
-/** The words for a number that no table of ours holds. */
+/** The message for a number that no table of ours holds. */
 export function notFinite(column: string): string {
   return `${column} holds something that is not a finite number`;
 }

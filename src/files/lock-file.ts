@@ -8,8 +8,8 @@ import { makeFolder } from './make-folder.ts';
 
 /**
  * One process at a time. The lock is a file that says who holds it; it appears whole, by link(2), which fails when the
- * name is taken. A holder that died on this machine is known by its process id, boot and start time; one on another
- * machine, or a file that names nobody, by a file that nobody has touched for `staleMs`.
+ * name is taken. Whether a holder on this machine has ended is known by its process id, boot and start time; on another
+ * machine, or with a file that names nobody, by a file that was not touched for `staleMs`.
  */
 export interface FileLock {
   release(): Promise<void>;
@@ -17,7 +17,7 @@ export interface FileLock {
 
 export interface LockOptions {
   /**
-   * Called at each look that finds the lock held: throws to give up, or resolves when it is time for the next look.
+   * Called at each check that finds the lock held: throws to give up, or resolves when it is time for the next check.
    * @param holder undefined where the file names nobody; then `cause` says what was found
    */
   readonly onHeld: (holder: Holder | undefined, cause?: unknown) => void | Promise<void>;
@@ -37,7 +37,7 @@ interface Found {
 const MAX_DEPTH = 4;
 
 /**
- * Takes the lock; one whose holder is dead is taken over. A missing folder is made, closed to others.
+ * Takes the lock; one whose holder has ended is taken over. A missing folder is made, for this user only.
  * @throws what `onHeld` throws; errors of the file system
  */
 export async function acquireLock(path: string, options: LockOptions): Promise<FileLock> {
@@ -45,7 +45,7 @@ export async function acquireLock(path: string, options: LockOptions): Promise<F
   const nonce = await take(path, options, 0);
   const beat = setInterval(() => {
     const now = new Date();
-    // A lost touch only matters when many follow it; the next one may succeed.
+    // One failed touch does not matter; the next one may succeed.
     utimes(path, now, now).catch(() => undefined);
   }, options.beatMs ?? 30_000);
   beat.unref();
@@ -91,12 +91,14 @@ async function take(path: string, options: LockOptions, depth: number): Promise<
       await removeStale(path, options, depth);
     }
   }
-  throw new RunError(`Expected to lock ${path} but found other processes taking it all the time.`);
+  throw new RunError(
+    `Expected to lock ${path} but found that other processes took it at each try.`,
+  );
 }
 
 /**
- * Only the holder of the guard removes a stale lock, and looks again before it does: of two takers the
- * second then finds the first one's new lock and leaves it alone.
+ * Only the holder of the guard removes a stale lock, and checks again before it does: of two processes that try, the
+ * second then finds the first one's new lock and leaves it.
  */
 async function removeStale(path: string, options: LockOptions, depth: number): Promise<void> {
   const guard = `${path}.takeover`;
@@ -133,7 +135,7 @@ async function tryLink(path: string, nonce: string): Promise<boolean> {
 
 async function releaseOwn(path: string, nonce: string): Promise<void> {
   const found = await readLock(path);
-  // One that cannot be removed (the disk is read-only by now) is stale once this process is gone.
+  // One that cannot be removed (the disk is read-only by now) is stale once this process has ended.
   if (found?.holder?.nonce === nonce) await rm(path, { force: true }).catch(() => undefined);
 }
 

@@ -1,6 +1,6 @@
 /**
- * Files and folders that are whole under their name or not there: made beside it under a hidden name of this process,
- * synced and renamed. What killed processes of this machine left goes when the next one makes the same.
+ * Files and folders that are complete under their name or do not exist: made beside it under a hidden name of this process,
+ * synced and renamed. What killed processes of this machine left is removed when the next one makes the same.
  */
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
@@ -11,20 +11,20 @@ import { errnoOf } from '../errors.ts';
 import { isRunning } from './lock-holder.ts';
 import { makeFolder } from './make-folder.ts';
 
-/** Ends the name of an old folder that steps aside while the new one takes its place. */
+/** Ends the name of an old folder that is renamed while the new one replaces it. */
 const RETIRED = '-old';
 
 export interface FolderReplacement<T> {
   /** False: only a missing or empty target may be replaced. */
   readonly overwrite: boolean;
-  /** Throws when the target must stay; asked before the work and again before the rename. */
+  /** Throws when the target must stay; called before the work and again before the rename. */
   readonly check?: () => Promise<void>;
   /** Writes and syncs the content of the new folder. */
   readonly fill: (temp: string) => Promise<T>;
 }
 
 /**
- * Makes a folder that appears whole or not at all. On any failure the hidden folder goes and `target` is what it was.
+ * Makes a folder that appears whole or not at all. On any failure the hidden folder is removed and `target` is unchanged.
  * @param target absolute path
  * @returns what `fill` does
  */
@@ -42,7 +42,7 @@ export async function replaceFolder<T>(
   });
 }
 
-/** Makes a file that appears whole or not at all, in place of what stands there. @param fill writes it, without a sync */
+/** Makes a file that appears whole or not at all, in place of an existing one. @param fill writes it, without a sync */
 export async function replaceFile(
   target: string,
   fill: (temp: string) => Promise<void>,
@@ -67,7 +67,7 @@ async function replace<T>(
   await clearLeftovers(target, prefix);
   await check?.();
   const made = await make(temp).catch(async (error: unknown) => {
-    // What went wrong first is what the user must see, also where cleaning up fails.
+    // The user must see the first error, even where cleaning up fails too.
     await rm(temp, { recursive: true, force: true }).catch(() => undefined);
     throw error;
   });
@@ -80,7 +80,7 @@ export function isHiddenName(name: string): boolean {
   return /^\..+\.img2features-.+-\d+-[0-9a-f]{8}(-old)?$/.test(name);
 }
 
-/** One killed between its two renames left the old folder aside and no target: the old folder comes back. */
+/** One killed between its two renames left the renamed old folder and no target: the old folder is renamed back. */
 async function clearLeftovers(target: string, prefix: string): Promise<void> {
   const parent = dirname(target);
   for (const name of await readdir(parent)) {
@@ -97,7 +97,7 @@ async function moveFolder(temp: string, target: string, overwrite: boolean): Pro
   const retired = `${temp}${RETIRED}`;
   let isRetired = false;
   try {
-    // A folder cannot be renamed over a filled one: an old one steps aside, an empty one goes.
+    // A folder cannot be renamed over a filled one: an old one is renamed, an empty one is removed.
     if (overwrite) await rename(target, retired);
     else await rmdir(target);
     isRetired = overwrite;
@@ -120,7 +120,7 @@ export async function syncFolder(path: string): Promise<void> {
     handle = await open(path, 'r');
     await handle.sync();
   } catch (error) {
-    // Windows and some network file systems cannot sync a folder; there the rename is all there is.
+    // Windows and some network file systems cannot sync a folder; there only the rename is possible.
     if (!['EINVAL', 'EISDIR', 'EPERM', 'ENOTSUP', 'EBADF'].includes(errnoOf(error) ?? '')) {
       throw error;
     }

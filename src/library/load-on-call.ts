@@ -5,7 +5,7 @@ import type { ModelFolder } from '../model/model-folder.ts';
 
 /**
  * Converts a Keras file (.h5, .weights.h5, .keras) into a model folder. Memory is bounded by some slices
- * of 8 MiB, whatever the size of the file. `dir` is written whole or not at all.
+ * of 8 MiB, for any size of the file. `dir` is written completely or not at all.
  * @throws ModelError for a file that is damaged or cannot be converted; OptionError for an option
  *   that does not fit the file
  */

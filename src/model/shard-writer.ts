@@ -31,7 +31,7 @@ export class ShardWriter {
     return this.#digest.bad;
   }
 
-  /** Resolves when the bytes are handed to the system: the buffer is free again. */
+  /** Resolves when the bytes are written to the file: the buffer is free again. */
   async write(bytes: Uint8Array): Promise<void> {
     let rest = bytes;
     while (rest.length > 0) {

@@ -23,7 +23,7 @@ interface Pattern {
 export class NameRule {
   readonly #extensions: ReadonlySet<string> | undefined;
   readonly #patterns: readonly Pattern[];
-  /** Most names match no pattern: one test tells. */
+  /** Most names match no pattern: one test is enough. */
   readonly #anyName: RegExp;
 
   /**

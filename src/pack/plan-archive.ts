@@ -73,7 +73,7 @@ export async function planArchive(contents: PackContents): Promise<ArchivePlan> 
   return { entries, runtime, model };
 }
 
-/** The folder below which all packages lie, with their `node_modules` as they are. */
+/** The folder that holds all packages, with their `node_modules` unchanged. */
 function commonBase(root: string, packages: readonly string[]): string {
   const above = packages
     .filter((dir) => !dir.startsWith(root + sep))

@@ -47,7 +47,7 @@ interface IdentityParts extends Pick<Extractor, 'model' | 'outputs' | 'batchSize
 
 /**
  * The identity that a finished run is compared by, without an engine: `auto` means what that run
- * took. undefined where only the engine can tell.
+ * took. undefined where only the engine knows.
  */
 export function foreseeIdentity(
   options: ExtractOptions,

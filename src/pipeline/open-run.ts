@@ -45,7 +45,7 @@ export interface RunToCompute {
   close(): Promise<void>;
 }
 
-/** Where the run stands: fresh, to be resumed, finished before, or finished and to be brought up to date. */
+/** The state of the run: fresh, to be resumed, finished before, or finished and to be brought up to date. */
 export async function openRun(context: OpenRunContext): Promise<OpenedRun> {
   const { options, listed, output, identity, lengths, onEvent } = context;
   const dir = workFolder(options, onEvent);

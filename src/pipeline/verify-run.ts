@@ -186,7 +186,7 @@ async function checkTable(
     if (fault !== undefined) report(`${name}, row of ${origin ?? rows}: ${fault}.`);
     if (origin === undefined) return;
     if (last !== undefined && compareUtf8(last, origin) >= 0) {
-      report(`${name}: ${origin} stands twice or out of order.`);
+      report(`${name}: ${origin} occurs twice or out of order.`);
     }
     if (rejected.has(origin)) report(`${name}: ${origin} is a row and a rejection.`);
     hash.update(`${origin}\n`);

@@ -72,6 +72,6 @@ function notIntact(output: OutputStore, { name }: WrittenFile, found: string): R
 
 function notListed({ target }: OutputStore, name: string): RunError {
   return new RunError(`Expected ${name} in run.json of ${target} but found no such file.`, {
-    fix: 'Restore run.json, or compute that table anew with --overwrite.',
+    fix: 'Restore run.json, or compute that table again with --overwrite.',
   });
 }

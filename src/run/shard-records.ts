@@ -53,7 +53,7 @@ export async function findShards(
   return found;
 }
 
-/** Of a finished run, whose rows are gone: what its records do not hold cannot be computed again. @throws RunError */
+/** Of a finished run, whose rows are removed: what its records do not hold cannot be computed again. @throws RunError */
 export function expectAllRecords(dir: string, { records }: FoundShards): ShardRecord[] {
   const whole = records.filter((record) => record !== undefined);
   if (whole.length === records.length) return whole;
@@ -68,7 +68,7 @@ export function shardPath(dir: string, id: number, extension: 'bin' | 'json'): s
   return join(dir, 'shards', `${String(id).padStart(5, '0')}.${extension}`);
 }
 
-/** Undefined where the record is damaged, or does not tell of these rows. */
+/** Undefined where the record is damaged, or does not describe these rows. */
 async function soundRecord(
   dir: string,
   text: string,

@@ -1,6 +1,6 @@
 /**
  * A TensorFlow of the user's own, as for a GPU that ours has no code for: IMG2FEATURES_TENSORFLOW names the folder of
- * its Python package, or of a build laid out like one. `setup` compiles our addons for it into the cache folder.
+ * its Python package, or of a build with the same folders. `setup` compiles our addons for it into the cache folder.
  */
 import { createHash } from 'node:crypto';
 import { existsSync, realpathSync, statSync } from 'node:fs';

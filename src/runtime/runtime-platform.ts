@@ -60,6 +60,6 @@ function readCpuFlags(): string | undefined {
   try {
     return /^flags\s*:\s*(.*)$/m.exec(readFileSync('/proc/cpuinfo', 'utf8'))?.[1];
   } catch {
-    return undefined; // no /proc: the probe after the install will tell
+    return undefined; // no /proc: the probe after the install will show it
   }
 }

@@ -6,7 +6,7 @@ import { type Call, ObjectAnswer, type S3Connection } from './s3-connection.ts';
 
 export interface WantedObject {
   readonly key: string;
-  /** Bytes expected, as listed; undefined = whatever there is. */
+  /** Bytes expected, as listed; undefined = any number. */
   readonly size?: number;
   /** As listed, without quotes: another version is refused. Empty = any. */
   readonly etag?: string;
@@ -232,7 +232,7 @@ function readBody(
   });
 }
 
-/** One buffer of exactly the bytes, so that it can be handed to a worker without a copy. */
+/** One buffer of exactly the bytes, so that it can be transferred to a worker without a copy. */
 function concat(chunks: readonly Buffer[], length: number): Uint8Array {
   const bytes = new Uint8Array(length);
   let offset = 0;

@@ -156,7 +156,7 @@ export class MultipartUpload {
   }
 }
 
-/** Aborts an upload; one that is gone already is no failure. */
+/** Aborts an upload; one that does not exist any more is no failure. */
 export async function abortUpload(
   connection: S3Connection,
   key: string,

@@ -1,6 +1,6 @@
 import { OptionError } from '../errors.ts';
 
-/** `s3://bucket/key`: everything after the first slash is the key, as it stands; nothing is decoded. */
+/** `s3://bucket/key`: everything after the first slash is the key, as written; nothing is decoded. */
 export interface S3Address {
   /** As written; `s3a` is Hadoop's name for the same. */
   readonly scheme: 's3' | 's3a';

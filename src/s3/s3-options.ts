@@ -48,7 +48,7 @@ export function namedEndpoint(
   return options.endpoint ?? (env.AWS_ENDPOINT_URL_S3 || env.AWS_ENDPOINT_URL || undefined);
 }
 
-/** Whether the bucket stands in the path of a URL. */
+/** Whether the bucket is in the path of a URL. */
 export function pathStyleOf(options: S3Options): boolean {
   return options.pathStyle ?? namedEndpoint(options) !== undefined;
 }

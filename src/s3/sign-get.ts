@@ -68,7 +68,7 @@ function signingKey(secret: string, day: string, region: string): Buffer {
   return key;
 }
 
-/** A key as it stands in a path: all but unreserved characters and slashes encoded, as S3 signs it. */
+/** A key in a path: all but unreserved characters and slashes encoded, as S3 signs it. */
 export function encodeKey(key: string): string {
   return encodeURIComponent(key).replace(/%2F|[!'()*]/g, (found) =>
     found === '%2F' ? '/' : `%${found.charCodeAt(0).toString(16).toUpperCase()}`,

@@ -15,7 +15,7 @@ export function toTask(
   if (!source.isLocal) {
     return { index, listed, fetch: (stop = signal) => source.read(entry, stop) };
   }
-  // One whose listing is unknown has no version: it is taken as it is.
+  // An image whose listing is unknown has no version: any version is accepted.
   return version === '' ? { index, path: location } : { index, path: location, listed };
 }
 
@@ -28,7 +28,7 @@ function isFetched({ path, bytes }: DecodeTask): boolean {
   return path === undefined && bytes === undefined;
 }
 
-/** What may be fetched ahead of the decoder. A chunk larger than that goes alone. */
+/** What may be fetched ahead of the decoder. A chunk larger than that is fetched alone. */
 export interface LookAhead {
   readonly images: number;
   readonly bytes: number;
@@ -46,13 +46,13 @@ export interface FetchAheadOptions {
 
 export interface FetchedChunk {
   readonly tasks: readonly DecodeTask[];
-  /** Those that are gone or have changed. */
+  /** Those that are missing or have changed. */
   readonly rejections: readonly ImageRejection[];
 }
 
 /**
- * Fetches images that threads cannot open, ahead of their turn, and passes chunks on in their order. Where sizes are not
- * known before, those fetched so far stand for the next ones, and one chunk goes first alone.
+ * Fetches images that threads cannot open, before the decoder needs them, and passes chunks on in their order. Where sizes are not
+ * known before, the sizes of those fetched so far are used for the next ones, and one chunk is fetched first alone.
  * The store itself limits how many requests are in flight.
  * @throws SourceError when the store fails
  */
@@ -96,7 +96,7 @@ export async function* fetchAhead(
     }
     while (pending.length > 0) yield await takeFirst();
   } finally {
-    // What is still on its way has no taker any more.
+    // Nobody needs what is still being fetched.
     stop.abort(new Error('no longer wanted'));
     await Promise.allSettled(pending.flatMap(({ fetches }) => fetches));
   }

@@ -53,7 +53,7 @@ export class NamedObjects {
     }
   }
 
-  /** @throws DecodeError when this one object is gone or has changed; SourceError when the store fails */
+  /** @throws DecodeError when this one object is missing or has changed; SourceError when the store fails */
   read(entry: SourceEntry, signal: AbortSignal): Promise<Uint8Array> {
     const { bucket, key } = parseS3Url(entry.location);
     return readEntry(this.#open(bucket, key, signal).reader, { ...entry, location: key }, signal);

@@ -27,7 +27,7 @@ export async function acquireRunLock(path: string, target: string): Promise<File
   }
 }
 
-/** @param ifDead when to try again where the holder, on another machine, cannot be asked */
+/** @param ifDead when to try again where the holder, on another machine, cannot be checked */
 export function otherRunError(
   target: string,
   { pid, host }: Omit<Holder, 'nonce'>,
@@ -40,7 +40,7 @@ export function otherRunError(
     {
       fix: isHere
         ? `Wait for it or stop it (kill ${pid}); what it has done is kept.`
-        : `Wait for it or stop it. If it is dead, ${ifDead}.`,
+        : `Wait for it or stop it. If it has ended, ${ifDead}.`,
     },
   );
 }

@@ -73,6 +73,6 @@ export interface ErrorEvent {
   readonly fix?: string | undefined;
   /** Only of errors that we do not know. */
   readonly stack?: string | undefined;
-  /** Origins in work when the process died. */
+  /** Origins in work when the process ended. */
   readonly suspects?: readonly string[] | undefined;
 }

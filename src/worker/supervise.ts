@@ -26,7 +26,7 @@ export interface SuperviseHooks {
  * Serves in a process of its own, which has our stdin and, as another file descriptor than 1, our stdout. So nothing
  * that a library prints can get into the answer, and when a decoder brings that process down, this process remains to report
  * which images it had in work.
- * @returns 0 at the end of the input; 2 after a failure, which was told as an event; 141 when the reader has closed the answer
+ * @returns 0 at the end of the input; 2 after a failure, which was reported as an event; 141 when the reader has closed the answer
  * @throws the signal's reason
  */
 export async function supervise(

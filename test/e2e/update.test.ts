@@ -350,7 +350,7 @@ describe('no finished run', () => {
     expect(readRunJson(join(dir, 'first')).update).toBeUndefined();
   });
 
-  test('an unfinished run is gone on with', async () => {
+  test('an unfinished run is resumed', async () => {
     const stopped = await run('unfinished', ...PIXELS, '--max-bad', '0');
     expect(stopped.status).toBe(2);
     const { status, stderr } = await run('unfinished', ...PIXELS, '--update');

@@ -144,7 +144,7 @@ test.each([
   expect(await run({ out: join(dir, 'images-features') })).toMatchObject({ extracted: 3 });
 });
 
-test('a run that was begun below its input is gone on with', async () => {
+test('a run that was begun below its input is resumed', async () => {
   const { input, out, run } = await folderOf(3);
   await run();
   const inside = join(input, 'features');

@@ -234,7 +234,7 @@ describe('rows of a table', () => {
     };
     expect(await read(2)).toEqual([[1, 2]]);
     await expect(read(3)).rejects.toThrow(
-      'Expected sound rows in json/part-00000.json but found that vectors holds 2 values instead of 3 in the row of a.',
+      'Expected undamaged rows in json/part-00000.json but found that vectors holds 2 values instead of 3 in the row of a.',
     );
     await expect(read(2, createHash('sha256').digest('hex'))).rejects.toThrow(
       'with the SHA-256 in its run.json but found another; nothing of it is used.',

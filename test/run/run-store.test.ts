@@ -209,7 +209,7 @@ test.each<[string, Changes, string]>([
     { plan: planShards({ count: 150, rowBytes: 32, maxShardRows: 128 }) },
     'it was cut differently by another version',
   ],
-])('refuses to go on with another run: %s', async (_, changes, difference) => {
+])('refuses to resume another run: %s', async (_, changes, difference) => {
   const dir = await temporaryFolder();
   const run = await openRun(dir);
   await fill(run, [0]);

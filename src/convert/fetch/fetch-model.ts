@@ -177,7 +177,7 @@ function addressOf(
   return { url, credentials: { user: user!, password: secret! } };
 }
 
-/** %40 is an @; a % that stands for itself stays one. */
+/** %40 is an @; a % without two hex digits stays a %. */
 function decode(text: string): string {
   try {
     return decodeURIComponent(text);

@@ -23,7 +23,7 @@ const ACTIVATIONS: Readonly<Record<string, string>> = {
 };
 
 /**
- * @param value what stands in a config's `activation`: a name, null, or a serialised function
+ * @param value the value of a config's `activation`: a name, null, or a serialised function
  * @throws ModelError for a function that tfjs has not, or computes otherwise
  */
 export function convertActivation(value: unknown, context: RuleContext): string {

@@ -9,7 +9,7 @@ export interface TensorRef {
   readonly tensor: number;
 }
 
-/** What stands in a call's argument list: another layer's output, or a plain value. */
+/** One entry of a call's argument list: another layer's output, or a plain value. */
 export type Argument = { readonly ref: TensorRef } | { readonly value: unknown };
 
 export interface LayerCall {

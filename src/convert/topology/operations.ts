@@ -73,7 +73,7 @@ function convert(operation: Operation, call: FlatCall, context: RuleContext): Ca
   return rescaling(key, 1 / number, 0);
 }
 
-/** x and y, wherever they stand: Keras 2 puts the second into the keyword arguments. */
+/** x and y, in either place: Keras 2 puts the second into the keyword arguments. */
 function operands(call: FlatCall): { key: number | string; arg: FlatArgument }[] {
   const positional = call.args.map((arg, key) => ({ key, arg }));
   const named = ['x', 'y'].flatMap((key) => {

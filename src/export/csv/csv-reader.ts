@@ -52,7 +52,7 @@ export async function* csvRecords(lines: AsyncIterable<string>): AsyncGenerator<
   let record = '';
   for await (const line of lines) {
     record = record === '' ? line : `${record}\n${line}`;
-    // An odd number of quotes: a cell goes on in the next line.
+    // An odd number of quotes: a cell continues in the next line.
     if ((record.match(/"/g)?.length ?? 0) % 2 === 1) continue;
     yield splitRecord(record);
     record = '';

@@ -34,7 +34,7 @@ export class ParquetEncoder {
 
   constructor() {
     this.#worker = new Worker(THREAD);
-    this.#worker.on('message', (reply: EncodeReply) => this.#hear(reply));
+    this.#worker.on('message', (reply: EncodeReply) => this.#receive(reply));
     this.#worker.on('error', ({ message }) => this.#fail(encodeError(message)));
     this.#worker.on('exit', () => this.#fail(encodeError('the encoding thread stopped')));
     this.#worker.unref();
@@ -73,7 +73,7 @@ export class ParquetEncoder {
     this.#worker.postMessage(request, transfer);
   }
 
-  #hear(reply: EncodeReply): void {
+  #receive(reply: EncodeReply): void {
     if (reply.kind === 'bytes') {
       this.#append(reply.bytes);
     } else if (reply.kind === 'taken') {

@@ -6,7 +6,7 @@ import { METADATA_KEY, partName, provenanceJson, type Sink, type SinkContext } f
 import type { ParquetLayout } from './encode-protocol.ts';
 import { ParquetEncoder } from './parquet-encoder.ts';
 
-/** Values handed to the encoder at once: what its memory grows by, whatever a part holds. */
+/** Values handed to the encoder at once: what its memory grows by, for any size of a part. */
 const SLICE_BYTES = 8 << 20;
 /** Values in one row group; the library keeps that many encoded bytes until the group is whole. */
 const ROW_GROUP_BYTES = 32 << 20;
@@ -19,7 +19,7 @@ export function prepareEncoder(): void {
 }
 
 /**
- * Parquet: apache-arrow hands batches to parquet-wasm. Lists are standard three-level LISTs.
+ * Parquet: apache-arrow passes batches to parquet-wasm. Lists are standard three-level LISTs.
  *
  * The bytes hold no time, so that they depend on rows and metadata alone. For the same reason the
  * metadata is one entry, `img2features`, a JSON object: the library writes several in random order.

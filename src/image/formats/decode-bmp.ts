@@ -100,7 +100,7 @@ const RLE4 = 2;
 const BITFIELDS = 3;
 const BGR = [2, 1, 0] as const;
 
-/** Pillow's: by the masks of red, green, blue and, of 32 bits, alpha; where a pixel's channels stand. */
+/** Pillow's: by the masks of red, green, blue and, of 32 bits, alpha; where a pixel's channels are. */
 const MASKS: Readonly<Record<string, Pick<BmpHeader, 'channels' | 'greenBits'>>> = {
   '32 ff0000 ff00 ff 0': { channels: BGR, greenBits: 0 },
   '32 ff0000 ff00 ff ff000000': { channels: BGR, greenBits: 0 },

@@ -10,7 +10,7 @@ export async function decodeWebp(bytes: Uint8Array, options: PixelOptions): Prom
   try {
     return await decodeWithSharp(bytes, { format: 'WebP', maxPixels: options.maxPixels });
   } catch (error) {
-    // RIFF: the length of all that follows stands at byte 4.
+    // RIFF: the length of all that follows is at byte 4.
     if (file.length >= 12 && file.readUInt32LE(4) + 8 <= file.length) throw error;
     throw new DecodeError(
       'truncated',

@@ -4,7 +4,7 @@ const FREE = 0;
 const BUSY = 1;
 const DONE = 2;
 
-/** Shared by all threads of the process: the pool hands it to each worker in its workerData. */
+/** Shared by all threads of the process: the pool passes it to each worker in its workerData. */
 export const processGate: Int32Array =
   (workerData as { readonly processGate?: Int32Array } | null)?.processGate ??
   new Int32Array(new SharedArrayBuffer(4));

@@ -57,7 +57,7 @@ export class DecodePool {
    * Decodes all chunks. A bad image is a rejection in its chunk; a worker that fails or ends, an
    * error of the input or an abort is thrown.
    *
-   * @throws RunError naming the image when a worker dies or fails for another reason than the
+   * @throws RunError naming the image when a worker ends early or fails for another reason than the
    * image's content
    * @throws Interrupted (or the signal's reason, when that is an Img2FeaturesError) after an abort
    */

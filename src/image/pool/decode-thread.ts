@@ -79,7 +79,7 @@ export class DecodeThread {
 
   /**
    * Decodes one chunk after those given before. Rejects with ImageTimedOut or ThreadReplaced, after
-   * which another thread may take what is left, and with a RunError when the thread dies.
+   * which another thread may take what is left, and with a RunError when the thread ends early.
    */
   decode(tasks: readonly DecodeTask[]): Promise<DecodedChunk> {
     const orders = this.#orders!;

@@ -10,7 +10,7 @@ export interface TrialRequest {
   readonly options: DecodeOptions;
 }
 
-/** `ready` once, then `done` after each image, whatever became of it. */
+/** `ready` once, then `done` after each image, with any result. */
 export type TrialReply = 'ready' | 'done';
 
 export interface TrialOptions {

@@ -27,7 +27,7 @@ export interface WorkerRequest extends WorkerOrders {
 /** The same with every chunk of a pool. */
 export interface WorkerOrders {
   readonly options: DecodeOptions;
-  /** File that names the images in work, for the case that the whole process dies. */
+  /** File that names the images in work, for the case that the whole process ends. */
   readonly journal: string | undefined;
 }
 

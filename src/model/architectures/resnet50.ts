@@ -95,7 +95,7 @@ function residualBlock(
     conv2d(`${name}_2_conv`, `${name}_1_relu`, { filters: width, kernel: 3, padding: 'same' }),
     norm(`${name}_2_bn`, `${name}_2_conv`),
     reluActivation(`${name}_2_relu`, `${name}_2_bn`),
-    // Keras lists layers by depth: the projection stands beside the third convolution.
+    // Keras lists layers by depth: the projection is beside the third convolution.
     ...projection.slice(0, 1),
     conv2d(`${name}_3_conv`, `${name}_2_relu`, { filters: wide, kernel: 1 }),
     ...projection.slice(1),

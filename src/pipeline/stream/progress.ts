@@ -99,7 +99,7 @@ export class Progress {
   }
 }
 
-/** The progress of a run from where it stands: what earlier attempts did and what an update takes over is done. */
+/** The progress of a run so far: what earlier attempts did and what an update reuses is done. */
 export function openProgress(
   { manifest, store, update }: RunToCompute,
   { maxBad, onEvent }: { maxBad: BadLimit; onEvent: (event: RunEvent) => void },

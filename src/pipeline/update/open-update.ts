@@ -130,7 +130,7 @@ function outcomeOfReducer(
   return refit || (rows === 0 && borrowed === undefined) ? 'refitted' : 'kept';
 }
 
-/** The update that had begun to replace the table is ended first, whatever the input holds by now. */
+/** The update that had begun to replace the table is completed first, even if the input has changed since. */
 async function runBeingPublished(
   dir: string,
   { run, runOf, onEvent }: OpenUpdateContext,

@@ -10,7 +10,7 @@ export interface SetupStep {
 
 export type OnStep = (step: SetupStep) => void;
 
-/** Runs one step, reports its start, progress and end, and hands its result on. */
+/** Runs one step, reports its start, progress and end, and returns its result. */
 export async function reportStep<T>(
   onStep: OnStep | undefined,
   name: SetupStep['name'],
