@@ -3,7 +3,7 @@
 import { constants } from 'node:os';
 import type { CommandContext } from './commands/command-context.ts';
 import { type ExitStatus, INTERRUPTED_STATUS } from './commands/exit-status.ts';
-import { runCommandLine, tellError } from './commands/run-command-line.ts';
+import { reportError, runCommandLine } from './commands/run-command-line.ts';
 import { Interrupted } from './errors.ts';
 import { answerError } from './storage/storage-error.ts';
 import { wantsColors } from './terminal/colors.ts';
@@ -52,11 +52,11 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (!canAnswer) return;
   canAnswer = false;
   if (isReaderGone) return;
-  tellError(answerError(error), context);
+  reportError(answerError(error), context);
   process.exitCode = Math.max(2, Number(process.exitCode ?? 0));
 });
 process.on('uncaughtException', (error) => {
-  tellError(error, context);
+  reportError(error, context);
   process.exit(2);
 });
 /** Node's status for a program whose event loop became empty before the program ended. */

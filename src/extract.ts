@@ -59,12 +59,12 @@ export async function extract(
   let run: Run | undefined;
   try {
     const opened = await open(options, { signal, onEvent }, closers);
-    if ('wasComplete' in opened) return tellEnd(opened, onEvent);
+    if ('wasComplete' in opened) return reportEnd(opened, onEvent);
     run = opened;
     const { reducers, exportTable } = await stream(run);
-    return tellEnd(await publish(run, reducers, exportTable), onEvent);
+    return reportEnd(await publish(run, reducers, exportTable), onEvent);
   } catch (error) {
-    if (signal.aborted && run !== undefined) tellStored(run);
+    if (signal.aborted && run !== undefined) reportStored(run);
     throw error;
   } finally {
     await closers.close();
@@ -107,14 +107,14 @@ async function open(
   const listed = await clock.time('list', () => listImages(between.source, listing));
 
   // The state of the run: fresh, to be resumed, finished before, or to be brought up to date.
-  const early = opening && (await tellWait(opening, plan, onEvent));
+  const early = opening && (await reportWait(opening, plan, onEvent));
   const identity = identified(early === undefined ? foreseen! : runIdentity(options, early));
   const lengths = outputs.map(({ length }) => length);
   const ends = { options, ...between, identity, signal, onEvent };
   const standing = await openRun({ ...ends, listed, lengths });
   closers.add(() => standing.close());
   if (standing.summary !== undefined) return standing.summary;
-  const extractor = early ?? (await tellWait(start(), plan, onEvent));
+  const extractor = early ?? (await reportWait(start(), plan, onEvent));
   expectForeseen(identity, identified(runIdentity(options, extractor)));
 
   const kept = saved?.fitting ?? (await standing.update?.keptReducers(outputs));
@@ -203,13 +203,13 @@ async function publish(
   return summarize(json, output.target, false, progress.newRows, update?.report);
 }
 
-function tellEnd(summary: RunSummary, onEvent: ExtractHooks['onEvent']): RunSummary {
+function reportEnd(summary: RunSummary, onEvent: ExtractHooks['onEvent']): RunSummary {
   onEvent({ event: 'finished', summary });
   return summary;
 }
 
 /** What an interrupted run has stored: only whole shards are kept. */
-function tellStored({ store, onEvent }: Run): void {
+function reportStored({ store, onEvent }: Run): void {
   const { count, shards } = store.plan;
   const stored = shards.filter(({ id }) => store.isCommitted(id));
   const images = stored.reduce((sum, { start, end }) => sum + end - start, 0);
@@ -218,7 +218,7 @@ function tellStored({ store, onEvent }: Run): void {
 }
 
 /** The extractor; where it is not ready at once, an event says what the run waits for. */
-async function tellWait(
+async function reportWait(
   opening: Promise<Extractor>,
   { choice, model }: ExtractorPlan,
   onEvent: ExtractHooks['onEvent'],

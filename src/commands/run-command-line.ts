@@ -11,12 +11,12 @@ export async function runCommandLine(context: CommandContext): Promise<ExitStatu
   try {
     return await createCli(context);
   } catch (error) {
-    tellError(error, context);
+    reportError(error, context);
     return 2;
   }
 }
 
-export function tellError(error: unknown, context: CommandContext): void {
+export function reportError(error: unknown, context: CommandContext): void {
   const { stdout, stderr, canAnswer, colors } = context.terminal;
   // A worker's stdout is its answer, its stderr its events.
   if (context.argv[0] === 'worker') stderr(`${printableJson(errorEvent(error))}\n`);

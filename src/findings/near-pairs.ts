@@ -49,7 +49,7 @@ export function nearPairs(options: NearPairOptions): NearPairs {
   // A little more than requested: the bound carries the rounding of float64.
   const most = (radius * (1 + 1e-9) + 1e-12) ** 2;
   const pairs: NearPair[] = [];
-  const grid = layGrid(rows, points, k, radius || 1e-12);
+  const grid = buildGrid(rows, points, k, radius || 1e-12);
   let checks = 0;
   let isComplete = true;
   const compare = (a: number, b: number): void => {
@@ -100,7 +100,7 @@ interface Grid {
 /** Cells along one component at most; cells larger than `side` give the same result, only slower. */
 const MOST_CELLS = 2 ** 16;
 
-function layGrid(rows: Uint32Array, points: Float64Array, k: number, side: number): Grid {
+function buildGrid(rows: Uint32Array, points: Float64Array, k: number, side: number): Grid {
   const dims = Math.min(GRID_DIMS, k);
   const axes = Array.from({ length: dims }, (_, c) => {
     let [least, most] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];

@@ -25,24 +25,25 @@ export function expectWholeShard(
   const seen = new Uint8Array(shard.end - shard.start);
   for (const index of [...indices, ...rejections.map((rejection) => rejection.index)]) {
     if (!(index >= shard.start && index < shard.end)) {
-      throw slip(shard.id, `position ${index} outside ${shard.start}–${shard.end - 1}`);
+      throw wrongShard(shard.id, `position ${index} outside ${shard.start}–${shard.end - 1}`);
     }
-    if (seen[index - shard.start]++) throw slip(shard.id, `position ${index} twice`);
+    if (seen[index - shard.start]++) throw wrongShard(shard.id, `position ${index} twice`);
   }
   const missing = seen.indexOf(0);
-  if (missing !== -1) throw slip(shard.id, `position ${shard.start + missing} missing`);
+  if (missing !== -1) throw wrongShard(shard.id, `position ${shard.start + missing} missing`);
   for (let i = 1; i < indices.length; i++) {
-    if (indices[i] < indices[i - 1]) throw slip(shard.id, `position ${indices[i]} out of order`);
+    if (indices[i] < indices[i - 1])
+      throw wrongShard(shard.id, `position ${indices[i]} out of order`);
   }
   lengths.forEach((length, i) => {
     const expected = indices.length * length;
     const found = outputs[i]?.length ?? 0;
     if (found !== expected)
-      throw slip(shard.id, `${found} values instead of ${expected} for output ${i}`);
+      throw wrongShard(shard.id, `${found} values instead of ${expected} for output ${i}`);
   });
 }
 
-function slip(id: number, found: string): RunError {
+function wrongShard(id: number, found: string): RunError {
   return new RunError(
     `Expected each image of shard ${id} once but found ${found}; rows would be mixed up.`,
     {

@@ -35,7 +35,7 @@ export interface RunIdentityFile {
 }
 
 /** Starts again: empties the work folder and writes what the run is. @throws ExportError */
-export async function layOutRun(dir: string, options: OpenRunOptions): Promise<void> {
+export async function startRunState(dir: string, options: OpenRunOptions): Promise<void> {
   // identity.json is removed first and written last: without it, nothing else in the folder counts.
   try {
     await rm(join(dir, 'identity.json'), { force: true });

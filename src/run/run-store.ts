@@ -12,7 +12,12 @@ import { expectWholeShard, type ShardContent } from './expect-whole-shard.ts';
 import type { ShardPlan } from './plan-shards.ts';
 import { isPublishing, promoteUpdate } from './promote-update.ts';
 import { refuseLinks } from './refuse-links.ts';
-import { layOutRun, type OpenRunOptions, readRunIdentity, refuseOtherRun } from './run-identity.ts';
+import {
+  type OpenRunOptions,
+  readRunIdentity,
+  refuseOtherRun,
+  startRunState,
+} from './run-identity.ts';
 import { sealJson } from './sealed-json.ts';
 import { readShardFile, readShardOutput, type ShardRows, writeShardFile } from './shard-file.ts';
 import {
@@ -95,7 +100,7 @@ export class RunStore {
       if (!options.overwrite) await settleUpdate(dir);
       const before = options.overwrite ? undefined : await readRunIdentity(dir);
       if (before === undefined) {
-        await layOutRun(dir, options);
+        await startRunState(dir, options);
         const records = options.plan.shards.map(() => undefined);
         return new RunStore(dir, options, lock, 'fresh', { records, damaged: [] });
       }

@@ -48,7 +48,7 @@ function findDistrusted(path: string): Distrusted | undefined {
   // Windows has neither these owners nor these modes; its profile folders are the user's.
   if (process.geteuid === undefined) return undefined;
   const { found, real, isClosed } = checkPath(resolve(path), 0);
-  return found ?? (real === undefined ? undefined : judgeBelow(real, isClosed));
+  return found ?? (real === undefined ? undefined : checkBelow(real, isClosed));
 }
 
 interface CheckedPath {
@@ -67,7 +67,7 @@ function checkPath(path: string, links: number): CheckedPath {
   for (let i = 0; i <= parts.length; i++) {
     const stats = statsOf(real);
     if (stats === undefined) return { isClosed };
-    const found = judge(real, stats, isClosed);
+    const found = checkOwner(real, stats, isClosed);
     if (found !== undefined) return { found, isClosed };
     if (stats.isSymbolicLink()) {
       const target = resolve(dirname(real), readlinkSync(real), ...parts.slice(i));
@@ -81,7 +81,7 @@ function checkPath(path: string, links: number): CheckedPath {
 
 const MAX_LINKS = 40;
 
-function judgeBelow(folder: string, isClosed: boolean): Distrusted | undefined {
+function checkBelow(folder: string, isClosed: boolean): Distrusted | undefined {
   if (!statsOf(folder)?.isDirectory()) return undefined;
   for (const entry of readdirSync(folder, { withFileTypes: true })) {
     const path = join(folder, entry.name);
@@ -92,14 +92,14 @@ function judgeBelow(folder: string, isClosed: boolean): Distrusted | undefined {
     }
     const stats = statsOf(path);
     const found =
-      (stats && judge(path, stats, isClosed)) ??
-      (entry.isDirectory() ? judgeBelow(path, isClosed) : undefined);
+      (stats && checkOwner(path, stats, isClosed)) ??
+      (entry.isDirectory() ? checkBelow(path, isClosed) : undefined);
     if (found !== undefined) return found;
   }
   return undefined;
 }
 
-function judge(path: string, stats: Stats, isClosed: boolean): Distrusted | undefined {
+function checkOwner(path: string, stats: Stats, isClosed: boolean): Distrusted | undefined {
   const uid = process.geteuid!();
   if (!trustedOwners().has(stats.uid)) {
     return {

@@ -49,7 +49,7 @@ export async function supervise(
     killer ??= setTimeout(() => child.kill('SIGKILL'), END_MS);
   };
   const onAbort = () => {
-    tell(child, { type: 'stop' });
+    send(child, { type: 'stop' });
     endSoon();
   };
   signal.addEventListener('abort', onAbort, { once: true });
@@ -63,7 +63,7 @@ export async function supervise(
     }
   });
   try {
-    tell(child, { type: 'start', options, journalDir });
+    send(child, { type: 'start', options, journalDir });
     const end = await endOf(child);
     signal.throwIfAborted();
     if (status !== undefined) return status;
@@ -93,7 +93,7 @@ function readyFirst(onEvent: (event: WorkerEvent) => void): (event: WorkerEvent)
 }
 
 /** Its exit reports its end, not a message that does not arrive. */
-function tell(child: ChildProcess, message: ToChild): void {
+function send(child: ChildProcess, message: ToChild): void {
   if (child.connected) child.send(message, () => {});
 }
 

@@ -111,7 +111,7 @@ async function tryOnce(
     signal: signal ?? null,
   });
   try {
-    tellRedirect(options, response);
+    reportRedirect(options, response);
     const total = await beginBody(options, part, response);
     for await (const chunk of response.body) {
       await part.append(chunk as Uint8Array);
@@ -132,7 +132,7 @@ function authorization({ credentials }: DownloadOptions): { authorization?: stri
   return { authorization: `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}` };
 }
 
-function tellRedirect({ url, onRedirect }: DownloadOptions, response: Dispatcher.ResponseData) {
+function reportRedirect({ url, onRedirect }: DownloadOptions, response: Dispatcher.ResponseData) {
   const { history } = (response.context ?? {}) as { readonly history?: readonly URL[] };
   const last = history?.at(-1)?.origin;
   if (last !== undefined && last !== new URL(url).origin) onRedirect?.(last);

@@ -19,7 +19,7 @@ export class Progress {
   #decoded: number;
   #rejected: number;
   #estimate: (Estimate & { readonly ms: number }) | undefined;
-  #toldAt = Number.NEGATIVE_INFINITY;
+  #reportedAt = Number.NEGATIVE_INFINITY;
   /** Rows made by this attempt. */
   newRows = 0;
 
@@ -58,18 +58,18 @@ export class Progress {
     this.#checkLimit();
     const ms = this.#now();
     this.#estimate = { ...this.#rate.update(this.#done, ms), ms };
-    this.#tell(ms);
+    this.#report(ms);
   }
 
   /** So many images more are ready for the network. */
   addDecoded(images: number): void {
     this.#decoded += images;
     const ms = this.#now();
-    if (ms - this.#toldAt >= DECODED_EVERY_MS) this.#tell(ms);
+    if (ms - this.#reportedAt >= DECODED_EVERY_MS) this.#report(ms);
   }
 
-  #tell(ms: number): void {
-    this.#toldAt = ms;
+  #report(ms: number): void {
+    this.#reportedAt = ms;
     const estimate = this.#estimate;
     this.#onEvent({
       event: 'progress',

@@ -28,13 +28,13 @@ export class RowReader {
     while (this.#batch === undefined || row >= this.#first + this.#batch.count) {
       this.#first += this.#batch?.count ?? 0;
       const next = await this.#batches.next();
-      if (next.done) throw slip(origin, row, `only ${this.#first} rows`);
+      if (next.done) throw wrongRow(origin, row, `only ${this.#first} rows`);
       this.#batch = next.value;
     }
     const { count, origins, vectors } = this.#batch;
     const place = row - this.#first;
     const found = origins?.[place] ?? origin;
-    if (found !== origin) throw slip(origin, row, `the row of ${found}`);
+    if (found !== origin) throw wrongRow(origin, row, `the row of ${found}`);
     vectors.forEach((values, output) => {
       const length = values.length / count;
       outputs[output]!.set(values.subarray(place * length, (place + 1) * length), at * length);
@@ -42,7 +42,7 @@ export class RowReader {
   }
 }
 
-function slip(origin: string, row: number, found: string): RunError {
+function wrongRow(origin: string, row: number, found: string): RunError {
   return new RunError(
     `Expected ${origin} in row ${row} of the finished table but found ${found}; rows would be mixed up.`,
     { fix: 'Give --overwrite to compute the table again.' },
