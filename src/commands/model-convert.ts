@@ -18,7 +18,7 @@ export interface ModelConvertResult {
   readonly metadata: ModelMetadata;
   readonly params: number;
   readonly weightBytes: number;
-  /** What was recognised or decided on the way, a sentence each. */
+  /** What was recognised or decided, a sentence each. */
   readonly notes: readonly string[];
   readonly ms: number;
 }

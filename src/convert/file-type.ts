@@ -21,7 +21,7 @@ const STRANGERS: readonly (readonly [start: string, what: string, fix: string])[
 ];
 
 /**
- * What the file is, by its content: names say little.
+ * What the file is, by its content, as names can be wrong.
  * @throws ModelError when it is missing or neither HDF5 nor a zip archive
  */
 export async function detectFileType(path: string): Promise<FileType> {

@@ -18,7 +18,7 @@ import type { Cpu } from './read-cpu.ts';
 export interface SpeedRequest {
   readonly found: FoundRuntimes;
   readonly device: 'auto' | Device;
-  /** The user's model; without one the built-in network runs, which says little. */
+  /** The user's model; without one the built-in network runs, which is too small for a useful rate. */
   readonly folder: ModelFolder | undefined;
   readonly cpu: Cpu;
   readonly signal: AbortSignal;
@@ -101,7 +101,7 @@ async function measure(
               {
                 severity: 'note' as const,
                 message:
-                  'The built-in network is tiny: its speed says little. Name a model by --model.',
+                  'The built-in network is tiny: its speed does not predict that of a real one. Name a model by --model.',
               },
             ]
           : []),

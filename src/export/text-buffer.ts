@@ -5,7 +5,7 @@ const FLUSH_BYTES = 1 << 20;
 // The longest a double can be in JavaScript is 24 characters, plus ".0" and the comma.
 const NUMBER_BYTES = Math.max(FLOAT32_MAX_CHARS, 27);
 
-/** Bytes of text on their way to a file: grows to hold one row, flushed at about 1 MiB. */
+/** A buffer of text for a file: grows to hold one row, flushed at about 1 MiB. */
 export class TextBuffer {
   #bytes = Buffer.allocUnsafe(FLUSH_BYTES + (FLUSH_BYTES >> 2));
   #used = 0;

@@ -23,7 +23,7 @@ export interface LockOptions {
   readonly onHeld: (holder: Holder | undefined, cause?: unknown) => void | Promise<void>;
   /** Milliseconds between touches by the holder; default 30 s. */
   readonly beatMs?: number;
-  /** Milliseconds without a touch after which the lock is taken over; default 10 minutes. */
+  /** Milliseconds without a touch after which another process may take the lock; default 10 minutes. */
   readonly staleMs?: number;
 }
 
@@ -37,7 +37,7 @@ interface Found {
 const MAX_DEPTH = 4;
 
 /**
- * Takes the lock; one whose holder has ended is taken over. A missing folder is made, for this user only.
+ * Takes the lock; one whose holder has ended is replaced. A missing folder is made, for this user only.
  * @throws what `onHeld` throws; errors of the file system
  */
 export async function acquireLock(path: string, options: LockOptions): Promise<FileLock> {

@@ -69,7 +69,7 @@ export class EmbeddingModel implements Model {
     return this.close();
   }
 
-  /** In memory at once: 2 × workers + 1 chunks on their way, and about three batches that wait. */
+  /** In memory at once: 2 × workers + 1 chunks in flight, and about three batches that wait. */
   async #embedTasks(tasks: readonly OriginTask[], signal: AbortSignal): Promise<Embedding[]> {
     const { batchSize } = this.#extractor;
     const share = Math.ceil(tasks.length / this.#workers);

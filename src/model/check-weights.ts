@@ -25,7 +25,7 @@ export function stampOf({ dev, ino, size, mtimeNs, ctimeNs }: BigIntStats): stri
 }
 
 /**
- * SHA-256 over the shards' bytes, one after the other, hex; every value is checked to be finite on the way. The result
+ * SHA-256 over the shards' bytes, one after the other, hex; every value is also checked to be finite. The result
  * is kept in the cache folder by what the files are (`stampOf`), so that the next process need not read them.
  * @param weights in the order of their bytes
  * @param isFresh read the shards even where their SHA-256 was kept

@@ -1,7 +1,7 @@
 import { open, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 
-/** Other files that people give as a model, by its first bytes or, where those say nothing, by its name. */
+/** Other files that people give as a model, by its first bytes or, where those are not known, by its name. */
 const FOREIGN: readonly (readonly [what: string, name: RegExp, at?: number, bytes?: string])[] = [
   ['a PyTorch file', /\.(pth|pt|ckpt)$/i, 0, '\x80\x02'],
   ['an ONNX file', /\.onnx$/i],

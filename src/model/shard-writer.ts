@@ -9,7 +9,7 @@ import { WeightDigest } from './weight-digest.ts';
 const SHARD_BYTES = 64 * 1024 * 1024;
 
 /**
- * Cuts a stream of weight bytes into shard files and hashes it on the way. Shards get their final
+ * Cuts a stream of weight bytes into shard files and hashes it at the same time. Shards get their final
  * names ("group1-shard1of9.bin") in `finish`, when their number is known.
  */
 export class ShardWriter {

@@ -45,7 +45,7 @@ export async function traceLayerShapes(
   }
 }
 
-/** Counts references as tfjs asks of a backend, and forgets every value it is given. */
+/** Counts references as tfjs asks of a backend, and keeps no values. */
 function registerShapeBackend(tf: typeof import('@tensorflow/tfjs')): void {
   class ShapeBackend extends tf.KernelBackend {
     readonly #references = new Map<object, number>();

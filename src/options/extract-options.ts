@@ -358,7 +358,7 @@ export function describeOption({ describe, parse }: OptionDefinition<unknown>): 
   return isSaid ? describe : `${describe} [${choices.join(', ')}]`;
 }
 
-/** What a `transform` takes over from the run that --with names: what defines the features. */
+/** What a `transform` takes from the run that --with names: what defines the features. */
 export const INHERITED_OPTIONS = [
   'mode',
   'k',

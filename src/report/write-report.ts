@@ -20,7 +20,7 @@ export interface WrittenReport {
 
 /**
  * Writes findings.jsonl and report.html at the end of a run. The table comes first: where the report fails, the
- * run is warned of it and complete all the same.
+ * run warns of it and is still complete.
  * @throws Interrupted, or the signal's reason, alone
  */
 export async function writeReport(context: RunEnd): Promise<WrittenReport> {

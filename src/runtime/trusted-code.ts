@@ -1,6 +1,6 @@
 /**
  * Who could have changed what is about to be loaded. Code from a file that others may write, or whose folder they may
- * replace, would run with this user's rights: every folder on the way to it counts, through links too.
+ * replace, would run with this user's rights: every folder above it counts, through links too.
  */
 import { lstatSync, readdirSync, readlinkSync, type Stats, statSync } from 'node:fs';
 import { dirname, join, parse, resolve, sep } from 'node:path';

@@ -196,7 +196,7 @@ async function finish(
     const [kind, expected, was] = wrong;
     const [right, found] = [expected, was].map((it) => (kind ? `${kind} ${it}` : `${it} bytes`));
     throw new ModelError(`Expected ${right} for ${options.url} but found ${found}.`, {
-      fix: 'The file was changed on the way, or the mirror has another one. Nothing was kept.',
+      fix: 'The file was changed during the transfer, or the mirror has another one. Nothing was kept.',
     });
   }
   await part.finish();

@@ -8,7 +8,7 @@ import { OPERATION, SUBTRACT_LAYER } from './operations.ts';
 import { isOperation } from './parse-graph.ts';
 import { unsupported } from './unsupported.ts';
 
-/** Fields of every layer that say nothing about what it computes at inference. */
+/** Fields of every layer that do not change what it computes at inference. */
 const GENERIC = new Set([
   'name',
   'trainable',

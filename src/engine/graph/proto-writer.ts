@@ -7,7 +7,7 @@ const FIXED_32 = 5;
 
 /**
  * Writes one protocol buffers message (https://protobuf.dev/programming-guides/encoding): fields in
- * the order of the calls, by number. A value that equals the field's default is written all the same.
+ * the order of the calls, by number. A value that equals the field's default is written, too.
  */
 export class ProtoWriter {
   readonly #bytes: number[] = [];

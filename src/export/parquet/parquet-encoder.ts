@@ -13,7 +13,7 @@ const IN_FLIGHT = 2;
 /** Threads start from built JavaScript. */
 const THREAD = new URL('../../../dist/export/parquet/encode-thread.js', import.meta.url);
 
-/** Takes the next bytes of a file; resolves when they may be forgotten. */
+/** Takes the next bytes of a file; resolves when their memory may be reused. */
 export type WriteBytes = (bytes: Uint8Array) => Promise<void>;
 
 /**

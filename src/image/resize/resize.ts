@@ -153,7 +153,7 @@ function nearestPositions(inSize: number, outSize: number): Int32Array {
   return positions;
 }
 
-/** A map that forgets its oldest entry: bounded, for any number of sizes in a folder. */
+/** A map that drops its oldest entry: bounded, for any number of sizes in a folder. */
 function cached<T>(map: Map<string, T>, key: string, make: () => T): T {
   const known = map.get(key);
   if (known !== undefined) return known;

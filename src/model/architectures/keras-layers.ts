@@ -1,6 +1,6 @@
 /**
  * Keras 2 layer configurations as `get_config()` writes them, field for field, with the defaults
- * that keras.applications leaves alone. tfjs-layers 4.22 reads exactly these.
+ * that keras.applications does not change. tfjs-layers 4.22 reads exactly these.
  */
 
 export type KerasConfig = Readonly<Record<string, unknown>>;

@@ -1,4 +1,4 @@
-/** A few neighbouring manifest positions that one worker decodes in one go; never crosses a shard. */
+/** A few neighbouring manifest positions that one worker decodes together; never crosses a shard. */
 export interface ChunkRange {
   readonly shard: number;
   readonly start: number;

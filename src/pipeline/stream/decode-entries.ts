@@ -33,7 +33,7 @@ export interface DecodeEntriesOptions extends DecodeFrom {
 /**
  * Decodes the images of the shards, in their order: one chunk for each of the ranges.
  *
- * In memory at once: the chunks on their way through the pool (2 × workers + 1), and what is fetched
+ * In memory at once: the chunks in flight through the pool (2 × workers + 1), and what is fetched
  * ahead from a store (LOOK_AHEAD, and CHUNK_BYTES in each chunk).
  */
 export function decodeEntries(options: DecodeEntriesOptions): {

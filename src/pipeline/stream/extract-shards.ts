@@ -16,7 +16,7 @@ export async function extractShards(run: Run, pool: DecodePool): Promise<void> {
   const open = store.plan.shards.filter(({ id }) => !store.isCommitted(id));
   if (open.length === 0) return;
 
-  // What an update takes over from the finished run is not computed.
+  // What an update reuses from the finished run is not computed.
   const reused = update?.reused;
   const { ranges, chunks } = decodeEntries({
     source,

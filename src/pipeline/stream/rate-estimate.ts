@@ -68,7 +68,7 @@ export class RateEstimate {
   /** The old estimate less the time since, drawn towards the new one. */
   #settle(seconds: number, nowMs: number): number {
     const before = this.#left;
-    // Until steps have been measured without the warm-up there is nothing worth keeping.
+    // Until steps have been measured without the warm-up there is no rate to keep.
     if (before === undefined || this.#samples.length <= 3) {
       this.#left = { ms: nowMs, seconds };
       return seconds;

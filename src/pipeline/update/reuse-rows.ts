@@ -31,7 +31,7 @@ interface WaitingRecord {
 }
 
 /**
- * What an update takes over from the finished run: rows out of its table, and rejections. A shard that
+ * What an update reuses from the finished run: rows of its table, and rejections. A shard that
  * needs nothing else is committed at once; of the others the rows wait in a file of their own, so that
  * the old table is read once, before anything is computed, and never again.
  */
@@ -89,7 +89,7 @@ export class ReusedRows {
     }
   }
 
-  /** Adds what is taken over to what was computed of a shard. */
+  /** Adds the reused rows to the computed ones of a shard. */
   async complete(id: number, computed: ShardContent): Promise<ShardContent> {
     const { store, lengths } = this.#options;
     const shard = store.plan.shards[id]!;

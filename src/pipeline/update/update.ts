@@ -31,7 +31,7 @@ export interface UpdateParts {
  * and state of the finished run do not change until the new table is complete:
  *
  *     update/base.json        what the finished run wrote, and update/reducer.npz
- *     update/reused/          rows taken over, waiting for the rest of their shards
+ *     update/reused/          reused rows, which wait for the rest of their shards
  *     update/…                manifest, shards and records, as of any run
  *     update/publishing.json  from here on the table is being replaced
  *     update/finished.json    it is; from here on this state replaces the old one
