@@ -1,8 +1,8 @@
 /** Python environments for tests and benchmarks, made once in the cache folder from pinned requirements. */
 import { spawnSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { createHash, randomUUID } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { cacheFolder } from './cache-folder.mjs';
 
 const BUILD_MS = 15 * 60_000;
@@ -22,10 +22,10 @@ export function pythonEnvironment(name, requirements) {
   const isWhole = join(folder, 'whole');
   if (existsSync(isWhole)) return python;
   mkdirSync(base, { recursive: true });
-  // Scripts inside hold the folder's name: it is made in place, and counts when the mark is there.
-  rmSync(folder, { recursive: true, force: true });
+  // Made under a name of its own, which scripts inside hold, and linked when whole: other runs may be making it, too.
+  const own = `${folder}.${randomUUID()}`;
   const quiet = /** @type {const} */ ({ encoding: 'utf8', timeout: BUILD_MS });
-  const made = spawnSync('python3', ['-m', 'venv', folder], quiet);
+  const made = spawnSync('python3', ['-m', 'venv', own], quiet);
   const pip = [
     '-m',
     'pip',
@@ -35,12 +35,28 @@ export function pythonEnvironment(name, requirements) {
     '-r',
     requirements,
   ];
-  const filled = made.status === 0 ? spawnSync(python, pip, quiet) : made;
+  const filled = made.status === 0 ? spawnSync(join(own, 'bin', 'python'), pip, quiet) : made;
   if (filled.status !== 0) {
-    rmSync(folder, { recursive: true, force: true });
+    rmSync(own, { recursive: true, force: true });
     const words = `${filled.stdout ?? ''}${filled.stderr ?? ''}`.trimEnd().split('\n').slice(-10);
     throw new Error(`Expected to install ${requirements} but pip failed:\n${words.join('\n')}`);
   }
-  writeFileSync(isWhole, '');
+  writeFileSync(join(own, 'whole'), '');
+  publish(own, folder);
   return python;
+}
+
+/**
+ * @param {string} own
+ * @param {string} folder
+ */
+function publish(own, folder) {
+  // What an earlier build left unfinished there.
+  if (!existsSync(join(folder, 'whole'))) rmSync(folder, { recursive: true, force: true });
+  try {
+    symlinkSync(basename(own), folder, 'dir');
+  } catch (error) {
+    rmSync(own, { recursive: true, force: true });
+    if (!existsSync(join(folder, 'whole'))) throw error;
+  }
 }

@@ -1,5 +1,4 @@
-import { execFileSync } from 'node:child_process';
-import { existsSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { existsSync, renameSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { copyFile, link, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -101,11 +100,14 @@ test('an input that is gone as a whole stops the run with one error, and it goes
 });
 
 test('an empty folder in the place of the input is not taken for it', async () => {
-  await fill('mount');
-  const { status, stdout } = await changedAfterListing(command('mount', 'unmounted'), () => {
-    renameSync(join(dir, 'mount'), join(dir, 'elsewhere'));
-    execFileSync('mkdir', [join(dir, 'mount')]);
-  });
+  await fill('mounted');
+  await mkdir(join(dir, 'empty'));
+  symlinkSync('mounted', join(dir, 'mount'));
+  symlinkSync('empty', join(dir, 'other'));
+  // One step: between a rename and a mkdir the run could see no folder at all.
+  const { status, stdout } = await changedAfterListing(command('mount', 'unmounted'), () =>
+    renameSync(join(dir, 'other'), join(dir, 'mount')),
+  );
   expect(status).toBe(2);
   expect(stdout).toContain('but found another folder in its place.');
 });

@@ -233,3 +233,18 @@ test('of many copies in two classes both classes are named', async () => {
   expect(mixed!.origins).toHaveLength(50);
   expect(new Set(mixed!.classes)).toEqual(new Set(['apple', 'zebra']));
 });
+
+test('of an image in more classes than names are listed each class is named and counted', async () => {
+  const copies = Array.from({ length: 70 }, (_, i) => ({
+    ...FAR[0]!,
+    origin: `data/${i < 11 ? 'many' : `class-${i}`}/copy-${i}.jpg`,
+  }));
+  const { findings } = await findIn([...FAR, ...copies]);
+  const mixed = findings.find(({ kind }) => kind === 'two_classes')!;
+  expect(mixed.origins).toHaveLength(50);
+  const classes = mixed.evidence.classes as { class: string; images: number }[];
+  expect(classes).toHaveLength(61);
+  expect(classes).toContainEqual({ class: 'many', images: 11 });
+  expect(classes).toContainEqual({ class: 'class-69', images: 1 });
+  expect(classes.reduce((sum, { images }) => sum + images, 0)).toBe(mixed.images);
+});
