@@ -11,9 +11,9 @@ import { skipIf } from './skip-if.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 
 test.each([
-  ['gs://bucket/x', 'name a folder of a disk'],
-  ['hdfs://host:8020/x', 'name a folder of a disk'],
-  ['http://host/x', 'name a folder of a disk'],
+  ['gs://bucket/x', 'name a folder on a disk'],
+  ['hdfs://host:8020/x', 'name a folder on a disk'],
+  ['http://host/x', 'name a folder on a disk'],
   ['file:///a%20b/x', 'Name the path itself: /a b/x.'],
   ['file:/x', 'Name the path itself: /x.'],
   ['s3:/bucket/x', 'Write it as s3://bucket/prefix.'],
