@@ -1,4 +1,5 @@
 import { readFileSync, statSync } from 'node:fs';
+import { decodeText } from './decode-text.ts';
 
 /** Far above what any file of ours or Keras' holds; text within these limits takes less than 400 MB when parsed. */
 export const MAX_JSON_BYTES = 32 * 1024 * 1024;
@@ -25,7 +26,8 @@ export function parseJson(text: string, source: JsonSource): unknown {
   const beyond = text.length > MAX_JSON_BYTES ? `${text.length} characters` : beyondBounds(text);
   if (beyond !== undefined) throw damaged(source, beyond);
   try {
-    return JSON.parse(text);
+    // Editors write a byte-order mark, which is no part of the value.
+    return JSON.parse(text.replace(/^\ufeff/, ''));
   } catch (cause) {
     throw damaged(source, (cause as Error).message.replace(/\.$/, ''), cause);
   }
@@ -36,7 +38,7 @@ export function readJsonFile(path: string, fault: JsonFault = { error: Error }):
   const source = { name: path, ...fault };
   const { size } = statSync(path);
   if (size > MAX_JSON_BYTES) throw damaged(source, `${size} bytes`);
-  return parseJson(readFileSync(path, 'utf8'), source);
+  return parseJson(decodeText(readFileSync(path)), source);
 }
 
 function damaged({ name, error: Fault, fix }: JsonSource, found: string, cause?: unknown): Error {

@@ -33,6 +33,16 @@ test('a file may write options as flags or as the library does, and be named by 
   });
 });
 
+test.each(['utf8', 'utf16le', 'utf16be'] as const)(
+  'a file in %s with a byte-order mark is read',
+  (encoding) => {
+    const bytes = Buffer.from('\ufeff{"k": 7}', encoding === 'utf8' ? 'utf8' : 'utf16le');
+    const path = join(dir, `${encoding}.json`);
+    writeFileSync(path, encoding === 'utf16be' ? bytes.swap16() : bytes);
+    expect(givenOptions({ config: path }, {})).toMatchObject({ k: 7 });
+  },
+);
+
 test('an empty variable says nothing', () => {
   expect(givenOptions({}, { IMG2FEATURES_K: '' }).k).toBeUndefined();
 });

@@ -79,6 +79,16 @@ test('fetches, checks, converts, and keeps the file for the next model folder', 
   expect(await readdir(join(work.dir, 'weights'))).toEqual([official.fileName]);
 });
 
+test('a folder that only states the name of the published file is not taken for it', async () => {
+  const { folder } = await fetchIt();
+  const path = join(folder.dir, 'model.json');
+  const stated = await readFile(path, 'utf8');
+  const other = stated.replace(createHash('sha256').update(content).digest('hex'), '0'.repeat(64));
+  expect(other).not.toBe(stated);
+  await writeFile(path, other);
+  await expect(fetchIt()).rejects.toThrow('Expected a new folder for the model');
+});
+
 test('a kept file that was changed since is fetched again', async () => {
   const { file } = await fetchIt();
   await writeFile(file, 'something else');

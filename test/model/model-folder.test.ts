@@ -324,6 +324,15 @@ describe('a missing model', () => {
 });
 
 describe('a damaged folder', () => {
+  test('model.json with a byte-order mark is read', async () => {
+    const written = await writeModelFolder(dir, tiny());
+    await writeFile(
+      join(dir, 'model.json'),
+      `\ufeff${await readFile(join(dir, 'model.json'), 'utf8')}`,
+    );
+    expect(await readModelFolder(dir)).toEqual(written);
+  });
+
   test('model.json that is no JSON', async () => {
     await writeModelFolder(dir, tiny());
     await writeFile(join(dir, 'model.json'), '{"format": "layers-');

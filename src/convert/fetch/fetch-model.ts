@@ -66,9 +66,10 @@ export async function fetchModel(options: FetchModelOptions): Promise<FetchedMod
     options.mirror ?? process.env.IMG2FEATURES_WEIGHTS_MIRROR,
   );
   const file = join(resolve(cacheDir), 'weights', official.fileName);
-  const existing = overwrite ? undefined : await findFetched(dir, official);
+  const existing = overwrite ? undefined : await findFetched(dir, file, official);
   if (existing !== undefined) {
-    return { folder: existing, url, file, wasCached: true, wasThere: true, checkedBy: 'its name' };
+    const checkedBy = 'SHA-256 of its weights';
+    return { folder: existing, url, file, wasCached: true, wasThere: true, checkedBy };
   }
   // Checked before half a gigabyte is fetched.
   await checkReplaceable(resolve(dir), overwrite);
@@ -89,20 +90,30 @@ export async function fetchModel(options: FetchModelOptions): Promise<FetchedMod
   return { folder, url, file, wasCached, wasThere: false, checkedBy };
 }
 
-/** The folder when it was made from the same published file. */
+/**
+ * The folder when it was made from the same published file: its weights are hashed as they are read, and the file that
+ * it names by its SHA-256 is the pinned one, or the kept one that has the published MD5. Without either it is not known.
+ */
 async function findFetched(
   dir: string,
-  { architecture, fileName }: OfficialWeights,
+  file: string,
+  official: OfficialWeights,
 ): Promise<ModelFolder | undefined> {
   try {
     const folder = await readModelFolder(dir);
     const { source } = folder.metadata;
-    const isSame = source.kind === 'keras' && source.file === fileName;
-    return isSame && folder.metadata.architecture === architecture ? folder : undefined;
+    if (source.kind !== 'keras' || source.file !== official.fileName) return undefined;
+    if (folder.metadata.architecture !== official.architecture) return undefined;
+    const sha256 = official.sha256 ?? (await sha256OfWhole(file, official));
+    return source.sha256 === sha256 ? folder : undefined;
   } catch (error) {
     if (isImg2FeaturesError(error)) return undefined;
     throw error;
   }
+}
+
+async function sha256OfWhole(file: string, official: OfficialWeights): Promise<string | undefined> {
+  return (await isWhole(file, official)) ? (await sumsOfFile(file)).sha256 : undefined;
 }
 
 /** @throws ModelError when another process fetches the file */
