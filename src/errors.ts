@@ -51,6 +51,12 @@ export class RunError extends Img2FeaturesError {
   readonly tag = 'run';
 }
 
+/** More images are bad than `--max-bad` allows. */
+export class TooManyBadError extends RunError {
+  /** Why, of every image that this process rejected or an earlier one had stored; in the order of their origins. */
+  rejections: readonly { origin: string; reason: string; message: string }[] = [];
+}
+
 /** The user or the system asked the run to stop; what is committed stays and can be resumed. */
 export class Interrupted extends Img2FeaturesError {
   readonly tag = 'interrupted';

@@ -1,6 +1,7 @@
 /** THE LOOP: source -> manifest -> decode -> engine -> shards -> reducers -> table. */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Closers } from './closers.ts';
+import { TooManyBadError } from './errors.ts';
 import type { RunEvent, RunSummary } from './events.ts';
 import { featureColumns, selectColumns } from './export/column-names.ts';
 import { DecodePool } from './image/pool/decode-pool.ts';
@@ -30,7 +31,13 @@ import { summarize } from './pipeline/summarize.ts';
 import { workFolder } from './pipeline/work-folder.ts';
 import type { Reducer } from './reduce/reducer.ts';
 import type { RunIdentity } from './run/fingerprint.ts';
-import { runRejections, writeRejections } from './run/rejections.ts';
+import {
+  RejectionsSoFar,
+  removeRejectionsSoFar,
+  runRejections,
+  writeRejections,
+  writeRejectionsSoFar,
+} from './run/rejections.ts';
 import { isFinished, readRunIdentity, refuseOtherOptions } from './run/run-identity.ts';
 import { buildRunJson, publishRun } from './run/run-json.ts';
 import { s3OptionsOf } from './s3/s3-options.ts';
@@ -54,17 +61,23 @@ export async function extract(
   options: ExtractOptions,
   given: Partial<ExtractHooks> = {},
 ): Promise<RunSummary> {
-  const { signal = new AbortController().signal, onEvent = () => {} } = given;
+  const { signal = new AbortController().signal } = given;
+  const soFar = new RejectionsSoFar(options.maxBad);
+  const onEvent = (event: RunEvent) => {
+    soFar.add(event);
+    given.onEvent?.(event);
+  };
   const closers = new Closers();
   let run: Run | undefined;
   try {
-    const opened = await open(options, { signal, onEvent }, closers);
+    const opened = await open(options, { signal, onEvent, soFar }, closers);
     if ('wasComplete' in opened) return reportEnd(opened, onEvent);
     run = opened;
     const { reducers, exportTable } = await stream(run);
     return reportEnd(await publish(run, reducers, exportTable), onEvent);
   } catch (error) {
     if (signal.aborted && run !== undefined) reportStored(run);
+    if (error instanceof TooManyBadError) throw withReasons(error, options, soFar);
     throw error;
   } finally {
     await closers.close();
@@ -74,7 +87,7 @@ export async function extract(
 /** Checks what can be checked, lists the images and finds the state of the run. @returns the summary of one that is complete */
 async function open(
   options: ExtractOptions,
-  hooks: ExtractHooks,
+  hooks: ExtractHooks & { readonly soFar: RejectionsSoFar },
   closers: Closers,
 ): Promise<Run | RunSummary> {
   const { signal, onEvent } = hooks;
@@ -113,7 +126,9 @@ async function open(
   const ends = { options, ...between, identity, signal, onEvent };
   const standing = await openRun({ ...ends, listed, lengths });
   closers.add(() => standing.close());
+  removeRejectionsSoFar(dir);
   if (standing.summary !== undefined) return standing.summary;
+  hooks.soFar.addStored(standing.manifest, standing.store);
   const extractor = early ?? (await reportWait(start(), plan, onEvent));
   expectForeseen(identity, identified(runIdentity(options, extractor)));
 
@@ -206,6 +221,14 @@ async function publish(
 function reportEnd(summary: RunSummary, onEvent: ExtractHooks['onEvent']): RunSummary {
   onEvent({ event: 'finished', summary });
   return summary;
+}
+
+/** The same error, which says why the images are bad and in which file that stands. */
+function withReasons(error: TooManyBadError, options: ExtractOptions, soFar: RejectionsSoFar) {
+  const rejections = soFar.inOrder();
+  const path = writeRejectionsSoFar(workFolder(options), rejections);
+  const fix = `${path} says why; repair the images or raise --max-bad. The same command resumes the run.`;
+  return Object.assign(new TooManyBadError(error.message, { fix, cause: error }), { rejections });
 }
 
 /** What an interrupted run has stored: only whole shards are kept. */

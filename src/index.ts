@@ -16,6 +16,7 @@ export {
   RunError,
   RuntimeError,
   SourceError,
+  TooManyBadError,
 } from './errors.ts';
 export type {
   ProgressEvent,

@@ -1,5 +1,4 @@
 import { readFileSync, statSync } from 'node:fs';
-import { decodeText } from './decode-text.ts';
 
 /** Far above what any file of ours or Keras' holds; text within these limits takes less than 400 MB when parsed. */
 export const MAX_JSON_BYTES = 32 * 1024 * 1024;
@@ -38,7 +37,7 @@ export function readJsonFile(path: string, fault: JsonFault = { error: Error }):
   const source = { name: path, ...fault };
   const { size } = statSync(path);
   if (size > MAX_JSON_BYTES) throw damaged(source, `${size} bytes`);
-  return parseJson(decodeText(readFileSync(path)), source);
+  return parseJson(readFileSync(path, 'utf8'), source);
 }
 
 function damaged({ name, error: Fault, fix }: JsonSource, found: string, cause?: unknown): Error {

@@ -1,7 +1,7 @@
 /** The pipeline as a stream: source -> manifest -> decode -> engine -> Arrow, and nothing written. */
 import type { RecordBatch } from 'apache-arrow';
 import { Closers } from '../closers.ts';
-import { Interrupted, interruption, RunError } from '../errors.ts';
+import { Interrupted, interruption, RunError, TooManyBadError } from '../errors.ts';
 import type { RunEvent } from '../events.ts';
 import { featureColumns } from '../export/column-names.ts';
 import { DecodePool } from '../image/pool/decode-pool.ts';
@@ -18,6 +18,7 @@ import { type RunClock, StageClock } from '../pipeline/stream/stage-clock.ts';
 import { watchChunks } from '../pipeline/stream/watch-chunks.ts';
 import type { Reducer } from '../reduce/reducer.ts';
 import { planRun } from '../run/plan-shards.ts';
+import { RejectionsSoFar } from '../run/rejections.ts';
 import { s3OptionsOf } from '../s3/s3-options.ts';
 import { openSource } from '../source/open-source.ts';
 import { countSkipped } from '../source/skipped.ts';
@@ -60,7 +61,11 @@ export async function* extractBatches(
   options: FeatureOptions,
   hooks: BatchesHooks = {},
 ): AsyncGenerator<RecordBatch, BatchesSummary, undefined> {
-  const { onEvent = () => {} } = hooks;
+  let soFar: RejectionsSoFar | undefined;
+  const onEvent = (event: RunEvent) => {
+    soFar?.add(event);
+    hooks.onEvent?.(event);
+  };
   const stop = new AbortController();
   const onAbort = () => stop.abort(interruption(hooks.signal!, STOPPED));
   if (hooks.signal?.aborted) throw interruption(hooks.signal, STOPPED);
@@ -70,6 +75,7 @@ export async function* extractBatches(
   let isAtEnd = false;
   try {
     const resolved = await resolveFeatureOptions(options, signal);
+    soFar = new RejectionsSoFar(resolved.maxBad);
     const source = openSource(resolved.input, sourceOptions(resolved));
     closers.add(() => source.close?.());
     const plan = await planExtractor(resolved, { onEvent });
@@ -128,6 +134,9 @@ export async function* extractBatches(
     }
     isAtEnd = true;
     return { discovered, extracted, rejected, ignored: countSkipped(skipped), skipped };
+  } catch (error) {
+    if (error instanceof TooManyBadError) error.rejections = soFar?.inOrder() ?? [];
+    throw error;
   } finally {
     // Nobody takes what is in flight: do not wait for it.
     if (!isAtEnd) stop.abort(new Interrupted('Expected to read all images but the loop was left.'));

@@ -1,4 +1,9 @@
+import { rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { TooManyBadError } from '../errors.ts';
+import type { RunEvent } from '../events.ts';
 import { printableJson } from '../json.ts';
+import type { BadLimit } from '../options/option-values.ts';
 import type { ListingRejection } from '../source/source.ts';
 import type { OutputStore, WrittenFile } from '../storage/output-store.ts';
 import { compareUtf8 } from './compare-utf8.ts';
@@ -20,15 +25,63 @@ export async function writeRejections(
   const file = await store.create('rejected.jsonl');
   try {
     for (let i = 0; i < sorted.length; i += 1000) {
-      const lines = sorted
-        .slice(i, i + 1000)
-        .map(({ origin, reason, message }) => `${printableJson({ origin, reason, message })}\n`);
+      const lines = sorted.slice(i, i + 1000).map(rejectionLine);
       await file.write(Buffer.from(lines.join('')));
     }
     return await file.commit();
   } catch (error) {
     await file.abort();
     throw error;
+  }
+}
+
+/** In the work folder of a run that --max-bad stopped: nobody takes it for the table's `rejected.jsonl`. */
+const SO_FAR = 'rejected-so-far.jsonl';
+
+export function writeRejectionsSoFar(
+  dir: string,
+  rejections: TooManyBadError['rejections'],
+): string {
+  const path = join(dir, SO_FAR);
+  writeFileSync(path, rejections.map(rejectionLine).join(''));
+  return path;
+}
+
+export function removeRejectionsSoFar(dir: string): void {
+  rmSync(join(dir, SO_FAR), { force: true });
+}
+
+function rejectionLine({ origin, reason, message }: TooManyBadError['rejections'][number]): string {
+  return `${printableJson({ origin, reason, message })}\n`;
+}
+
+/** Gathers what a run rejects, for the error that ends it where those are too many; nothing where they cannot be. */
+export class RejectionsSoFar {
+  readonly #found = new Map<string, TooManyBadError['rejections'][number]>();
+  readonly #isOff: boolean;
+
+  constructor(maxBad: BadLimit) {
+    this.#isOff = 'percent' in maxBad && maxBad.percent >= 100;
+  }
+
+  add(event: RunEvent | ({ readonly event: 'rejected' } & Rejection)): void {
+    if (this.#isOff || event.event !== 'rejected') return;
+    const { origin, reason, message } = event;
+    this.#found.set(origin, { origin, reason, message });
+  }
+
+  /** Of the shards that earlier attempts have stored. */
+  addStored(manifest: Manifest, store: RunStore): void {
+    for (const { id } of store.plan.shards) {
+      if (!store.isCommitted(id)) continue;
+      for (const { index, reason, message } of store.shardRecord(id).rejections) {
+        this.add({ event: 'rejected', origin: manifest.entry(index).origin, reason, message });
+      }
+    }
+  }
+
+  inOrder(): TooManyBadError['rejections'] {
+    return [...this.#found.values()].sort((a, b) => compareUtf8(a.origin, b.origin));
   }
 }
 

@@ -121,6 +121,13 @@ test('more rejections than --max-bad allows end with exit status 2 and no _SUCCE
   expect(status).toBe(2);
   expect(stderr).toContain('--max-bad');
   expect(existsSync(join(dir, 'out-max-bad', '_SUCCESS'))).toBe(false);
+  const reasons = join(dir, 'out-max-bad', '.img2features', 'rejected-so-far.jsonl');
+  expect(stderr).toContain('rejected-so-far.jsonl');
+  const [first] = readFileSync(reasons, 'utf8').split('\n');
+  expect(Object.keys(JSON.parse(first!))).toEqual(['origin', 'reason', 'message']);
+  // A run that goes on leaves no such file.
+  expect((await pixels('out-max-bad', '--max-bad', '100%')).status).toBe(1);
+  expect(existsSync(reasons)).toBe(false);
 });
 
 test('a table that no run began is not replaced unasked, however often one asks', async () => {

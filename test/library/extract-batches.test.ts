@@ -145,7 +145,10 @@ test('what would write or fit is refused', async () => {
 
 test('more bad images than maxBad are an error', async () => {
   const options = { input: images, mode: 'pixels', maxBad: 0 } as const;
-  await expect(rowsOf(extractBatches(options))).rejects.toThrow('Expected at most 0 bad images');
+  const error = await rowsOf(extractBatches(options)).catch((failure) => failure);
+  expect(error.message).toContain('Expected at most 0 bad images');
+  expect(error.rejections.length).toBeGreaterThan(0);
+  expect(Object.keys(error.rejections[0])).toEqual(['origin', 'reason', 'message']);
 });
 
 test('reading goes on only a few batches ahead of the consumer', async () => {

@@ -1,4 +1,4 @@
-import { RunError } from '../../errors.ts';
+import { TooManyBadError } from '../../errors.ts';
 import type { RunEvent } from '../../events.ts';
 import type { BadLimit } from '../../options/option-values.ts';
 import type { RunToCompute } from '../open-run.ts';
@@ -50,7 +50,7 @@ export class Progress {
     this.#checkLimit();
   }
 
-  /** @throws RunError when more images are bad than `--max-bad` allows. */
+  /** @throws TooManyBadError when more images are bad than `--max-bad` allows. */
   advance(rows: number, rejections: number): void {
     this.newRows += rows;
     this.#done += rows + rejections;
@@ -89,11 +89,11 @@ export class Progress {
 
   #checkLimit(): void {
     if (this.#rejected <= this.#maxBad) return;
-    throw new RunError(
+    throw new TooManyBadError(
       `Expected at most ${Math.floor(this.#maxBad)} bad images (--max-bad) but found ${this.#rejected} ` +
         `among the first ${this.#done + this.#unusable} of ${this.#found}.`,
       {
-        fix: 'Look at the reasons above; repair the images or raise --max-bad. The same command resumes the run.',
+        fix: 'Look at the reasons; repair the images or raise --max-bad. The same command resumes the run.',
       },
     );
   }
