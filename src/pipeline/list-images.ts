@@ -38,6 +38,7 @@ export async function listImages(
   if (count + rejected === 0) throw nothingFound(source, skipped);
   const ignored = countSkipped(skipped);
   onEvent({ event: 'listed', images: count, rejected, ignored, skipped, bytes });
+  for (const message of source.notes?.() ?? []) onEvent({ event: 'note', message });
   for (const rejection of rejections) onEvent({ event: 'rejected', ...rejection });
   return manifest;
 }

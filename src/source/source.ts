@@ -42,6 +42,8 @@ export interface Source {
   readonly extensions?: string;
   /** Everything found, in no particular order. */
   list(signal: AbortSignal): AsyncIterable<Listed>;
+  /** What the user should know of the listing, once it was read. */
+  notes?(): readonly string[];
   /**
    * The whole body of one image; used only where `isLocal` is false.
    * @throws DecodeError when this one image is missing or has changed; SourceError when the store fails

@@ -222,6 +222,42 @@ test('a list can name classes as labels and files by their URLs; tables and arra
   await expect(list(join(root, 'array.json'))).rejects.toThrow('but found an array');
 });
 
+test('keys of a list that are not read are named, and two classes of one image are refused', async () => {
+  put('a/1.jpg', 'a/2.jpg');
+  const path = (name: string) => join(root, 'a', name);
+  const write = (...rows: object[]) =>
+    writeFileSync(join(root, 'list.jsonl'), rows.map((row) => JSON.stringify(row)).join('\n'));
+  write(
+    { path: path('1.jpg'), label: 3, caption: 'x' },
+    { path: path('2.jpg'), target: 'b', label: 'b', caption: 'y', split: 'test' },
+  );
+  const source = openSource(join(root, 'list.jsonl'), { originForm: 'path', s3: {} as never });
+  const targets: string[] = [];
+  for await (const listed of source.list(new AbortController().signal)) {
+    if (listed.kind === 'image') targets.push(listed.entry.target);
+  }
+  expect(targets).toEqual(['3', 'b']);
+  expect(source.notes?.()).toEqual([
+    `Not read of ${join(root, 'list.jsonl')}: the keys "caption" (2 lines), "split" (1 lines).`,
+  ]);
+  write({ path: path('1.jpg'), target: 'b', class: 'c' });
+  await expect(list(join(root, 'list.jsonl'))).rejects.toThrow(
+    'but found target and class with different values',
+  );
+});
+
+test('a list whose lines are those of a table is refused, not told as images that are gone', async () => {
+  put('a/1.jpg', 'a/2,b.jpg');
+  writeFileSync(
+    join(root, 'list.txt'),
+    `${join(root, 'a/2,b.jpg')}\n${join(root, 'a/gone, x.jpg')}`,
+  );
+  const { images, rejections } = await list(join(root, 'list.txt'), 'path');
+  expect([images.length, rejections.length]).toEqual([1, 1]);
+  writeFileSync(join(root, 'list.txt'), `${join(root, 'a/1.jpg')},cat\n`);
+  await expect(list(join(root, 'list.txt'))).rejects.toThrow('Expected one path a line in');
+});
+
 test('a pipe holds a list', async () => {
   put('a/1.jpg');
   execFileSync('mkfifo', [join(root, 'pipe')]);
