@@ -39,7 +39,7 @@ class Recorder {
     if (describe === false) return this;
     const specs = typeof spec === 'string' ? [spec] : spec;
     this.commands.push({
-      names: specs.map((text) => text.split(' ')[0]!).map((name) => (name === '$0' ? '' : name)),
+      names: specs.map((text) => text.split(' ')[0]).map((name) => (name === '$0' ? '' : name)),
       describe,
       options: inner.options,
       positionals: inner.positionals,

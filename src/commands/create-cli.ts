@@ -120,7 +120,7 @@ function usageError(
         },
       );
     }
-    const near = closestNames(unknown[0]!, flags, 2);
+    const near = closestNames(unknown[0], flags, 2);
     const hint = near.length > 0 ? `Did you mean --${near.join(' or --')}? ` : '';
     return new OptionError(
       `Expected options that exist but received ${unknown.map((name) => `--${name}`).join(', ')}.`,

@@ -75,7 +75,7 @@ export function addOptions<T>(
   shownDefault: (key: string) => string | undefined = () => undefined,
 ): Argv<T> {
   return keys.reduce((all, key) => {
-    const options = yargsOption(DEFINITIONS[key]!, shownDefault(key));
+    const options = yargsOption(DEFINITIONS[key], shownDefault(key));
     return all.option(flagName(key), options) as Argv<T>;
   }, command);
 }

@@ -101,7 +101,7 @@ function inputSizeOf(
       { fix: 'Save the branch that works on the image as a model of its own.' },
     );
   }
-  const [, height, width] = fixedShape(inputs[0]!, known, options);
+  const [, height, width] = fixedShape(inputs[0], known, options);
   return [height!, width!];
 }
 
@@ -154,7 +154,7 @@ async function planWeights(
         shape: weight.shape,
         dtype: 'float32',
       };
-      return { spec, stored: pairs[i]! };
+      return { spec, stored: pairs[i] };
     });
   });
 }

@@ -116,7 +116,7 @@ async function ask(
     try {
       const outputs = await engine.run(goldenPixels(), 1);
       const errors = GOLDEN_LAYERS.map((layer, i) =>
-        relativeError(outputs[i]!, goldenValues(layer)),
+        relativeError(outputs[i], goldenValues(layer)),
       );
       const { library } = engine.info;
       return { device, engine: kind, library, error: Math.max(...errors), failure: undefined };
@@ -135,8 +135,8 @@ export function relativeError(found: Float32Array, expected: Float32Array): numb
   let largest = 0;
   let worst = found.length === expected.length ? 0 : Number.POSITIVE_INFINITY;
   for (let i = 0; i < expected.length; i++) {
-    largest = Math.max(largest, Math.abs(expected[i]!));
-    const difference = Math.abs(found[i]! - expected[i]!);
+    largest = Math.max(largest, Math.abs(expected[i]));
+    const difference = Math.abs(found[i] - expected[i]);
     worst = Math.max(worst, Number.isNaN(difference) ? Number.POSITIVE_INFINITY : difference);
   }
   return worst / largest;

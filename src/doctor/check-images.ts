@@ -12,7 +12,7 @@ export async function checkImages(): Promise<Check> {
     await loadSharp(); // throws where libvips still opens SVG or GIF
   } catch (error) {
     const known = isImg2FeaturesError(error);
-    const message = error instanceof Error ? error.message.split('\n', 1)[0]! : String(error);
+    const message = error instanceof Error ? error.message.split('\n', 1)[0] : String(error);
     return makeCheck('images', {
       summary: 'sharp does not work here',
       findings: [

@@ -68,5 +68,5 @@ export function makeCheck(
 }
 
 export function worstOf(states: readonly Check['status'][]): Check['status'] {
-  return ORDER[Math.max(0, ...states.map((state) => ORDER.indexOf(state)))]!;
+  return ORDER[Math.max(0, ...states.map((state) => ORDER.indexOf(state)))];
 }

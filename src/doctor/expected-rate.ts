@@ -37,8 +37,8 @@ export function expectedRate(machine: {
   if (device !== 'cpu' || !instructions?.includes('AVX2') || multiplyAdds <= 0) return undefined;
   const rates = GIGA_PER_CORE[conv].map((giga) => (giga * 1e9 * cores) / multiplyAdds);
   return {
-    least: rates[0]!,
-    most: rates[1]!,
+    least: rates[0],
+    most: rates[1],
     // Networks of many small layers wait for memory; more than 16 cores were never tried.
     isFirm:
       (architecture === 'vgg16' || architecture === 'vgg19') && cores <= 16 && multiplyAdds > 1e9,

@@ -40,8 +40,8 @@ function classLines({ classes, classBytes }: DryRun): string[] {
   return [
     `Classes (${formatCount(names.length)}):`,
     ...shown.map((name) => {
-      const count = formatCount(classes[name]!).padStart(9);
-      return `  ${name.padEnd(width)}${count}  ${formatBytes(classBytes[name]!).padStart(9)}`;
+      const count = formatCount(classes[name]).padStart(9);
+      return `  ${name.padEnd(width)}${count}  ${formatBytes(classBytes[name]).padStart(9)}`;
     }),
     ...(names.length > shown.length
       ? [`  … and ${formatCount(names.length - shown.length)} more`]

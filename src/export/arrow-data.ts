@@ -5,9 +5,9 @@ import { type Data, makeData, Utf8 } from 'apache-arrow';
 export function textData(texts: readonly (string | undefined)[]): Data<Utf8> {
   const valueOffsets = new Int32Array(texts.length + 1);
   texts.forEach((text, i) => {
-    valueOffsets[i + 1] = valueOffsets[i]! + (text === undefined ? 0 : Buffer.byteLength(text));
+    valueOffsets[i + 1] = valueOffsets[i] + (text === undefined ? 0 : Buffer.byteLength(text));
   });
-  const data = Buffer.allocUnsafe(valueOffsets[texts.length]!);
+  const data = Buffer.allocUnsafe(valueOffsets[texts.length]);
   texts.forEach((text, i) => {
     if (text !== undefined) data.write(text, valueOffsets[i]);
   });
@@ -30,7 +30,7 @@ export function nulls(
   let nullCount = 0;
   for (let i = 0; i < rows; i++) {
     if (isNull(i)) nullCount++;
-    else nullBitmap[i >> 3]! |= 1 << (i & 7);
+    else nullBitmap[i >> 3] |= 1 << (i & 7);
   }
   return nullCount === 0 ? { nullCount } : { nullCount, nullBitmap };
 }

@@ -13,10 +13,10 @@ import { emptyNumbers, notFinite, numericColumns, type TableBatch } from './tabl
  */
 export function expectLists({ schema, data, numRows }: RecordBatch): void {
   for (const [i, { name, type }] of schema.fields.entries()) {
-    const { valueOffsets: offsets, values, children, length, nullCount } = data.children[i]!;
-    const isList = DataType.isList(type) && DataType.isFloat(type.children[0]!.type);
+    const { valueOffsets: offsets, values, children, length, nullCount } = data.children[i];
+    const isList = DataType.isList(type) && DataType.isFloat(type.children[0].type);
     if (!isList && !DataType.isUtf8(type)) throw new DamagedArrow(`${name} of ${type}`);
-    const child = isList ? children[0]!.values : values;
+    const child = isList ? children[0].values : values;
     if (length !== numRows || nullCount !== 0 || (numRows > 0 && offsets.length <= numRows)) {
       throw new DamagedArrow(`${length} cells of ${name} in ${numRows} rows`);
     }
@@ -62,8 +62,8 @@ function listValues(
 ): Float32Array | Float64Array {
   const { name, length } = column;
   const n = batch.numRows;
-  const { valueOffsets: offsets, children } = cellsOf(batch, column).data[0]!;
-  const all: Float32Array | Float64Array = children[0]!.values;
+  const { valueOffsets: offsets, children } = cellsOf(batch, column).data[0];
+  const all: Float32Array | Float64Array = children[0].values;
   const isWhole = (row: number) => offsets[row + 1] - offsets[row] === length;
   const rows = Array.from({ length: n }, (_, row) => row);
   if (rows.every(isWhole)) {

@@ -49,12 +49,12 @@ export async function collectRows(
     const width = n === 0 ? 0 : words.length / n;
     for (let i = 0; i < n; i++) {
       const row = at + i;
-      origins.push(batch.origins[i]!);
-      targets[row] = positionOf(batch.targets[i]!, classes, classAt);
+      origins.push(batch.origins[i]);
+      targets[row] = positionOf(batch.targets[i], classes, classAt);
       hashVector(words, i * width, (i + 1) * width, hashes, 2 * row);
       if (rest === undefined) continue;
       let kept = 0;
-      for (let c = 0; c < k; c++) kept += reduced[row * k + c]! ** 2;
+      for (let c = 0; c < k; c++) kept += reduced[row * k + c] ** 2;
       rest[row] = Math.sqrt(Math.max(0, squaredNorm(space!, vectors, i * dims) - kept));
     }
     if (dims > 0) onBatch(vectors, at, n);
@@ -83,7 +83,7 @@ function hashVector(
   let a = 0x9e3779b9;
   let b = 0x85ebca6b;
   for (let i = from; i < to; i++) {
-    const word = words[i]!;
+    const word = words[i];
     a = Math.imul(a ^ word, 0x01000193);
     a ^= a >>> 15;
     b = Math.imul((b << 13) | (b >>> 19), 5) + Math.imul(word, 0xcc9e2d51);

@@ -8,8 +8,8 @@ import { rounded } from './rounded.ts';
 export function named(rows: Collected, of: readonly number[]) {
   const shown = of.length > MAX_ORIGINS ? someOfEachClass(rows, of) : of;
   return {
-    origins: shown.map((row) => rows.origins[row]!),
-    classes: shown.map((row) => rows.classes[rows.targets[row]!]!),
+    origins: shown.map((row) => rows.origins[row]),
+    classes: shown.map((row) => rows.classes[rows.targets[row]]),
     images: of.length,
   };
 }
@@ -17,7 +17,7 @@ export function named(rows: Collected, of: readonly number[]) {
 /** As many rows as a finding lists: the first of each class, then the first of all. */
 function someOfEachClass({ targets }: Collected, of: readonly number[]): number[] {
   const seen = new Set<number>();
-  const isFirst = (row: number) => !seen.has(targets[row]!) && seen.add(targets[row]!);
+  const isFirst = (row: number) => !seen.has(targets[row]) && seen.add(targets[row]);
   const chosen = new Set(of.filter(isFirst).slice(0, MAX_ORIGINS));
   for (const row of of) if (chosen.size < MAX_ORIGINS) chosen.add(row);
   return of.filter((row) => chosen.has(row));
@@ -73,7 +73,7 @@ export function nearGroups(
       [...group.rows].sort((a, b) => a - b),
     ),
     evidence: {
-      closest: rounded(group.pairs[0]!.distance),
+      closest: rounded(group.pairs[0].distance),
       widestLink: rounded(group.pairs.at(-1)!.distance),
       pairs: group.pairs.length,
     },

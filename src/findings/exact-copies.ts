@@ -46,7 +46,7 @@ export async function findExactCopies(
     .map(([sha256, { rows, bytes }]): CopyGroup => {
       return { rows: rows.sort((a, b) => a - b), match: 'same_bytes', sha256, bytes };
     })
-    .sort((x, y) => x.rows[0]! - y.rows[0]!);
+    .sort((x, y) => x.rows[0] - y.rows[0]);
   const sameFeatures = equalVectors.flatMap((rows): CopyGroup[] => {
     const isAllRead = rows.every((row) => hashes.has(row));
     const isOne = new Set(rows.map((row) => hashes.get(row)?.sha256)).size === 1;

@@ -30,7 +30,7 @@ export function squaredNorm(space: FeatureSpace, values: Float32Array, from: num
   const { dims, scale, shift } = space;
   let sum = 0;
   for (let j = 0; j < dims; j++) {
-    const x = (values[from + j]! - shift[j]!) * scale[j]!;
+    const x = (values[from + j] - shift[j]) * scale[j];
     sum += x * x;
   }
   return sum;
@@ -41,7 +41,7 @@ export function distanceOf(space: FeatureSpace, a: Float32Array, b: Float32Array
   const { dims, scale, typical } = space;
   let sum = 0;
   for (let j = 0; j < dims; j++) {
-    const x = (a[j]! - b[j]!) * scale[j]!;
+    const x = (a[j] - b[j]) * scale[j];
     sum += x * x;
   }
   return Math.sqrt(sum) / typical;

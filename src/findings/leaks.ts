@@ -27,8 +27,8 @@ export function findLeaks(
 ): Finding[] {
   const leaks = new Map<number, Leak>();
   const note = (x: number, y: number, match: Match, distance: number, sha256?: string): void => {
-    if (of[x]! < 0 || of[y]! < 0 || of[x] === of[y]) return;
-    const [row, twin] = of[x]! > of[y]! ? [x, y] : [y, x];
+    if (of[x] < 0 || of[y] < 0 || of[x] === of[y]) return;
+    const [row, twin] = of[x] > of[y] ? [x, y] : [y, x];
     const leak = { row, twin, match, distance, ...(sha256 !== undefined && { sha256 }) };
     const before = leaks.get(row);
     if (before === undefined || isCloser(leak, before)) leaks.set(row, leak);
@@ -38,7 +38,7 @@ export function findLeaks(
       for (const row of group) note(row, twin, match, 0, sha256);
     }
   }
-  const standsFor = new Map(copies.equalVectors.map((group) => [group[0]!, group]));
+  const standsFor = new Map(copies.equalVectors.map((group) => [group[0], group]));
   for (const { a, b, distance } of pairs) {
     const left = standsFor.get(a) ?? [a];
     const right = standsFor.get(b) ?? [b];
@@ -49,7 +49,7 @@ export function findLeaks(
     kind: 'leak',
     ...named(rows, [leak.row, leak.twin]),
     evidence: {
-      parts: [names[of[leak.row]!]!, names[of[leak.twin]!]!],
+      parts: [names[of[leak.row]], names[of[leak.twin]]],
       match: leak.match,
       distance: rounded(leak.distance),
       ...(leak.sha256 !== undefined && { sha256: leak.sha256 }),
@@ -71,6 +71,6 @@ function byStrength(x: Leak, y: Leak): number {
 
 function firstOfEachPart(group: readonly number[], of: Int8Array): number[] {
   const first = new Map<number, number>();
-  for (const row of group) if (!first.has(of[row]!)) first.set(of[row]!, row);
+  for (const row of group) if (!first.has(of[row])) first.set(of[row], row);
   return [...first.values()];
 }

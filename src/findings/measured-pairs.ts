@@ -80,9 +80,9 @@ async function gatherVectors(
   let next = 0;
   let at = 0;
   for await (const { n, vectors } of rows.batches()) {
-    for (; next < wanted.length && wanted[next]! < at + n; next++) {
-      const from = (wanted[next]! - at) * rows.dims;
-      found.set(wanted[next]!, vectors.slice(from, from + rows.dims));
+    for (; next < wanted.length && wanted[next] < at + n; next++) {
+      const from = (wanted[next] - at) * rows.dims;
+      found.set(wanted[next], vectors.slice(from, from + rows.dims));
     }
     at += n;
     if (next === wanted.length) break;

@@ -55,14 +55,14 @@ export function nearPairs(options: NearPairOptions): NearPairs {
   const compare = (a: number, b: number): void => {
     let sum = 0;
     for (let c = 0, i = a * k, j = b * k; c < k; c++, i++, j++) {
-      const x = points[i]! - points[j]!;
+      const x = points[i] - points[j];
       sum += x * x;
       if (sum > most) return;
     }
     if (rest !== undefined) {
       // `rest` is a difference of squares: what rounding may have added to it is not counted.
-      const slack = 1e-6 * (rest[a]! + rest[b]!);
-      const x = Math.max(0, Math.abs(rest[a]! - rest[b]!) - slack);
+      const slack = 1e-6 * (rest[a] + rest[b]);
+      const x = Math.max(0, Math.abs(rest[a] - rest[b]) - slack);
       sum += x * x;
       if (sum > most) return;
     }
@@ -75,11 +75,11 @@ export function nearPairs(options: NearPairOptions): NearPairs {
       break;
     }
     for (let i = 0; i < cell.length; i++) {
-      const a = cell[i]!;
-      for (let j = i + 1; j < cell.length; j++) compare(a, cell[j]!);
+      const a = cell[i];
+      for (let j = i + 1; j < cell.length; j++) compare(a, cell[j]);
       checks += cell.length - i;
       for (const other of neighbours) {
-        for (let j = 0; j < other.length; j++) compare(a, other[j]!);
+        for (let j = 0; j < other.length; j++) compare(a, other[j]);
         checks += other.length;
       }
       if (checks > maxChecks || pairs.length > maxPairs) {
@@ -105,8 +105,8 @@ function buildGrid(rows: Uint32Array, points: Float64Array, k: number, side: num
   const axes = Array.from({ length: dims }, (_, c) => {
     let [least, most] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
     for (const row of rows) {
-      least = Math.min(least, points[row * k + c]!);
-      most = Math.max(most, points[row * k + c]!);
+      least = Math.min(least, points[row * k + c]);
+      most = Math.max(most, points[row * k + c]);
     }
     return { least, side: Math.max(side, (most - least) / MOST_CELLS) };
   });
@@ -116,8 +116,8 @@ function buildGrid(rows: Uint32Array, points: Float64Array, k: number, side: num
   for (const row of rows) {
     let key = 0;
     for (let c = 0; c < dims; c++) {
-      const { least, side } = axes[c]!;
-      key = key * width + Math.floor((points[row * k + c]! - least) / side) + 1;
+      const { least, side } = axes[c];
+      key = key * width + Math.floor((points[row * k + c] - least) / side) + 1;
     }
     const cell = cells.get(key);
     if (cell === undefined) cells.set(key, [row]);

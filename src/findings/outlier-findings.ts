@@ -42,12 +42,12 @@ function nearestClasses(rows: Collected, count: number, row: number): string[] {
     const limit = nearest.length < NEIGHBOURS ? Number.POSITIVE_INFINITY : nearest.at(-1)!.distance;
     let distance = 0;
     for (let c = 0; c < k && distance < limit; c++) {
-      distance += (reduced[other * k + c]! - reduced[row * k + c]!) ** 2;
+      distance += (reduced[other * k + c] - reduced[row * k + c]) ** 2;
     }
     if (distance >= limit) continue;
     const at = nearest.findIndex((before) => distance < before.distance);
     nearest.splice(at === -1 ? nearest.length : at, 0, { other, distance });
     if (nearest.length > NEIGHBOURS) nearest.pop();
   }
-  return nearest.map(({ other }) => classes[targets[other]!]!);
+  return nearest.map(({ other }) => classes[targets[other]]);
 }

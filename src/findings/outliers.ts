@@ -30,16 +30,16 @@ export interface OutlierInput {
 export function findOutliers(input: OutlierInput): Outlier[] {
   const { count, targets, classes, points, k, threshold } = input;
   const members: number[][] = Array.from({ length: classes }, () => []);
-  for (let row = 0; row < count; row++) members[targets[row]!]!.push(row);
+  for (let row = 0; row < count; row++) members[targets[row]].push(row);
   const outliers: Outlier[] = [];
   for (const rows of members) {
     if (rows.length < OUTLIER_MIN_CLASS) continue;
     const centre = Array.from({ length: k }, (_, c) => {
-      return medianOf(Float64Array.from(rows, (row) => points[row * k + c]!));
+      return medianOf(Float64Array.from(rows, (row) => points[row * k + c]));
     });
     const distances = Float64Array.from(rows, (row) => {
       let sum = 0;
-      for (let c = 0; c < k; c++) sum += (points[row * k + c]! - centre[c]!) ** 2;
+      for (let c = 0; c < k; c++) sum += (points[row * k + c] - centre[c]) ** 2;
       return Math.sqrt(sum);
     });
     const median = medianOf(distances.slice());
@@ -47,9 +47,9 @@ export function findOutliers(input: OutlierInput): Outlier[] {
     // A class whose images are nearly all the same has no spread to measure by.
     if (!(deviation > 1e-9 * (median + 1))) continue;
     rows.forEach((row, i) => {
-      const score = (distances[i]! - median) / (1.4826 * deviation);
+      const score = (distances[i] - median) / (1.4826 * deviation);
       if (score < threshold) return;
-      const distance = distances[i]!;
+      const distance = distances[i];
       outliers.push({ row, distance, median, deviation, score, classSize: rows.length });
     });
   }
@@ -60,5 +60,5 @@ export function findOutliers(input: OutlierInput): Outlier[] {
 function medianOf(values: Float64Array): number {
   values.sort();
   const middle = values.length >> 1;
-  return values.length % 2 === 1 ? values[middle]! : (values[middle - 1]! + values[middle]!) / 2;
+  return values.length % 2 === 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
 }

@@ -13,7 +13,7 @@ export function findTwoClasses(
   near: number,
 ): Finding[] {
   const isMixed = (of: readonly number[]) =>
-    of.some((row) => rows.targets[row] !== rows.targets[of[0]!]);
+    of.some((row) => rows.targets[row] !== rows.targets[of[0]]);
   const exact = copies
     .filter((group) => isMixed(group.rows))
     .map((group): Finding => {
@@ -50,6 +50,6 @@ export function findTwoClasses(
 /** Every class with its images, in the order of the rows: a finding lists fewer names than there can be classes. */
 function countClasses({ classes, targets }: Collected, of: readonly number[]): ClassCount[] {
   const counts = new Map<number, number>();
-  for (const row of of) counts.set(targets[row]!, (counts.get(targets[row]!) ?? 0) + 1);
-  return [...counts].map(([target, images]) => ({ class: classes[target]!, images }));
+  for (const row of of) counts.set(targets[row], (counts.get(targets[row]) ?? 0) + 1);
+  return [...counts].map(([target, images]) => ({ class: classes[target], images }));
 }

@@ -81,7 +81,7 @@ export class EmbeddingModel implements Model {
         const { indices, pixels } = chunk;
         const vectors = await this.#batcher.run(pixels, indices.length, signal);
         for (const [row, index] of indices.entries()) {
-          expectFinite(vectors[row]!, this.outputs, () => tasks[index]!.origin ?? `image ${index}`);
+          expectFinite(vectors[row], this.outputs, () => tasks[index].origin ?? `image ${index}`);
         }
         return { chunk, vectors };
       },
@@ -89,11 +89,11 @@ export class EmbeddingModel implements Model {
     const rows: Embedding[] = new Array(tasks.length);
     for await (const { chunk, vectors } of chunks) {
       for (const [row, index] of chunk.indices.entries()) {
-        const all = vectors[row]!;
-        rows[index] = { index, origin: tasks[index]!.origin, vector: all[0]!, vectors: all };
+        const all = vectors[row];
+        rows[index] = { index, origin: tasks[index].origin, vector: all[0], vectors: all };
       }
       for (const { index, reason, message } of chunk.rejections) {
-        const { origin } = tasks[index]!;
+        const { origin } = tasks[index];
         rows[index] = { index, origin, rejection: { reason, message } };
       }
     }

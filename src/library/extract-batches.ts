@@ -122,7 +122,7 @@ export async function* extractBatches(
         origins: entries.map(({ origin }) => origin),
         targets: entries.map(({ target }) => target),
         vectors: outputs,
-        reduced: reducers.map((reducer, i) => reducer.transform(outputs[i]!, n)),
+        reduced: reducers.map((reducer, i) => reducer.transform(outputs[i], n)),
       });
     }
     const extracted = progress.newRows;

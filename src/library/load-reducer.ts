@@ -20,7 +20,7 @@ import { FolderStore } from '../storage/folder-store.ts';
 export async function loadReducer(path: string, output?: string): Promise<Reducer> {
   const reducers = readReducerFile(await readBytes(path));
   const names = [...reducers.keys()];
-  const name = output ?? names[0]!;
+  const name = output ?? names[0];
   const reducer = reducers.get(name);
   if (reducer === undefined || (output === undefined && names.length > 1)) {
     throw new OptionError(

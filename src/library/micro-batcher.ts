@@ -96,7 +96,7 @@ export class MicroBatcher {
       for (const [i, { job, index }] of rows.entries()) {
         // Copies: a caller that keeps one vector does not keep the batch.
         job.results[index] = outputs.map(({ length }, output) =>
-          values[output]!.slice(i * length, (i + 1) * length),
+          values[output].slice(i * length, (i + 1) * length),
         );
         job.left--;
         if (job.left === 0) job.resolve(job.results);

@@ -14,13 +14,13 @@ export function checkTopology(topology: Readonly<Record<string, unknown>>): void
   const calls = new Map<string, number>();
   for (const [i, { name }] of rows.entries()) {
     if (calls.has(name)) throw wrong(`one layer named ${name}`, 'two');
-    calls.set(name, callCount(layers[i]!));
+    calls.set(name, callCount(layers[i]));
   }
   for (const layer of layers) {
     if (isModel(layer)) checkTopology(layer);
   }
   if (class_name === 'Sequential') return;
-  for (const [i, layer] of layers.entries()) checkInputs(rows[i]!.name, layer, calls);
+  for (const [i, layer] of layers.entries()) checkInputs(rows[i].name, layer, calls);
   for (const ends of [config.input_layers, config.output_layers]) checkEnds(ends, calls);
   checkNoCircle(
     layers,

@@ -45,7 +45,7 @@ export async function describeModel(
       length: lengthOf(outputShape),
     })),
     params: weights.reduce((sum, { shape }) => sum + shapeSize(shape), 0),
-    defaultLayer: outputLayerNames(topology)[0]!,
+    defaultLayer: outputLayerNames(topology)[0],
     features: suggestFeatures(topology, shapes),
   };
 }

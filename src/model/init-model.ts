@@ -85,14 +85,14 @@ function kernelScales(
   const branchEnds = new Set(
     layers
       .filter((layer) => layer.className === 'Add')
-      .map((layer) => byName.get(layer.inbound[1]!)?.inbound[0]),
+      .map((layer) => byName.get(layer.inbound[1])?.inbound[0]),
   );
   return new Map(
     layers.map(({ name, inbound }) => {
       const gain = (isRectified(inbound[0]) ? 2 : 1) / (branchEnds.has(name) ? 4 : 1);
       const source = byName.get(inbound[0] ?? '');
       const isPadding = source?.className === 'ZeroPadding2D';
-      const pixels = isPadding ? byName.get(source.inbound[0]!) : source;
+      const pixels = isPadding ? byName.get(source.inbound[0]) : source;
       const seesPixels = pixels?.className === 'InputLayer';
       return [name, { gain, inputScale: seesPixels ? pixelScale : 1 }];
     }),

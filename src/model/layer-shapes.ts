@@ -72,11 +72,11 @@ const MERGES = new Set(['Add', 'Multiply', 'Average', 'Maximum', 'Concatenate'])
 const same: Rule = (_config, [shape]) => ({ output: shape! });
 
 const sameForAll: Rule = (_config, shapes) =>
-  shapes.every((shape) => String(shape) === String(shapes[0])) ? { output: shapes[0]! } : undefined;
+  shapes.every((shape) => String(shape) === String(shapes[0])) ? { output: shapes[0] } : undefined;
 
 const globalPool: Rule = (config, [shape]) =>
   shape!.length === 3
-    ? { output: config.keepdims === true ? [1, 1, shape![2]!] : [shape![2]!] }
+    ? { output: config.keepdims === true ? [1, 1, shape![2]] : [shape![2]] }
     : undefined;
 
 const RULES = new Map<string, Rule>(
@@ -161,7 +161,7 @@ function pooling(config: KerasConfig, [shape]: readonly OpenShape[]): Ruling | u
 function zeroPadding(config: KerasConfig, [shape]: readonly OpenShape[]): Ruling | undefined {
   if (shape!.length !== 3) return undefined;
   const [height, width] = paddingSides(config).map(([before, after]) => before + after);
-  return { output: [plus(shape![0]!, height!), plus(shape![1]!, width!), shape![2]!] };
+  return { output: [plus(shape![0], height!), plus(shape![1], width!), shape![2]] };
 }
 
 function batchNormalization(config: KerasConfig, [shape]: readonly OpenShape[]) {
@@ -175,12 +175,12 @@ function batchNormalization(config: KerasConfig, [shape]: readonly OpenShape[]) 
 
 function concatenate(config: KerasConfig, shapes: readonly OpenShape[]): Ruling | undefined {
   const axis = (config.axis as number | undefined) ?? -1;
-  const rank = shapes[0]!.length;
+  const rank = shapes[0].length;
   if (axis !== -1 && axis !== rank) return undefined;
   const channels = shapes.map((shape) => shape[rank - 1]);
   if (channels.some((count) => count == null)) return undefined;
   const sum = (channels as number[]).reduce((a, b) => a + b, 0);
-  return { output: [...shapes[0]!.slice(0, -1), sum] };
+  return { output: [...shapes[0].slice(0, -1), sum] };
 }
 
 function flatten(_config: KerasConfig, [shape]: readonly OpenShape[]): Ruling {
@@ -206,8 +206,8 @@ function biasOf(config: KerasConfig, length: number): [name: string, shape: numb
 function positions({ size, strides, dilation, isSame }: Window, sides: OpenShape) {
   return sides.map((side, i) => {
     if (side === null) return null;
-    const reach = (size[i]! - 1) * dilation[i]! + 1;
-    return Math.ceil((isSame ? side : side - reach + 1) / strides[i]!);
+    const reach = (size[i] - 1) * dilation[i] + 1;
+    return Math.ceil((isSame ? side : side - reach + 1) / strides[i]);
   });
 }
 

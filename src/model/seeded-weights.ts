@@ -52,10 +52,10 @@ function limitOf({ name, shape }: WeightSpec, { gain, inputScale }: SeededScale)
 
 /** xoshiro128++ (Blackman and Vigna 2019); 24 bits a value, all of which a float32 holds. */
 function fillUniform(values: Float32Array, n: number, limit: number, state: Uint32Array): void {
-  let a = state[0]! | 0;
-  let b = state[1]! | 0;
-  let c = state[2]! | 0;
-  let d = state[3]! | 0;
+  let a = state[0] | 0;
+  let b = state[1] | 0;
+  let c = state[2] | 0;
+  let d = state[3] | 0;
   // The top 24 bits as a signed number: [-2^23, 2^23) · limit / 2^23.
   const step = limit / 0x800000;
   for (let i = 0; i < n; i++) {

@@ -57,7 +57,7 @@ export class ShardWriter {
     const total = this.#parts.length;
     const names = this.#parts.map((_, i) => `group1-shard${i + 1}of${total}.bin`);
     for (const [i, part] of this.#parts.entries()) {
-      await rename(join(this.#dir, part), join(this.#dir, names[i]!));
+      await rename(join(this.#dir, part), join(this.#dir, names[i]));
     }
     return { paths: names, sha256: this.#digest.hex() };
   }

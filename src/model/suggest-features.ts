@@ -69,6 +69,6 @@ function lastMaps(shapes: readonly LayerShape[]): LayerShape[] {
     .reverse()
     .map(
       (stage) =>
-        stage.findLast(({ className }) => POOLING.test(className)) ?? stage[stage.length - 1]!,
+        stage.findLast(({ className }) => POOLING.test(className)) ?? stage[stage.length - 1],
     );
 }

@@ -171,5 +171,5 @@ function expected(what: string, name: string, value: unknown): OptionError {
 }
 
 function listOfWords(words: readonly string[]): string {
-  return words.length === 1 ? words[0]! : `${words.slice(0, -1).join(', ')} or ${words.at(-1)}`;
+  return words.length === 1 ? words[0] : `${words.slice(0, -1).join(', ')} or ${words.at(-1)}`;
 }

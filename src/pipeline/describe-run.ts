@@ -109,7 +109,7 @@ function describeReducers({ options, extractor, reducers, files }: RunEnd): Json
     standardize: options.standardize,
     sha256: files.find(({ name }) => name === 'reducer.npz')?.sha256,
     outputs: reducers.map((reducer, i) => ({
-      layer: labels[i]!,
+      layer: labels[i],
       explainedVariance: [...reducer.explainedVariance],
       explainedVarianceRatio: [...reducer.explainedVarianceRatio],
     })),

@@ -36,7 +36,7 @@ export async function exportTable(run: Run, reducers: readonly Reducer[]): Promi
           origins: entries.map(({ origin }) => origin),
           targets: entries.map(({ target }) => target),
           vectors: outputs,
-          reduced: reducers.map((reducer, i) => reducer.transform(outputs[i]!, n)),
+          reduced: reducers.map((reducer, i) => reducer.transform(outputs[i], n)),
         });
         await sinks.write(batch);
       }
@@ -60,6 +60,6 @@ async function writeReducers(
 ): Promise<WrittenFile[]> {
   if (reducers.length === 0) return [];
   const labels = outputLabels(outputs);
-  const named = new Map(reducers.map((reducer, i) => [labels[i]!, reducer]));
+  const named = new Map(reducers.map((reducer, i) => [labels[i], reducer]));
   return [await writeWhole(output, 'reducer.npz', writeReducerFile(named))];
 }

@@ -66,7 +66,7 @@ export class ReducerFitting implements ShardSums {
 
   #add(n: number, outputs: readonly Float32Array[]): void {
     this.#fitters.forEach((fitter, output) => {
-      if (n > 0) fitter.add({ values: outputs[output]!, n });
+      if (n > 0) fitter.add({ values: outputs[output], n });
     });
     this.#next += 1;
   }

@@ -9,7 +9,7 @@ import type { RunJson } from '../run/run-json.ts';
 
 /** The layer or "pixels" that findings and report use: the first of a run. */
 export function firstOutput(run: RunJson): FeatureOutput {
-  return outputsOf(run)[0]!;
+  return outputsOf(run)[0];
 }
 
 /** The columns of a finished run's table, as its run.json says. */

@@ -31,7 +31,7 @@ export class ColumnMoments {
 
   /** Mean of each column, [dims]. */
   mean(): Float64Array {
-    return this.#kernel.means.map((mean, j) => this.#kernel.origin[j]! + mean);
+    return this.#kernel.means.map((mean, j) => this.#kernel.origin[j] + mean);
   }
 
   /** Sum of the squared deviations of each column from its mean, [dims]; exactly 0 where it is constant. */

@@ -28,7 +28,7 @@ export async function fitComponents(operator: SymmetricOperator, options: FitCom
   if (most > 0) {
     const pairs = await topEigenpairs(operator, most, options);
     // What rounding alone can leave of a zero eigenvalue, as numpy.linalg.matrix_rank puts it.
-    const least = pairs.values[0]! * Math.max(dims, count) * Number.EPSILON;
+    const least = pairs.values[0] * Math.max(dims, count) * Number.EPSILON;
     const rank = pairs.values.filter((value) => value > least).length;
     explainedVariance.set(pairs.values.subarray(0, rank));
     components.set(pairs.vectors.subarray(0, rank * dims));
@@ -46,5 +46,5 @@ export async function fitComponents(operator: SymmetricOperator, options: FitCom
 function fixSign(vector: Float64Array): void {
   let largest = 0;
   for (const value of vector) if (Math.abs(value) > Math.abs(largest)) largest = value;
-  if (largest < 0) for (let i = 0; i < vector.length; i++) vector[i] = -vector[i]!;
+  if (largest < 0) for (let i = 0; i < vector.length; i++) vector[i] = -vector[i];
 }

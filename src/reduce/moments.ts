@@ -60,13 +60,13 @@ export class Moments {
   /** Mean of each column, [dims]. */
   mean(): Float64Array {
     this.#foldPanel();
-    return this.#means.map((mean, i) => this.#origin[i]! + mean);
+    return this.#means.map((mean, i) => this.#origin[i] + mean);
   }
 
   /** Sum of the squared deviations of each column from its mean, [dims]; exactly 0 where it is constant. */
   squares(): Float64Array {
     this.#foldPanel();
-    return Float64Array.from({ length: this.dims }, (_, i) => this.#sums.upperRow(i)[0]!);
+    return Float64Array.from({ length: this.dims }, (_, i) => this.#sums.upperRow(i)[0]);
   }
 
   /** The scatter matrix, [dims, dims]. */
@@ -95,11 +95,11 @@ export class Moments {
     let check = 0;
     // Column by column of tiles: the rows' cache lines are used up before the next ones come in.
     for (let j = 0; j < dims; j++) {
-      const shift = origin[j]!;
+      const shift = origin[j];
       let to = sums.panelAt(j) + waiting * TILE;
       let at = from * dims + j;
       for (let i = 0; i < rows; i++) {
-        const value = values[at]! - shift;
+        const value = values[at] - shift;
         check += value - value;
         memory[to] = value;
         to += TILE;
@@ -131,12 +131,12 @@ export class Moments {
       const start = sums.panelAt(j);
       const end = start + rows * TILE;
       let sum = 0;
-      for (let at = start; at < end; at += TILE) sum += memory[at]!;
+      for (let at = start; at < end; at += TILE) sum += memory[at];
       const mean = sum / rows;
-      for (let at = start; at < end; at += TILE) memory[at]! -= mean;
-      const delta = mean - means[j]!;
+      for (let at = start; at < end; at += TILE) memory[at] -= mean;
+      const delta = mean - means[j];
       memory[end] = weight * delta;
-      means[j]! += delta * (rows / total);
+      means[j] += delta * (rows / total);
     }
   }
 }
@@ -149,7 +149,7 @@ export function notFinite(
   offset: number,
 ): RunError {
   let at = from * dims;
-  while (Number.isFinite(values[at]!)) at++;
+  while (Number.isFinite(values[at])) at++;
   const row = offset + Math.floor(at / dims);
   return new RunError(
     `Expected finite features for row ${row} but found ${values[at]} at value ${at % dims}.`,

@@ -185,9 +185,9 @@ function toC<T extends { length: number; slice(): T; [index: number]: unknown }>
   const index = shape.map(() => 0);
   for (let i = 0; i < out.length; i++) {
     let from = 0;
-    for (let axis = shape.length - 1; axis >= 0; axis--) from = from * shape[axis]! + index[axis]!;
+    for (let axis = shape.length - 1; axis >= 0; axis--) from = from * shape[axis] + index[axis];
     out[i] = data[from];
-    for (let axis = shape.length - 1; axis >= 0 && ++index[axis]! === shape[axis]; axis--) {
+    for (let axis = shape.length - 1; axis >= 0 && ++index[axis] === shape[axis]; axis--) {
       index[axis] = 0;
     }
   }

@@ -49,7 +49,7 @@ export class Projector {
     const { memory } = this.#kernel;
     for (let v = 0; v < b; v++) {
       const at = (v >> 2) * dims * TILE + (v & 3);
-      for (let j = 0; j < dims; j++) memory[at + j * TILE] = vectors[v * dims + j]!;
+      for (let j = 0; j < dims; j++) memory[at + j * TILE] = vectors[v * dims + j];
     }
     return this;
   }
@@ -72,7 +72,7 @@ export class Projector {
       }
       for (let i = 0; i < rows; i++) {
         const at = sumsAt + i * width;
-        for (let v = 0; v < b; v++) out[(first + i) * b + v] = memory[at + v]!;
+        for (let v = 0; v < b; v++) out[(first + i) * b + v] = memory[at + v];
       }
     }
     return out;
@@ -94,13 +94,13 @@ export class Projector {
       const row3 = (first + Math.min(i + 3, rows - 1)) * dims + from;
       const to = rowsAt + i * CHUNK;
       for (let j = 0; j < size; j++) {
-        const less = shift[from + j]!;
-        const factor = scale[from + j]!;
+        const less = shift[from + j];
+        const factor = scale[from + j];
         const at = to + j * TILE;
-        memory[at] = (values[row0 + j]! - less) * factor;
-        memory[at + 1] = (values[row1 + j]! - less) * factor;
-        memory[at + 2] = (values[row2 + j]! - less) * factor;
-        memory[at + 3] = (values[row3 + j]! - less) * factor;
+        memory[at] = (values[row0 + j] - less) * factor;
+        memory[at + 1] = (values[row1 + j] - less) * factor;
+        memory[at + 2] = (values[row2 + j] - less) * factor;
+        memory[at + 3] = (values[row3 + j] - less) * factor;
       }
       const c = sumsAt + i * width;
       kernel.multiply(to, TILE, from * TILE, TILE, dims * TILE, width / TILE, size, c, width);

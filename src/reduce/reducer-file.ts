@@ -90,8 +90,8 @@ function readFitted(arrays: ReadonlyMap<string, NpyArray>, start: string): Fitte
     pcaMean: vector('pca_mean', dims),
     explainedVariance: vector('explained_variance', k),
     explainedVarianceRatio: vector('explained_variance_ratio', k),
-    totalVariance: read('total_variance', 'float64', []).data[0]!,
-    residual: read('residual', 'float64', []).data[0]!,
+    totalVariance: read('total_variance', 'float64', []).data[0],
+    residual: read('residual', 'float64', []).data[0],
   };
 }
 

@@ -87,10 +87,7 @@ export class ReducerFitter {
     const variances = moments.squares().map((sum) => sum / degrees);
     const scalerStd = standardize ? variances.map(Math.sqrt) : new Float64Array(dims).fill(1);
     const scale = inverses(scalerStd);
-    const totalVariance = variances.reduce(
-      (sum, variance, j) => sum + variance * scale[j]! ** 2,
-      0,
-    );
+    const totalVariance = variances.reduce((sum, variance, j) => sum + variance * scale[j] ** 2, 0);
     const shared = { k, count, totalVariance, signal };
     const components =
       moments instanceof Moments
@@ -149,10 +146,10 @@ export function scatterOperator(moments: Moments, scale: Float64Array): Symmetri
     async apply(block, b) {
       // The event loop runs between products, for a signal or a progress bar.
       await setImmediate();
-      const scaled = block.map((value, at) => value * scale[at % dims]!);
+      const scaled = block.map((value, at) => value * scale[at % dims]);
       const image = moments.applyScatter(scaled, b);
       const share = 1 / (moments.count - 1);
-      return image.map((value, at) => value * share * scale[at % dims]!);
+      return image.map((value, at) => value * share * scale[at % dims]);
     },
   };
 }

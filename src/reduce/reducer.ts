@@ -80,11 +80,11 @@ export class Reducer implements FittedReducer {
       const out = values.subarray(row * dims, (row + 1) * dims);
       out.set(pcaMean);
       for (let c = 0; c < k; c++) {
-        const weight = reduced[row * k + c]!;
+        const weight = reduced[row * k + c];
         const at = c * dims;
-        for (let j = 0; j < dims; j++) out[j]! += weight * components[at + j]!;
+        for (let j = 0; j < dims; j++) out[j] += weight * components[at + j];
       }
-      for (let j = 0; j < dims; j++) out[j] = out[j]! * scalerStd[j]! + scalerMean[j]!;
+      for (let j = 0; j < dims; j++) out[j] = out[j] * scalerStd[j] + scalerMean[j];
     }
     return values;
   }

@@ -53,7 +53,7 @@ export function loadFour(
   memory.fill(0, at, at + fourVectors(padded));
   for (let v = 0; v < TILE && (first + v) * dims < block.length; v++) {
     const from = (first + v) * dims;
-    for (let j = 0; j < dims; j++) memory[at + j * TILE + v] = block[from + j]!;
+    for (let j = 0; j < dims; j++) memory[at + j * TILE + v] = block[from + j];
   }
 }
 
@@ -96,7 +96,7 @@ export function mirrorUpper({ kernel, start, padded }: SymmetricMatrix): void {
       const right = Math.min(padded, left + SQUARE);
       for (let i = top; i < Math.min(padded, top + SQUARE); i++) {
         for (let j = Math.max(left, i + 1); j < right; j++) {
-          memory[start + j * padded + i] = memory[start + i * padded + j]!;
+          memory[start + j * padded + i] = memory[start + i * padded + j];
         }
       }
     }

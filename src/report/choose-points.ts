@@ -35,11 +35,11 @@ export function* pictureOrder(
     yield row;
   }
   const members: number[][] = Array.from({ length: classes }, () => []);
-  for (const row of rows) if (!given.has(row)) members[targets[row]!]!.push(row);
+  for (const row of rows) if (!given.has(row)) members[targets[row]].push(row);
   // The bits of the turn in reverse order: early pictures of a class are far apart in it.
   const orders = members.filter((of) => of.length > 0).map(spread);
   for (let turn = 0; orders.some((of) => turn < of.length); turn++) {
-    for (const of of orders) if (turn < of.length) yield of[turn]!;
+    for (const of of orders) if (turn < of.length) yield of[turn];
   }
 }
 
@@ -49,7 +49,7 @@ function spread(rows: readonly number[]): number[] {
   for (let i = 0; i < 1 << bits; i++) {
     let reversed = 0;
     for (let bit = 0; bit < bits; bit++) reversed |= ((i >> bit) & 1) << (bits - 1 - bit);
-    if (reversed < rows.length) order.push(rows[reversed]!);
+    if (reversed < rows.length) order.push(rows[reversed]);
   }
   return order;
 }

@@ -73,7 +73,7 @@ export async function makeReport(input: ReportInput): Promise<Report> {
     const room = pixels.length - first * source.dims;
     if (room > 0) pixels.set(vectors.subarray(0, room), first * source.dims);
   });
-  const images = input.images((row) => rows.origins[row]!);
+  const images = input.images((row) => rows.origins[row]);
   const { compare } = input;
   const parts =
     compare !== undefined && 'of' in compare ? compare : partsByFolder(rows.origins, compare);
@@ -101,7 +101,7 @@ export async function makeReport(input: ReportInput): Promise<Report> {
   const order = pictureOrder(chosen, rows.targets, rows.classes.length, first);
   const thumbs = await makeThumbs(input, images, isPixels ? pixels : undefined, order, pointOf);
   const classCounts = rows.classes.map(() => 0);
-  for (let row = 0; row < ownCount; row++) classCounts[rows.targets[row]!]! += 1;
+  for (let row = 0; row < ownCount; row++) classCounts[rows.targets[row]] += 1;
   const data: PageData = {
     format: 1,
     target: input.target,
@@ -168,7 +168,7 @@ function rowsByOrigin(origins: readonly string[], ownCount: number, wanted: read
   const names = new Set(wanted);
   const rows = new Map<string, number>();
   for (let row = 0; row < ownCount && names.size > 0; row++) {
-    if (names.has(origins[row]!)) rows.set(origins[row]!, row);
+    if (names.has(origins[row])) rows.set(origins[row], row);
   }
   return rows;
 }
@@ -215,9 +215,9 @@ export function pagePoints(
   const rests: string[] = [];
   let last = '';
   chosen.forEach((row, i) => {
-    for (let c = 0; c < k; c++) values[i * k + c] = rows.reduced[row * rows.k + c]! / typical;
-    targets[i] = rows.targets[row]!;
-    const origin = rows.origins[row]!;
+    for (let c = 0; c < k; c++) values[i * k + c] = rows.reduced[row * rows.k + c] / typical;
+    targets[i] = rows.targets[row];
+    const origin = rows.origins[row];
     const most = Math.min(last.length, origin.length, 0xffff);
     let same = 0;
     while (same < most && last.charCodeAt(same) === origin.charCodeAt(same)) same++;

@@ -28,7 +28,7 @@ export function pixelThumbs(
     data.set(picture, i * size);
     if (!isBgr) return;
     for (let p = i * size; p < (i + 1) * size; p += 3) {
-      [data[p], data[p + 2]] = [data[p + 2]!, data[p]!];
+      [data[p], data[p + 2]] = [data[p + 2], data[p]];
     }
   });
   const isAll = rows.length < most;

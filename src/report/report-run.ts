@@ -60,7 +60,7 @@ export async function reportRun(options: ReportRunOptions): Promise<ReportRunRes
     let rows = own;
     let parts: Parts | readonly string[] | undefined = compare;
     if (compare?.length === 1) {
-      const target = compare[0]!;
+      const target = compare[0];
       expectRun(target);
       const store = await openOutputForReading(target, { s3, signal });
       closers.add(() => store.close?.());

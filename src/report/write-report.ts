@@ -26,11 +26,11 @@ export interface WrittenReport {
 export async function writeReport(context: RunEnd): Promise<WrittenReport> {
   const { options, extractor, source, manifest, store, output, reducers, files, signal } = context;
   try {
-    const first = extractor.outputs[0]!;
+    const first = extractor.outputs[0];
     const rows = storeRows(store, manifest, first.length, reducers[0]);
     const images = sourceImages(
       source,
-      (row) => manifest.entry(rows.indices[row]!),
+      (row) => manifest.entry(rows.indices[row]),
       options.maxPixels * 1e6,
       signal,
     );
@@ -110,8 +110,8 @@ function storeRows(
           n,
           origins: entries.map(({ origin }) => origin),
           targets: entries.map(({ target }) => target),
-          vectors: outputs[0]!,
-          reduced: reducer?.transform(outputs[0]!, n) ?? new Float64Array(0),
+          vectors: outputs[0],
+          reduced: reducer?.transform(outputs[0], n) ?? new Float64Array(0),
         };
       }
     },

@@ -111,7 +111,7 @@ export function requireAddon<T>(
     const why = check(addon);
     return why === undefined ? { addon } : { why };
   } catch (error) {
-    const said = String(error instanceof Error ? error.message : error).split('\n', 1)[0]!;
+    const said = String(error instanceof Error ? error.message : error).split('\n', 1)[0];
     return { why: error instanceof RuntimeError ? `${said} ${error.fix}` : said };
   }
 }

@@ -35,7 +35,7 @@ export function gpuCause(log: string): GpuCause | undefined {
     const names = [...new Set(unopened.map(({ name }) => name))];
     const isDrivers = names.some((name) => /^lib(cuda|nvidia-ml)\.so/.test(name));
     return {
-      found: `${names.join(' and ')} could not be opened (${unopened[0]!.reason})`,
+      found: `${names.join(' and ')} could not be opened (${unopened[0].reason})`,
       fix: isDrivers
         ? DRIVER_LIBRARY_FIX
         : "Run `img2features setup --gpu --force`; for a TensorFlow of your own, install NVIDIA's package that holds it.",
@@ -44,7 +44,7 @@ export function gpuCause(log: string): GpuCause | undefined {
   const init = /failed call to cuInit: (?:INTERNAL: )?(?:CUDA error: )?([^\n]+)/i.exec(log);
   if (init) {
     return {
-      found: `CUDA did not start: ${init[1]!.trim()}`,
+      found: `CUDA did not start: ${init[1].trim()}`,
       fix: 'Run `nvidia-smi`: it has to list the GPU. After an update of the driver restart the machine; where GPUs are joined by NVSwitch start nvidia-fabricmanager.',
     };
   }

@@ -68,5 +68,5 @@ function restoreUtilFunctions(): void {
 }
 
 function firstLine(error: unknown): string {
-  return String(error instanceof Error ? error.message : error).split('\n', 1)[0]!;
+  return String(error instanceof Error ? error.message : error).split('\n', 1)[0];
 }

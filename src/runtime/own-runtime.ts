@@ -24,8 +24,8 @@ const LIBRARIES =
 export function ownLibraryDir(env: NodeJS.ProcessEnv = process.env): string | undefined {
   const named = env[OWN_VARIABLE];
   if (!named) return undefined;
-  const dir = [named, join(named, 'tensorflow')].find((it) => existsSync(join(it, LIBRARIES[0]!)));
-  const wanted = dir === undefined ? LIBRARIES : [LIBRARIES[1]!, 'include/tensorflow/c/c_api.h'];
+  const dir = [named, join(named, 'tensorflow')].find((it) => existsSync(join(it, LIBRARIES[0])));
+  const wanted = dir === undefined ? LIBRARIES : [LIBRARIES[1], 'include/tensorflow/c/c_api.h'];
   const missing = wanted.find((name) => !existsSync(join(dir ?? named, name)));
   if (dir !== undefined && missing === undefined) return realpathSync(dir);
   throw new RuntimeError(

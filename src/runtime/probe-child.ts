@@ -25,7 +25,7 @@ process.once('message', (message: Request) => {
 /** The loader's own cause: `probeRuntime` says the rest. */
 function reasonOf(error: unknown): string {
   const inner = error instanceof RuntimeError && error.cause ? error.cause : error;
-  return inner instanceof Error ? inner.message.split('\n', 1)[0]! : String(inner);
+  return inner instanceof Error ? inner.message.split('\n', 1)[0] : String(inner);
 }
 
 async function probe({ runtime, load, libraries }: Request): Promise<ProbeFigures> {

@@ -74,7 +74,7 @@ function checkPath(path: string, links: number): CheckedPath {
       return links < MAX_LINKS ? checkPath(target, links + 1) : { isClosed };
     }
     isClosed ||= stats.isDirectory() && (stats.mode & 0o011) === 0;
-    if (i < parts.length) real = join(real, parts[i]!);
+    if (i < parts.length) real = join(real, parts[i]);
   }
   return { real, isClosed };
 }

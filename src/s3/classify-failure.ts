@@ -137,7 +137,7 @@ function codeOf(error: SdkError): string {
 
 function kindOf(error: SdkError, code: string, status: number | undefined): FailureKind {
   // The store chooses the code: `constructor` is not in the table, but every object has it.
-  if (Object.hasOwn(KINDS, code)) return KINDS[code]!;
+  if (Object.hasOwn(KINDS, code)) return KINDS[code];
   if (/CERT|_SSL_|^EPROTO$|^UNABLE_TO_/.test(code)) return 'tls';
   if (status === undefined || status >= 500 || status === 408) {
     if (status === 503) return 'busy';

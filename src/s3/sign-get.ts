@@ -42,7 +42,7 @@ export function signGet(
   };
   const names = Object.keys(headers).sort();
   const signed = names.join(';');
-  const lines = names.map((name) => `${name}:${headers[name]!.trim()}\n`).join('');
+  const lines = names.map((name) => `${name}:${headers[name].trim()}\n`).join('');
   const canonical = `GET\n${path}\n\n${lines}\n${signed}\n${EMPTY_SHA256}`;
   const scope = `${day}/${region}/s3/aws4_request`;
   const hash = createHash('sha256').update(canonical).digest('hex');

@@ -65,7 +65,7 @@ export async function* fetchAhead(
   const pending: PendingChunk[] = [];
   let largest = lookAhead.bytes;
   const takeFirst = async (): Promise<FetchedChunk> => {
-    const all = await Promise.all(pending[0]!.fetches);
+    const all = await Promise.all(pending[0].fetches);
     pending.shift();
     const tasks = all.filter((one): one is DecodeTask => !('reason' in one));
     const rejections = all.filter((one) => 'reason' in one);

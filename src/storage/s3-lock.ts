@@ -148,7 +148,7 @@ async function findOther(
 
 function parseHolder(name: string): Omit<Holder, 'nonce'> | undefined {
   try {
-    const holder = JSON.parse(Buffer.from(name.split('/')[0]!, 'base64url').toString());
+    const holder = JSON.parse(Buffer.from(name.split('/')[0], 'base64url').toString());
     return typeof holder?.pid === 'number' && typeof holder.host === 'string' ? holder : undefined;
   } catch {
     return undefined;

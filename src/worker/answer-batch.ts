@@ -56,13 +56,13 @@ function vectorData({ output, length }: FeatureColumn, rows: readonly AnsweredRo
   let end = 0;
   rows.forEach(({ vectors }, i) => {
     if (vectors !== undefined) {
-      data.set(vectors[output]!, end);
+      data.set(vectors[output], end);
       end += length;
     }
     valueOffsets[i + 1] = end;
   });
   const child = makeData({ type: new Float32(), length: data.length, nullCount: 0, data });
-  const isNull = (i: number) => rows[i]!.vectors === undefined;
+  const isNull = (i: number) => rows[i].vectors === undefined;
   return makeData({
     type: LIST,
     length: rows.length,

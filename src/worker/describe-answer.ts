@@ -33,7 +33,7 @@ export function describeAnswer(
     mode,
     columns: arrow.fields.map(({ name }) => name),
     features: vectors.map(({ name, output, length }) => {
-      const { layer, pool } = outputs[output]!;
+      const { layer, pool } = outputs[output];
       return { name, layer, pool, length };
     }),
     lengths: vectors.map(({ length }) => length),

@@ -37,7 +37,7 @@ export function readInputBatch(
     throw damaged(`${nodes.length} columns in ${buffers.length} buffers`);
   }
   const column = ({ position, hasWideOffsets }: InputColumn) => {
-    if (nodes[position]!.length !== rows) throw damaged('columns of different lengths');
+    if (nodes[position].length !== rows) throw damaged('columns of different lengths');
     const [validity, offsets, values] = buffers
       .slice(3 * position, 3 * position + 3)
       .map(({ offset, length }) => {
@@ -45,7 +45,7 @@ export function readInputBatch(
           throw damaged('a buffer beyond its end');
         return body.subarray(offset, offset + length);
       }) as [Uint8Array, Uint8Array, Uint8Array];
-    const nulls = nodes[position]!.nullCount > 0 ? validity : undefined;
+    const nulls = nodes[position].nullCount > 0 ? validity : undefined;
     if (nulls !== undefined && nulls.length < rows / 8) throw damaged('too few validity bits');
     return new VariableColumn(rows, nulls, readOffsets(offsets, rows, hasWideOffsets), values);
   };
@@ -81,14 +81,14 @@ class VariableColumn {
     this.#offsets = offsets;
     this.#values = values;
     for (let i = 0; i < rows; i++) {
-      if (offsets[i]! > offsets[i + 1]!) throw damaged('offsets that go back');
+      if (offsets[i] > offsets[i + 1]) throw damaged('offsets that go back');
     }
-    if (offsets[0]! < 0 || offsets[rows]! > values.length) throw damaged('offsets beyond the end');
+    if (offsets[0] < 0 || offsets[rows] > values.length) throw damaged('offsets beyond the end');
   }
 
   at(row: number): Uint8Array | null {
     const validity = this.#validity;
-    if (validity !== undefined && (validity[row >> 3]! & (1 << (row & 7))) === 0) return null;
+    if (validity !== undefined && (validity[row >> 3] & (1 << (row & 7))) === 0) return null;
     return this.#values.subarray(this.#offsets[row], this.#offsets[row + 1]);
   }
 }

@@ -45,7 +45,7 @@ export class RowQueue {
 
   /** Of a row that has not left. */
   originOf(position: number): string {
-    return this.#waiting[position - this.#dropped]!.origin;
+    return this.#waiting[position - this.#dropped].origin;
   }
 
   accept(position: number, vectors: readonly Float32Array[]): void {

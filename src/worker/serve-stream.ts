@@ -39,7 +39,7 @@ export async function serveStream(
     signal.throwIfAborted();
     batch.indices.forEach((position, i) => {
       const vectors = outputs.map((values, o) => {
-        const { length } = extractor.outputs[o]!;
+        const { length } = extractor.outputs[o];
         return values.subarray(i * length, (i + 1) * length);
       });
       rows.accept(position, vectors);

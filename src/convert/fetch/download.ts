@@ -223,7 +223,7 @@ function validatorOf(headers: Headers): string | undefined {
 function md5OfHeaders(headers: Headers): string | undefined {
   const hash = [headers['x-goog-hash'] ?? ''].flat().join(',');
   const found = /(?:^|[,\s])md5=([A-Za-z0-9+/]{22}==)/.exec(hash);
-  return found ? Buffer.from(found[1]!, 'base64').toString('hex') : undefined;
+  return found ? Buffer.from(found[1], 'base64').toString('hex') : undefined;
 }
 
 /** undefined: not the network's fault (a full disk). */

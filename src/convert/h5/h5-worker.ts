@@ -135,7 +135,7 @@ function reply(message: H5Reply, transfer: ArrayBuffer[] = []): void {
 
 function fail(id: number | undefined, error: unknown): void {
   const text = error instanceof Error ? error.message : String(error);
-  reply({ kind: 'failed', id, reason: diagnosis.cause() ?? text.split('\n')[0]! });
+  reply({ kind: 'failed', id, reason: diagnosis.cause() ?? text.split('\n')[0] });
 }
 
 /**

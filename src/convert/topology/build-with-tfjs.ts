@@ -48,7 +48,7 @@ export async function buildWithTfjs(
     const outputShapes = model.outputs.map((output) => output.shape.slice(1));
     return { layers, outputShapes };
   } catch (cause) {
-    const reason = (cause as Error).message.split('\n')[0]!.slice(0, 300).replace(/\.$/, '');
+    const reason = (cause as Error).message.split('\n')[0].slice(0, 300).replace(/\.$/, '');
     throw new ModelError(`Expected a model that tfjs can build in ${label} but found: ${reason}.`, {
       fix: 'Save a part of the model without the layer named here, and convert that.',
       cause,

@@ -48,7 +48,7 @@ export function findRule({ layer }: RuleContext): LayerRule {
     throw unsupported(layer, `its class is the model author's own (module ${module})`);
   }
   if (className === 'Subtract') return SUBTRACT_LAYER;
-  if (Object.hasOwn(LAYER_RULES, className)) return LAYER_RULES[className]!;
+  if (Object.hasOwn(LAYER_RULES, className)) return LAYER_RULES[className];
   throw unsupported(layer, 'tfjs has no such layer, or computes something else');
 }
 
@@ -63,7 +63,7 @@ export function convertLayer(rule: LayerRule, context: RuleContext): TfjsLayer {
   const config: Record<string, unknown> = {};
   for (const [field, value] of Object.entries(layer.config)) {
     if (GENERIC.has(field) || TRAINING_ONLY.test(field) || field === inner) continue;
-    const allowed = Object.hasOwn(fixed, field) ? fixed[field]! : undefined;
+    const allowed = Object.hasOwn(fixed, field) ? fixed[field] : undefined;
     if (allowed && !(Array.isArray(value) ? value : [value]).every((v) => allowed.includes(v))) {
       throw unsupported(layer, `its ${field} is ${show(value)}, and tfjs has only ${allowed[0]}`);
     }

@@ -132,7 +132,7 @@ function addPerCall(
     );
     return refs.map((_, node): Inbound => [negated, node, 0, {}]);
   });
-  const calls = layer.calls.map((_, node) => inputs.map((refs) => refs[node]!));
+  const calls = layer.calls.map((_, node) => inputs.map((refs) => refs[node]));
   rows.add(layer.name, first, calls);
 }
 

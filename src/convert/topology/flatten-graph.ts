@@ -79,7 +79,7 @@ export function flattenGraph(graph: KerasGraph): FlatGraph {
   }
 
   function uniqueName(path: readonly string[]): string {
-    let name = path[path.length - 1]!;
+    let name = path[path.length - 1];
     for (let i = path.length - 2; i >= 0 && names.has(name); i--) name = `${path[i]}_${name}`;
     for (let n = 1; names.has(name); n++) name = `${path[path.length - 1]}_${n}`;
     names.add(name);

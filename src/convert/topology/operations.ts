@@ -48,7 +48,7 @@ export const OPERATION: LayerRule = {
         'Where it is part of preprocess_input, leave that out of the model and give --preprocessing instead.',
       );
     }
-    return convert(known[name]!, call, context);
+    return convert(known[name], call, context);
   },
 };
 

@@ -96,10 +96,10 @@ function chainLayers({ config }: KerasObject, layers: KerasLayer[]): KerasGraph 
   return {
     name: typeof config.name === 'string' ? config.name : 'sequential',
     layers: chain.map((layer, i) =>
-      i === 0 ? layer : { ...layer, calls: [{ args: [{ ref: out(chain[i - 1]!) }], kwargs: {} }] },
+      i === 0 ? layer : { ...layer, calls: [{ args: [{ ref: out(chain[i - 1]) }], kwargs: {} }] },
     ),
-    inputs: [out(chain[0]!)],
-    outputs: [out(chain[chain.length - 1]!)],
+    inputs: [out(chain[0])],
+    outputs: [out(chain[chain.length - 1])],
   };
 }
 

@@ -25,15 +25,15 @@ export async function resolveReshapes(
   while (open.length > 0) {
     // One that has no other open one before it.
     const next = open.find((row) => {
-      const before = ancestorsOf(row.inbound_nodes[0]!, rows);
+      const before = ancestorsOf(row.inbound_nodes[0], rows);
       return ![...before.keys()].some((name) => name !== row.name && isOpen(rows.get(name)!));
     });
     if (next === undefined) return;
-    const input = next.inbound_nodes[0]![0]!;
+    const input = next.inbound_nodes[0][0];
     const part = cutAt(topology, input, ancestorsOf([input], rows), layers);
     const { outputShapes } = await buildWithTfjs(part, label);
     const target = next.config.target_shape as number[];
-    const total = outputShapes[0]!.reduce<number>((product, side) => product * (side ?? 0), 1);
+    const total = outputShapes[0].reduce<number>((product, side) => product * (side ?? 0), 1);
     const rest = shapeSize(target.filter((side) => side !== -1));
     if (total > 0)
       next.config.target_shape = target.map((side) => (side === -1 ? total / rest : side));

@@ -30,7 +30,7 @@ function findLayer(
   groups: ReadonlyMap<string, readonly GroupWeight[]>,
   { names }: LayerAddress,
 ): readonly StoredWeight[] | undefined {
-  const weights = groups.get(names[0]!);
+  const weights = groups.get(names[0]);
   if (weights === undefined || names.length === 1) return weights?.length ? weights : undefined;
   // Inside a model: those whose owners end as the address does, as far as the file spells it out.
   for (let depth = names.length - 1; depth >= 1; depth--) {
@@ -49,7 +49,7 @@ function listWeights(group: H5Group, path: string, layer: string): GroupWeight[]
     const parts = full.replace(/:\d+$/, '').split('/');
     return {
       path: `${path}/${full}`,
-      name: baseName(parts[parts.length - 1]!, layer),
+      name: baseName(parts[parts.length - 1], layer),
       dataset,
       owners: parts.slice(0, -1),
     };
@@ -64,7 +64,7 @@ function baseName(name: string, layer: string): string {
 function datasetAt(group: H5Group, parts: readonly string[]): H5Dataset | undefined {
   let inner: H5Group | undefined = group;
   for (const part of parts.slice(0, -1)) inner = inner?.groups[part];
-  return inner?.datasets[parts[parts.length - 1]!];
+  return inner?.datasets[parts[parts.length - 1]];
 }
 
 /** Lists beyond HDF5's 64 KB an attribute are cut into `<name>0`, `<name>1`, … */

@@ -61,7 +61,7 @@ function matchBy(
   if (stored.length !== wanted.length) return undefined;
   const byKey = new Map(stored.map((layer) => [storedKey(layer), layer]));
   const found = wanted.map((layer) => byKey.get(wantedKey(layer)));
-  return found.every((layer, i) => layer?.weights.length === wanted[i]!.weights.length)
+  return found.every((layer, i) => layer?.weights.length === wanted[i].weights.length)
     ? (found as StoredLayer[])
     : undefined;
 }
@@ -75,7 +75,7 @@ function matchByOrder(
     stored.length === wanted.length &&
     stored.every(
       (layer, i) =>
-        layer.storeKey === undefined && layer.weights.length === wanted[i]!.weights.length,
+        layer.storeKey === undefined && layer.weights.length === wanted[i].weights.length,
     );
   return fits ? stored : undefined;
 }
@@ -86,11 +86,11 @@ function collect(
 ): Map<string, StoredWeight> {
   const named = new Map<string, StoredWeight>();
   for (const [i, { name, weights }] of wanted.entries()) {
-    const stored = layers[i]!.weights;
+    const stored = layers[i].weights;
     const byName = new Map(stored.map((weight) => [weight.name, weight]));
     const isNamed = weights.every((weight) => byName.has(weight));
     for (const [j, weight] of weights.entries()) {
-      named.set(`${name}/${weight}`, isNamed ? byName.get(weight)! : stored[j]!);
+      named.set(`${name}/${weight}`, isNamed ? byName.get(weight)! : stored[j]);
     }
   }
   return named;
@@ -105,7 +105,7 @@ function noMatch(
   const known = new Set(wanted.flat().flatMap((layer) => [layer.name, layer.storeKey]));
   const labels = stored.map((layer) => layer.name ?? layer.storeKey ?? '?');
   const strange = labels.find((label) => !known.has(label));
-  const missing = wanted[0]!.find((layer) => !labels.includes(layer.name));
+  const missing = wanted[0].find((layer) => !labels.includes(layer.name));
   const counts = wanted.map((layers) => layers.length).join(' or ');
   const detail =
     strange !== undefined

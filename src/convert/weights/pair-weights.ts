@@ -25,16 +25,16 @@ export function pairWeights(
   }
   const byName = new Map(stored.map((weight) => [weight.name, weight]));
   const isNamed = byName.size === wanted.length && wanted.every(({ name }) => byName.has(name));
-  const pairs = wanted.map(({ name }, i) => (isNamed ? byName.get(name)! : stored[i]!));
+  const pairs = wanted.map(({ name }, i) => (isNamed ? byName.get(name)! : stored[i]));
   for (const [i, { name, shape }] of wanted.entries()) {
-    const { dataset } = pairs[i]!;
+    const { dataset } = pairs[i];
     if (String(dataset.shape) !== String(shape)) {
       throw mismatch(
         `shape [${shape.join(', ')}] for ${layer}/${name}`,
         `[${dataset.shape.join(', ')}]`,
       );
     }
-    checkFloat(`${layer}/${name}`, pairs[i]!);
+    checkFloat(`${layer}/${name}`, pairs[i]);
   }
   return pairs;
 }

@@ -69,7 +69,7 @@ function listWeights({ group, path }: Place): StoredWeight[] {
   const own = Object.keys(vars)
     .filter((name) => /^\d+$/.test(name))
     .sort((a, b) => Number(a) - Number(b))
-    .map((name) => ({ path: `${path}/vars/${name}`, name, dataset: vars[name]! }));
+    .map((name) => ({ path: `${path}/vars/${name}`, name, dataset: vars[name] }));
   const parts = PARTS.flatMap((part) => {
     const inner = group.groups[part];
     return inner === undefined ? [] : listWeights({ group: inner, path: `${path}/${part}` });

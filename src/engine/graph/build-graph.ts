@@ -79,7 +79,7 @@ export function buildGraph(
       row.className === 'InputLayer' || norms.folded.has(row.name) || taken.has(row.name);
     const pooling = poolings.get(row.name);
     const value = passes
-      ? inputs[0]!
+      ? inputs[0]
       : addLayer({
           builder,
           row,
@@ -111,7 +111,7 @@ function shapesOf(topology: Record<string, unknown>, rows: readonly LayerRow[]) 
   const { config } = modelConfigOf(topology);
   for (const [i, layer] of (config.layers as Record<string, unknown>[]).entries()) {
     const calls = Array.isArray(layer.inbound_nodes) ? layer.inbound_nodes.length : 0;
-    if (calls > 1) throw new UnsupportedGraph(`the layer ${rows[i]!.name} is shared`);
+    if (calls > 1) throw new UnsupportedGraph(`the layer ${rows[i].name} is shared`);
   }
   const shapes = inferLayerShapes(topology);
   if (shapes === undefined) {
@@ -181,7 +181,7 @@ function pairedPoolings(
     const { size, strides } = poolingWindow(config);
     return [...size, ...strides].every((n) => n === 2);
   });
-  return new Map(poolings.map(({ name, inbound }) => [inbound[0]!, name]));
+  return new Map(poolings.map(({ name, inbound }) => [inbound[0], name]));
 }
 
 /** Whether exactly one other layer reads a layer. */

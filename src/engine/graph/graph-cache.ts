@@ -109,7 +109,7 @@ function isIntact(dir: string): boolean {
   try {
     const record = readJsonFile(join(dir, RECORD)) as Record<string, FileRecord>;
     return Object.values(SAVED_MODEL_FILES).every((name) => {
-      const { bytes, sha256 } = record[name]!;
+      const { bytes, sha256 } = record[name];
       const path = join(dir, name);
       return statSync(path).size === bytes && (sha256 === undefined || hashOf(path) === sha256);
     });

@@ -25,7 +25,7 @@ export function addLayer(layer: LayerContext): Value {
   return rule(layer);
 }
 
-const keep: Rule = ({ inputs }) => inputs[0]!;
+const keep: Rule = ({ inputs }) => inputs[0];
 
 const RULES = new Map<string, Rule>(
   Object.entries({
@@ -37,9 +37,9 @@ const RULES = new Map<string, Rule>(
     Conv2D: convolution,
     DepthwiseConv2D: depthwiseConvolution,
     BatchNormalization: batchNormalization,
-    Activation: (layer) => addActivation(layer, layer.inputs[0]!, layer.row.config.activation),
+    Activation: (layer) => addActivation(layer, layer.inputs[0], layer.row.config.activation),
     ReLU: rectifier,
-    Softmax: (layer) => addActivation(layer, layer.inputs[0]!, 'softmax'),
+    Softmax: (layer) => addActivation(layer, layer.inputs[0], 'softmax'),
     ZeroPadding2D: zeroPadding,
     MaxPooling2D: (layer) => pooling(layer, 'MaxPool'),
     AveragePooling2D: (layer) => pooling(layer, 'AvgPool'),
@@ -57,9 +57,9 @@ function convolution(layer: LayerContext): Value {
   const { builder, name, inputs, row, inputShapes, outputShape } = layer;
   const { config } = row;
   const window = convolutionWindow(config);
-  const kernelShape = [...window.size, inputShapes[0]!.at(-1)!, outputShape.at(-1)!];
+  const kernelShape = [...window.size, inputShapes[0].at(-1)!, outputShape.at(-1)!];
   const kernel = builder.weight(`${name}/kernel`, kernelShape, kernelSource(layer, 'kernel'));
-  const input = builder.toCompute(inputs[0]!);
+  const input = builder.toCompute(inputs[0]);
   const convolved = builder.compute('Conv2D', `${name}/conv`, [input, kernel], {
     ...moves(window),
     dilations: { ints: [1, ...window.dilation, 1] },
@@ -75,11 +75,11 @@ function depthwiseConvolution(layer: LayerContext): Value {
   if (strides[0] !== strides[1] || dilation.some((rate) => rate !== 1)) {
     throw new UnsupportedGraph(`the layer ${row.name} has uneven strides or dilation`);
   }
-  const channels = inputShapes[0]!.at(-1)!;
+  const channels = inputShapes[0].at(-1)!;
   const kernelShape = [...window.size, channels, outputShape.at(-1)! / channels];
   const source = kernelSource(layer, 'depthwise_kernel');
   const kernel = builder.weight(`${name}/kernel`, kernelShape, source);
-  const input = builder.toCompute(inputs[0]!);
+  const input = builder.toCompute(inputs[0]);
   const convolved = builder.compute('DepthwiseConv2dNative', `${name}/conv`, [input, kernel], {
     ...moves(window),
     dilations: { ints: [1, 1, 1, 1] },
@@ -95,10 +95,10 @@ function winogradConvolution(layer: LayerContext): Value {
   const isEven = outputShape.slice(0, 2).every((size) => size !== null && size % 2 === 0);
   const isPooled = layer.takePooling !== undefined && isMonotone && isEven;
   if (isPooled) layer.takePooling();
-  const value = addWinograd(builder, `${name}/conv`, layer.inputs[0]!, {
+  const value = addWinograd(builder, `${name}/conv`, layer.inputs[0], {
     kernel: kernelSource(layer, 'kernel'),
     bias: biasSource(layer) ?? { kind: 'values', values: Array(outputShape.at(-1)!).fill(0) },
-    channels: [inputShapes[0]!.at(-1)!, outputShape.at(-1)!],
+    channels: [inputShapes[0].at(-1)!, outputShape.at(-1)!],
     isRectified,
     isPooled,
   });
@@ -110,7 +110,7 @@ function isForWinograd({ mayUseWinograd, row, inputShapes, outputShape }: LayerC
   const { size, strides, dilation, isSame } = convolutionWindow(row.config);
   const isPlain = [...strides, ...dilation, row.config.groups ?? 1].every((n) => n === 1);
   const is3x3 = size.every((n) => n === 3) && isSame;
-  const channels = [inputShapes[0]!.at(-1)!, outputShape.at(-1)!];
+  const channels = [inputShapes[0].at(-1)!, outputShape.at(-1)!];
   return mayUseWinograd && isPlain && is3x3 && channels.every((n) => n >= WINOGRAD_CHANNELS);
 }
 
@@ -139,8 +139,8 @@ function biasSource({ row, norm }: LayerContext): WeightSource | undefined {
 /** A normalisation that no convolution could take in. */
 function batchNormalization(layer: LayerContext): Value {
   const { builder, name, inputs, inputShapes, row } = layer;
-  const channels = inputShapes[0]!.at(-1)!;
-  if (inputShapes[0]!.length !== 3) {
+  const channels = inputShapes[0].at(-1)!;
+  if (inputShapes[0].length !== 3) {
     throw new UnsupportedGraph(`the layer ${row.name} normalises values without height and width`);
   }
   const { gamma, beta, mean, variance, epsilon } = normalization(row.config);
@@ -157,7 +157,7 @@ function batchNormalization(layer: LayerContext): Value {
     parameter('moving_mean', mean, true),
     parameter('moving_variance', variance, false),
   ];
-  const input = builder.toCompute(inputs[0]!);
+  const input = builder.toCompute(inputs[0]);
   return builder.compute('FusedBatchNormV3', `${name}/norm`, [input, ...parameters], {
     U: { type: 'float' },
     epsilon: { float: epsilon },
@@ -171,20 +171,20 @@ function rectifier(layer: LayerContext): Value {
     throw new UnsupportedGraph(`the layer ${layer.row.name} has a slope or a threshold`);
   }
   const max = most === undefined || most === null ? undefined : Number(most);
-  return addActivation(layer, layer.inputs[0]!, 'relu', max);
+  return addActivation(layer, layer.inputs[0], 'relu', max);
 }
 
 function zeroPadding({ builder, name, inputs, row }: LayerContext): Value {
   const sides = paddingSides(row.config).flat();
   const amounts = builder.ints(`${name}/amounts`, [4, 2], [0, 0, ...sides, 0, 0]);
-  return builder.compute('Pad', `${name}/pad`, [builder.toCompute(inputs[0]!), amounts], {
+  return builder.compute('Pad', `${name}/pad`, [builder.toCompute(inputs[0]), amounts], {
     Tpaddings: { type: 'int32' },
   });
 }
 
 function pooling({ builder, name, inputs, row }: LayerContext, op: 'MaxPool' | 'AvgPool'): Value {
   const window = poolingWindow(row.config);
-  return builder.compute(op, `${name}/pool`, [builder.toCompute(inputs[0]!)], {
+  return builder.compute(op, `${name}/pool`, [builder.toCompute(inputs[0])], {
     ...moves(window),
     ksize: { ints: [1, ...window.size, 1] },
   });
@@ -192,7 +192,7 @@ function pooling({ builder, name, inputs, row }: LayerContext, op: 'MaxPool' | '
 
 function globalPooling({ builder, name, inputs, row }: LayerContext, op: 'Mean' | 'Max'): Value {
   const axes = builder.ints(`${name}/axes`, [2], [1, 2]);
-  return builder.compute(op, `${name}/pool`, [builder.toCompute(inputs[0]!), axes], {
+  return builder.compute(op, `${name}/pool`, [builder.toCompute(inputs[0]), axes], {
     Tidx: { type: 'int32' },
     keep_dims: { bool: row.config.keepdims === true },
   });
@@ -217,21 +217,21 @@ function concatenation({ builder, name, inputs }: LayerContext): Value {
 
 function flattening({ builder, name, inputs, outputShape }: LayerContext): Value {
   const shape = builder.ints(`${name}/shape`, [2], [-1, outputShape[0]!]);
-  return builder.compute('Reshape', `${name}/flat`, [builder.toCompute(inputs[0]!), shape], {
+  return builder.compute('Reshape', `${name}/flat`, [builder.toCompute(inputs[0]), shape], {
     Tshape: { type: 'int32' },
   });
 }
 
 function dense(layer: LayerContext): Value {
   const { builder, name, inputs, row, inputShapes, outputShape } = layer;
-  if (inputShapes[0]!.length !== 1) {
+  if (inputShapes[0].length !== 1) {
     throw new UnsupportedGraph(`the layer ${row.name} is a Dense on more than one axis`);
   }
   // float32 in every precision: a small part of the work, and under a softmax errors grow.
-  const shape = [inputShapes[0]![0]!, outputShape[0]!];
+  const shape = [inputShapes[0][0]!, outputShape[0]!];
   const source = kernelSource(layer, 'kernel');
   const kernel = builder.weight(`${name}/kernel`, shape, source, { staysFloat: true });
-  const input = builder.toFloat(inputs[0]!);
+  const input = builder.toFloat(inputs[0]);
   const product = builder.compute('MatMul', `${name}/product`, [input, kernel], {}, true);
   return addActivation(layer, addBias(layer, product), row.config.activation);
 }

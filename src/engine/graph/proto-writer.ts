@@ -26,7 +26,7 @@ export class ProtoWriter {
   }
 
   float(field: number, value: number): this {
-    return this.fixed32(field, new Uint32Array(Float32Array.of(value).buffer)[0]!);
+    return this.fixed32(field, new Uint32Array(Float32Array.of(value).buffer)[0]);
   }
 
   string(field: number, value: string): this {

@@ -20,7 +20,7 @@ export async function* readNpyTable(
     column: column.name,
     file: `npy/${npyFileName(column.name)}`,
   }));
-  if (name !== (hasIndex ? NPY_INDEX : numeric[0]!.file)) return;
+  if (name !== (hasIndex ? NPY_INDEX : numeric[0].file)) return;
   const matrices = new Map<string, NpyMatrix>();
   for (const { column, file } of numeric) {
     matrices.set(column, await openNpyMatrix(files.stream(file), file));

@@ -36,7 +36,7 @@ export async function decodeAgain(
       return { ...chunk, rejections: rejections.sort((a, b) => a.index - b.index) };
     } catch (error) {
       if (error instanceof ImageTimedOut) {
-        const { index } = left[error.position]!;
+        const { index } = left[error.position];
         const message = `Expected an image that is decoded within ${imageTimeoutMs / 1000} s (--image-timeout) but found one that takes longer.`;
         rejections.push({ index, reason: 'timeout', message });
         left = left.filter((task) => task.index !== index);

@@ -44,17 +44,17 @@ export function encodeTable(
   const view = new DataView(new ArrayBuffer(size));
   let at = 0;
   for (let i = 0; i < starts.length; i++) {
-    view.setInt32(at, starts[i]! * unit, true);
-    view.setInt32(at + 4, steps[i]!, true);
+    view.setInt32(at, starts[i] * unit, true);
+    view.setInt32(at + 4, steps[i], true);
     at += HEAD_BYTES;
-    for (let k = 0; k < steps[i]! * stepTaps; k++) {
-      const weight = k < counts[i]! ? weights[i * width + k]! : 0;
+    for (let k = 0; k < steps[i] * stepTaps; k++) {
+      const weight = k < counts[i] ? weights[i * width + k] : 0;
       // Pairs: the upper parts of both weights, then the lower ones.
       const to = at + (k >> 1) * 8 + (k & 1) * 2;
       view.setInt16(to, weight >> LOW_BITS, true);
       view.setInt16(to + 4, weight & ((1 << LOW_BITS) - 1), true);
     }
-    at += steps[i]! * stepBytes;
+    at += steps[i] * stepBytes;
   }
   return { bytes: new Uint8Array(view.buffer), size: starts.length };
 }

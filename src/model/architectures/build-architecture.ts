@@ -124,8 +124,8 @@ function toTopology(name: string, rows: readonly LayerRow[]): Record<string, unk
           inbound_nodes:
             row.inbound.length === 0 ? [] : [row.inbound.map((from) => [from, 0, 0, {}])],
         })),
-        input_layers: [[rows[0]!.name, 0, 0]],
-        output_layers: [[rows[rows.length - 1]!.name, 0, 0]],
+        input_layers: [[rows[0].name, 0, 0]],
+        output_layers: [[rows[rows.length - 1].name, 0, 0]],
       },
     },
   };

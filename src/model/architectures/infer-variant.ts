@@ -25,7 +25,7 @@ export function inferVariant(name: string, shapes: Shapes): Variant {
     includeTop,
     inputSize:
       includeTop && fcLayers.length > 0
-        ? flattenedInputSize(name, shapes, fcLayers[0]!, widths[widths.length - 1]!)
+        ? flattenedInputSize(name, shapes, fcLayers[0], widths[widths.length - 1])
         : standard.inputSize,
   };
   checkEveryShape(name, variant, shapes);
@@ -37,7 +37,7 @@ function outputsOf(name: string, layer: string, shapes: Shapes): number {
   if (shape === undefined || shape.length === 0) {
     throw mismatch(name, `a weight ${layer}/kernel`, `${shapes.size} weights without it`);
   }
-  return shape[shape.length - 1]!;
+  return shape[shape.length - 1];
 }
 
 /** VGG halves its input five times, so fc1 has (side/32)² · channels rows. */
@@ -47,7 +47,7 @@ function flattenedInputSize(
   fc: string,
   channels: number,
 ): [number, number] {
-  const rows = shapes.get(`${fc}/kernel`)![0]!;
+  const rows = shapes.get(`${fc}/kernel`)![0];
   const side = Math.sqrt(rows / channels);
   if (!Number.isInteger(side)) {
     throw mismatch(name, `n·n·${channels} rows for ${fc}/kernel`, `${rows}`);

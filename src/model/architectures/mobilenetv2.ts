@@ -64,7 +64,7 @@ function scaleDivisible(channels: number, alpha: number): number {
 function mobilenetV2Layers(variant: Variant): LayerRow[] {
   const { widths, inputSize } = variant;
   let size: readonly [number, number] = inputSize;
-  let channels = widths[0]!;
+  let channels = widths[0];
   const rows: LayerRow[] = [
     input('input_1', size),
     conv2d('Conv1', 'input_1', {
@@ -82,14 +82,14 @@ function mobilenetV2Layers(variant: Variant): LayerRow[] {
   for (const [g, group] of GROUPS.entries()) {
     for (let i = 0; i < group.blocks; i++) {
       const stride = i === 0 ? group.stride : 1;
-      const shape = { channels, filters: widths[g + 1]!, expansion: group.expansion, stride, size };
-      rows.push(...invertedResidual(id++, rows[rows.length - 1]!.name, shape));
+      const shape = { channels, filters: widths[g + 1], expansion: group.expansion, stride, size };
+      rows.push(...invertedResidual(id++, rows[rows.length - 1].name, shape));
       channels = shape.filters;
       if (stride === 2) size = halved(size);
     }
   }
   rows.push(
-    conv2d('Conv_1', rows[rows.length - 1]!.name, { filters: widths[8]!, kernel: 1, bias: false }),
+    conv2d('Conv_1', rows[rows.length - 1].name, { filters: widths[8], kernel: 1, bias: false }),
     norm('Conv_1_bn', 'Conv_1'),
     relu6('out_relu', 'Conv_1_bn'),
   );

@@ -59,8 +59,8 @@ function resnet50Layers(variant: Variant): LayerRow[] {
   for (const [stage, depth] of DEPTHS.entries()) {
     for (let block = 1; block <= depth; block++) {
       rows.push(
-        ...residualBlock(`conv${stage + 2}_block${block}`, rows[rows.length - 1]!.name, {
-          width: widths[stage]!,
+        ...residualBlock(`conv${stage + 2}_block${block}`, rows[rows.length - 1].name, {
+          width: widths[stage],
           stride: stage > 0 && block === 1 ? 2 : 1,
           projects: block === 1,
         }),
@@ -69,7 +69,7 @@ function resnet50Layers(variant: Variant): LayerRow[] {
   }
   if (!variant.includeTop) return rows;
   rows.push(
-    globalAveragePooling2d('avg_pool', rows[rows.length - 1]!.name),
+    globalAveragePooling2d('avg_pool', rows[rows.length - 1].name),
     dense('predictions', 'avg_pool', { units: variant.classes, activation: 'softmax' }),
   );
   return rows;

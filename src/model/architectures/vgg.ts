@@ -30,12 +30,12 @@ function vgg(name: 'vgg16' | 'vgg19', depths: readonly number[]): Architecture {
 
 function vggLayers(depths: readonly number[], variant: Variant): LayerRow[] {
   const rows: LayerRow[] = [input('input_1', variant.inputSize)];
-  const last = () => rows[rows.length - 1]!.name;
+  const last = () => rows[rows.length - 1].name;
   for (const [block, depth] of depths.entries()) {
     for (let i = 1; i <= depth; i++) {
       rows.push(
         conv2d(`block${block + 1}_conv${i}`, last(), {
-          filters: variant.widths[block]!,
+          filters: variant.widths[block],
           kernel: 3,
           padding: 'same',
           activation: 'relu',

@@ -25,7 +25,7 @@ export async function prepareBatch(
 ): Promise<PreparedBatch> {
   const { device, outputs } = pool.info;
   const lengths = outputs.map(({ length }) => length);
-  const { end: shardRows } = planRun(SHARD_ROWS.network, { isPixels: false, lengths }).shards[0]!;
+  const { end: shardRows } = planRun(SHARD_ROWS.network, { isPixels: false, lengths }).shards[0];
   const started = performance.now();
   if (device === 'cuda') onEvent({ event: 'stage', stage: 'warm-up' });
   const recorded = asked === 'auto' ? recordedBatch?.() : undefined;

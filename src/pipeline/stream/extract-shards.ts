@@ -34,7 +34,7 @@ export async function extractShards(run: Run, pool: DecodePool): Promise<void> {
   let shard: ShardBuilder | undefined;
   for await (const { batch, outputs } of results) {
     signal.throwIfAborted();
-    const { id, start, end } = store.plan.shards[batch.shard]!;
+    const { id, start, end } = store.plan.shards[batch.shard];
     shard ??= new ShardBuilder(end - start, lengths);
     shard.append(batch.indices, outputs, batch.rejections);
     progress.advance(batch.indices.length, batch.rejections.length);
@@ -67,7 +67,7 @@ export class ShardBuilder {
     rejections: readonly ImageRejection[],
   ): void {
     outputs.forEach((values, i) => {
-      this.#matrices[i]!.set(values, this.#indices.length * this.#lengths[i]!);
+      this.#matrices[i].set(values, this.#indices.length * this.#lengths[i]);
     });
     this.#indices.push(...indices);
     this.#rejections.push(...rejections);
@@ -76,7 +76,7 @@ export class ShardBuilder {
   /** All that was appended; the outputs are views of exactly those rows. */
   content(): ShardContent {
     const outputs = this.#matrices.map((matrix, i) =>
-      matrix.subarray(0, this.#indices.length * this.#lengths[i]!),
+      matrix.subarray(0, this.#indices.length * this.#lengths[i]),
     );
     return { indices: this.#indices, outputs, rejections: this.#rejections };
   }

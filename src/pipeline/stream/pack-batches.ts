@@ -45,7 +45,7 @@ export async function* packBatches(
         if (indices.length === 0) pixels = new Uint8Array(batchSize * imageBytes);
         pixels.set(bytes, indices.length * imageBytes);
       }
-      for (let i = 0; i < taken; i++) indices.push(chunk.indices[row + i]!);
+      for (let i = 0; i < taken; i++) indices.push(chunk.indices[row + i]);
       row += taken;
       const isLastOfShard = range.isLastOfShard && row === chunk.indices.length;
       if (indices.length === batchSize || isLastOfShard) {

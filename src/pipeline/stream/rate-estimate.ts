@@ -52,7 +52,7 @@ export class RateEstimate {
     const samples = this.#samples;
     const window = Math.max(WINDOW_MS, WINDOW_SHARE * (nowMs - this.#started.ms));
     let first = 0;
-    while (samples.length - first > LEAST_STEPS + 1 && samples[first + 1]!.ms < nowMs - window) {
+    while (samples.length - first > LEAST_STEPS + 1 && samples[first + 1].ms < nowMs - window) {
       first += 1;
     }
     if (first > 0) samples.splice(0, first);

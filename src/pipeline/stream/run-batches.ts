@@ -33,7 +33,7 @@ export function runBatches(
       return { batch, outputs: extractor.outputs.map(() => new Float32Array(0)) };
     }
     const outputs = await extractor.run(pixels, indices.length);
-    expectFinite(outputs, extractor.outputs, (row) => originOf(indices[row]!));
+    expectFinite(outputs, extractor.outputs, (row) => originOf(indices[row]));
     return { batch, outputs };
   });
 }
@@ -51,10 +51,10 @@ export function expectFinite(
   nameOf: (row: number) => string,
 ): void {
   for (const [i, { layer, length }] of outputs.entries()) {
-    const at = firstNotFinite(values[i]!);
+    const at = firstNotFinite(values[i]);
     if (at === -1) continue;
     throw new EngineError(
-      `Expected finite features of layer ${layer} for ${nameOf(Math.floor(at / length))} but found ${values[i]![at]}.`,
+      `Expected finite features of layer ${layer} for ${nameOf(Math.floor(at / length))} but found ${values[i][at]}.`,
       {
         fix: 'Use --precision fp32. Where that is so already, the weights are too large: take another model.',
       },

@@ -75,12 +75,12 @@ function* walk(manifest: Manifest): Generator<ListedItem, undefined> {
   const { rejections } = manifest;
   let next = 0;
   const rejectedItem = (): ListedItem => {
-    const { origin, reason } = rejections[next++]!;
+    const { origin, reason } = rejections[next++];
     return { origin, index: -1, entry: undefined, reason };
   };
   for (let index = 0; index < manifest.count; index++) {
     const entry = manifest.entry(index);
-    while (next < rejections.length && compareUtf8(rejections[next]!.origin, entry.origin) < 0) {
+    while (next < rejections.length && compareUtf8(rejections[next].origin, entry.origin) < 0) {
       yield rejectedItem();
     }
     yield { origin: entry.origin, index, entry, reason: undefined };

@@ -80,7 +80,7 @@ export class ReusedRows {
         );
         for (const [at, index] of indices.entries()) {
           const { origin } = manifest.entry(index);
-          await reader.copyRow({ row: before.rowOf[keeps[index]!]!, origin, outputs, at });
+          await reader.copyRow({ row: before.rowOf[keeps[index]], origin, outputs, at });
         }
         await this.#keep(shard, { indices, outputs });
       }
@@ -92,7 +92,7 @@ export class ReusedRows {
   /** Adds the reused rows to the computed ones of a shard. */
   async complete(id: number, computed: ShardContent): Promise<ShardContent> {
     const { store, lengths } = this.#options;
-    const shard = store.plan.shards[id]!;
+    const shard = store.plan.shards[id];
     const rejections = [...computed.rejections, ...this.#rejectionsOf(shard)].sort(
       (a, b) => a.index - b.index,
     );
@@ -135,7 +135,7 @@ export class ReusedRows {
     const { keeps, before } = this.#options;
     const indices: number[] = [];
     for (let i = start; i < end; i++) {
-      if (keeps[i] !== -1 && before.rowOf[keeps[i]!] !== -1) indices.push(i);
+      if (keeps[i] !== -1 && before.rowOf[keeps[i]] !== -1) indices.push(i);
     }
     return Uint32Array.from(indices);
   }
@@ -144,7 +144,7 @@ export class ReusedRows {
     const { keeps, before } = this.#options;
     const rejections: ImageRejection[] = [];
     for (let index = start; index < end; index++) {
-      const rejection = before.rejections.get(keeps[index]!);
+      const rejection = before.rejections.get(keeps[index]);
       if (rejection !== undefined) rejections.push({ ...rejection, index });
     }
     return rejections;
@@ -165,14 +165,13 @@ export function mergeRows(a: Rows, b: Rows, lengths: readonly number[]): Rows {
   let i = 0;
   let j = 0;
   for (let row = 0; row < count; row++) {
-    const isFirst =
-      j === b.indices.length || (i < a.indices.length && a.indices[i]! < b.indices[j]!);
+    const isFirst = j === b.indices.length || (i < a.indices.length && a.indices[i] < b.indices[j]);
     const from = isFirst ? a : b;
     const at = isFirst ? i++ : j++;
-    indices[row] = from.indices[at]!;
+    indices[row] = from.indices[at];
     lengths.forEach((length, output) => {
-      const values = from.outputs[output]!.subarray(at * length, (at + 1) * length);
-      outputs[output]!.set(values, row * length);
+      const values = from.outputs[output].subarray(at * length, (at + 1) * length);
+      outputs[output].set(values, row * length);
     });
   }
   return { indices, outputs };

@@ -37,7 +37,7 @@ export class RowReader {
     if (found !== origin) throw wrongRow(origin, row, `the row of ${found}`);
     vectors.forEach((values, output) => {
       const length = values.length / count;
-      outputs[output]!.set(values.subarray(place * length, (place + 1) * length), at * length);
+      outputs[output].set(values.subarray(place * length, (place + 1) * length), at * length);
     });
   }
 }

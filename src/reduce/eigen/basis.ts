@@ -62,7 +62,7 @@ export class Basis {
         if (length > longer / 2) break;
       }
       if (length <= floor) continue;
-      for (let i = 0; i < dims; i++) vector[i]! /= length;
+      for (let i = 0; i < dims; i++) vector[i] /= length;
       this.#put(this.size++, vector);
     }
     return this.size - before;
@@ -151,7 +151,7 @@ export class Basis {
       const from = (first + v) * length;
       const isThere = first + v < b;
       for (let i = 0; i < length; i++)
-        memory[fourAt + i * TILE + v] = isThere ? block[from + i]! : 0;
+        memory[fourAt + i * TILE + v] = isThere ? block[from + i] : 0;
     }
   }
 
@@ -161,13 +161,13 @@ export class Basis {
     const kernel = this.#kernel;
     kernel.memory.set(vector, v * padded);
     const at = tilesAt + (v >> 2) * padded * TILE + (v & 3);
-    for (let i = 0; i < vector.length; i++) kernel.memory[at + i * TILE] = vector[i]!;
+    for (let i = 0; i < vector.length; i++) kernel.memory[at + i * TILE] = vector[i];
   }
 }
 
 /** Euclidean length. */
 export function norm(vector: Float64Array): number {
   let sum = 0;
-  for (let i = 0; i < vector.length; i++) sum += vector[i]! * vector[i]!;
+  for (let i = 0; i < vector.length; i++) sum += vector[i] * vector[i];
   return Math.sqrt(sum);
 }

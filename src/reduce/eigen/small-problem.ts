@@ -14,7 +14,7 @@ export class SmallProblem {
   /** Sets the rows from `first` on, and the columns that mirror them, from products [b, size]. */
   setRows(first: number, products: Float64Array, b: number, size: number): void {
     for (let v = 0; v < b; v++) {
-      for (let j = 0; j < size; j++) this.#set(first + v, j, products[v * size + j]!);
+      for (let j = 0; j < size; j++) this.#set(first + v, j, products[v * size + j]);
     }
   }
 
@@ -22,7 +22,7 @@ export class SmallProblem {
   setDiagonal(values: Float64Array, size: number): void {
     for (let i = 0; i < size; i++) {
       for (let j = 0; j < i; j++) this.#set(i, j, 0);
-      this.#set(i, i, values[i]!);
+      this.#set(i, i, values[i]);
     }
   }
 
@@ -72,8 +72,8 @@ export class SmallPairs {
     return Float64Array.from({ length: k }, (_, i) => {
       const residual = new Float64Array(dims);
       for (let v = 0; v < b; v++) {
-        const share = this.#all[(i + 1) * size - b + v]!;
-        for (let j = 0; j < dims; j++) residual[j]! += share * beyond[v * dims + j]!;
+        const share = this.#all[(i + 1) * size - b + v];
+        for (let j = 0; j < dims; j++) residual[j] += share * beyond[v * dims + j];
       }
       return norm(residual);
     });

@@ -163,13 +163,13 @@ function convergence(
     if (values.length <= k) return Number.POSITIVE_INFINITY;
     let worst = 0;
     residuals.forEach((residual, i) => {
-      const gap = Math.min((values[i - 1] ?? Infinity) - values[i]!, values[i]! - values[i + 1]!);
-      worst = Math.max(worst, residual / Math.max(angle * gap, PRECISION * values[0]!));
+      const gap = Math.min((values[i - 1] ?? Infinity) - values[i], values[i] - values[i + 1]);
+      worst = Math.max(worst, residual / Math.max(angle * gap, PRECISION * values[0]));
     });
     if (worst <= 1) return 0;
     stalled = worst < best / 2 ? 0 : stalled + 1;
     best = Math.min(best, worst);
-    if (stalled >= STALLED && Math.max(...residuals) <= NEARLY * values[0]!) return 0;
+    if (stalled >= STALLED && Math.max(...residuals) <= NEARLY * values[0]) return 0;
     first ??= { worst, applies };
     const progress = Math.log(first.worst / best);
     return progress > 0 ? ((applies - first.applies) * Math.log(best)) / progress : Infinity;
@@ -188,7 +188,7 @@ function finish(
   const vectors = new Float64Array(k * basis.dims);
   values.set(pairs.values.subarray(0, found).map((value) => Math.max(0, value)));
   vectors.set(basis.combine(pairs.mixes(found), found));
-  const residual = values[0]! > 0 ? Math.max(...residuals) / values[0]! : 0;
+  const residual = values[0] > 0 ? Math.max(...residuals) / values[0] : 0;
   return { values, vectors, residual, applies };
 }
 
@@ -197,7 +197,7 @@ function mostAlike(values: Float64Array, k: number): number {
   let most = 1;
   let alike = 1;
   for (let i = 1; i < Math.min(k, values.length); i++) {
-    alike = values[i - 1]! - values[i]! <= SAME * values[0]! ? alike + 1 : 1;
+    alike = values[i - 1] - values[i] <= SAME * values[0] ? alike + 1 : 1;
     most = Math.max(most, alike);
   }
   return most;

@@ -41,9 +41,9 @@ export function passOperator(
         passes = new RowPasses(blocks, shift, width, limits);
       }
       made++;
-      const image = await passes.apply(block.map((value, at) => value * scale[at % dims]!));
+      const image = await passes.apply(block.map((value, at) => value * scale[at % dims]));
       const share = 1 / (count - 1);
-      return image.map((value, at) => value * share * scale[at % dims]!);
+      return image.map((value, at) => value * share * scale[at % dims]);
     },
     async foresee(more) {
       if (hasMatrix || !passes?.canFormMatrix) return;

@@ -153,7 +153,7 @@ export class RowPasses {
     doubles.fill(0, share.vectors / 8, share.sums / 8);
     for (let v = 0; v * dims < vectors.length; v++) {
       for (let j = 0; j < dims; j++) {
-        doubles[share.vectors / 8 + placeOf(v, j, share.quads)] = vectors[v * dims + j]!;
+        doubles[share.vectors / 8 + placeOf(v, j, share.quads)] = vectors[v * dims + j];
       }
     }
   }
@@ -211,7 +211,7 @@ export class RowPasses {
       const at = share.sums / 8 + slice * share.groups * share.quads * 16;
       for (let v = 0; v < b; v++) {
         for (let j = 0; j < dims; j++) {
-          total[v * dims + j]! += doubles[at + placeOf(v, j, share.quads)]!;
+          total[v * dims + j] += doubles[at + placeOf(v, j, share.quads)];
         }
       }
     }

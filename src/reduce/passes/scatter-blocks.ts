@@ -90,7 +90,7 @@ export class ScatterBlocks {
     for (let i = top; i < bottom; i++) {
       const row = this.#sums + (i - top) * STRIP - left;
       for (let j = Math.max(i, left); j < right; j++) {
-        memory[matrix + i * padded + j]! += memory[row + j]!;
+        memory[matrix + i * padded + j] += memory[row + j];
       }
     }
   }

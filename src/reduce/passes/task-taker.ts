@@ -36,7 +36,7 @@ export class TaskTaker {
     const control = this.#control;
     const ticket = Atomics.load(control, SLOT.ticket);
     const task = ticket % TURN;
-    if (Math.floor(ticket / TURN) !== turn || task >= control[SLOT.tasks]!) return false;
+    if (Math.floor(ticket / TURN) !== turn || task >= control[SLOT.tasks]) return false;
     if (Atomics.compareExchange(control, SLOT.ticket, ticket, ticket + 1) === ticket) {
       Atomics.store(control, this.#inHand, task + 1);
       this.run(task, turn);
@@ -49,9 +49,9 @@ export class TaskTaker {
   run(task: number, turn: number): void {
     const control = this.#control;
     const blocks = this.#blocks;
-    const rows = control[SLOT.rows]!;
+    const rows = control[SLOT.rows];
     if (control[SLOT.job] === JOB.product) this.#sumSlice(task);
-    else if (control[SLOT.job] === JOB.pack) blocks.pack(task, control[SLOT.firstRow]!, rows);
+    else if (control[SLOT.job] === JOB.pack) blocks.pack(task, control[SLOT.firstRow], rows);
     else if (control[SLOT.job] === JOB.scatter) blocks.add(task, rows);
     else this.#makeImages(task);
     Atomics.store(control, SLOT.tasksDone + task, turn);
@@ -64,7 +64,7 @@ export class TaskTaker {
     const control = this.#control;
     const matrix = this.#matrix;
     const [from, end] = imageColumns(task, share.quads);
-    for (let group = 0; group < control[SLOT.groups]!; group++) {
+    for (let group = 0; group < control[SLOT.groups]; group++) {
       const at = group * fourVectors(matrix.padded);
       makeImages(matrix, share.vectors / 8 + at, share.sums / 8 + at, from, end);
     }
@@ -74,13 +74,13 @@ export class TaskTaker {
     const share = this.#share;
     const control = this.#control;
     const { quads } = share;
-    const sliceRows = control[SLOT.sliceRows]!;
+    const sliceRows = control[SLOT.sliceRows];
     const first = slice * sliceRows;
-    const n = Math.max(0, Math.min(sliceRows, control[SLOT.rows]! - first));
+    const n = Math.max(0, Math.min(sliceRows, control[SLOT.rows] - first));
     const sumBytes = share.groups * quads * 128;
     const sums = share.sums + slice * sumBytes;
     new Float64Array(bufferOf(share.memory), sums, sumBytes / 8).fill(0);
     const operands = { ...share, rows: share.rows + first * quads * 16, sums };
-    this.#kernel.add(operands, n, quads, control[SLOT.groups]!);
+    this.#kernel.add(operands, n, quads, control[SLOT.groups]);
   }
 }

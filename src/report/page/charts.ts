@@ -12,23 +12,23 @@ export function classesSection(
   { classes, classCounts }: PageData,
   colors: readonly Rgb[],
 ): HTMLElement {
-  const order = classes.map((_, i) => i).sort((a, b) => classCounts[b]! - classCounts[a]! || a - b);
-  const most = Math.max(1, classCounts[order[0]!] ?? 0);
+  const order = classes.map((_, i) => i).sort((a, b) => classCounts[b] - classCounts[a] || a - b);
+  const most = Math.max(1, classCounts[order[0]] ?? 0);
   const rows = classCounts.reduce((sum, n) => sum + n, 0);
   const list = el('ul', { class: 'bars' });
   const add = (from: number, to: number): void => {
     for (const i of order.slice(from, to)) {
       const bar = el('span', { class: 'bar' });
-      bar.style.width = `${(100 * classCounts[i]!) / most}%`;
-      bar.style.backgroundColor = css(colors[i]!);
+      bar.style.width = `${(100 * classCounts[i]) / most}%`;
+      bar.style.backgroundColor = css(colors[i]);
       list.append(
         el(
           'li',
           {},
-          nameOf(classes[i]!),
+          nameOf(classes[i]),
           el('span', { class: 'track' }, bar),
-          el('span', { class: 'num' }, count(classCounts[i]!)),
-          el('span', { class: 'num faint' }, percent(classCounts[i]! / Math.max(1, rows))),
+          el('span', { class: 'num' }, count(classCounts[i])),
+          el('span', { class: 'num faint' }, percent(classCounts[i] / Math.max(1, rows))),
         ),
       );
     }
@@ -87,7 +87,7 @@ export function varianceSection({ variance, run }: PageData): HTMLElement {
     viewBox: `0 0 ${w} ${h}`,
     class: 'chart',
     role: 'img',
-    'aria-label': `${variance.length} components explain ${percent(total)} of the variance; the first ${percent(variance[0]!)}.`,
+    'aria-label': `${variance.length} components explain ${percent(total)} of the variance; the first ${percent(variance[0])}.`,
   });
   for (const share of [0, 0.25, 0.5, 0.75, 1]) {
     chart.append(
@@ -104,7 +104,7 @@ export function varianceSection({ variance, run }: PageData): HTMLElement {
       rx: 1.5,
       class: 'bar',
     });
-    bar.append(svg('title', {}, `PC ${i + 1}: ${percent(share)}, together ${percent(sums[i]!)}`));
+    bar.append(svg('title', {}, `PC ${i + 1}: ${percent(share)}, together ${percent(sums[i])}`));
     chart.append(bar);
     const every = Math.ceil(shown.length / 12);
     if (i % every === 0)
@@ -112,7 +112,7 @@ export function varianceSection({ variance, run }: PageData): HTMLElement {
         svg('text', { x: left + (i + 0.5) * step, y: h - 8, class: 'tick' }, String(i + 1)),
       );
   });
-  const place = (i: number) => `${left + (i + 0.5) * step},${yOf(sums[i]!)}`;
+  const place = (i: number) => `${left + (i + 0.5) * step},${yOf(sums[i])}`;
   chart.append(svg('polyline', { points: sums.map((_, i) => place(i)).join(' '), class: 'sum' }));
   sums.forEach((_, i) => {
     const [cx, cy] = place(i).split(',') as [string, string];

@@ -77,25 +77,25 @@ function webglDrawer(
     },
   });
   const upload = (name: string, data: Float32Array | Uint8Array) =>
-    twgl.setAttribInfoBufferFromArray(gl, buffers.attribs![name]!, data);
+    twgl.setAttribInfoBufferFromArray(gl, buffers.attribs![name], data);
   return {
     kind: 'webgl',
     canvas,
     setPositions(xs, ys) {
       upload(
         'x',
-        Float32Array.from(order, (i) => xs[i]!),
+        Float32Array.from(order, (i) => xs[i]),
       );
       upload(
         'y',
-        Float32Array.from(order, (i) => ys[i]!),
+        Float32Array.from(order, (i) => ys[i]),
       );
     },
     setClasses(strength) {
       const data = new Uint8Array(4 * n);
       order.forEach((point, i) => {
-        data.set(colors[targets[point]!]!, 4 * i);
-        data[4 * i + 3] = Math.round(255 * strength[targets[point]!]!);
+        data.set(colors[targets[point]], 4 * i);
+        data[4 * i + 3] = Math.round(255 * strength[targets[point]]);
       });
       upload('color', data);
     },
@@ -138,13 +138,13 @@ function canvasDrawer(canvas: HTMLCanvasElement, { targets, colors }: DrawnPoint
       context.setTransform(ratio, 0, 0, ratio, 0, 0);
       context.clearRect(0, 0, canvas.clientWidth, canvas.clientHeight);
       for (const point of order) {
-        const target = targets[point]!;
+        const target = targets[point];
         if (strength[target] === 0) continue;
-        context.globalAlpha = strength[target]!;
-        context.fillStyle = inks[target]!;
+        context.globalAlpha = strength[target];
+        context.fillStyle = inks[target];
         context.fillRect(
-          xs[point]! * scaleX + left - size / 2,
-          ys[point]! * scaleY + top - size / 2,
+          xs[point] * scaleX + left - size / 2,
+          ys[point] * scaleY + top - size / 2,
           size,
           size,
         );
@@ -161,7 +161,7 @@ function shuffled(n: number): Uint32Array {
   for (let i = n - 1; i > 0; i--) {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
     const j = state % (i + 1);
-    [order[i], order[j]] = [order[j]!, order[i]!];
+    [order[i], order[j]] = [order[j], order[i]];
   }
   return order;
 }

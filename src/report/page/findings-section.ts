@@ -47,7 +47,7 @@ export function findingsSection(
     const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
     const at = buttons.indexOf(document.activeElement as HTMLButtonElement);
     if (step === undefined || at < 0) return;
-    const next = buttons[(at + step + buttons.length) % buttons.length]!;
+    const next = buttons[(at + step + buttons.length) % buttons.length];
     next.focus();
     next.click();
   });
@@ -99,7 +99,7 @@ export function findingsSection(
   function entry(finding: PageFinding): HTMLElement {
     const { origins, classes, points, images } = finding;
     const cells = origins.slice(0, PICTURES).map((origin, i) => {
-      const point = points[i]!;
+      const point = points[i];
       const picture = thumbs.picture(point, 72);
       const cell =
         point < 0
@@ -116,7 +116,7 @@ export function findingsSection(
         el(
           'figcaption',
           {},
-          el('span', { class: 'tag' }, nameOf(classes[i]!)),
+          el('span', { class: 'tag' }, nameOf(classes[i])),
           nameOf(origin, 'path'),
         ),
       );

@@ -27,12 +27,12 @@ export function openLegend(
     for (const box of boxes.values()) box.checked = value;
     onChange(isOn, -1);
   };
-  const order = classes.map((_, i) => i).sort((a, b) => (classes[a]! < classes[b]! ? -1 : 1));
+  const order = classes.map((_, i) => i).sort((a, b) => (classes[a] < classes[b] ? -1 : 1));
 
   function fill(wanted: string): void {
     list.replaceChildren();
     boxes.clear();
-    const found = order.filter((i) => classes[i]!.toLowerCase().includes(wanted));
+    const found = order.filter((i) => classes[i].toLowerCase().includes(wanted));
     for (const i of found.slice(0, MOST)) list.append(entry(i));
     note.textContent =
       found.length > MOST
@@ -42,17 +42,17 @@ export function openLegend(
 
   function entry(i: number): HTMLElement {
     const box = el('input', { type: 'checkbox' });
-    box.checked = isOn[i]!;
+    box.checked = isOn[i];
     boxes.set(i, box);
     box.addEventListener('change', () => {
       isOn[i] = box.checked;
       onChange(isOn, -1);
     });
     const swatch = el('span', { class: 'swatch' });
-    swatch.style.backgroundColor = css(colors[i]!);
+    swatch.style.backgroundColor = css(colors[i]);
     const only = el(
       'button',
-      { type: 'button', class: 'only', 'aria-label': `Only ${visible(classes[i]!)}` },
+      { type: 'button', class: 'only', 'aria-label': `Only ${visible(classes[i])}` },
       'only',
     );
     only.addEventListener('click', () => {
@@ -69,8 +69,8 @@ export function openLegend(
         {},
         box,
         swatch,
-        nameOf(classes[i]!),
-        el('span', { class: 'num' }, count(counts[i]!)),
+        nameOf(classes[i]),
+        el('span', { class: 'num' }, count(counts[i])),
       ),
       only,
     );

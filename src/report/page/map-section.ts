@@ -121,7 +121,7 @@ export function mapSection(
     state.matches = [];
     if (wanted !== '') {
       for (let i = 0; i < points.count; i++) {
-        if (points.origins[i]!.toLowerCase().includes(wanted)) state.matches.push(i);
+        if (points.origins[i].toLowerCase().includes(wanted)) state.matches.push(i);
       }
     }
     found.textContent = wanted === '' ? '' : `${count(state.matches.length)} found`;
@@ -131,7 +131,7 @@ export function mapSection(
           'button',
           { type: 'button', class: 'result' },
           thumbs.picture(point, 28),
-          nameOf(points.origins[point]!, 'path'),
+          nameOf(points.origins[point], 'path'),
         );
         button.addEventListener('click', () => select(point, true));
         return el('li', {}, button);
@@ -156,7 +156,7 @@ export function mapSection(
       tip.dataset.point = String(point);
       tip.replaceChildren(
         thumbs.picture(point, 96),
-        el('div', {}, nameOf(points.origins[point]!, 'path'), classTag(point)),
+        el('div', {}, nameOf(points.origins[point], 'path'), classTag(point)),
       );
     }
     const box = plot.element.getBoundingClientRect();
@@ -183,10 +183,10 @@ export function mapSection(
   }
 
   function classTag(point: number): HTMLElement {
-    const target = points.targets[point]!;
+    const target = points.targets[point];
     const swatch = el('span', { class: 'swatch' });
-    swatch.style.backgroundColor = css(colors[target]!);
-    return el('span', { class: 'tag' }, swatch, nameOf(classes[target]!));
+    swatch.style.backgroundColor = css(colors[target]);
+    return el('span', { class: 'tag' }, swatch, nameOf(classes[target]));
   }
 
   function showCard(near: readonly { point: number; distance: number }[] = []): void {
@@ -206,13 +206,13 @@ export function mapSection(
     for (const { point, distance: far } of near) {
       const button = el(
         'button',
-        { type: 'button', title: visible(points.origins[point]!), 'data-point': point },
+        { type: 'button', title: visible(points.origins[point]), 'data-point': point },
         thumbs.picture(point, 44),
         el('span', { class: 'num' }, distance(far)),
       );
       button.setAttribute(
         'aria-label',
-        `${visible(points.origins[point]!)}, distance ${distance(far)}`,
+        `${visible(points.origins[point])}, distance ${distance(far)}`,
       );
       button.classList.toggle('other', points.targets[point] !== points.targets[selected]);
       button.addEventListener('click', () => select(point, true));
@@ -232,7 +232,7 @@ export function mapSection(
         'div',
         { class: 'chosen' },
         thumbs.picture(selected, 72),
-        el('div', {}, nameOf(points.origins[selected]!, 'path'), classTag(selected)),
+        el('div', {}, nameOf(points.origins[selected], 'path'), classTag(selected)),
       ),
       list,
       el('p', { class: 'note' }, `By ${points.k} components; another class is outlined.`),

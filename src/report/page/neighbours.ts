@@ -14,14 +14,14 @@ export function nearest({ values, count, k }: Points, point: number, most: numbe
     if (other === point) continue;
     let sum = 0;
     for (let c = 0, i = other * k; c < k && sum < limit; c++, i++) {
-      sum += (values[i]! - values[at + c]!) ** 2;
+      sum += (values[i] - values[at + c]) ** 2;
     }
     if (sum >= limit) continue;
     let place = found.length;
-    while (place > 0 && found[place - 1]!.distance > sum) place--;
+    while (place > 0 && found[place - 1].distance > sum) place--;
     found.splice(place, 0, { point: other, distance: sum });
     if (found.length > most) found.pop();
-    if (found.length === most) limit = found[most - 1]!.distance;
+    if (found.length === most) limit = found[most - 1].distance;
   }
   return found.map((neighbour) => ({ ...neighbour, distance: Math.sqrt(neighbour.distance) }));
 }

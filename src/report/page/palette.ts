@@ -33,7 +33,7 @@ export function palette(n: number): Rgb[] {
   if (n <= TEN.length) return TEN.slice(0, n);
   return Array.from({ length: n }, (_, i) => {
     const tier = Math.floor(i / HUES) % TIERS.length;
-    const [lightness, chroma] = TIERS[tier]!;
+    const [lightness, chroma] = TIERS[tier];
     // The hues of each tier are shifted against the others, and rounds beyond the last tier against all before.
     const turn = tier * 0.5 + Math.floor(i / (HUES * TIERS.length)) * 0.27;
     return oklch(

@@ -39,7 +39,7 @@ export function listenToPlot(canvas: HTMLCanvasElement, controls: PlotControls):
     const others = [...pointers].filter(([id]) => id !== event.pointerId).map(([, place]) => place);
     pointers.set(event.pointerId, now);
     if (others.length > 0) {
-      const other = others[0]!;
+      const other = others[0];
       const spread = Math.hypot(before.x - other.x, before.y - other.y);
       const factor = Math.hypot(now.x - other.x, now.y - other.y) / Math.max(1, spread);
       pan(dx / 2, dy / 2);

@@ -61,10 +61,10 @@ export function openPlot(points: Points, drawn: DrawnPoints, events: PlotEvents)
   let isAsked = false;
   let needsPoints = true;
 
-  const isShown = (point: number) => strength[drawn.targets[point]!]! > 0;
+  const isShown = (point: number) => strength[drawn.targets[point]] > 0;
   const placeOf = (point: number) => ({
-    x: xs[point]! * view.scaleX + view.left,
-    y: ys[point]! * view.scaleY + view.top,
+    x: xs[point] * view.scaleX + view.left,
+    y: ys[point] * view.scaleY + view.top,
   });
 
   function showAll(): void {
@@ -212,8 +212,8 @@ export function openPlot(points: Points, drawn: DrawnPoints, events: PlotEvents)
       xs = new Float32Array(points.count);
       ys = new Float32Array(points.count);
       for (let i = 0; i < points.count; i++) {
-        xs[i] = points.values[i * points.k + x]!;
-        ys[i] = points.values[i * points.k + y]!;
+        xs[i] = points.values[i * points.k + x];
+        ys[i] = points.values[i * points.k + y];
       }
       bounds = boundsOf(xs, ys);
       grid = pointGrid(xs, ys, bounds);

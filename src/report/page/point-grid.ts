@@ -12,14 +12,14 @@ export function pointGrid(xs: Float32Array, ys: Float32Array, bounds: Bounds): P
   const sizeY = (bounds.maxY - minY) / CELLS || 1;
   const clamp = (cell: number) => Math.min(CELLS - 1, Math.max(0, Math.floor(cell)));
   const cellOf = (point: number) =>
-    clamp((ys[point]! - minY) / sizeY) * CELLS + clamp((xs[point]! - minX) / sizeX);
+    clamp((ys[point] - minY) / sizeY) * CELLS + clamp((xs[point] - minX) / sizeX);
   // Points sorted by cell, and where each cell begins.
   const starts = new Uint32Array(CELLS * CELLS + 1);
-  for (let i = 0; i < xs.length; i++) starts[cellOf(i) + 1]!++;
-  for (let c = 0; c < CELLS * CELLS; c++) starts[c + 1]! += starts[c]!;
+  for (let i = 0; i < xs.length; i++) starts[cellOf(i) + 1]++;
+  for (let c = 0; c < CELLS * CELLS; c++) starts[c + 1] += starts[c];
   const next = starts.slice();
   const sorted = new Uint32Array(xs.length);
-  for (let i = 0; i < xs.length; i++) sorted[next[cellOf(i)]!++] = i;
+  for (let i = 0; i < xs.length; i++) sorted[next[cellOf(i)]++] = i;
   return {
     nearest(x, y, radius, isShown) {
       let best = -1;
@@ -28,9 +28,9 @@ export function pointGrid(xs: Float32Array, ys: Float32Array, bounds: Bounds): P
       const toX = clamp((x + radius - minX) / sizeX);
       const toY = clamp((y + radius - minY) / sizeY);
       for (let cy = clamp((y - radius - minY) / sizeY); cy <= toY; cy++) {
-        for (let s = starts[cy * CELLS + fromX]!; s < starts[cy * CELLS + toX + 1]!; s++) {
-          const point = sorted[s]!;
-          const far = (xs[point]! - x) ** 2 + (ys[point]! - y) ** 2;
+        for (let s = starts[cy * CELLS + fromX]; s < starts[cy * CELLS + toX + 1]; s++) {
+          const point = sorted[s];
+          const far = (xs[point] - x) ** 2 + (ys[point] - y) ** 2;
           if (far > limit || !isShown(point)) continue;
           limit = far;
           best = point;
@@ -51,10 +51,10 @@ export interface Bounds {
 export function boundsOf(xs: Float32Array, ys: Float32Array): Bounds {
   let [minX, maxX, minY, maxY] = [Infinity, -Infinity, Infinity, -Infinity];
   for (let i = 0; i < xs.length; i++) {
-    minX = Math.min(minX, xs[i]!);
-    maxX = Math.max(maxX, xs[i]!);
-    minY = Math.min(minY, ys[i]!);
-    maxY = Math.max(maxY, ys[i]!);
+    minX = Math.min(minX, xs[i]);
+    maxX = Math.max(maxX, xs[i]);
+    minY = Math.min(minY, ys[i]);
+    maxY = Math.max(maxY, ys[i]);
   }
   if (xs.length === 0) return { minX: -1, maxX: 1, minY: -1, maxY: 1 };
   if (minX === maxX) [minX, maxX] = [minX - 1, maxX + 1];

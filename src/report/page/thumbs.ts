@@ -37,13 +37,13 @@ export function openThumbs(thumbs: PageThumbs): Thumbs {
 type Paint = (context: CanvasRenderingContext2D, slot: number) => void;
 
 function pixelPainter({ side, data }: PageThumbs): Paint {
-  const pixels = new Uint8Array(bytesOf(data[0]!));
+  const pixels = new Uint8Array(bytesOf(data[0]));
   return (context, slot) => {
     const image = context.createImageData(side, side);
     for (let p = 0, from = slot * side * side * 3; p < side * side; p++, from += 3) {
-      image.data[4 * p] = pixels[from]!;
-      image.data[4 * p + 1] = pixels[from + 1]!;
-      image.data[4 * p + 2] = pixels[from + 2]!;
+      image.data[4 * p] = pixels[from];
+      image.data[4 * p + 1] = pixels[from + 1];
+      image.data[4 * p + 2] = pixels[from + 2];
       image.data[4 * p + 3] = 255;
     }
     context.putImageData(image, 0, 0);
@@ -57,7 +57,7 @@ function sheetPainter({ side, perRow, data }: PageThumbs): Paint {
     const index = Math.floor(slot / perRow ** 2);
     let sheet = sheets.get(index);
     if (sheet === undefined) {
-      sheet = createImageBitmap(new Blob([bytesOf(data[index]!)], { type: 'image/webp' }));
+      sheet = createImageBitmap(new Blob([bytesOf(data[index])], { type: 'image/webp' }));
       sheets.set(index, sheet);
     }
     const inSheet = slot % perRow ** 2;

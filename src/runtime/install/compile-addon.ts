@@ -26,7 +26,7 @@ export async function findCompiler(env: NodeJS.ProcessEnv = process.env): Promis
     const [program = '', ...args] = candidate.split(/\s+/);
     const asked = await runCommand(program, [...args, '--version'], { env, timeoutMs: 60_000 });
     if (asked.status !== 0) continue;
-    return { program, args, version: asked.stdout.split('\n', 1)[0]!.trim() };
+    return { program, args, version: asked.stdout.split('\n', 1)[0].trim() };
   }
   throw new RuntimeError(
     named

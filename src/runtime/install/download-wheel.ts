@@ -65,7 +65,7 @@ async function runPip(wheel: PinnedWheel, work: string, options: DownloadOptions
   const requirements = join(work, 'requirements.txt');
   const pin = `${wheel.package}==${wheel.version} --hash=sha256:${wheel.sha256}\n`;
   await writeFile(requirements, pin);
-  const platform = wheel.tag.split('-').at(-1)!.split('.')[0]!;
+  const platform = wheel.tag.split('-').at(-1)!.split('.')[0];
   const args = [
     ...pip.args,
     'download',
