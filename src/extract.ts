@@ -43,6 +43,7 @@ import { buildRunJson, publishRun } from './run/run-json.ts';
 import { s3OptionsOf } from './s3/s3-options.ts';
 import { openSource } from './source/open-source.ts';
 import { openOutput, openOutputForReading } from './storage/open-output.ts';
+import { storageError } from './storage/storage-error.ts';
 
 export interface ExtractHooks {
   /** Stops the run cleanly; what is committed can be resumed. */
@@ -226,8 +227,15 @@ function reportEnd(summary: RunSummary, onEvent: ExtractHooks['onEvent']): RunSu
 /** The same error, which says why the images are bad and in which file that stands. */
 function withReasons(error: TooManyBadError, options: ExtractOptions, soFar: RejectionsSoFar) {
   const rejections = soFar.inOrder();
-  const path = writeRejectionsSoFar(workFolder(options), rejections);
-  const fix = `${path} says why; repair the images or raise --max-bad. The same command resumes the run.`;
+  const dir = workFolder(options);
+  let where: string;
+  try {
+    where = `${writeRejectionsSoFar(dir, rejections)} says why`;
+  } catch (cause) {
+    // That too many images are bad is what the user must know first.
+    where = `The reasons could not be kept (${storageError(cause, 'them', dir).message})`;
+  }
+  const fix = `${where}; repair the images or raise --max-bad. The same command resumes the run.`;
   return Object.assign(new TooManyBadError(error.message, { fix, cause: error }), { rejections });
 }
 
