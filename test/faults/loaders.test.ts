@@ -80,6 +80,6 @@ test('a libvips that is open for more than it should be is refused', () => {
   `;
   const said = execFileSync(process.execPath, ['--input-type=module', '-e', script]);
   expect(said.toString().trim()).toBe(
-    'Expected libvips to be closed to SVG but it opened one as svg.',
+    'Expected libvips to refuse SVG but found that it opened one as svg.',
   );
 });
