@@ -16,6 +16,7 @@ test('the public surface is what it is', () => {
       "RunError",
       "RuntimeError",
       "SourceError",
+      "TooManyBadError",
       "chooseDevice",
       "convertModel",
       "decodeAndResize",
