@@ -21,7 +21,7 @@ export async function writeRejections(
   store: OutputStore,
   rejections: Iterable<Rejection>,
 ): Promise<WrittenFile> {
-  const sorted = [...rejections].sort((a, b) => compareUtf8(a.origin, b.origin));
+  const sorted = byOrigin(rejections);
   const file = await store.create('rejected.jsonl');
   try {
     for (let i = 0; i < sorted.length; i += 1000) {
@@ -64,33 +64,44 @@ export class RejectionsSoFar {
     this.#isOff = 'percent' in maxBad && maxBad.percent >= 100;
   }
 
-  add(event: RunEvent | ({ readonly event: 'rejected' } & Rejection)): void {
-    if (this.#isOff || event.event !== 'rejected') return;
+  /** Takes the rejections among the events of a run. */
+  add(event: RunEvent): void {
+    if (event.event !== 'rejected') return;
     const { origin, reason, message } = event;
-    this.#found.set(origin, { origin, reason, message });
+    this.#keep({ origin, reason, message });
   }
 
   /** Of the shards that earlier attempts have stored. */
   addStored(manifest: Manifest, store: RunStore): void {
     for (const { id } of store.plan.shards) {
       if (!store.isCommitted(id)) continue;
-      for (const { index, reason, message } of store.shardRecord(id).rejections) {
-        this.add({ event: 'rejected', origin: manifest.entry(index).origin, reason, message });
-      }
+      for (const rejection of shardRejections(manifest, store, id)) this.#keep(rejection);
     }
   }
 
   inOrder(): TooManyBadError['rejections'] {
-    return [...this.#found.values()].sort((a, b) => compareUtf8(a.origin, b.origin));
+    return byOrigin(this.#found.values());
+  }
+
+  #keep(rejection: TooManyBadError['rejections'][number]): void {
+    if (!this.#isOff) this.#found.set(rejection.origin, rejection);
   }
 }
 
 /** Every rejection of a run whose shards are all committed: those of the listing, then those of the decoders. */
 export function* runRejections(manifest: Manifest, store: RunStore): Generator<Rejection> {
   yield* manifest.rejections;
-  for (const { id } of store.plan.shards) {
-    for (const { index, reason, message } of store.shardRecord(id).rejections) {
-      yield { origin: manifest.entry(index).origin, reason, message };
-    }
+  for (const { id } of store.plan.shards) yield* shardRejections(manifest, store, id);
+}
+
+/** Those of one shard, which is committed. */
+function* shardRejections(manifest: Manifest, store: RunStore, id: number): Generator<Rejection> {
+  for (const { index, reason, message } of store.shardRecord(id).rejections) {
+    yield { origin: manifest.entry(index).origin, reason, message };
   }
+}
+
+/** By the UTF-8 bytes of origin. */
+function byOrigin<T extends { readonly origin: string }>(rejections: Iterable<T>): T[] {
+  return [...rejections].sort((a, b) => compareUtf8(a.origin, b.origin));
 }
