@@ -1,6 +1,4 @@
 import type { Argv } from 'yargs';
-import { formatDryRun } from '../dry-run/format-dry-run.ts';
-import { runDryRun } from '../dry-run/run-dry-run.ts';
 import { OptionError } from '../errors.ts';
 import { printableJson } from '../json.ts';
 import type { ExtractOptions } from '../options/extract-options.ts';
@@ -163,6 +161,8 @@ async function dryRun(
   options: ExtractOptions,
   { terminal, signal, log }: CommandContext & { readonly log: 'text' | 'json' },
 ): Promise<ExitStatus> {
+  const { runDryRun } = await import('../dry-run/run-dry-run.ts');
+  const { formatDryRun } = await import('../dry-run/format-dry-run.ts');
   const result = await runDryRun(options, signal);
   terminal.stdout(
     log === 'json' ? `${printableJson({ event: 'dry-run', ...result })}\n` : formatDryRun(result),
