@@ -195,6 +195,22 @@ def twins(K):
     return K.Model(image, head(x), name="twins")
 
 
+def slashes(K):
+    """Names that are paths, as in Keras 2's DenseNet and MobileNetV3, one the beginning or end of another."""
+    L = K.layers
+    i = L.Input((8, 8, 3))
+    x = L.Conv2D(3, 3, name="bn")(i)
+    x = L.BatchNormalization(name="conv/bn")(x)
+    x = L.Conv2D(4, 3, name="conv/bn/conv")(x)
+    inner = K.Model(i, x, name="inner/net")
+    image = L.Input((12, 12, 3), name="image")
+    x = L.Conv2D(3, 3, name="Conv")(L.Rescaling(1 / 255)(image))
+    x = L.BatchNormalization(name="Conv/BatchNorm")(x)
+    x = L.DepthwiseConv2D(3, name="expanded_conv/depthwise")(x)
+    x = L.ReLU(name="expanded_conv/depthwise/relu")(x)
+    return K.Model(image, L.GlobalAveragePooling2D(name="pool")(inner(x)))
+
+
 def normalised(K):
     L = K.layers
     norm = L.Normalization(name="norm")
@@ -291,6 +307,13 @@ MODELS = {
     "normalised": (normalised, "none", 8, None, FULL_MODELS),
     "recurrent": (recurrent, "none", 8, None, FULL_MODELS),
     "half": (half_precision, "none", 8, None, {"keras3.keras": (KERAS3, "keras")}),
+    "slashes": (
+        slashes,
+        "none",
+        12,
+        None,
+        {k: ALL_LAYOUTS[k] for k in ("keras2-model.h5", "keras2.keras")},
+    ),
 }
 
 REFUSED = {

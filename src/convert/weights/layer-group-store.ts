@@ -16,7 +16,7 @@ interface GroupWeight extends StoredWeight {
 export function openLayerGroups(root: H5Group, rootPath: string): WeightStore {
   const groups = new Map<string, readonly GroupWeight[]>();
   for (const name of listAttribute(root, 'layer_names') ?? []) {
-    const group = root.groups[name];
+    const group = groupAt(root, name.split('/'));
     if (group === undefined) throw damaged(`a group for layer "${name}"`, 'none');
     groups.set(name, listWeights(group, `${rootPath}/${name}`, name));
   }
@@ -32,11 +32,24 @@ function findLayer(
 ): readonly StoredWeight[] | undefined {
   const weights = groups.get(names[0]);
   if (weights === undefined || names.length === 1) return weights?.length ? weights : undefined;
-  // Inside a model: those whose owners end as the address does, as far as the file spells it out.
-  for (let depth = names.length - 1; depth >= 1; depth--) {
-    const tail = names.slice(-depth);
-    const found = weights.filter(({ owners }) => tail.every((n, i) => owners.at(i - depth) === n));
-    if (found.length > 0) return found;
+  return findOwned(weights, names.slice(1));
+}
+
+/**
+ * The weights whose owners end as the address does, as far as the file spells it out. The layer "bn" is not the
+ * layer "conv/bn": of several that end so, those with the fewest owners.
+ */
+function findOwned(
+  weights: readonly GroupWeight[],
+  names: readonly string[],
+): readonly GroupWeight[] | undefined {
+  for (let depth = names.length; depth >= 1; depth--) {
+    const tail = names.slice(-depth).join('/').split('/');
+    const found = weights.filter(
+      ({ owners }) => String(owners.slice(-tail.length)) === String(tail),
+    );
+    const fewest = Math.min(...found.map(({ owners }) => owners.length));
+    if (found.length > 0) return found.filter(({ owners }) => owners.length === fewest);
   }
   return undefined;
 }
@@ -62,9 +75,14 @@ function baseName(name: string, layer: string): string {
 }
 
 function datasetAt(group: H5Group, parts: readonly string[]): H5Dataset | undefined {
-  let inner: H5Group | undefined = group;
-  for (const part of parts.slice(0, -1)) inner = inner?.groups[part];
-  return inner?.datasets[parts[parts.length - 1]];
+  return groupAt(group, parts.slice(0, -1))?.datasets[parts[parts.length - 1]];
+}
+
+/** A name with slashes, as Keras 2 allows, is a path of groups. */
+function groupAt(root: H5Group, parts: readonly string[]): H5Group | undefined {
+  let group: H5Group | undefined = root;
+  for (const part of parts) group = group?.groups[part];
+  return group;
 }
 
 /** Lists beyond HDF5's 64 KB an attribute are cut into `<name>0`, `<name>1`, … */
