@@ -7,8 +7,8 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { startS3Server } from '../test/s3/s3-server.mjs';
 import { CLASSES, drawImage } from './draw-images.mjs';
-import { startS3Server } from './lib/s3-server.mjs';
 
 const CLI = fileURLToPath(new URL('../dist/cli.js', import.meta.url));
 const COUNT = Number(process.argv[2] ?? 10_000);

@@ -5,11 +5,11 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { findChromium } from '../test/report/find-chromium.mjs';
+import { whyNoSpark } from '../test/spark/spark-environments.mjs';
 import { bootstrap, ROOT } from './bootstrap.mjs';
 import { countTests, listSkips, problemOf } from './lib/count-tests.mjs';
-import { findChromium } from './lib/find-chromium.mjs';
 import { runCommand } from './lib/run-command.mjs';
-import { whyNoSpark } from './lib/spark-environments.mjs';
 import { StepError } from './lib/steps.mjs';
 
 try {

@@ -7,7 +7,7 @@ import * as tf from '@tensorflow/tfjs';
 import { createPreprocess } from '../../src/engine/preprocess.ts';
 import type { ModelFolder, Preprocessing } from '../../src/model/model-folder.ts';
 
-/** What scripts/make-keras-fixtures.py writes: models as files, and Keras' own outputs. */
+/** What test/fixtures/make-keras-fixtures.py writes: models as files, and Keras' own outputs. */
 export interface KerasFixture {
   readonly preprocessing: Preprocessing;
   readonly side: number;

@@ -106,7 +106,7 @@ describe('python', () => {
 });
 
 test('the commands of s3.md, against a real store', { timeout: 10 * BLOCK_MS }, async (context) => {
-  const { startS3Server } = await loadScript('lib/s3-server.mjs');
+  const { startS3Server } = await loadScript('../test/s3/s3-server.mjs');
   const server = await startS3Server();
   if (server === undefined)
     return skipNow(context, 'neither Go nor Python can give an S3 server here');

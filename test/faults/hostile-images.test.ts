@@ -13,7 +13,7 @@ import { type CliResult, listFiles, runInProcess, startCli, tempFolder } from '.
 import { loadScript } from '../scripts/load-script.ts';
 
 const { writeDataset } = await loadScript('draw-images.mjs');
-const { hostileImages } = await loadScript('make-hostile-images.mjs');
+const { hostileImages } = await loadScript('../test/fixtures/make-hostile-images.mjs');
 const hostile: Record<string, { bytes: Buffer; end: string }> = await hostileImages();
 
 /** Names that a shell, a spreadsheet, a page or a path could trip over. */

@@ -12,7 +12,7 @@ import { loadScript } from '../scripts/load-script.ts';
 import { isLong, mutate, seededRandom } from './long-form.ts';
 
 const { drawImage, CLASSES } = await loadScript('draw-images.mjs');
-const { hostileImages } = await loadScript('make-hostile-images.mjs');
+const { hostileImages } = await loadScript('../test/fixtures/make-hostile-images.mjs');
 const built = new URL('../../dist/image/pool/decode-pool.js', import.meta.url).href;
 const { DecodePool } = (await import(built)) as { DecodePool: typeof Pool };
 

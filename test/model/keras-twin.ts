@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 
-/** One layer as real Keras describes it; see scripts/make-architecture-fixtures.py. */
+/** One layer as real Keras describes it; see test/fixtures/make-architecture-fixtures.py. */
 export interface TwinLayer {
   readonly name: string;
   readonly className: string;

@@ -2,7 +2,7 @@ import { type Browser, chromium } from 'playwright-core';
 import { loadScript } from '../scripts/load-script.ts';
 import { describeIf } from '../skip-if.ts';
 
-const { findChromium } = await loadScript('lib/find-chromium.mjs');
+const { findChromium } = await loadScript('../test/report/find-chromium.mjs');
 
 /** A `describe` whose title starts with "browser:", skipped where there is no Chromium. */
 export function describeBrowser(title: string, body: (path: string) => void): void {

@@ -11,7 +11,7 @@ import {
 import type { S3Options } from '../../src/s3/s3-options.ts';
 import { loadScript } from '../scripts/load-script.ts';
 
-const { startS3Server } = await loadScript('lib/s3-server.mjs');
+const { startS3Server } = await loadScript('../test/s3/s3-server.mjs');
 
 /** A store with two buckets for one test file, and the environment that leads to it. */
 export interface TestStore {

@@ -4,9 +4,11 @@ import { describe, expect, test } from 'vitest';
 import { loadScript } from '../scripts/load-script.ts';
 import { skipIf } from '../skip-if.ts';
 
-const { SPARK_VERSIONS, sparkPython, whyNoSpark } = await loadScript('lib/spark-environments.mjs');
+const { SPARK_VERSIONS, sparkPython, whyNoSpark } = await loadScript(
+  '../test/spark/spark-environments.mjs',
+);
 
-const FOLDER = resolve('scripts/spark');
+const FOLDER = resolve('test/spark');
 const SUITE_MS = 30 * 60_000;
 const isLong = process.env.IMG2FEATURES_SPARK === 'long';
 /** One release in full, the others in their short form unless all is asked for; fewer tests and something was left out. */
@@ -40,7 +42,7 @@ if (lacking !== undefined) {
 
 function pytest(python: string, form: string): Promise<{ status: number | null; output: string }> {
   return new Promise((done, fail) => {
-    const child = spawn(python, ['-m', 'pytest', '--tb=short'], {
+    const child = spawn(python, ['-m', 'pytest', '-q', '-p', 'no:cacheprovider', '--tb=short'], {
       cwd: FOLDER,
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, IMG2FEATURES_SPARK: form, PYTHONDONTWRITEBYTECODE: '1' },

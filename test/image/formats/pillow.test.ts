@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import { decodeAndResize } from '../../../src/image/decode-and-resize.ts';
 import type { DecodeOptions } from '../../../src/image/decoded-chunk.ts';
 import { decodeImage } from '../../../src/image/formats/decode.ts';
 import { Resizer } from '../../../src/image/resize/resize.ts';
 
-/** What scripts/make-format-fixtures.py leaves. */
+/** What test/fixtures/make-image-fixtures.py writes. */
 interface Fixtures {
   readonly files: readonly {
     readonly name: string;
@@ -15,6 +16,11 @@ interface Fixtures {
     readonly rgb?: string;
     /** Pillow gives no picture. */
     readonly fails?: true;
+    readonly resized?: readonly {
+      readonly filter: DecodeOptions['resize'];
+      readonly side: number;
+      readonly sha256: string;
+    }[];
   }[];
   readonly resizes: readonly {
     readonly size: readonly [number, number];
@@ -36,8 +42,12 @@ const REFUSED: Readonly<Record<string, string>> = {
   'TIFF, planes of tiles': 'unsupported_format',
 };
 
-test.each(files)('$name', async ({ name, file, exif, size, rgb, fails }) => {
-  const decoding = decodeImage(Buffer.from(file, 'base64'), { exif, maxPixels: 1e6, tiff: true });
+const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
+
+test.each(files)('$name', async ({ name, file, exif, size, rgb, fails, resized = [] }) => {
+  const bytes = Buffer.from(file, 'base64');
+  const options = { exif, maxPixels: 1e6, tiff: true };
+  const decoding = decodeImage(bytes, options);
   if (fails || REFUSED[name] !== undefined) {
     await expect(decoding).rejects.toMatchObject({
       name: 'DecodeError',
@@ -47,12 +57,16 @@ test.each(files)('$name', async ({ name, file, exif, size, rgb, fails }) => {
   }
   const { data, width, height } = await decoding;
   expect([width, height, Buffer.from(data).toString('base64')]).toEqual([...size!, rgb]);
+  for (const { filter, side, sha256: expected } of resized) {
+    const how = { ...options, width: side, height: side, resize: filter, channels: 'rgb' } as const;
+    expect(sha256(await decodeAndResize(bytes, how)), `${filter} to ${side}`).toBe(expected);
+  }
 });
 
-test.each(resizes)('$size to $out, $filter', ({ size: [width, height], out, filter, sha256 }) => {
+test.each(resizes)('$size to $out, $filter', ({ size: [width, height], out, filter, ...twin }) => {
   const rgb = Uint8Array.from({ length: width * height * 3 }, (_, i) => (i * 7919) % 251);
   const resizer = new Resizer(out[0], out[1], filter);
   const row = new Uint8Array(resizer.outputBytes);
   resizer.resize(rgb, width, height, row, 0);
-  expect(createHash('sha256').update(row).digest('hex')).toBe(sha256);
+  expect(sha256(row)).toBe(twin.sha256);
 });

@@ -13,8 +13,10 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).resolve().parent
-REPOSITORY = HERE.parents[2]
-sys.path.insert(0, str(HERE.parent))
+REPOSITORY = HERE.parents[1]
+#: The folder that users install from.
+PACKAGE = REPOSITORY / "scripts" / "spark"
+sys.path.insert(0, str(PACKAGE))
 # What Spark starts must find neither another Python nor a proxy of this machine.
 os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
 os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")

@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pyarrow as pa
 import pytest
-from conftest import HERE
+from conftest import HERE, PACKAGE
 
 from img2features_spark import ReducerError, fit_moments
 from img2features_spark.arrow_arrays import binary_array, number_array, numbers_of, take_rows, text_array
@@ -37,7 +37,7 @@ def test_rows_are_taken_by_their_positions():
 
 def test_a_task_imports_neither_pandas_nor_what_the_driver_needs():
     code = f"""
-        import sys; sys.path[:0] = [{str(HERE)!r}, {str(HERE.parent)!r}]
+        import sys; sys.path[:0] = [{str(HERE)!r}, {str(PACKAGE)!r}]
         import conftest, img2features_spark.gather as gather
         from img2features_spark.origins import origin_rule
         from img2features_spark.worker_task import Columns, TaskSpec

@@ -2,9 +2,9 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { pythonEnvironment } from './python-environment.mjs';
+import { pythonEnvironment } from '../../scripts/lib/python-environment.mjs';
 
-const TESTS = fileURLToPath(new URL('../spark/tests', import.meta.url));
+const TESTS = fileURLToPath(new URL('.', import.meta.url));
 const JAVA_OLDEST = 17;
 /** Spark 3.5 needs at least this; its typing of lists as well. */
 const PYTHON_OLDEST = [3, 10];

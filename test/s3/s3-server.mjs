@@ -16,7 +16,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { cacheFolder } from './cache-folder.mjs';
+import { cacheFolder } from '../../scripts/lib/cache-folder.mjs';
 
 const GATEWAY = { module: 'github.com/versity/versitygw/cmd/versitygw', version: 'v1.8.0' };
 const MOTO = 'moto[server]==5.2.1';

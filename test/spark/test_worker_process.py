@@ -11,7 +11,7 @@ import time
 
 import pyarrow as pa
 import pytest
-from conftest import HERE, expect_none_left, fake
+from conftest import HERE, PACKAGE, expect_none_left, fake
 
 from img2features_spark.errors import WorkerError
 from img2features_spark.worker_process import WorkerProcess, WorkerSpec
@@ -140,7 +140,7 @@ def test_rows_that_nobody_wants_any_more_end_the_worker():
 def test_a_killed_python_takes_even_a_hanging_worker_with_it(fault, tmp_path):
     mark = f"once={tmp_path}/flag"
     code = f"""
-        import sys; sys.path[:0] = [{str(HERE)!r}, {str(HERE.parent)!r}]
+        import sys; sys.path[:0] = [{str(HERE)!r}, {str(PACKAGE)!r}]
         from test_worker_process import *
         worker = WorkerProcess(spec({fault!r}, {mark!r}))
         print("ready", flush=True)

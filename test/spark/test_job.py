@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from conftest import CLI, HERE, every_release, expect_none_left, fake, img2features, long_form, processes
+from conftest import CLI, PACKAGE, every_release, expect_none_left, fake, img2features, long_form, processes
 
 SUBMIT = Path(sys.executable).parent / "spark-submit"
 
@@ -23,7 +23,7 @@ def start(*arguments: object, command: list[str]) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [
             *(str(SUBMIT), "--master", "local[2]", "--driver-memory", "2g"),
-            *("--conf", "spark.ui.enabled=false", str(HERE.parent / "job.py")),
+            *("--conf", "spark.ui.enabled=false", str(PACKAGE / "job.py")),
             *map(str, arguments),
         ],
         env={**os.environ, "IMG2FEATURES": " ".join(command)},

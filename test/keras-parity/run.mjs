@@ -2,7 +2,7 @@
 // weights in four layouts; each file is converted, run, and compared with what Keras computed.
 //
 //   npm run build
-//   node scripts/keras-parity/run.mjs --python <python with tensorflow-cpu, tf_keras, keras> \
+//   node test/keras-parity/run.mjs --python <python with tensorflow-cpu, tf_keras, keras> \
 //     [--dir <folder with 4 GB free>] [--device cpu|wasm|cuda] [--only vgg16,resnet50]
 //
 // Not part of npm test: it needs Python, some minutes and 4 GB of disk. Prints a Markdown table.
