@@ -15,7 +15,6 @@ import type { ConversionPlan, ConvertModelOptions } from './conversion-plan.ts';
 import { convertFullModel } from './convert-full-model.ts';
 import { convertWeightsFile } from './convert-weights-file.ts';
 import { type KerasFile, openKerasFile } from './open-keras-file.ts';
-import { readWeight } from './weights/read-weight.ts';
 
 /**
  * Converts a Keras file into a model folder. Memory is bounded by some slices of 8 MiB, whatever the
@@ -86,7 +85,7 @@ function* streamWeights(
   const total = plan.weights.reduce((sum, { spec }) => sum + bytesOf(spec.shape), 0);
   let done = 0;
   for (const { spec, stored } of plan.weights) {
-    yield { spec, chunks: counted(readWeight(file.h5, stored)) };
+    yield { spec, chunks: counted(file.readWeight(stored)) };
   }
 
   async function* counted(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {

@@ -6,18 +6,20 @@ import type { H5Dataset, H5Group } from './h5/h5-inventory.ts';
 import { unpackKerasArchive } from './keras-archive.ts';
 import { damaged, type KerasObject, parseJsonObject, parseKerasObject } from './keras-json.ts';
 import { hasLayerGroups, openLayerGroups } from './weights/layer-group-store.ts';
-import type { WeightStore } from './weights/stored-layer.ts';
+import { readWeight } from './weights/read-weight.ts';
+import type { StoredWeight, WeightStore } from './weights/stored-layer.ts';
 import { hasVariableTree, openVariableTree } from './weights/variable-tree-store.ts';
 
 export interface KerasFile {
   /** For people and model.json: which of Keras' layouts it is. */
   readonly format: string;
-  readonly h5: H5File;
   readonly weights: WeightStore;
   /** The model's own description; undefined in a file of weights alone. */
   readonly model: KerasObject | undefined;
   /** As the file says; "" where it does not. */
   readonly kerasVersion: string;
+  /** Little-endian float32 values of one of its weights, some MiB at a time. */
+  readWeight(weight: StoredWeight): AsyncIterable<Uint8Array>;
   close(): Promise<void>;
 }
 
@@ -47,10 +49,10 @@ async function openArchive(path: string, options: OpenOptions): Promise<KerasFil
     if (process.platform !== 'win32') await archive.remove();
     return {
       format: '.keras',
-      h5,
       weights: openVariableTree(h5.root),
       model,
       kerasVersion: String(archive.metadata.keras_version ?? ''),
+      readWeight: (weight) => readWeight(h5, weight),
       close: async () => {
         await h5.close();
         await archive.remove();
@@ -65,14 +67,18 @@ async function openArchive(path: string, options: OpenOptions): Promise<KerasFil
 async function openHdf5(path: string, options: OpenOptions): Promise<KerasFile> {
   const h5 = await openH5(path, path, options);
   try {
-    return { ...describe(h5.root, path), h5, close: () => h5.close() };
+    return {
+      ...describe(h5.root, path),
+      readWeight: (weight) => readWeight(h5, weight),
+      close: () => h5.close(),
+    };
   } catch (error) {
     await h5.close();
     throw error;
   }
 }
 
-function describe(root: H5Group, path: string): Omit<KerasFile, 'h5' | 'close'> {
+function describe(root: H5Group, path: string): Omit<KerasFile, 'readWeight' | 'close'> {
   const config = root.attributes.model_config;
   const inner = root.groups.model_weights;
   const holder = inner ?? root;
