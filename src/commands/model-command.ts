@@ -1,12 +1,11 @@
 import type { Argv } from 'yargs';
 import { OptionError } from '../errors.ts';
 import { printableJson, show } from '../json.ts';
-import { integer, oneOf, positiveNumber } from '../options/option-values.ts';
+import { integer, positiveNumber } from '../options/option-values.ts';
+import { PREPROCESSING_CHOICES, preprocessing } from '../options/preprocessing.ts';
 import { createByteProgress } from '../terminal/byte-progress.ts';
 import type { CommandContext } from './command-context.ts';
 import type { ExitStatus } from './exit-status.ts';
-
-const preprocessing = oneOf('caffe', 'tf', 'torch', 'none');
 
 /** `img2features model init|info|convert|fetch`: model folders. */
 export function addModelCommand(
@@ -64,7 +63,7 @@ export function addModelCommand(
                 'recognised',
               ),
             )
-            .option('preprocessing', value('caffe, tf, torch or none', "the architecture's own"))
+            .option('preprocessing', value(PREPROCESSING_CHOICES, "the architecture's own"))
             .option('input-size', value('224, or 224x192 (height x width)', 'what the file says'))
             .example('$0 model convert my-model.keras', 'A model of your own')
             .example(

@@ -1,8 +1,11 @@
 import { stat } from 'node:fs/promises';
 import { describeModel, type ModelDescription } from '../model/describe-model.ts';
-import type { ModelFolder, ModelMetadata, Preprocessing } from '../model/model-folder.ts';
+import type { ModelFolder, ModelMetadata } from '../model/model-folder.ts';
+import { knownPreprocessing } from '../model/model-json.ts';
 import { readModelFolder, readModelJson } from '../model/read-model-folder.ts';
 import type { OpenShape } from '../model/topology-layers.ts';
+import type { Preprocessing } from '../options/preprocessing.ts';
+import { PREPROCESSING_CHOICES } from '../options/preprocessing.ts';
 import { printable } from '../terminal/escape.ts';
 import { formatBytes, formatCount } from '../terminal/units.ts';
 
@@ -32,10 +35,10 @@ export interface ModelInfo extends ModelDescription {
  * @throws ModelError also when the weights differ from what model.json states
  */
 export async function runModelInfo(options: ModelInfoOptions): Promise<ModelInfo> {
-  const { metadata: stated } = await readModelJson(options.dir);
+  const json = await readModelJson(options.dir);
   // A model that another tool wrote does not name its preprocessing; the rest is shown even so.
   const folder = await readModelFolder(options.dir, {
-    ...(stated === undefined && { preprocessing: 'none' }),
+    ...(json.metadata === undefined && { preprocessing: 'none' }),
     isFresh: options.verify === true,
     ...(options.signal && { signal: options.signal }),
   });
@@ -43,7 +46,7 @@ export async function runModelInfo(options: ModelInfoOptions): Promise<ModelInfo
   return {
     dir: folder.dir,
     architecture,
-    preprocessing: stated?.preprocessing ?? null,
+    preprocessing: knownPreprocessing(json) ?? null,
     inputSize,
     trained,
     source,
@@ -59,7 +62,7 @@ export function formatModelInfo(info: ModelInfo): string {
   const lines = [
     `Model          ${info.dir}`,
     `Architecture   ${info.architecture ?? 'its own'}, input ${info.inputSize.join('×')} RGB`,
-    `Preprocessing  ${info.preprocessing ?? 'unknown: give --preprocessing caffe, tf, torch or none'}`,
+    `Preprocessing  ${info.preprocessing ?? `unknown: give --preprocessing ${PREPROCESSING_CHOICES}`}`,
     `Weights        ${formatCount(info.params)} values, ${formatBytes(info.weightBytes)} in ${formatCount(info.shards)} ${info.shards === 1 ? 'file' : 'files'}`,
     `Origin         ${describeSource(info.source)}`,
     ...(info.source.kind === 'keras' ? [`  its SHA-256  ${info.source.sha256}`] : []),

@@ -1,4 +1,5 @@
-import type { Preprocessing, WeightSpec } from '../model/model-folder.ts';
+import type { WeightSpec } from '../model/model-folder.ts';
+import type { Preprocessing } from '../options/preprocessing.ts';
 import type { StoredWeight } from './weights/stored-layer.ts';
 
 export interface ConvertModelOptions {

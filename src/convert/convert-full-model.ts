@@ -1,7 +1,10 @@
 import { ModelError, OptionError } from '../errors.ts';
 import { show } from '../json.ts';
 import type { BuiltArchitecture } from '../model/architectures/build-architecture.ts';
-import type { Preprocessing, WeightSpec } from '../model/model-folder.ts';
+import type { WeightSpec } from '../model/model-folder.ts';
+import { firstScaling } from '../model/topology-layers.ts';
+import type { Preprocessing } from '../options/preprocessing.ts';
+import { PREPROCESSING_CHOICES } from '../options/preprocessing.ts';
 import type { ConversionPlan, ConvertModelOptions } from './conversion-plan.ts';
 import { damaged, type KerasObject } from './keras-json.ts';
 import type { KerasFile } from './open-keras-file.ts';
@@ -32,7 +35,7 @@ export async function convertFullModel(
     inputShape: (input) => fixedShape(input, known, options),
   });
   const inputSize = inputSizeOf(converted, known, options);
-  const preprocessing = choosePreprocessing(known, options);
+  const preprocessing = choosePreprocessing(known, converted, options);
   noteReducedPrecision(converted, options);
   const weights = await planWeights(file, converted, options);
   return {
@@ -107,17 +110,30 @@ function inputSizeOf(
 
 function choosePreprocessing(
   known: BuiltArchitecture | undefined,
+  { topology }: ConvertedTopology,
   { preprocessing, onNote }: ConvertModelOptions,
 ): Preprocessing {
+  const scaling = firstScaling(topology);
+  if (scaling !== undefined && (preprocessing ?? 'none') !== 'none') {
+    onNote?.(
+      `the model begins with ${scaling}, which scales the pixels itself: preprocessing ${preprocessing} is done before it, where none is usual`,
+    );
+  }
   if (preprocessing !== undefined) return preprocessing;
   if (known !== undefined) {
     onNote?.(`recognised a ${known.name} by its layers: preprocessing ${known.preprocessing}`);
     return known.preprocessing;
   }
+  if (scaling !== undefined) {
+    onNote?.(
+      `the model begins with ${scaling}, which scales the pixels itself: preprocessing none`,
+    );
+    return 'none';
+  }
   throw new ModelError(
     'Expected to know what the pixels were preprocessed with but found a model of its own.',
     {
-      fix: 'Say what the model was trained with: --preprocessing caffe, tf, torch, or none (raw 0–255, also where the model itself rescales).',
+      fix: `Say what the model was trained with: --preprocessing ${PREPROCESSING_CHOICES}; unit is x / 255, none leaves 0–255.`,
     },
   );
 }

@@ -5,12 +5,12 @@ import { errnoOf, isImg2FeaturesError, ModelError, OptionError } from '../errors
 import { ARCHITECTURE_NAMES } from '../model/architectures/architecture.ts';
 import { shapeSize } from '../model/count-values.ts';
 import type { ModelFolder } from '../model/model-folder.ts';
-import { PREPROCESSINGS } from '../model/model-json.ts';
 import {
   checkReplaceable,
   type WeightStream,
   writeModelFolder,
 } from '../model/write-model-folder.ts';
+import { preprocessing as parsePreprocessing } from '../options/preprocessing.ts';
 import type { ConversionPlan, ConvertModelOptions } from './conversion-plan.ts';
 import { convertFullModel } from './convert-full-model.ts';
 import { convertWeightsFile } from './convert-weights-file.ts';
@@ -22,10 +22,10 @@ import { type KerasFile, openKerasFile } from './open-keras-file.ts';
  * @throws ModelError for a file that is damaged or cannot be converted; OptionError for an option
  *   that does not fit the file
  */
-export async function convertModel(options: ConvertModelOptions): Promise<ModelFolder> {
+export async function convertModel(given: ConvertModelOptions): Promise<ModelFolder> {
+  const options = checkOptions(given);
   const { dir, overwrite = false, signal } = options;
   const path = resolve(options.file);
-  checkOptions(options);
   await checkReplaceable(resolve(dir), overwrite);
   const file = await openKerasFile(path, {
     tempParent: existingAncestor(resolve(dir)),
@@ -97,15 +97,11 @@ function* streamWeights(
   }
 }
 
-function checkOptions({ arch, preprocessing, inputSize }: ConvertModelOptions): void {
+function checkOptions(given: ConvertModelOptions): ConvertModelOptions {
+  const { arch, preprocessing, inputSize } = given;
   if (arch !== undefined && !(ARCHITECTURE_NAMES as readonly string[]).includes(arch)) {
     throw new OptionError(
       `Expected one of ${ARCHITECTURE_NAMES.join(', ')} for arch but found "${arch}".`,
-    );
-  }
-  if (preprocessing !== undefined && !PREPROCESSINGS.includes(preprocessing)) {
-    throw new OptionError(
-      `Expected one of ${PREPROCESSINGS.join(', ')} for preprocessing but found "${preprocessing}".`,
     );
   }
   if (inputSize?.some((side) => !Number.isSafeInteger(side) || side < 1 || side > 65_536)) {
@@ -113,6 +109,8 @@ function checkOptions({ arch, preprocessing, inputSize }: ConvertModelOptions): 
       `Expected a height and width in pixels for the input size but found ${inputSize.join('×')}.`,
     );
   }
+  if (preprocessing === undefined) return given;
+  return { ...given, preprocessing: parsePreprocessing(preprocessing, 'preprocessing') };
 }
 
 /** Unpacked weights go to the disk that will hold the model: temporary folders may be in memory. */

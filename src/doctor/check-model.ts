@@ -1,7 +1,8 @@
 import { isImg2FeaturesError } from '../errors.ts';
 import { findModelFolder } from '../model/find-model-folder.ts';
-import type { ModelFolder, Preprocessing } from '../model/model-folder.ts';
+import type { ModelFolder } from '../model/model-folder.ts';
 import { readModelFolder } from '../model/read-model-folder.ts';
+import type { Preprocessing } from '../options/preprocessing.ts';
 import { type Check, makeCheck } from './check.ts';
 
 export interface ModelRequest {

@@ -1,6 +1,6 @@
 /** Every check in turn: from what all runs need to what this user requested. */
 
-import type { Preprocessing } from '../model/model-folder.ts';
+import type { Preprocessing } from '../options/preprocessing.ts';
 import { packageVersion } from '../package-version.ts';
 import { isInStore } from '../place.ts';
 import type { Device } from '../runtime/device.ts';

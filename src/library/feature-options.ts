@@ -1,5 +1,6 @@
 import { OptionError } from '../errors.ts';
 import { type ExtractOptions, flagName, type Mode } from '../options/extract-options.ts';
+import type { Preprocessing } from '../options/preprocessing.ts';
 import { resolveOptions } from '../options/resolve-options.ts';
 import { inheritOptions } from '../pipeline/inherit-options.ts';
 
@@ -9,8 +10,8 @@ export interface ModelOptions {
   readonly layer?: string | undefined;
   /** Global pooling of a convolutional layer. Default: none. */
   readonly pool?: 'none' | 'avg' | 'max' | undefined;
-  /** Keras' `preprocess_input` mode, for a model folder that does not name it. */
-  readonly preprocessing?: 'caffe' | 'tf' | 'torch' | 'none' | undefined;
+  /** By name or numbers, "scale=1/255,mean=0.5,std=0.25"; for a model folder that does not say it. */
+  readonly preprocessing?: Preprocessing | undefined;
   /** `auto` (default) takes CUDA, else the CPU library, else WebAssembly; a device by name, or an error. */
   readonly device?: 'auto' | 'cuda' | 'cpu' | 'wasm' | undefined;
   /** GPUs to use at once, one process each: numbers, or all. Default: one. */

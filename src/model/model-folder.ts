@@ -4,8 +4,7 @@
  * `userDefinedMetadata.img2features`, which tfjs' own loader keeps and ignores.
  */
 
-/** Keras' `imagenet_utils.preprocess_input` modes, and none (raw 0–255). */
-export type Preprocessing = 'caffe' | 'tf' | 'torch' | 'none';
+import type { Preprocessing } from '../options/preprocessing.ts';
 
 export interface ModelMetadata {
   /** e.g. "vgg16"; `null` for a user's own topology. */

@@ -1,12 +1,16 @@
 /** model.json, checked: the text is a user's file and may be anything. */
 import { ModelError } from '../errors.ts';
 import { parseJson, show } from '../json.ts';
+import {
+  normalPreprocessing,
+  PREPROCESSING_CHOICES,
+  type Preprocessing,
+} from '../options/preprocessing.ts';
 import { checkTopology } from './check-topology.ts';
-import type { ModelMetadata, Preprocessing, WeightSpec } from './model-folder.ts';
+import type { ModelMetadata, WeightSpec } from './model-folder.ts';
+import { firstScaling } from './topology-layers.ts';
 
 export const MODEL_FORMAT = 'layers-model';
-
-export const PREPROCESSINGS: readonly Preprocessing[] = ['caffe', 'tf', 'torch', 'none'];
 
 export interface ModelJson {
   readonly topology: Record<string, unknown>;
@@ -70,6 +74,12 @@ export function parseModelJson(text: string, path: string): ModelJson {
   };
 }
 
+/** What the folder says; none for a model that scales the pixels itself; undefined: only the user knows. */
+export function knownPreprocessing({ metadata, topology }: ModelJson): Preprocessing | undefined {
+  if (metadata !== undefined) return metadata.preprocessing;
+  return firstScaling(topology) === undefined ? undefined : 'none';
+}
+
 /** Name, shape and dtype of one weight; this project computes in float32 only. */
 function parseWeight(weight: unknown, path: string): WeightSpec {
   const { name, shape, dtype, quantization } = (isObject(weight) ? weight : {}) as Record<
@@ -100,8 +110,8 @@ function parseMetadata(value: unknown, path: string): ModelMetadata {
     ],
     [
       'preprocessing',
-      `one of ${PREPROCESSINGS.join(', ')}`,
-      PREPROCESSINGS.includes(found.preprocessing as Preprocessing),
+      PREPROCESSING_CHOICES,
+      normalPreprocessing(String(found.preprocessing)) !== undefined,
     ],
     [
       'inputSize',
@@ -119,7 +129,8 @@ function parseMetadata(value: unknown, path: string): ModelMetadata {
       );
     }
   }
-  return value as ModelMetadata;
+  const preprocessing = normalPreprocessing(String(found.preprocessing))!;
+  return { ...(found as unknown as ModelMetadata), preprocessing };
 }
 
 function isSource(value: unknown): boolean {

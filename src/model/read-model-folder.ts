@@ -2,13 +2,18 @@ import { readFile, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { errnoOf, ModelError } from '../errors.ts';
 import { MAX_JSON_BYTES } from '../json.ts';
+import {
+  PREPROCESSING_CHOICES,
+  type Preprocessing,
+  preprocessing as parsePreprocessing,
+} from '../options/preprocessing.ts';
 import { isArchitectureName } from './architectures/architecture.ts';
 import { hashWeights, type Shard, stampOf } from './check-weights.ts';
 import { shapeSize } from './count-values.ts';
 import { modelDirOf } from './find-model-folder.ts';
 import { explainNoModel } from './foreign-model.ts';
-import type { ModelFolder, ModelMetadata, Preprocessing } from './model-folder.ts';
-import { type ModelJson, parseModelJson } from './model-json.ts';
+import type { ModelFolder, ModelMetadata } from './model-folder.ts';
+import { knownPreprocessing, type ModelJson, parseModelJson } from './model-json.ts';
 import { inputShapeOf } from './topology-layers.ts';
 
 export interface ReadOptions {
@@ -35,11 +40,14 @@ export async function readModelFolder(
   const json = await readModelJson(path);
   const weights = json.groups.flatMap((group) => group.weights);
   const shards = await findShards(path, json);
-  const preprocessing = options.preprocessing ?? json.metadata?.preprocessing;
+  const preprocessing =
+    options.preprocessing === undefined
+      ? knownPreprocessing(json)
+      : parsePreprocessing(options.preprocessing, 'preprocessing');
   if (preprocessing === undefined) {
     throw new ModelError(
       `Expected a preprocessing for ${path} but found none: another tool (${json.writtenBy || 'unknown'}) wrote the model.`,
-      { fix: 'Say what the model was trained with: --preprocessing caffe, tf, torch or none.' },
+      { fix: `Say what the model was trained with: --preprocessing ${PREPROCESSING_CHOICES}.` },
     );
   }
   const stated = json.metadata ?? {

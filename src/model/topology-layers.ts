@@ -76,6 +76,37 @@ export function batchShape(config: KerasConfig): OpenShape | undefined {
   return Array.isArray(shape) ? shape : undefined;
 }
 
+/** Layers that leave each pixel as it is, or only move, cut or repeat it. */
+const KEEPS_PIXELS = new Set([
+  'InputLayer',
+  'Dropout',
+  'ZeroPadding2D',
+  'Cropping2D',
+  'Resizing',
+  'CenterCrop',
+]);
+
+/**
+ * The layer by which a model scales its pixels itself, before all others: it takes them as they are, 0–255.
+ * Keras' Normalization is kept as a BatchNormalization without scale and centre.
+ */
+export function firstScaling(topology: Readonly<Record<string, unknown>>): string | undefined {
+  const layers = listLayers(topology);
+  let at = layers.find(({ inbound }) => inbound.length === 0);
+  while (at !== undefined) {
+    const { name, className, config } = at;
+    const isNormalization =
+      className === 'Normalization' ||
+      (className === 'BatchNormalization' && config.center === false && config.scale === false);
+    if (className === 'Rescaling' || isNormalization) return name;
+    const isIdentity = className === 'Activation' && config.activation === 'linear';
+    if (!KEEPS_PIXELS.has(className) && !isIdentity) return undefined;
+    const readers = layers.filter(({ inbound }) => inbound.includes(name));
+    at = readers.length === 1 ? readers[0] : undefined;
+  }
+  return undefined;
+}
+
 /** inbound_nodes is [[["conv1", 0, 0, {}], …], …]: calls, then inputs of a call. */
 function inboundNames(nodes: unknown): string[] {
   if (!Array.isArray(nodes)) return [];

@@ -15,6 +15,7 @@ import {
   someOf,
   text,
 } from './option-values.ts';
+import { PREPROCESSING_CHOICES, type Preprocessing, preprocessing } from './preprocessing.ts';
 
 /** One option of `extract`: the only place that defines its type, unit, default and help text. */
 export interface OptionDefinition<T> {
@@ -74,11 +75,11 @@ export const EXTRACT_OPTIONS = {
     group: 'Features',
     modes: CNN_MODES,
   }),
-  preprocessing: define<'caffe' | 'tf' | 'torch' | 'none' | undefined>({
-    parse: oneOf('caffe', 'tf', 'torch', 'none'),
+  preprocessing: define<Preprocessing | undefined>({
+    parse: preprocessing,
     default: undefined,
     defaultText: 'what the model folder says',
-    describe: "Keras' preprocess_input mode, for a model folder that does not name it",
+    describe: `What is done to the pixels, where the model folder does not say it: ${PREPROCESSING_CHOICES}`,
     group: 'Features',
     modes: CNN_MODES,
   }),

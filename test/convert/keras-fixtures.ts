@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { gunzipSync, inflateSync } from 'node:zlib';
 import * as tf from '@tensorflow/tfjs';
 import { createPreprocess } from '../../src/engine/preprocess.ts';
-import type { ModelFolder, Preprocessing } from '../../src/model/model-folder.ts';
+import type { ModelFolder } from '../../src/model/model-folder.ts';
+import type { Preprocessing } from '../../src/options/preprocessing.ts';
 
 /** What test/fixtures/make-keras-fixtures.py writes: models as files, and Keras' own outputs. */
 export interface KerasFixture {

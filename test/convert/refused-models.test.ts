@@ -46,9 +46,25 @@ test.each([
 });
 
 test('a model of its own needs to say its preprocessing', async () => {
-  const error = await convert('twins.keras3.keras').catch((caught) => caught);
+  const error = await convert('unit.keras3.keras').catch((caught) => caught);
   expect(error.message).toContain('but found a model of its own.');
-  expect(error.fix).toContain('--preprocessing caffe, tf, torch, or none');
+  expect(error.fix).toContain('--preprocessing caffe, tf, torch, unit, none, or numbers such as');
+});
+
+test.each([
+  ['a Rescaling behind augmentation', 'sequential.keras3.keras', 'rescaling'],
+  ['arithmetic behind augmentation', 'transfer.keras2-model.h5', 'tf.math.truediv'],
+  ['a Normalization', 'normalised.keras3.keras', 'norm'],
+])('a model that begins with %s takes the pixels as they are', async (_what, name, layer) => {
+  const notes: string[] = [];
+  const onNote = (note: string) => notes.push(note);
+  expect((await convert(name, { onNote })).metadata.preprocessing).toBe('none');
+  const asked = await convert(name, { onNote, preprocessing: 'scale=1/255,mean=0.5:0.5:0.5' });
+  expect(asked.metadata.preprocessing).toBe('scale=1/255,mean=0.5');
+  expect(notes).toEqual([
+    `the model begins with ${layer}, which scales the pixels itself: preprocessing none`,
+    `the model begins with ${layer}, which scales the pixels itself: preprocessing scale=1/255,mean=0.5 is done before it, where none is usual`,
+  ]);
 });
 
 test('options that contradict the file are option errors', async () => {
@@ -66,7 +82,7 @@ test('options that contradict the file are option errors', async () => {
     'Expected an input size of 32×32, which these weights fix, but found 64×64.',
   );
   await expect(convert('twins.keras3.keras', { preprocessing: 'other' as 'none' })).rejects.toThrow(
-    'Expected one of caffe, tf, torch, none for preprocessing but found "other".',
+    'for --preprocessing but received "other".',
   );
 });
 

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { createPreprocess } from '../../src/engine/preprocess.ts';
-import type { Preprocessing } from '../../src/model/model-folder.ts';
+import type { Preprocessing } from '../../src/options/preprocessing.ts';
 
 function preprocess(mode: Preprocessing, pixels: Uint8Array): Float32Array {
   const out = new Float32Array(pixels.length);
@@ -32,6 +32,12 @@ test('torch scales to 0 … 1 and standardises each channel', () => {
   ]);
 });
 
+test('unit divides by 255', () => {
+  expect([...preprocess('unit', PIXELS)]).toEqual([
+    0, 0.003921568859368563, 1, 0.501960813999176, 0.027450980618596077, 0.250980406999588,
+  ]);
+});
+
 test('none leaves the values as they are', () => {
   expect([...preprocess('none', PIXELS)]).toEqual([0, 1, 255, 128, 7, 64]);
 });
@@ -41,6 +47,12 @@ test.each([
   ['caffe', 'b7cc7ef140b1a92b8f808e9244fc33b3007a780bcad7f153b2a14e2a45730bda'],
   ['tf', 'c38a4526ac1867919530fb3832f7b41812476d11b601b6503838ea55c43f636f'],
   ['torch', '8c626e48a7ca8a3a4c1fef347a331e88748ff9dbc57d734b54bd4613205621dc'],
+  ['unit', 'f52863b1a51fb5bbf0c2d456dcbfe3d0ac6c2efdb5a123c239aed6dea19b4d14'],
+  [
+    'scale=1/127.5,mean=0.9:1.1:1,std=0.7',
+    '8110dbbaa7d8d9511bb8b760895c5a6057194b44108ef9aedc40a39703f6b131',
+  ],
+  ['scale=0.0039,mean=0.5', 'a0461025bb2cdd6bc52cf540581c0532f252ed991f7b96fcdae654b96b859e99'],
 ] as const)('%s equals numpy in every bit for all 256 values', (mode, sha256) => {
   const grey = Uint8Array.from({ length: 768 }, (_, i) => Math.floor(i / 3));
   const bytes = new Uint8Array(preprocess(mode, grey).buffer);

@@ -367,7 +367,7 @@ describe('a damaged folder', () => {
     ['a weight twice', `${manifest}.weights.1.name`, 'conv/kernel', 'found conv/kernel twice'],
     ['a lost shard', `${manifest}.paths.0`, 'group1-shard1of2.bin', 'Expected a weight shard'],
     ['other shapes', `${manifest}.weights.1.shape`, [2], 'Expected 56 bytes of weights'],
-    ['no preprocessing', `${metadata}.preprocessing`, undefined, 'Expected one of caffe, tf'],
+    ['no preprocessing', `${metadata}.preprocessing`, undefined, 'Expected caffe, tf, torch, unit'],
     ['a flat input', `${metadata}.inputSize`, [224, 0], 'Expected height and width in pixels'],
     ['no word on training', `${metadata}.trained`, 'yes', 'Expected true or false'],
     ['an unknown origin', `${metadata}.source.kind`, 'dream', 'Expected the origin of the weights'],
@@ -510,6 +510,23 @@ describe('a model that another tool wrote', () => {
     await expect(readChanged(WITHOUT_METADATA)).rejects.toThrow(
       `Expected a preprocessing for ${dir} but found none`,
     );
+  });
+
+  test('which scales the pixels itself takes them as they are', async () => {
+    const { class_name, config } = TOPOLOGY.model_config;
+    const settings = {
+      name: 'scale',
+      scale: 1 / 255,
+      offset: 0,
+      batch_input_shape: [null, 4, 4, 3],
+    };
+    const layers = [{ class_name: 'Rescaling', config: settings }, ...config.layers];
+    const model_config = { class_name, config: { ...config, layers } };
+    const { metadata } = await readChanged({
+      ...WITHOUT_METADATA,
+      modelTopology: { model_config },
+    });
+    expect(metadata.preprocessing).toBe('none');
   });
 
   test('may have been saved by tfjs itself, whose topology has no model_config', async () => {

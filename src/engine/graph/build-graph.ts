@@ -1,11 +1,13 @@
 import type { LayerRow } from '../../model/architectures/keras-layers.ts';
 import { normalization, poolingWindow } from '../../model/layer-attributes.ts';
 import { inferLayerShapes } from '../../model/layer-shapes.ts';
-import type { ModelFolder, Preprocessing } from '../../model/model-folder.ts';
+import type { ModelFolder } from '../../model/model-folder.ts';
 import { batchShape, listLayers, modelConfigOf } from '../../model/topology-layers.ts';
+import type { Preprocessing } from '../../options/preprocessing.ts';
 import type { Device } from '../../runtime/device.ts';
 import { describeOutput } from '../describe-output.ts';
 import type { ConvolutionKind, EngineOutput, Precision } from '../engine.ts';
+import { createPreprocess } from '../preprocess.ts';
 import { pruneTopology } from '../prune-topology.ts';
 import type { ResolvedLayer } from '../resolve-layers.ts';
 import { GraphBuilder, type GraphVariable, type Value } from './graph-builder.ts';
@@ -39,12 +41,11 @@ export interface GraphOptions {
  * the largest fp16 number. These networks are positively homogeneous: with the input and all that is
  * added divided by one number, so is every value. A power of two loses no digit.
  */
-const FP16_SCALE: Readonly<Record<Preprocessing, number>> = {
-  caffe: 64,
-  none: 64,
-  tf: 1,
-  torch: 1,
-};
+function halfScale(preprocessing: Preprocessing): number {
+  const ends = new Float32Array(6);
+  createPreprocess(preprocessing)(Uint8Array.of(0, 0, 0, 255, 255, 255), ends);
+  return ends.some((value) => Math.abs(value) > 16) ? 64 : 1;
+}
 
 /**
  * The network, cut at the requested layers, as a TensorFlow graph from packed pixels to features.
@@ -65,7 +66,7 @@ export function buildGraph(
   const norms = foldedNorms(rows, new Set(wanted));
   const poolings = pairedPoolings(rows, new Set(wanted));
   const taken = new Set<string>();
-  const builder = new GraphBuilder(precision, FP16_SCALE[preprocessing]);
+  const builder = new GraphBuilder(precision, halfScale(preprocessing));
   const pixels = addPixelInput(builder, preprocessing, inputSize);
   // On a GPU TensorFlow runs a fused float32 convolution by transposing to NCHW and back.
   const addsUnfused = device === 'cuda' && builder.type === 'float';

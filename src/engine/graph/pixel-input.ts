@@ -1,5 +1,4 @@
-import type { Preprocessing } from '../../model/model-folder.ts';
-import { CAFFE_MEAN_BGR, TORCH_MEAN_RGB, TORCH_STD_RGB } from '../preprocess.ts';
+import { type Preprocessing, pixelSteps } from '../../options/preprocessing.ts';
 import type { GraphBuilder, Value } from './graph-builder.ts';
 
 /** Name of the node that is fed. */
@@ -17,7 +16,7 @@ export function packedLength([height, width]: readonly [number, number]): number
  */
 export function addPixelInput(
   builder: GraphBuilder,
-  mode: Preprocessing,
+  preprocessing: Preprocessing,
   inputSize: readonly [height: number, width: number],
 ): Value {
   const [height, width] = inputSize;
@@ -41,47 +40,38 @@ export function addPixelInput(
     });
   }
   const rgb = reshape(builder, 'input/rgb', flat, [-1, height, width, 3]);
-  const name = addPreprocessing(builder, mode, rgb);
+  const name = addPreprocessing(builder, preprocessing, rgb);
   return { name, isFloat: true };
 }
 
+const OPS = { multiply: 'Mul', divide: 'RealDiv', subtract: 'Sub' } as const;
+
 /** The steps of `createPreprocess`, each rounded to float32 as there. */
-function addPreprocessing(builder: GraphBuilder, mode: Preprocessing, rgb: string): string {
-  const step = (op: string, name: string, input: string, values: readonly number[]): string => {
-    // Not a constant: TensorFlow would turn a division by one into a product, which rounds otherwise.
-    const source = { kind: 'values', values } as const;
-    const operand = builder.weight(`${name}/by`, [values.length], source, { staysFloat: true });
-    return builder.add(op, name, [input, operand], { T: { type: 'float' } });
-  };
-  const toFloat = (input: string) =>
-    builder.add('Cast', 'input/float', [input], {
-      SrcT: { type: 'uint8' },
-      DstT: { type: 'float' },
+function addPreprocessing(
+  builder: GraphBuilder,
+  preprocessing: Preprocessing,
+  rgb: string,
+): string {
+  const { isBgr, steps } = pixelSteps(preprocessing);
+  let pixels = rgb;
+  if (isBgr) {
+    const axis = builder.ints('input/channels', [1], [3]);
+    pixels = builder.add('ReverseV2', 'input/bgr', [rgb, axis], {
+      T: { type: 'uint8' },
+      Tidx: { type: 'int32' },
     });
-  switch (mode) {
-    case 'caffe': {
-      const axis = builder.ints('input/channels', [1], [3]);
-      const bgr = builder.add('ReverseV2', 'input/bgr', [rgb, axis], {
-        T: { type: 'uint8' },
-        Tidx: { type: 'int32' },
-      });
-      return step('Sub', 'input/centred', toFloat(bgr), CAFFE_MEAN_BGR);
-    }
-    case 'tf':
-      return step(
-        'Sub',
-        'input/centred',
-        step('RealDiv', 'input/unit', toFloat(rgb), [127.5]),
-        [1],
-      );
-    case 'torch': {
-      const unit = step('RealDiv', 'input/unit', toFloat(rgb), [255]);
-      const centred = step('Sub', 'input/centred', unit, TORCH_MEAN_RGB);
-      return step('RealDiv', 'input/standard', centred, TORCH_STD_RGB);
-    }
-    case 'none':
-      return toFloat(rgb);
   }
+  const float = builder.add('Cast', 'input/float', [pixels], {
+    SrcT: { type: 'uint8' },
+    DstT: { type: 'float' },
+  });
+  return steps.reduce((input, { do: operation, by }, i) => {
+    const name = `input/step_${i}`;
+    // Not a constant: TensorFlow would turn a division by one into a product, which rounds otherwise.
+    const source = { kind: 'values', values: by } as const;
+    const operand = builder.weight(`${name}/by`, [by.length], source, { staysFloat: true });
+    return builder.add(OPS[operation], name, [input, operand], { T: { type: 'float' } });
+  }, float);
 }
 
 function reshape(

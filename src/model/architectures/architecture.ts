@@ -1,4 +1,4 @@
-import type { Preprocessing } from '../model-folder.ts';
+import type { Preprocessing } from '../../options/preprocessing.ts';
 import type { LayerRow } from './keras-layers.ts';
 
 export const ARCHITECTURE_NAMES = ['vgg16', 'vgg19', 'resnet50', 'mobilenetv2'] as const;

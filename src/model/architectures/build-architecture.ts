@@ -1,6 +1,7 @@
 import { ModelError, OptionError } from '../../errors.ts';
+import type { Preprocessing } from '../../options/preprocessing.ts';
 import { inferLayerShapes, type LayerShape } from '../layer-shapes.ts';
-import type { Preprocessing, WeightSpec } from '../model-folder.ts';
+import type { WeightSpec } from '../model-folder.ts';
 import { ARCHITECTURE_NAMES, type Architecture, type Variant } from './architecture.ts';
 import type { LayerRow } from './keras-layers.ts';
 import { MOBILENETV2 } from './mobilenetv2.ts';

@@ -5,6 +5,7 @@ import { parseLayers } from '../../engine/parse-layers.ts';
 import { findModelFolder } from '../../model/find-model-folder.ts';
 import type { ModelFolder } from '../../model/model-folder.ts';
 import { readModelFolder } from '../../model/read-model-folder.ts';
+import { firstScaling } from '../../model/topology-layers.ts';
 import type { ExtractOptions } from '../../options/extract-options.ts';
 import type { DeviceChoice } from '../../runtime/choose-device.ts';
 import { locateRuntime } from '../../runtime/locate-runtime.ts';
@@ -54,6 +55,7 @@ async function openNetwork(
   hooks: ExtractorHooks,
 ): Promise<Extractor> {
   warnOfSeededWeights(model, hooks);
+  noteDoubleScaling(model, hooks);
   const pool = await openEnginePool(specs, model, choice, {
     signal: hooks.signal,
     onLog: (message) => hooks.onEvent({ event: 'warning', message }),
@@ -92,6 +94,17 @@ function warnOfSeededWeights({ dir, metadata }: ModelFolder, { onEvent }: Extrac
     `${dir} holds seeded weights, not trained ones: ` +
     'its features are for demos, tests and benchmarks only.';
   onEvent({ event: 'warning', message });
+}
+
+/** Known from the topology alone: the folder, or --preprocessing, may still ask for it. */
+function noteDoubleScaling(
+  { topology, metadata: { preprocessing } }: ModelFolder,
+  { onEvent }: ExtractorHooks,
+): void {
+  const scaling = firstScaling(topology);
+  if (scaling === undefined || preprocessing === 'none') return;
+  const message = `The model begins with ${scaling}, which scales the pixels itself: preprocessing ${preprocessing} is done before it, where none is usual.`;
+  onEvent({ event: 'note', message });
 }
 
 function announceEngine(info: EngineInfo, { onEvent }: ExtractorHooks): void {

@@ -71,7 +71,15 @@ describe('the graph engine', skipIf(found.cpu === undefined, NO_TENSORFLOW), () 
     }
   });
 
-  test.each(['caffe', 'tf', 'torch', 'none'] as const)(
+  test.each([
+    'caffe',
+    'tf',
+    'torch',
+    'unit',
+    'none',
+    'scale=1/127.5,mean=0.9:1.1:1,std=0.7',
+    'scale=0.0039,mean=0.5',
+  ] as const)(
     'the preprocessing %s is exact, bit for bit, and images of an odd length stay apart',
     async (preprocessing) => {
       // 3 × 3 × 3 bytes: one more than a multiple of four would need.
