@@ -1,11 +1,15 @@
 import type { Argv } from 'yargs';
 import { OptionError } from '../errors.ts';
 import { printableJson } from '../json.ts';
-import type { ExtractOptions } from '../options/extract-options.ts';
-import { EXTRACT_OPTIONS, flagName, INHERITED_OPTIONS } from '../options/extract-options.ts';
+import {
+  EXTRACT_OPTIONS,
+  type ExtractOptions,
+  flagName,
+  INHERITED_OPTIONS,
+} from '../options/extract-options.ts';
 import { flag, oneOf } from '../options/option-values.ts';
 import { resolveOptions } from '../options/resolve-options.ts';
-import type { Device } from '../runtime/device.ts';
+import type { Device } from '../runtime/choose-device.ts';
 import { createReporter } from '../terminal/reporter.ts';
 import type { CommandContext } from './command-context.ts';
 import type { ExitStatus } from './exit-status.ts';

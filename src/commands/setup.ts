@@ -1,6 +1,6 @@
 import { cudaProblem } from '../runtime/choose-device.ts';
 import { SILENT_CAUSE } from '../runtime/gpu-cause.ts';
-import { installAddons } from '../runtime/install/install-addons.ts';
+import { installAddons } from '../runtime/install/compile-addon.ts';
 import { installRuntime } from '../runtime/install/install-runtime.ts';
 import type { OnStep } from '../runtime/install/setup-step.ts';
 import { locateRuntime } from '../runtime/locate-runtime.ts';

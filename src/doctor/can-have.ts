@@ -1,5 +1,4 @@
-import { chooseDevice } from '../runtime/choose-device.ts';
-import type { Device } from '../runtime/device.ts';
+import { chooseDevice, type Device } from '../runtime/choose-device.ts';
 import type { FoundRuntimes } from '../runtime/locate-runtime.ts';
 
 /** Whether a run may ask for the device; the checks of the library and of the GPU say why not. */

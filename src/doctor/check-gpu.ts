@@ -1,7 +1,6 @@
-import { cudaProblem } from '../runtime/choose-device.ts';
-import type { Device } from '../runtime/device.ts';
-import { capabilityOf, runNvidiaSmi } from '../runtime/find-gpu-driver.ts';
+import { cudaProblem, type Device } from '../runtime/choose-device.ts';
 import { type GpuCause, SILENT_CAUSE } from '../runtime/gpu-cause.ts';
+import { capabilityOf, runNvidiaSmi } from '../runtime/gpus.ts';
 import type { FoundRuntimes } from '../runtime/locate-runtime.ts';
 import type { CommandResult } from '../runtime/run-command.ts';
 import { formatBytes } from '../terminal/units.ts';

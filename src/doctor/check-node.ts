@@ -1,3 +1,4 @@
+import { isAtLeast } from '../runtime/runtime-platform.ts';
 import { type Check, type Finding, makeCheck } from './check.ts';
 
 /** End of life of each release line of Node (github.com/nodejs/release); odd lines are supported for half a year. */
@@ -10,7 +11,7 @@ const END_OF_LIFE: Readonly<Record<number, string>> = {
   25: '2026-06-01',
   26: '2029-04-30',
 };
-const OLDEST: readonly [major: number, minor: number] = [20, 19];
+const OLDEST = '20.19';
 
 export interface NodeFacts {
   /** Without its "v". */
@@ -29,15 +30,15 @@ export function checkNode(
     now: new Date(),
   },
 ): Check {
-  const [major = 0, minor = 0] = version.split('.').map(Number);
+  const major = Number.parseInt(version, 10);
   const endOfLife = END_OF_LIFE[major];
   const isEnded = endOfLife !== undefined && now >= new Date(endOfLife);
-  const isTooOld = major < OLDEST[0] || (major === OLDEST[0] && minor < OLDEST[1]);
+  const isTooOld = !isAtLeast(version, OLDEST);
   const findings: Finding[] = [];
   if (isTooOld) {
     findings.push({
       severity: 'problem',
-      message: `Node ${version} is older than ${OLDEST.join('.')}, the oldest that is supported.`,
+      message: `Node ${version} is older than ${OLDEST}, the oldest that is supported.`,
       fix: 'Install Node 22 or 24.',
     });
   } else if (isEnded) {

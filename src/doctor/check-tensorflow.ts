@@ -4,7 +4,7 @@ import { isImg2FeaturesError, RuntimeError } from '../errors.ts';
 import { readJsonFile } from '../json.ts';
 import { GPU_LIBRARIES } from '../runtime/gpu-libraries.ts';
 import { findCompiler } from '../runtime/install/compile-addon.ts';
-import { findPip } from '../runtime/install/find-pip.ts';
+import { findPip } from '../runtime/install/pip.ts';
 import type { FoundRuntimes } from '../runtime/locate-runtime.ts';
 import { OWN_VARIABLE } from '../runtime/own-runtime.ts';
 import { type ProbeResult, probeRuntime } from '../runtime/probe-runtime.ts';

@@ -1,6 +1,6 @@
 import type { ConvolutionKind } from '../engine/engine.ts';
 import type { ModelDescription } from '../model/describe-model.ts';
-import type { Device } from '../runtime/device.ts';
+import type { Device } from '../runtime/choose-device.ts';
 
 export interface ExpectedRate {
   /** Images per second. */

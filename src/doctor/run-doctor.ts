@@ -3,7 +3,7 @@
 import type { Preprocessing } from '../options/preprocessing.ts';
 import { packageVersion } from '../package-version.ts';
 import { isInStore } from '../place.ts';
-import type { Device } from '../runtime/device.ts';
+import type { Device } from '../runtime/choose-device.ts';
 import { locateRuntime } from '../runtime/locate-runtime.ts';
 import type { S3Options } from '../s3/s3-options.ts';
 import { type Check, type CheckName, worstOf } from './check.ts';

@@ -1,4 +1,4 @@
-import type { Device } from '../runtime/device.ts';
+import type { Device } from '../runtime/choose-device.ts';
 
 export interface NetworkRate {
   readonly device: Device;

@@ -5,7 +5,7 @@
  */
 import { Worker } from 'node:worker_threads';
 import { EngineError, isImg2FeaturesError } from '../errors.ts';
-import { GpuUnused } from '../runtime/verify-device.ts';
+import { GpuUnused } from '../runtime/choose-device.ts';
 import { writeFrame, writeJsonFrame } from './frame-pipe.ts';
 import { HalvingRun } from './halving-run.ts';
 import { loadNetwork } from './load-network.ts';

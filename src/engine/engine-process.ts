@@ -10,8 +10,8 @@ import {
   OptionError,
   RuntimeError,
 } from '../errors.ts';
+import { GpuUnused } from '../runtime/choose-device.ts';
 import type { GpuCause } from '../runtime/gpu-cause.ts';
-import { GpuUnused } from '../runtime/verify-device.ts';
 import { ChildOutput } from './child-output.ts';
 import { FrameDecoder } from './frame-decoder.ts';
 import { OutOfMemory } from './out-of-memory.ts';

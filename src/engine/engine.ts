@@ -1,6 +1,6 @@
 /** The network on a device: uint8 images in, float32 feature vectors out. */
-import type { Device } from '../runtime/device.ts';
-import type { VisibleGpu } from '../runtime/visible-gpus.ts';
+import type { Device } from '../runtime/choose-device.ts';
+import type { VisibleGpu } from '../runtime/gpus.ts';
 
 export type Pool = 'none' | 'avg' | 'max';
 export type Precision = 'fp32' | 'tf32' | 'bf16' | 'fp16';

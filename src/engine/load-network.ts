@@ -1,10 +1,8 @@
 import { EngineError } from '../errors.ts';
-import type { DeviceChoice } from '../runtime/choose-device.ts';
+import { type DeviceChoice, verifyDevice } from '../runtime/choose-device.ts';
 import type { TfNode } from '../runtime/tensorflow-js.ts';
-import { verifyDevice } from '../runtime/verify-device.ts';
 import { chooseConvolution } from './choose-convolution.ts';
-import type { EagerBackend } from './eager/eager-backend.ts';
-import { openNodeBackend, openWasmBackend } from './eager/eager-backend.ts';
+import { type EagerBackend, openNodeBackend, openWasmBackend } from './eager/eager-backend.ts';
 import { loadEagerNetwork } from './eager/eager-network.ts';
 import type { EngineKind } from './engine.ts';
 import { loadGraphNetwork } from './graph/graph-network.ts';

@@ -1,12 +1,9 @@
 import { EngineError } from '../errors.ts';
 import type { ModelFolder } from '../model/model-folder.ts';
-import type { DeviceChoice } from '../runtime/choose-device.ts';
-import type { Device } from '../runtime/device.ts';
-import { findGpuDriver } from '../runtime/find-gpu-driver.ts';
+import { type Device, type DeviceChoice, GpuUnused } from '../runtime/choose-device.ts';
 import { GPU_LOG, SILENT_CAUSE } from '../runtime/gpu-cause.ts';
+import { findGpuDriver, listVisibleGpus, type VisibleGpu } from '../runtime/gpus.ts';
 import { libraryEnvironment } from '../runtime/tensorflow-runtime.ts';
-import { GpuUnused } from '../runtime/verify-device.ts';
-import { listVisibleGpus, type VisibleGpu } from '../runtime/visible-gpus.ts';
 import type { Engine, EngineInfo, EngineKind, EngineSpec, Precision } from './engine.ts';
 import { EngineProcess } from './engine-process.ts';
 import {
@@ -232,7 +229,7 @@ function describeEngine(
   return { ...rest, deviceName, startupMs, startup: { processMs, libraryMs, modelMs } };
 }
 
-/** The first GPU is the one used (load-tfjs-node.ts), e.g. "NVIDIA L4, driver 550.54.15". */
+/** The first GPU is the one used (tensorflow-js.ts), e.g. "NVIDIA L4, driver 550.54.15". */
 async function gpuName(chosen: VisibleGpu | undefined): Promise<string | undefined> {
   const driver = await findGpuDriver();
   const name = (chosen ?? listVisibleGpus(driver)[0])?.name ?? driver.devices[0];

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { BigIntStats } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { ModelError } from '../errors.ts';
-import { addNote, readNotes } from '../runtime/cache-notes.ts';
+import { addNote, readNotes } from '../runtime/cache-dir.ts';
 import { shapeSize } from './count-values.ts';
 import type { WeightSpec } from './model-folder.ts';
 import { WeightDigest } from './weight-digest.ts';

@@ -6,7 +6,7 @@ import type { ModelFolder } from '../model/model-folder.ts';
 import { readModelFolder } from '../model/read-model-folder.ts';
 import { ADDON_NAMES, findAddon } from '../runtime/addons.ts';
 import { runtimesDir } from '../runtime/cache-dir.ts';
-import { LINKED } from '../runtime/install/link-libraries.ts';
+import { LINKED } from '../runtime/gpu-libraries.ts';
 import { locateRuntime } from '../runtime/locate-runtime.ts';
 import { tensorflowJs } from '../runtime/tensorflow-js.ts';
 import type { TensorFlowRuntime } from '../runtime/tensorflow-runtime.ts';

@@ -3,12 +3,13 @@
  * Without them WebAssembly does the same, to the same bits. A file's name says which sources it was made from, as
  * with operations.ts.
  */
-import { existsSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { RuntimeError } from '../errors.ts';
 import { cacheDir } from './cache-dir.ts';
-import { type NativeSources, nativeSources } from './native-sources.ts';
 import { expectTrusted } from './trusted-code.ts';
 
 export interface AddonPlan {
@@ -114,4 +115,29 @@ export function requireAddon<T>(
     const said = String(error instanceof Error ? error.message : error).split('\n', 1)[0];
     return { why: error instanceof RuntimeError ? `${said} ${error.fix}` : said };
   }
+}
+
+const NATIVE = fileURLToPath(new URL('../../native/', import.meta.url));
+
+/** The C++ sources in a folder of native/, without its subfolders. */
+interface NativeSources {
+  /** Paths of the `.cc` files. */
+  readonly files: readonly string[];
+  /** Of all that is compiled: what is built from other sources gets another name. */
+  readonly hash: string;
+}
+
+/** @returns undefined where this program was bundled into one file without the sources. */
+export function nativeSources(folder: 'winograd' | 'reduce' | 'jpeg'): NativeSources | undefined {
+  const dir = join(NATIVE, folder);
+  if (!existsSync(dir)) return undefined;
+  const names = readdirSync(dir)
+    .filter((name) => /\.(cc|h)$/.test(name))
+    .sort();
+  const hash = createHash('sha256');
+  for (const name of names) hash.update(`${name}\n`).update(readFileSync(join(dir, name)));
+  return {
+    files: names.filter((name) => name.endsWith('.cc')).map((name) => join(dir, name)),
+    hash: hash.digest('hex').slice(0, 16),
+  };
 }

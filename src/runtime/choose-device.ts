@@ -1,13 +1,15 @@
 /** Which device and library a run takes, and why: never a silent fallback. */
-
 import { EngineError, RuntimeError } from '../errors.ts';
-import type { Device } from './device.ts';
-import type { GpuDriver } from './find-gpu-driver.ts';
 import { DRIVER_LIBRARY_FIX, NO_CODE_FIX } from './gpu-cause.ts';
+import { type GpuDriver, lacksCode, listVisibleGpus, type VisibleGpu } from './gpus.ts';
 import type { FoundRuntimes } from './locate-runtime.ts';
 import { OWN_VARIABLE } from './own-runtime.ts';
+import { isAtLeast } from './runtime-platform.ts';
+import type { TfNode } from './tensorflow-js.ts';
 import type { TensorFlowRuntime } from './tensorflow-runtime.ts';
-import { lacksCode, listVisibleGpus, type VisibleGpu } from './visible-gpus.ts';
+
+/** What a network runs on: an NVIDIA GPU, the CPU by TensorFlow's library, or the CPU by WebAssembly. */
+export type Device = 'cuda' | 'cpu' | 'wasm';
 
 export interface DeviceChoice {
   readonly device: Device;
@@ -118,7 +120,8 @@ export function cudaProblem(
     };
   }
   if (own || found.installedGpuPackage) return undefined;
-  if (!hasCudaLibrary(found)) {
+  // The CUDA build of TensorFlow 2.21 is published for no other.
+  if (platform.key !== 'linux-x64') {
     return {
       found: `${driver.detail} and no CUDA library for ${platform.name}`,
       fix: 'Use --device auto: TensorFlow 2.21 has CUDA on Linux x86-64 only.',
@@ -128,7 +131,8 @@ export function cudaProblem(
     const state = found.cpu ? 'only the CPU library set up' : 'the CUDA library not set up';
     return { found: `${driver.detail} with ${state}`, fix: 'Run `img2features setup --gpu`.' };
   }
-  if (isTooOld(driver.version)) {
+  // One of unknown version is left to the library, which will report it.
+  if (driver.version !== undefined && !isAtLeast(driver.version, OLDEST_DRIVER)) {
     return {
       found: `${driver.detail}, too old for CUDA 12`,
       fix: `Update the NVIDIA driver to ${OLDEST_DRIVER} or newer.`,
@@ -157,14 +161,19 @@ const DRIVER_FIXES: Readonly<Record<NonNullable<GpuDriver['missing']>, string>> 
 /** The oldest driver that runs libraries of any CUDA 12 release (minor version compatibility). */
 const OLDEST_DRIVER = '525.60';
 
-function isTooOld(version: string | undefined): boolean {
-  if (version === undefined) return false; // the library itself will report it
-  const [major = 0, minor = 0] = version.split('.').map(Number);
-  const [oldestMajor = 0, oldestMinor = 0] = OLDEST_DRIVER.split('.').map(Number);
-  return major < oldestMajor || (major === oldestMajor && minor < oldestMinor);
-}
+/** TensorFlow was to use a GPU and uses none. Only the reader of its process's output can say why. */
+export class GpuUnused extends EngineError {}
 
-/** The CUDA build of TensorFlow 2.21 is published for Linux x86-64 only. */
-function hasCudaLibrary(found: FoundRuntimes): boolean {
-  return found.platform.key === 'linux-x64';
+/**
+ * Asks TensorFlow, once it is loaded, which device it computes on.
+ * @returns the choice as it is; for `auto`, a downgrade to `cpu`.
+ * @throws GpuUnused when `--device cuda` was asked for and TensorFlow found no usable GPU.
+ */
+export function verifyDevice(tf: TfNode, choice: DeviceChoice): DeviceChoice {
+  if (choice.device !== 'cuda') return choice;
+  const backend = tf.backend() as unknown as { isUsingGpuDevice: boolean };
+  if (backend.isUsingGpuDevice) return choice;
+  const reason = `TensorFlow ${choice.runtime?.tensorflow} uses no GPU (${choice.reason})`;
+  if (!choice.explicit) return { ...choice, device: 'cpu', reason };
+  throw new GpuUnused(`Expected a GPU for --device cuda but found that ${reason}.`);
 }

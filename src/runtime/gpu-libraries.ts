@@ -1,6 +1,11 @@
-/** CUDA's libraries as TensorFlow 2.21 opens them: by these names, while it works, wherever the dynamic loader finds them. */
+import { link } from 'node:fs/promises';
+import { join } from 'node:path';
+import { errnoOf } from '../errors.ts';
 
-/** The first seven before it uses any GPU; the others are opened by cuDNN and cuSOLVER when they are needed. */
+/**
+ * CUDA's libraries as TensorFlow 2.21 opens them: by these names, while it works, wherever the dynamic loader finds them.
+ * The first seven before it uses any GPU; the others are opened by cuDNN and cuSOLVER when they are needed.
+ */
 export const GPU_LIBRARIES: readonly string[] = [
   'libcudart.so.12',
   'libcublas.so.12',
@@ -32,4 +37,24 @@ export function tryToOpen(name: string): string | undefined {
     return message.startsWith('Module did not self-register') ? undefined : message;
   }
   return undefined;
+}
+
+/**
+ * TensorFlow 2.21's loader looks for all of CUDA's libraries in NVIDIA's folders but for this one, and uses no GPU
+ * without it: by a hard link it is in a folder that is searched. Our own processes need no link (`libraryEnvironment`).
+ */
+export const LINKED = {
+  path: 'nvidia/cusparse/lib/libcusolver.so.11',
+  target: 'nvidia/cusolver/lib/libcusolver.so.11',
+} as const;
+
+/** @returns whether it was made now; not where it is there, or on a disk without hard links */
+export async function linkLibraries(dir: string): Promise<boolean> {
+  try {
+    await link(join(dir, LINKED.target), join(dir, LINKED.path));
+    return true;
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error;
+    return false;
+  }
 }

@@ -5,8 +5,7 @@
  */
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { requireAddon } from './addons.ts';
-import { nativeSources } from './native-sources.ts';
+import { nativeSources, requireAddon } from './addons.ts';
 import type { PlatformKey } from './runtime-platform.ts';
 import type { TensorFlowRuntime } from './tensorflow-runtime.ts';
 

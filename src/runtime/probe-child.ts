@@ -2,9 +2,8 @@
 import type { Rank } from '@tensorflow/tfjs-node';
 import { RuntimeError } from '../errors.ts';
 import { tryToOpen } from './gpu-libraries.ts';
-import { type LoadOptions, loadTfjsNode } from './load-tfjs-node.ts';
 import type { ProbeFigures, ProbeMessage } from './probe-runtime.ts';
-import type { TfNode } from './tensorflow-js.ts';
+import { type LoadOptions, loadTfjsNode, type TfNode } from './tensorflow-js.ts';
 import type { TensorFlowRuntime } from './tensorflow-runtime.ts';
 
 interface Request {

@@ -3,7 +3,7 @@ import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { RuntimeError } from '../errors.ts';
 import { GPU_LOG, type GpuCause, gpuCause } from './gpu-cause.ts';
-import type { LoadOptions } from './load-tfjs-node.ts';
+import type { LoadOptions } from './tensorflow-js.ts';
 import { libraryEnvironment, type TensorFlowRuntime } from './tensorflow-runtime.ts';
 
 export interface ProbeResult {

@@ -14,7 +14,7 @@ export interface CommandResult {
 
 export interface CommandOptions {
   readonly env?: NodeJS.ProcessEnv;
-  readonly cwd?: string;
+
   readonly timeoutMs?: number;
   /** Kept of each stream, from its end. Default: 64 Ki, as messages need the end. */
   readonly keptChars?: number;
@@ -30,12 +30,11 @@ export function runCommand(
   args: readonly string[],
   options: CommandOptions = {},
 ): Promise<CommandResult> {
-  const { env = process.env, cwd, timeoutMs, keptChars = 64 * 1024, signal } = options;
+  const { env = process.env, timeoutMs, keptChars = 64 * 1024, signal } = options;
   return new Promise((resolve, reject) => {
     signal?.throwIfAborted();
     const child = spawn(program, args, {
       env,
-      cwd,
       signal,
       stdio: ['ignore', 'pipe', 'pipe'],
     });

@@ -24,7 +24,7 @@ export interface MachineFacts {
 
 const KEYS: readonly string[] = ['linux-x64', 'linux-arm64', 'darwin-arm64'];
 /** The wheels are tagged manylinux_2_27. */
-const OLDEST_GLIBC_MINOR = 27;
+const OLDEST_GLIBC = '2.27';
 
 export function runtimePlatform(machine: MachineFacts = thisMachine()): RuntimePlatform {
   const name = `${machine.platform}-${machine.arch}`;
@@ -34,15 +34,21 @@ export function runtimePlatform(machine: MachineFacts = thisMachine()): RuntimeP
     if (machine.glibc === undefined) {
       return without('TensorFlow needs glibc and this system has another C library');
     }
-    const [major = 0, minor = 0] = machine.glibc.split('.').map(Number);
-    if (major < 2 || (major === 2 && minor < OLDEST_GLIBC_MINOR)) {
-      return without(`TensorFlow needs glibc 2.${OLDEST_GLIBC_MINOR} and this is ${machine.glibc}`);
+    if (!isAtLeast(machine.glibc, OLDEST_GLIBC)) {
+      return without(`TensorFlow needs glibc ${OLDEST_GLIBC} and this is ${machine.glibc}`);
     }
     if (machine.arch === 'x64' && machine.cpuFlags && !/\bavx\b/.test(machine.cpuFlags)) {
       return without('TensorFlow needs a CPU with AVX and this one has none');
     }
   }
   return { name, key: name as PlatformKey, reason: undefined };
+}
+
+/** Whether a version, e.g. "2.36" or "22.21.0", is that one or a later one: by its first two numbers. */
+export function isAtLeast(version: string, least: string): boolean {
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  const [leastMajor = 0, leastMinor = 0] = least.split('.').map(Number);
+  return major > leastMajor || (major === leastMajor && minor >= leastMinor);
 }
 
 function thisMachine(): MachineFacts {

@@ -6,7 +6,7 @@ import { convertModel } from '../../src/convert/convert-model.ts';
 import { decodeAndResize } from '../../src/image/decode-and-resize.ts';
 import type { ModelFolder } from '../../src/model/model-folder.ts';
 import { readNpz } from '../../src/reduce/npz.ts';
-import type { Device } from '../../src/runtime/device.ts';
+import type { Device } from '../../src/runtime/choose-device.ts';
 import { devices, open } from '../engine/open-engines.ts';
 import { describeReference } from '../reference.ts';
 import { agreement, workFolder } from './keras-fixtures.ts';

@@ -7,8 +7,7 @@ import type { EngineKind, EngineSpec } from '../../src/engine/engine.ts';
 import { type OpenEngineOptions, openEngine } from '../../src/engine/open-engine.ts';
 import { parseLayers } from '../../src/engine/parse-layers.ts';
 import type { ModelFolder } from '../../src/model/model-folder.ts';
-import { chooseDevice } from '../../src/runtime/choose-device.ts';
-import type { Device } from '../../src/runtime/device.ts';
+import { chooseDevice, type Device } from '../../src/runtime/choose-device.ts';
 import { type FoundRuntimes, locateRuntime } from '../../src/runtime/locate-runtime.ts';
 
 export const found = await locateRuntime();

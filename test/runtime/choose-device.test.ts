@@ -1,10 +1,9 @@
 import { expect, test } from 'vitest';
 import { EngineError, RuntimeError } from '../../src/errors.ts';
 import { chooseDevice } from '../../src/runtime/choose-device.ts';
-import type { GpuDriver } from '../../src/runtime/find-gpu-driver.ts';
+import { type GpuDriver, listVisibleGpus } from '../../src/runtime/gpus.ts';
 import type { FoundRuntimes } from '../../src/runtime/locate-runtime.ts';
 import type { TensorFlowRuntime } from '../../src/runtime/tensorflow-runtime.ts';
-import { listVisibleGpus } from '../../src/runtime/visible-gpus.ts';
 
 const runtime = (kind: 'cpu' | 'gpu', dir: string): TensorFlowRuntime => ({
   kind,

@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
-import { findGpuDriver } from '../../src/runtime/find-gpu-driver.ts';
+import { findGpuDriver } from '../../src/runtime/gpus.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
 import { fakeBin } from './fake-tools.ts';
 

@@ -2,7 +2,7 @@
 import { mkdir, realpath, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import type * as Found from '../../src/runtime/find-gpu-package.ts';
+import type * as Found from '../../src/runtime/locate-runtime.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
 
 const WORKING = `
@@ -18,7 +18,7 @@ module.exports = {
 
 /** Built: the trial's child process starts from JavaScript. */
 const { findGpuPackage, resolveGpuPackage }: typeof Found = await import(
-  new URL('../../dist/runtime/find-gpu-package.js', import.meta.url).href
+  new URL('../../dist/runtime/locate-runtime.js', import.meta.url).href
 );
 
 async function project(index: string, withAddon = true): Promise<string> {

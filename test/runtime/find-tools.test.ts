@@ -2,7 +2,7 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { compileAddon, findCompiler } from '../../src/runtime/install/compile-addon.ts';
-import { findPip } from '../../src/runtime/install/find-pip.ts';
+import { findPip } from '../../src/runtime/install/pip.ts';
 import { runCommand } from '../../src/runtime/run-command.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
 import { fakeBin, fakeCompiler, fakePip } from './fake-tools.ts';

@@ -7,7 +7,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vite
 import type * as CheckTensorFlow from '../../src/doctor/check-tensorflow.ts';
 import { EngineError } from '../../src/errors.ts';
 import type * as Libraries from '../../src/runtime/gpu-libraries.ts';
-import { linkLibraries } from '../../src/runtime/install/link-libraries.ts';
+import { linkLibraries } from '../../src/runtime/gpu-libraries.ts';
 import type * as Probe from '../../src/runtime/probe-runtime.ts';
 import type { TensorFlowRuntime } from '../../src/runtime/tensorflow-runtime.ts';
 import { rejection } from '../engine/caught.ts';
@@ -144,7 +144,7 @@ describe(
 /** What TensorFlow says when the addon is loaded in a process that has only the driver's folder. */
 async function rawLog(runtime: TensorFlowRuntime): Promise<string> {
   const script = `const { loadTfjsNode } = await import(process.argv[1]); await loadTfjsNode(JSON.parse(process.argv[2]));`;
-  const load = new URL('../../dist/runtime/load-tfjs-node.js', import.meta.url).href;
+  const load = new URL('../../dist/runtime/tensorflow-js.js', import.meta.url).href;
   const args = ['--input-type=module', '-e', script, load, JSON.stringify(runtime)];
   const env = { ...process.env, TF_CPP_MIN_LOG_LEVEL: '0', TF_CPP_VMODULE: 'gpu_device=1' };
   return new Promise((resolve) => {

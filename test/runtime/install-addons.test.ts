@@ -11,8 +11,7 @@ import {
   lacksAddons,
   loadAddon,
 } from '../../src/runtime/addons.ts';
-import { findCompiler } from '../../src/runtime/install/compile-addon.ts';
-import { installAddons } from '../../src/runtime/install/install-addons.ts';
+import { findCompiler, installAddons } from '../../src/runtime/install/compile-addon.ts';
 import type { OnStep } from '../../src/runtime/install/setup-step.ts';
 import { skipIf } from '../skip-if.ts';
 import { temporaryFolder } from '../temporary-folder.ts';

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { graphsDir } from '../../src/engine/graph/graph-cache.ts';
 import { RuntimeError } from '../../src/errors.ts';
 import { requireAddon } from '../../src/runtime/addons.ts';
-import { loadTfjsNode } from '../../src/runtime/load-tfjs-node.ts';
+import { loadTfjsNode } from '../../src/runtime/tensorflow-js.ts';
 import { expectTrusted, isTrusted, makePrivateFolder } from '../../src/runtime/trusted-code.ts';
 import { skipIf } from '../skip-if.ts';
 import { temporaryFolder } from '../temporary-folder.ts';

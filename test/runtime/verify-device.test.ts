@@ -1,7 +1,6 @@
 import { expect, test } from 'vitest';
-import type { DeviceChoice } from '../../src/runtime/choose-device.ts';
+import { type DeviceChoice, GpuUnused, verifyDevice } from '../../src/runtime/choose-device.ts';
 import type { TfNode } from '../../src/runtime/tensorflow-js.ts';
-import { GpuUnused, verifyDevice } from '../../src/runtime/verify-device.ts';
 
 const tfOn = (gpu: boolean) =>
   ({ backend: () => ({ isUsingGpuDevice: gpu }) }) as unknown as TfNode;

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { EngineError } from '../../src/errors.ts';
-import { listVisibleGpus, pickGpus } from '../../src/runtime/visible-gpus.ts';
+import { listVisibleGpus, pickGpus } from '../../src/runtime/gpus.ts';
 
 // Made-up lists of GPUs: no GPU machine was at hand.
 const driver = { devices: ['NVIDIA L4', 'NVIDIA L4', 'NVIDIA A10'] };

@@ -1,8 +1,7 @@
 import { join } from 'node:path';
 import type * as Tfjs from '@tensorflow/tfjs';
 import { EngineError } from '../../errors.ts';
-import { loadTfjsNode } from '../../runtime/load-tfjs-node.ts';
-import { TENSORFLOW_JS_DIR, tensorflowJs } from '../../runtime/tensorflow-js.ts';
+import { loadTfjsNode, TENSORFLOW_JS_DIR, tensorflowJs } from '../../runtime/tensorflow-js.ts';
 import type { TensorFlowRuntime } from '../../runtime/tensorflow-runtime.ts';
 
 /** What tfjs and tfjs-node both export. */

@@ -4,7 +4,7 @@ import { inferLayerShapes } from '../../model/layer-shapes.ts';
 import type { ModelFolder } from '../../model/model-folder.ts';
 import { batchShape, listLayers, modelConfigOf } from '../../model/topology-layers.ts';
 import type { Preprocessing } from '../../options/preprocessing.ts';
-import type { Device } from '../../runtime/device.ts';
+import type { Device } from '../../runtime/choose-device.ts';
 import { describeOutput } from '../describe-output.ts';
 import type { ConvolutionKind, EngineOutput, Precision } from '../engine.ts';
 import { createPreprocess } from '../preprocess.ts';

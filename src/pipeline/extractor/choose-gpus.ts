@@ -1,8 +1,8 @@
 import { EngineError } from '../../errors.ts';
 import type { ExtractOptions } from '../../options/extract-options.ts';
 import { chooseDevice, type DeviceChoice } from '../../runtime/choose-device.ts';
+import { listVisibleGpus, pickGpus, type VisibleGpu } from '../../runtime/gpus.ts';
 import type { FoundRuntimes } from '../../runtime/locate-runtime.ts';
-import { listVisibleGpus, pickGpus, type VisibleGpu } from '../../runtime/visible-gpus.ts';
 import type { ExtractorHooks } from './extractor.ts';
 
 export interface ChosenGpus {

@@ -5,8 +5,8 @@ import type { RunSummary } from '../../events.ts';
 import { findModelFolder } from '../../model/find-model-folder.ts';
 import { readModelJson } from '../../model/read-model-folder.ts';
 import type { ExtractOptions } from '../../options/extract-options.ts';
-import { addNote, readNotes } from '../../runtime/cache-notes.ts';
-import type { Device } from '../../runtime/device.ts';
+import { addNote, readNotes } from '../../runtime/cache-dir.ts';
+import type { Device } from '../../runtime/choose-device.ts';
 
 export interface RecordedRate {
   /** Of the network alone. */

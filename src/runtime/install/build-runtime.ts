@@ -6,12 +6,12 @@ import { readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { RuntimeError } from '../../errors.ts';
 import { replaceFolder } from '../../files/put-in-place.ts';
-import { findGpuDriver } from '../find-gpu-driver.ts';
-import { GPU_LIBRARIES } from '../gpu-libraries.ts';
+import { GPU_LIBRARIES, linkLibraries } from '../gpu-libraries.ts';
+import { findGpuDriver, lacksCode, listVisibleGpus } from '../gpus.ts';
 import { hasOperations } from '../operations.ts';
 import { OWN_VARIABLE, ownLibraryDirs } from '../own-runtime.ts';
 import { type ProbeResult, probeRuntime } from '../probe-runtime.ts';
-import type { PlatformKey } from '../runtime-platform.ts';
+import { isAtLeast, type PlatformKey } from '../runtime-platform.ts';
 import {
   ADDON_NAME,
   nvidiaDirs,
@@ -22,7 +22,6 @@ import {
 import { tfjsNodeVersion } from '../tensorflow-js.ts';
 import { TENSORFLOW_VERSION, type TensorFlowRuntime } from '../tensorflow-runtime.ts';
 import { makePrivateFolder } from '../trusted-code.ts';
-import { lacksCode, listVisibleGpus } from '../visible-gpus.ts';
 import {
   type AddonTarget,
   type Compiler,
@@ -36,8 +35,7 @@ import {
   fetchLibrary,
   removeDownloads,
 } from './downloads.ts';
-import type { Pip } from './find-pip.ts';
-import { linkLibraries } from './link-libraries.ts';
+import type { Pip } from './pip.ts';
 import { reportStep } from './setup-step.ts';
 import type { RuntimeRecipe } from './wheels.ts';
 
@@ -219,13 +217,12 @@ export function checkOpened(unopened: readonly string[]): void {
   });
 }
 
-const OLDEST_OWN = [2, 16] as const;
+const OLDEST_OWN = '2.16';
 
 function checkVersion(version: string, libraryDir: string): void {
-  const [major = 0, minor = 0] = version.split('.').map(Number);
-  if (major > OLDEST_OWN[0] || (major === OLDEST_OWN[0] && minor >= OLDEST_OWN[1])) return;
+  if (isAtLeast(version, OLDEST_OWN)) return;
   throw new RuntimeError(
-    `Expected TensorFlow ${OLDEST_OWN.join('.')} or later in ${libraryDir} but found ${version}.`,
+    `Expected TensorFlow ${OLDEST_OWN} or later in ${libraryDir} but found ${version}.`,
     { fix: `Name the folder of a newer one in ${OWN_VARIABLE}.` },
   );
 }

@@ -10,7 +10,7 @@ import { type FileLock, waitForLock } from '../../files/lock-file.ts';
 import type { Holder } from '../../files/lock-holder.ts';
 import { isHiddenName } from '../../files/put-in-place.ts';
 import { runtimesDir } from '../cache-dir.ts';
-import { GPU_LIBRARIES } from '../gpu-libraries.ts';
+import { GPU_LIBRARIES, linkLibraries } from '../gpu-libraries.ts';
 import { hasOperations } from '../operations.ts';
 import { ownLibraryDir, ownRuntimeDir } from '../own-runtime.ts';
 import { probeRuntime } from '../probe-runtime.ts';
@@ -29,9 +29,7 @@ import {
 } from './build-runtime.ts';
 import { type AddonTarget, type Compiler, findCompiler } from './compile-addon.ts';
 import { downloadsDir } from './downloads.ts';
-import { findPip, type Pip } from './find-pip.ts';
-import { linkLibraries } from './link-libraries.ts';
-import { diskFullError } from './pip-error.ts';
+import { diskFullError, findPip, type Pip } from './pip.ts';
 import { type OnStep, reportStep } from './setup-step.ts';
 import { type RuntimeRecipe, runtimeRecipe } from './wheels.ts';
 

@@ -3,9 +3,9 @@
  * argv[3] threads, and prints one JSON line: the figures of each shape.
  */
 import { createHash } from 'node:crypto';
-import { loadTfjsNode } from '../../../dist/runtime/load-tfjs-node.js';
 import { locateRuntime } from '../../../dist/runtime/locate-runtime.js';
 import { loadOperations } from '../../../dist/runtime/operations.js';
+import { loadTfjsNode } from '../../../dist/runtime/tensorflow-js.js';
 
 const shapes = JSON.parse(process.argv[2]);
 const { cpu } = await locateRuntime();

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import type { EngineInfo } from '../../../src/engine/engine.ts';
 import type { RunEvent } from '../../../src/events.ts';
 import { prepareBatch } from '../../../src/pipeline/extractor/prepare-batch.ts';
-import type { Device } from '../../../src/runtime/device.ts';
+import type { Device } from '../../../src/runtime/choose-device.ts';
 
 /** A stand-in: 100 images/s in batches of 16, 200 from 32 on. No GPU was at hand. */
 function pool(device: Device, length = 1000) {
