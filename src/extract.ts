@@ -5,7 +5,7 @@ import { TooManyBadError } from './errors.ts';
 import type { RunEvent, RunSummary } from './events.ts';
 import { featureColumns, selectColumns } from './export/column-names.ts';
 import { DecodePool } from './image/pool/decode-pool.ts';
-import { ReadyThreads } from './image/pool/ready-threads.ts';
+import { ReadyThreads } from './image/pool/decode-thread.ts';
 import type { ExtractOptions } from './options/extract-options.ts';
 import { decodeOptions } from './pipeline/decode-options.ts';
 import { runFacts } from './pipeline/describe-run.ts';

@@ -1,5 +1,5 @@
 import { loadavg } from 'node:os';
-import { whyNoNativeJpeg } from '../image/jpeg/native-jpeg.ts';
+import { whyNoNativeJpeg } from '../image/jpeg/direct-decoder.ts';
 import { whyNoKernels } from '../reduce/kernels/native-kernels.ts';
 import { type Check, type Finding, makeCheck } from './check.ts';
 import type { Cpu } from './read-cpu.ts';

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { isImg2FeaturesError } from '../errors.ts';
-import { ChunkDecoder } from '../image/chunk-decoder.ts';
-import { loadSharp } from '../image/formats/load-sharp.ts';
+import { ChunkDecoder } from '../image/decode-and-resize.ts';
+import { loadSharp } from '../image/formats/decode-with-sharp.ts';
 import { type Check, type Finding, makeCheck } from './check.ts';
 import { GOLDEN } from './golden/golden-data.ts';
 import { goldenImage } from './golden/golden-files.ts';

@@ -1,5 +1,12 @@
-import type { DecodeOptions } from './decoded-chunk.ts';
+import {
+  type DecodedChunk,
+  type DecodeOptions,
+  type DecodeTask,
+  type ImageRejection,
+  toRejection,
+} from './decoded-chunk.ts';
 import { withImage } from './formats/decode.ts';
+import { readImageFile } from './read-image-file.ts';
 import { Resizer } from './resize/resize.ts';
 
 /** When decoding and resizing began and ended: `performance.now()`, milliseconds. */
@@ -56,5 +63,65 @@ function swapRedAndBlue(pixels: Uint8Array, start: number, end: number): void {
     const red = pixels[i];
     pixels[i] = pixels[i + 2];
     pixels[i + 2] = red;
+  }
+}
+
+/** Records what the decoder works on, so that a hang or a crash can be attributed to one image. */
+interface DecodeWatcher {
+  /** Before a task is touched. */
+  starts(): void;
+  /** When its bytes are there; how long reading takes depends on the disk. */
+  decodes(): void;
+  /** When it is a row or a rejection, after `decodes` only. */
+  ends(): void;
+}
+
+const NOBODY: DecodeWatcher = { starts() {}, decodes() {}, ends() {} };
+
+/**
+ * Decodes chunks one image after the other, in its own thread: the body of a decode worker.
+ */
+export class ChunkDecoder {
+  readonly #options: DecodeOptions;
+  readonly #resizer: Resizer;
+
+  constructor(options: DecodeOptions) {
+    this.#options = options;
+    this.#resizer = new Resizer(options.width, options.height, options.resize);
+  }
+
+  /**
+   * Every task becomes one row or one rejection. The caller owns the rows' buffer and may
+   * transfer it.
+   */
+  async decode(
+    tasks: readonly DecodeTask[],
+    watcher: DecodeWatcher = NOBODY,
+  ): Promise<DecodedChunk> {
+    const rowBytes = this.#resizer.outputBytes;
+    const pixels = new Uint8Array(tasks.length * rowBytes);
+    const indices: number[] = [];
+    const rejections: ImageRejection[] = [];
+    const timing = { readMs: 0, decodeMs: 0, resizeMs: 0 };
+    for (const task of tasks) {
+      watcher.starts();
+      try {
+        const start = performance.now();
+        const bytes =
+          task.bytes ?? readImageFile(task.path as string, this.#options.maxPixels, task.listed);
+        timing.readMs += performance.now() - start;
+        const offset = indices.length * rowBytes;
+        watcher.decodes();
+        const times = await decodeInto(bytes, this.#options, this.#resizer, pixels, offset).finally(
+          () => watcher.ends(),
+        );
+        timing.decodeMs += times.decodeMs;
+        timing.resizeMs += times.resizeMs;
+        indices.push(task.index);
+      } catch (error) {
+        rejections.push(toRejection(task.index, error));
+      }
+    }
+    return { indices, pixels: pixels.subarray(0, indices.length * rowBytes), rejections, timing };
   }
 }

@@ -28,3 +28,9 @@ export class DecodeError extends Error {
     this.reason = reason;
   }
 }
+
+/** @param format for the message: "PNG" */
+export function endsEarly(format: string, cause?: unknown): DecodeError {
+  const message = `Expected a complete ${format} but found one that ends early.`;
+  return new DecodeError('truncated', message, cause);
+}

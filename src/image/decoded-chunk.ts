@@ -1,4 +1,4 @@
-import type { RejectReason } from './decode-error.ts';
+import { DecodeError, type RejectReason } from './decode-error.ts';
 
 export type ResizeFilter = 'bicubic' | 'bilinear' | 'nearest';
 
@@ -45,6 +45,12 @@ export interface ImageRejection {
   readonly index: number;
   readonly reason: RejectReason;
   readonly message: string;
+}
+
+/** What an image without a row is recorded as. @throws an error that the image did not cause */
+export function toRejection(index: number, error: unknown): ImageRejection {
+  if (!(error instanceof DecodeError)) throw error;
+  return { index, reason: error.reason, message: error.message };
 }
 
 /** A few neighbouring images after decode and resize; tasks without a row are in `rejections`. */

@@ -43,3 +43,14 @@ export function applyPalette(
   }
   return { data, width, height };
 }
+
+/** One gray value a pixel to three equal ones. */
+export function spreadGray(gray: Uint8Array): Uint8Array {
+  const rgb = new Uint8Array(gray.length * 3);
+  for (let i = 0, o = 0; i < gray.length; i++, o += 3) {
+    rgb[o] = gray[i];
+    rgb[o + 1] = gray[i];
+    rgb[o + 2] = gray[i];
+  }
+  return rgb;
+}

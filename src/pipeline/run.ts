@@ -1,7 +1,7 @@
 import type { Closers } from '../closers.ts';
 import type { RunEvent } from '../events.ts';
 import type { FeatureColumn } from '../export/column-names.ts';
-import type { ReadyThreads } from '../image/pool/ready-threads.ts';
+import type { ReadyThreads } from '../image/pool/decode-thread.ts';
 import type { ExtractOptions } from '../options/extract-options.ts';
 import type { Reducer } from '../reduce/reducer.ts';
 import type { Json } from '../run/canonical-json.ts';

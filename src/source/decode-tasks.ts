@@ -1,5 +1,4 @@
-import { DecodeError } from '../image/decode-error.ts';
-import type { DecodeTask, ImageRejection } from '../image/decoded-chunk.ts';
+import { type DecodeTask, type ImageRejection, toRejection } from '../image/decoded-chunk.ts';
 import { expectPlausibleSize } from '../image/read-image-file.ts';
 import type { Source, SourceEntry } from './source.ts';
 
@@ -126,7 +125,6 @@ async function fetchOrReject(
     if (task.listed !== undefined) expectPlausibleSize(task.listed.size, maxPixels);
     return await fetchTask(task, stop);
   } catch (error) {
-    if (!(error instanceof DecodeError)) throw error;
-    return { index: task.index, reason: error.reason, message: error.message };
+    return toRejection(task.index, error);
   }
 }

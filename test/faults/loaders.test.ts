@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import sharp from 'sharp';
 import { expect, test } from 'vitest';
-import { loadSharp, unblockTiff } from '../../src/image/formats/load-sharp.ts';
+import { loadSharp, unblockTiff } from '../../src/image/formats/decode-with-sharp.ts';
 
 const red = { create: { width: 2, height: 2, channels: 3, background: '#f00' } } as const;
 const text = (content: string) => Buffer.from(content, 'latin1');
@@ -75,7 +75,7 @@ test('a libvips that is open for more than it should be is refused', () => {
   const script = `
     const sharp = (await import('sharp')).default;
     sharp.block = () => {};
-    const { loadSharp } = await import('./dist/image/formats/load-sharp.js');
+    const { loadSharp } = await import('./dist/image/formats/decode-with-sharp.js');
     console.log(await loadSharp().catch((error) => error.message));
   `;
   const said = execFileSync(process.execPath, ['--input-type=module', '-e', script]);

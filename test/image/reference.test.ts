@@ -7,9 +7,8 @@ import type { DecodeOptions } from '../../src/image/decoded-chunk.ts';
 import { decodeImage } from '../../src/image/formats/decode.ts';
 import { decodeWithSharp } from '../../src/image/formats/decode-with-sharp.ts';
 import { suitsDirectPath } from '../../src/image/jpeg/decode-jpeg.ts';
+import { openNativeJpeg, openWasmJpeg } from '../../src/image/jpeg/direct-decoder.ts';
 import { readJpegHeader } from '../../src/image/jpeg/jpeg-header.ts';
-import { openNativeJpeg } from '../../src/image/jpeg/native-jpeg.ts';
-import { openWasmJpeg } from '../../src/image/jpeg/wasm-jpeg.ts';
 import { readNpz } from '../../src/reduce/npz.ts';
 import { describeReference } from '../reference.ts';
 

@@ -1,6 +1,5 @@
-import { DecodeError } from '../decode-error.ts';
+import { DecodeError, endsEarly } from '../decode-error.ts';
 import { applyPalette, checkSize, type PixelOptions, type RgbImage } from '../rgb-image.ts';
-import { decodeBmpRle } from './bmp-rle.ts';
 
 /**
  * Windows and OS/2 bitmaps with 1, 4, 8, 16, 24 or 32 bits a pixel, raw, run-length coded or with channel masks, read
@@ -15,7 +14,7 @@ export function decodeBmp(bytes: Uint8Array, options: PixelOptions): RgbImage {
   const rowBytes = Math.ceil((width * bits) / 8);
   const stride = Math.ceil(rowBytes / 4) * 4;
   // The padding of the last row may be missing.
-  if (!isRle && pixelsAt + (height - 1) * stride + rowBytes > file.length) throw cutShort();
+  if (!isRle && pixelsAt + (height - 1) * stride + rowBytes > file.length) throw endsEarly('BMP');
   const toRow = (y: number) => (header.isTopDown ? y : height - 1 - y);
   if (palette !== undefined) {
     const indices = isRle
@@ -116,7 +115,7 @@ const MASKS: Readonly<Record<string, Pick<BmpHeader, 'channels' | 'greenBits'>>>
 };
 
 function readHeader(file: Buffer): BmpHeader {
-  if (file.length < 26) throw cutShort();
+  if (file.length < 26) throw endsEarly('BMP');
   const headerBytes = file.readUInt32LE(14);
   if (headerBytes !== 12 && ![40, 52, 56, 64, 108, 124].includes(headerBytes)) {
     throw new DecodeError(
@@ -125,7 +124,7 @@ function readHeader(file: Buffer): BmpHeader {
     );
   }
   let paletteAt = 14 + headerBytes;
-  if (file.length < paletteAt) throw cutShort();
+  if (file.length < paletteAt) throw endsEarly('BMP');
   const isCore = headerBytes === 12;
   const bits = file.readUInt16LE(isCore ? 24 : 28);
   const compression = isCore ? RAW : file.readUInt32LE(30);
@@ -171,7 +170,7 @@ function readHeader(file: Buffer): BmpHeader {
 function readMasks(file: Buffer, bits: number): Pick<BmpHeader, 'channels' | 'greenBits'> {
   const headerBytes = file.readUInt32LE(14);
   const count = bits === 32 ? 4 : 3;
-  if (file.length < 66) throw cutShort();
+  if (file.length < 66) throw endsEarly('BMP');
   const masks = [54, 58, 62, 66].slice(0, count).map((at) => {
     // Headers of less than 56 bytes have no mask of alpha.
     return at < 66 || headerBytes >= 56 ? file.readUInt32LE(at).toString(16) : '0';
@@ -188,7 +187,7 @@ function readMasks(file: Buffer, bits: number): Pick<BmpHeader, 'channels' | 'gr
 function readPalette(file: Buffer, header: BmpHeader): Uint8Array {
   const { paletteAt, paletteColors, entryBytes, bits, isRle } = header;
   if (paletteColors > 65536 || paletteAt + paletteColors * entryBytes > file.length) {
-    throw cutShort();
+    throw endsEarly('BMP');
   }
   const palette = new Uint8Array(768);
   let isGrayRamp = true;
@@ -232,6 +231,63 @@ function unpackIndices(
   return indices;
 }
 
-function cutShort(): DecodeError {
-  return new DecodeError('truncated', 'Expected a complete BMP but found one that ends early.');
+/**
+ * Run-length coded BMP pixels, from `start` on, to one index a byte, rows as they are stored, as Pillow 13 does (before, it lost a
+ * pixel in runs of odd length that are written out with 4 bits a pixel). Never more than `width * height` bytes.
+ *
+ * @throws DecodeError `truncated` where the codes end before the picture is full
+ */
+function decodeBmpRle(
+  file: Uint8Array,
+  start: number,
+  {
+    width,
+    height,
+    bits,
+  }: { readonly width: number; readonly height: number; readonly bits: number },
+): Uint8Array {
+  const out = new Uint8Array(width * height);
+  const nibble = (byte: number, i: number) => (i % 2 === 0 ? byte >> 4 : byte & 15);
+  let o = 0;
+  // Where in its row a run begins; it stays at the end of a full row until the code for that row's end comes.
+  let x = 0;
+  let at = start;
+  while (o < out.length && at + 2 <= file.length) {
+    const count = file[at];
+    const value = file[at + 1];
+    at += 2;
+    if (count > 0) {
+      const fitting = Math.min(count, Math.max(0, width - x), out.length - o);
+      for (let i = 0; i < fitting; i++) out[o++] = bits === 4 ? nibble(value, i) : value;
+      x += fitting;
+    } else if (value === 0) {
+      o = Math.ceil(o / width) * width;
+      x = 0;
+    } else if (value === 1) {
+      break;
+    } else if (value === 2) {
+      if (at + 2 > file.length) break;
+      o = Math.min(out.length, o + file[at] + file[at + 1] * width);
+      x = o % width;
+      at += 2;
+    } else {
+      const fitting = Math.min(value, out.length - o);
+      const bytes = bits === 4 ? Math.ceil(fitting / 2) : fitting;
+      if (at + bytes > file.length) break;
+      for (let i = 0; i < fitting; i++) {
+        out[o++] = bits === 4 ? nibble(file[at + (i >> 1)], i) : file[at + i];
+      }
+      x += value;
+      // To an even position in the file.
+      at += bytes;
+      at += at % 2;
+    }
+  }
+  if (o < out.length) {
+    throw new DecodeError(
+      'truncated',
+      `Expected a BMP of ${out.length} pixels but found run lengths for ${o}.`,
+    );
+  }
+  return out;
 }

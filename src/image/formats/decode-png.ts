@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib';
-import { DecodeError } from '../decode-error.ts';
+import { DecodeError, endsEarly } from '../decode-error.ts';
 import { checkSize, type PixelOptions, type RgbImage } from '../rgb-image.ts';
 import { decodeWithSharp } from './decode-with-sharp.ts';
 
@@ -39,11 +39,11 @@ function keepPixelChunks(file: Buffer): Buffer {
   let dataEnd: number | undefined;
   let at = 8;
   for (;;) {
-    if (at + 12 > file.length) throw cutShort();
+    if (at + 12 > file.length) throw endsEarly('PNG');
     const length = file.readUInt32BE(at);
     const type = file.toString('latin1', at + 4, at + 8);
     const end = at + 8 + length;
-    if (end + 4 > file.length) throw cutShort();
+    if (end + 4 > file.length) throw endsEarly('PNG');
     if (at === 8 && (type !== 'IHDR' || length !== 13)) {
       throw new DecodeError(
         'corrupt',
@@ -77,8 +77,4 @@ function keepPixelChunks(file: Buffer): Buffer {
     if (type === 'IEND') return kept?.subarray(0, filled) ?? file;
     at = end + 4;
   }
-}
-
-function cutShort(): DecodeError {
-  return new DecodeError('truncated', 'Expected a complete PNG but found one that ends early.');
 }

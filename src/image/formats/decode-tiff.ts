@@ -1,8 +1,13 @@
 import { DecodeError } from '../decode-error.ts';
 import { cmykToRgb } from '../jpeg/decode-jpeg.ts';
 import { checkSize, type PixelOptions, type RgbImage } from '../rgb-image.ts';
-import { damaged, decodeRaw, decodeWithSharp, type RawPixels } from './decode-with-sharp.ts';
-import { unblockTiff } from './load-sharp.ts';
+import {
+  damaged,
+  decodeRaw,
+  decodeWithSharp,
+  type RawPixels,
+  unblockTiff,
+} from './decode-with-sharp.ts';
 import { orientationOf, turn } from './orientation.ts';
 import { keepPixelTags, readTiffHeader, type TiffHeader } from './tiff-header.ts';
 

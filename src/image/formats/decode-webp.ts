@@ -1,4 +1,4 @@
-import { DecodeError } from '../decode-error.ts';
+import { endsEarly } from '../decode-error.ts';
 import { checkSize, type PixelOptions, type RgbImage } from '../rgb-image.ts';
 import { decodeWithSharp } from './decode-with-sharp.ts';
 
@@ -12,11 +12,7 @@ export async function decodeWebp(bytes: Uint8Array, options: PixelOptions): Prom
   } catch (error) {
     // RIFF: the length of all that follows is at byte 4.
     if (file.length >= 12 && file.readUInt32LE(4) + 8 <= file.length) throw error;
-    throw new DecodeError(
-      'truncated',
-      'Expected a complete WebP but found one that ends early.',
-      error,
-    );
+    throw endsEarly('WebP', error);
   }
 }
 

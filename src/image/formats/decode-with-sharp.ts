@@ -1,6 +1,9 @@
+/** sharp (libvips): loaded once, closed for every format but those wanted, and what it decodes. */
+import { workerData } from 'node:worker_threads';
+import type { Sharp, SharpOptions } from 'sharp';
+import { RunError } from '../../errors.ts';
 import { DecodeError } from '../decode-error.ts';
-import type { RgbImage } from '../rgb-image.ts';
-import { loadSharp } from './load-sharp.ts';
+import { type RgbImage, spreadGray } from '../rgb-image.ts';
 
 /** How libvips is to read one file, once its header is known to be acceptable. */
 export interface SharpRequest {
@@ -70,12 +73,97 @@ export function damaged(format: SharpRequest['format'], cause?: unknown): Decode
   );
 }
 
-function spreadGray(gray: Uint8Array): Uint8Array {
-  const rgb = new Uint8Array(gray.length * 3);
-  for (let i = 0, o = 0; i < gray.length; i++, o += 3) {
-    rgb[o] = gray[i];
-    rgb[o + 1] = gray[i];
-    rgb[o + 2] = gray[i];
+type SharpFactory = (input: Uint8Array, options: SharpOptions) => Sharp;
+
+/** The loaders of libvips that stay enabled; all others are blocked for the whole process. */
+const WANTED_LOADERS = [
+  'VipsForeignLoadJpegBuffer',
+  'VipsForeignLoadPngBuffer',
+  'VipsForeignLoadWebpBuffer',
+];
+
+let loading: Promise<SharpFactory> | undefined;
+
+/**
+ * sharp, loaded on first use (it takes 60 ms, which a folder of small JPEGs never needs) and blocked for every
+ * format that is not requested: SVG, PDF, HEIF and the rest of libvips never get the user's bytes.
+ */
+export function loadSharp(): Promise<SharpFactory> {
+  loading ??= (async () => {
+    const { default: sharp } = await import('sharp');
+    oncePerProcess(() => {
+      sharp.block({ operation: ['VipsForeignLoad'] });
+      sharp.unblock({ operation: WANTED_LOADERS });
+    });
+    // Nothing is decoded twice, and the worker threads are the parallelism.
+    sharp.cache(false);
+    sharp.concurrency(1);
+    await expectClosed(sharp);
+    return sharp as SharpFactory;
+  })();
+  return loading;
+}
+
+/** The smallest files of formats that libvips reads and that must stay blocked, except TIFF. */
+const PROBES = {
+  SVG: Buffer.from('<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"/>'),
+  GIF: Buffer.from('R0lGODdhAQABAIAAAP///////ywAAAAAAQABAAACAkQBADs=', 'base64'),
+};
+
+/** Checks that the blocking works: another build of libvips may name its loaders otherwise. */
+async function expectClosed(sharp: SharpFactory): Promise<void> {
+  for (const [name, bytes] of Object.entries(PROBES)) {
+    const format = await sharp(bytes, {})
+      .metadata()
+      .then(
+        ({ format }) => format,
+        () => undefined,
+      );
+    if (format === undefined) continue;
+    throw new RunError(
+      `Expected libvips to refuse ${name} but found that it opened one as ${format}.`,
+      {
+        fix: 'Install the locked dependencies again (npm ci): no image is read with this one.',
+      },
+    );
   }
-  return rgb;
+}
+
+/** Enables the TIFF loader as well: only for users who requested TIFF. */
+export async function unblockTiff(): Promise<void> {
+  await loadSharp();
+  const { default: sharp } = await import('sharp');
+  sharp.unblock({ operation: ['VipsForeignLoadTiffBuffer'] });
+}
+
+const FREE = 0;
+const BUSY = 1;
+const DONE = 2;
+
+/** Shared by all threads of the process: the pool passes it to each worker in its workerData. */
+export const processGate: Int32Array =
+  (workerData as { readonly processGate?: Int32Array } | null)?.processGate ??
+  new Int32Array(new SharedArrayBuffer(4));
+
+/**
+ * Runs `work` in the first thread that comes here; every other thread waits for it, then continues.
+ * Settings of libvips belong to the process: a thread that blocked its loaders again would disable them
+ * while another thread opens a file.
+ */
+export function oncePerProcess(work: () => void, gate: Int32Array = processGate): void {
+  while (Atomics.load(gate, 0) !== DONE) {
+    if (Atomics.compareExchange(gate, 0, FREE, BUSY) !== FREE) {
+      Atomics.wait(gate, 0, BUSY);
+      continue;
+    }
+    try {
+      work();
+      Atomics.store(gate, 0, DONE);
+    } catch (error) {
+      Atomics.store(gate, 0, FREE);
+      throw error;
+    } finally {
+      Atomics.notify(gate, 0);
+    }
+  }
 }

@@ -1,4 +1,4 @@
-import { DecodeError } from '../decode-error.ts';
+import { endsEarly } from '../decode-error.ts';
 
 /** What the tags of the first page say that decides whether and how a TIFF is decoded. */
 export interface TiffHeader {
@@ -132,16 +132,12 @@ export function keepPixelTags(bytes: Uint8Array): Uint8Array {
 function integersOf(file: Buffer) {
   const isLittle = file[0] === 0x49;
   const u16 = (at: number) => {
-    if (at + 2 > file.length) throw cutShort();
+    if (at + 2 > file.length) throw endsEarly('TIFF');
     return isLittle ? file.readUInt16LE(at) : file.readUInt16BE(at);
   };
   const u32 = (at: number) => {
-    if (at + 4 > file.length) throw cutShort();
+    if (at + 4 > file.length) throw endsEarly('TIFF');
     return isLittle ? file.readUInt32LE(at) : file.readUInt32BE(at);
   };
   return { u16, u32, isLittle };
-}
-
-function cutShort(): DecodeError {
-  return new DecodeError('truncated', 'Expected a complete TIFF but found one that ends early.');
 }

@@ -6,10 +6,8 @@ import {
   type RawPixels,
 } from '../formats/decode-with-sharp.ts';
 import { checkSize, type PixelOptions, type RgbImage } from '../rgb-image.ts';
-import type { DirectDecoder } from './direct-decoder.ts';
+import { directDecoder } from './direct-decoder.ts';
 import { type JpegHeader, readJpegHeader } from './jpeg-header.ts';
-import { openNativeJpeg } from './native-jpeg.ts';
-import { openWasmJpeg } from './wasm-jpeg.ts';
 
 /** Sequential, extended, progressive, and the two with arithmetic codes: the rest libjpeg does not read. */
 const FRAMES = [0xc0, 0xc1, 0xc2, 0xc9, 0xca];
@@ -125,19 +123,4 @@ export function suitsDirectPath(header: JpegHeader): boolean {
   const isPlainChroma = chroma.every((c) => c.horizontal === 1 && c.vertical === 1);
   const luma16 = luma.horizontal * 16 + luma.vertical;
   return isYcc && isPlainChroma && (luma16 === 0x11 || luma16 === 0x21 || luma16 === 0x22);
-}
-
-let opened: Promise<DirectDecoder> | undefined;
-
-/** This thread's decoder: libjpeg-turbo for this processor where `setup` has made it usable, else in WebAssembly. */
-async function directDecoder(): Promise<DirectDecoder> {
-  opened ??= open();
-  const decoder = await opened;
-  if (!decoder.isSpent) return decoder;
-  opened = open();
-  return opened;
-}
-
-async function open(): Promise<DirectDecoder> {
-  return openNativeJpeg() ?? (await openWasmJpeg());
 }

@@ -1,4 +1,4 @@
-import { DecodeError } from '../decode-error.ts';
+import { DecodeError, endsEarly } from '../decode-error.ts';
 
 /** What the markers say; the entropy-coded data between them is only stepped over. */
 export interface JpegHeader {
@@ -47,7 +47,7 @@ export function readJpegHeader(bytes: Uint8Array): JpegHeader {
   for (;;) {
     // Any number of 0xff may pad a marker.
     while (bytes[at] === 0xff && bytes[at + 1] === 0xff) at++;
-    if (at + 4 > bytes.length) throw cutShort();
+    if (at + 4 > bytes.length) throw endsEarly('JPEG');
     const marker = bytes[at + 1];
     if (bytes[at] !== 0xff || marker < 0xc0 || (marker >= 0xd0 && marker <= 0xd9)) {
       throw new DecodeError(
@@ -59,7 +59,7 @@ export function readJpegHeader(bytes: Uint8Array): JpegHeader {
     // Positions, not views of the segments: making those would take longer than reading them.
     const start = at + 4;
     const end = at + 2 + length;
-    if (length < 2 || end > bytes.length) throw cutShort();
+    if (length < 2 || end > bytes.length) throw endsEarly('JPEG');
     if (marker === 0xda) {
       if (frame === undefined) {
         throw new DecodeError('corrupt', 'Expected a JPEG frame header but found none.');
@@ -82,7 +82,7 @@ function countScans(bytes: Uint8Array, firstScan: number): number {
   let scans = 0;
   let at = firstScan;
   for (;;) {
-    if (at < 0 || at + 2 > bytes.length) throw cutShort();
+    if (at < 0 || at + 2 > bytes.length) throw endsEarly('JPEG');
     const marker = bytes[at + 1];
     if (marker === 0xd9) return scans;
     if (marker === 0xff) {
@@ -97,7 +97,7 @@ function countScans(bytes: Uint8Array, firstScan: number): number {
           `Expected at most ${MAX_SCANS} JPEG scans but found more.`,
         );
       }
-      if (at + 4 > bytes.length) throw cutShort();
+      if (at + 4 > bytes.length) throw endsEarly('JPEG');
       at = bytes.indexOf(0xff, at + 2 + ((bytes[at + 2] << 8) | bytes[at + 3]));
     } else {
       throw new DecodeError(
@@ -140,8 +140,4 @@ function holds(bytes: Uint8Array, start: number, end: number, name: Uint8Array):
   if (end - start < name.length) return false;
   for (let i = 0; i < name.length; i++) if (bytes[start + i] !== name[i]) return false;
   return true;
-}
-
-function cutShort(): DecodeError {
-  return new DecodeError('truncated', 'Expected a complete JPEG but found one that ends early.');
 }

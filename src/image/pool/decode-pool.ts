@@ -1,9 +1,13 @@
 import { Interrupted, isImg2FeaturesError, RunError } from '../../errors.ts';
-import type { DecodedChunk, DecodeOptions, DecodeTask } from '../decoded-chunk.ts';
-import { decodeAgain } from './decode-again.ts';
+import {
+  type DecodedChunk,
+  type DecodeOptions,
+  type DecodeTask,
+  type ImageRejection,
+  toRejection,
+} from '../decoded-chunk.ts';
 import { journalPath, removeJournals } from './decode-journal.ts';
-import { DecodeThread } from './decode-thread.ts';
-import type { ReadyThreads } from './ready-threads.ts';
+import { DecodeThread, ImageTimedOut, type ReadyThreads, ThreadReplaced } from './decode-thread.ts';
 
 /** What a pool does about images that take too long or end the process. */
 export interface PoolGuard {
@@ -107,14 +111,43 @@ export class DecodePool {
   }
 
   #submit(tasks: readonly DecodeTask[]): Promise<DecodedChunk> {
-    const chunk = decodeAgain(tasks, {
-      decode: (left) => this.#leastBusyThread().decode(left),
-      setAside: this.#guard.setAside ?? NONE,
-      imageTimeoutMs: this.#imageTimeoutMs,
-    });
+    const chunk = this.#decodeAgain(tasks);
     // Its failure is thrown in the order of the chunks, or never if the consumer stops before.
     chunk.catch(() => {});
     return chunk;
+  }
+
+  /**
+   * Decodes a chunk by as many threads as needed: an image that takes too long is rejected and costs
+   * its thread; the others of the chunk are decoded again by the next one.
+   */
+  async #decodeAgain(tasks: readonly DecodeTask[]): Promise<DecodedChunk> {
+    const { setAside } = this.#guard;
+    const rejections: ImageRejection[] = [];
+    let left = tasks;
+    if (setAside !== undefined && tasks.some(({ index }) => setAside.has(index))) {
+      for (const { index } of tasks) {
+        const message = setAside.get(index);
+        if (message !== undefined) rejections.push({ index, reason: 'crashed', message });
+      }
+      left = tasks.filter(({ index }) => !setAside.has(index));
+    }
+    for (;;) {
+      try {
+        const chunk = await this.#leastBusyThread().decode(left);
+        if (rejections.length === 0) return chunk;
+        rejections.push(...chunk.rejections);
+        return { ...chunk, rejections: rejections.sort((a, b) => a.index - b.index) };
+      } catch (error) {
+        if (error instanceof ImageTimedOut) {
+          const { index } = left[error.position];
+          const message = `Expected an image that is decoded within ${this.#imageTimeoutMs / 1000} s (--image-timeout) but found one that takes longer.`;
+          rejections.push({ index, reason: 'timeout', message });
+          left = left.filter((task) => task.index !== index);
+        } else if (!(error instanceof ThreadReplaced)) throw error;
+        left = await withBytes(left, rejections);
+      }
+    }
   }
 
   get #imageTimeoutMs(): number {
@@ -139,8 +172,6 @@ export class DecodePool {
     return alive.reduce((best, thread) => (thread.load < best.load ? thread : best));
   }
 }
-
-const NONE: ReadonlyMap<number, string> = new Map();
 
 type PoolEvent =
   | { readonly result: IteratorResult<readonly DecodeTask[], unknown> }
@@ -175,4 +206,29 @@ function abortReason(signal: AbortSignal): Error {
   return new Interrupted('Expected to decode all images but was asked to stop.', {
     cause: signal.reason,
   });
+}
+
+/** Bytes went with the thread that was ended: they are fetched again. */
+async function withBytes(
+  tasks: readonly DecodeTask[],
+  rejections: ImageRejection[],
+): Promise<readonly DecodeTask[]> {
+  const whole: DecodeTask[] = [];
+  for (const task of tasks) {
+    if (task.bytes === undefined) {
+      whole.push(task);
+      continue;
+    }
+    if (task.fetch === undefined) {
+      throw new RunError(
+        `Expected the bytes of image ${task.index} again but found no way to read them.`,
+      );
+    }
+    try {
+      whole.push({ ...task, bytes: await task.fetch() });
+    } catch (error) {
+      rejections.push(toRejection(task.index, error));
+    }
+  }
+  return whole;
 }

@@ -1,14 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import { RunError } from '../../errors.ts';
-import type { DecodedChunk, DecodeTask } from '../decoded-chunk.ts';
-import { processGate } from '../formats/once-per-process.ts';
-import {
-  SLOT,
-  type WorkerOrders,
-  type WorkerReply,
-  type WorkerRequest,
-  type WorkerStart,
-} from './worker-protocol.ts';
+import type { DecodedChunk, DecodeOptions, DecodeTask } from '../decoded-chunk.ts';
+import { processGate } from '../formats/decode-with-sharp.ts';
 
 /** The image at `position` of the chunk took too long; the thread was ended and nothing is decoded. */
 export class ImageTimedOut extends Error {
@@ -182,4 +175,73 @@ function takeBytes(tasks: readonly DecodeTask[]): {
     return { ...task, bytes };
   });
   return { owned, buffers };
+}
+
+/** What a decode worker is started with; what to decode comes with the chunks. */
+export interface WorkerStart {
+  /** Shared, see SLOT: where the worker is. It remains when the worker has ended. */
+  readonly current: Int32Array;
+  /** What `oncePerProcess` waits on. */
+  readonly processGate: Int32Array;
+}
+
+/** What each int32 of `current` holds. */
+export const SLOT = {
+  /** Id of the chunk in work. */
+  job: 0,
+  /** Position of the task in its chunk. */
+  position: 1,
+  /** Goes up when an image's decoding begins and when it ends: odd in between. */
+  turns: 2,
+} as const;
+
+/** To the worker: one chunk. */
+export interface WorkerRequest extends WorkerOrders {
+  readonly id: number;
+  readonly tasks: readonly DecodeTask[];
+}
+
+/** The same with every chunk of a pool. */
+interface WorkerOrders {
+  readonly options: DecodeOptions;
+  /** File that names the images in work, for the case that the whole process ends. */
+  readonly journal: string | undefined;
+}
+
+/**
+ * From the worker: its result, or an error that no image caused, and where in the chunk it came.
+ */
+export type WorkerReply =
+  | { readonly id: number; readonly chunk: DecodedChunk }
+  | { readonly id: number; readonly failure: string; readonly position: number };
+
+/** A pool starts further ones when there is work for them: ten images need no 64 threads. */
+const MOST = 4;
+
+/**
+ * Threads that load their code while nobody knows yet what they will decode: a listing keeps one core busy, and
+ * the others have nothing to do.
+ */
+export class ReadyThreads {
+  readonly #threads: DecodeThread[];
+
+  /**
+   * @param workers threads that the pool may have
+   * @param imageTimeoutMs as the pool that takes them has it
+   */
+  constructor(workers: number, imageTimeoutMs: number) {
+    const length = Math.min(workers, MOST);
+    this.#threads = Array.from({ length }, () => new DecodeThread(imageTimeoutMs));
+  }
+
+  /** One that still runs, which the caller must close; undefined when none is left. */
+  take(): DecodeThread | undefined {
+    const thread = this.#threads.pop();
+    return thread?.isDead ? this.take() : thread;
+  }
+
+  /** Ends those that nobody took. */
+  async close(): Promise<void> {
+    await Promise.all(this.#threads.splice(0).map((thread) => thread.close()));
+  }
 }

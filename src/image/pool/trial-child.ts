@@ -1,6 +1,6 @@
 import { decodeAndResize } from '../decode-and-resize.ts';
 import { DecodeError } from '../decode-error.ts';
-import { loadSharp } from '../formats/load-sharp.ts';
+import { loadSharp } from '../formats/decode-with-sharp.ts';
 import { readImageFile } from '../read-image-file.ts';
 import type { TrialReply, TrialRequest } from './try-alone.ts';
 

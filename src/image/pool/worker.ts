@@ -1,7 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { ChunkDecoder } from '../chunk-decoder.ts';
+import { ChunkDecoder } from '../decode-and-resize.ts';
 import { DecodeJournal } from './decode-journal.ts';
-import { SLOT, type WorkerReply, type WorkerRequest, type WorkerStart } from './worker-protocol.ts';
+import { SLOT, type WorkerReply, type WorkerRequest, type WorkerStart } from './decode-thread.ts';
 
 // The entry of a decode worker thread. Chunks are worked on one at a time, in the order they came.
 const port = parentPort;

@@ -17,10 +17,6 @@ export function convolveRows(
   offset: number,
   outWidth: number,
 ): void {
-  if (taps.isFourWide) {
-    convolveRowsFour(source, width, height, taps, out, offset, outWidth);
-    return;
-  }
   const { starts, counts, weights, width: tapWidth } = taps;
   let o = offset;
   for (let y = 0; y < height; y++) {
@@ -45,55 +41,6 @@ export function convolveRows(
   }
 }
 
-/** The same with the four weights of an enlargement in locals. */
-function convolveRowsFour(
-  source: Uint8Array,
-  width: number,
-  height: number,
-  taps: ResizeTaps,
-  out: Uint8Array,
-  offset: number,
-  outWidth: number,
-): void {
-  const { starts, weights, width: tapWidth } = taps;
-  let o = offset;
-  for (let y = 0; y < height; y++) {
-    const row = y * width * 3;
-    for (let x = 0; x < outWidth; x++, o += 3) {
-      const k = x * tapWidth;
-      const k0 = weights[k];
-      const k1 = weights[k + 1];
-      const k2 = weights[k + 2];
-      const k3 = weights[k + 3];
-      const i = row + starts[x] * 3;
-      out[o] = clip(
-        (HALF +
-          Math.imul(k0, source[i]) +
-          Math.imul(k1, source[i + 3]) +
-          Math.imul(k2, source[i + 6]) +
-          Math.imul(k3, source[i + 9])) |
-          0,
-      );
-      out[o + 1] = clip(
-        (HALF +
-          Math.imul(k0, source[i + 1]) +
-          Math.imul(k1, source[i + 4]) +
-          Math.imul(k2, source[i + 7]) +
-          Math.imul(k3, source[i + 10])) |
-          0,
-      );
-      out[o + 2] = clip(
-        (HALF +
-          Math.imul(k0, source[i + 2]) +
-          Math.imul(k1, source[i + 5]) +
-          Math.imul(k2, source[i + 8]) +
-          Math.imul(k3, source[i + 11])) |
-          0,
-      );
-    }
-  }
-}
-
 /**
  * Vertical pass: uint8 [height, rowBytes] -> [outHeight, rowBytes] at `out[offset]`. Columns do not
  * mix, so channels need no care; `rowBytes` is a multiple of 3.
@@ -106,15 +53,11 @@ export function convolveColumns(
   offset: number,
   outHeight: number,
 ): void {
-  const { starts, counts, weights, width: tapWidth, isFourWide } = taps;
+  const { starts, counts, weights, width: tapWidth } = taps;
   for (let y = 0; y < outHeight; y++) {
     const first = y * tapWidth;
     const row = starts[y] * rowBytes;
     const o = offset + y * rowBytes;
-    if (isFourWide) {
-      convolveColumnsFour(source, rowBytes, weights, first, row, out, o);
-      continue;
-    }
     const last = first + counts[y];
     for (let x = 0; x < rowBytes; x += 3) {
       let r = HALF;
@@ -131,34 +74,6 @@ export function convolveColumns(
       out[o + x + 1] = clip(g);
       out[o + x + 2] = clip(b);
     }
-  }
-}
-
-function convolveColumnsFour(
-  source: Uint8Array,
-  rowBytes: number,
-  weights: Int32Array,
-  first: number,
-  row: number,
-  out: Uint8Array,
-  o: number,
-): void {
-  const k0 = weights[first];
-  const k1 = weights[first + 1];
-  const k2 = weights[first + 2];
-  const k3 = weights[first + 3];
-  const row1 = row + rowBytes;
-  const row2 = row1 + rowBytes;
-  const row3 = row2 + rowBytes;
-  for (let x = 0; x < rowBytes; x++) {
-    out[o + x] = clip(
-      (HALF +
-        Math.imul(k0, source[row + x]) +
-        Math.imul(k1, source[row1 + x]) +
-        Math.imul(k2, source[row2 + x]) +
-        Math.imul(k3, source[row3 + x])) |
-        0,
-    );
   }
 }
 

@@ -13,8 +13,6 @@ export interface ResizeTaps {
   readonly weights: Int32Array;
   /** Row length of `weights`. */
   readonly width: number;
-  /** True when every window is exactly four positions inside the input: what enlarging gives. */
-  readonly isFourWide: boolean;
 }
 
 /** Pillow's PRECISION_BITS: 32 - 8 bits of a pixel - 2 bits of headroom for negative lobes. */
@@ -57,30 +55,7 @@ export function computeTaps(
     starts[i] = start;
     counts[i] = count;
   }
-  const isFourWide = inSize >= 4 && counts.every((count) => count <= 4);
-  if (isFourWide) widenToFour(starts, counts, weights, width, inSize);
-  return { starts, counts, weights, width, isFourWide };
-}
-
-/**
- * Moves the windows cut short by the far border back inside and pads with zero weights: the same
- * sums.
- */
-function widenToFour(
-  starts: Int32Array,
-  counts: Int32Array,
-  weights: Int32Array,
-  width: number,
-  inSize: number,
-): void {
-  for (let i = 0; i < starts.length; i++) {
-    const shift = starts[i] - Math.min(starts[i], inSize - 4);
-    const row = i * width;
-    weights.copyWithin(row + shift, row, row + 4 - shift);
-    weights.fill(0, row, row + shift);
-    starts[i] -= shift;
-    counts[i] = 4;
-  }
+  return { starts, counts, weights, width };
 }
 
 /** Keys' cubic with a = -0.5, in Pillow's order of operations. */

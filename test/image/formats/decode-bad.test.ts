@@ -1,8 +1,8 @@
 import sharp, { type Sharp } from 'sharp';
 import { describe, expect, test } from 'vitest';
 import { decodeImage } from '../../../src/image/formats/decode.ts';
-import { loadSharp } from '../../../src/image/formats/load-sharp.ts';
-import { openNativeJpeg } from '../../../src/image/jpeg/native-jpeg.ts';
+import { loadSharp } from '../../../src/image/formats/decode-with-sharp.ts';
+import { openNativeJpeg } from '../../../src/image/jpeg/direct-decoder.ts';
 import type { PixelOptions } from '../../../src/image/rgb-image.ts';
 import { makeBmp, makeGif, makePixels, makePng, pngChunk } from '../make-images.ts';
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { decodeLzw } from '../../../src/image/formats/gif-lzw.ts';
+import { decodeLzw } from '../../../src/image/formats/decode-gif.ts';
 
 // Root size 2: codes 0 to 3 are indices, 4 clears, 5 ends, new strings begin at 6. Codes are 3
 // bits, lowest first, until there are 8 of them.

@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import { expect, test } from 'vitest';
-import { oncePerProcess } from '../../../src/image/formats/once-per-process.ts';
+import { oncePerProcess } from '../../../src/image/formats/decode-with-sharp.ts';
 
 const gate = () => new Int32Array(new SharedArrayBuffer(4));
 
@@ -23,7 +23,7 @@ test('work that fails is tried again by the next who comes', () => {
 });
 
 test('threads wait for the one that works, and it runs once for all of them', async () => {
-  const module = new URL('../../../dist/image/formats/once-per-process.js', import.meta.url).href;
+  const module = new URL('../../../dist/image/formats/decode-with-sharp.js', import.meta.url).href;
   const processGate = gate();
   // [runs, threads that came through before the work was done]
   const counts = new Int32Array(new SharedArrayBuffer(8));

@@ -1,9 +1,12 @@
 import sharp from 'sharp';
 import { describe, expect, test } from 'vitest';
 import { decodeWithSharp } from '../../../src/image/formats/decode-with-sharp.ts';
+import {
+  openNativeJpeg,
+  openWasmJpeg,
+  whyNoNativeJpeg,
+} from '../../../src/image/jpeg/direct-decoder.ts';
 import { readJpegHeader } from '../../../src/image/jpeg/jpeg-header.ts';
-import { openNativeJpeg, whyNoNativeJpeg } from '../../../src/image/jpeg/native-jpeg.ts';
-import { openWasmJpeg } from '../../../src/image/jpeg/wasm-jpeg.ts';
 import { skipIf } from '../../skip-if.ts';
 import { makePixels } from '../make-images.ts';
 

@@ -1,7 +1,7 @@
 import sharp from 'sharp';
 import { expect, test } from 'vitest';
 import type { DecodePool as Pool } from '../../../src/image/pool/decode-pool.ts';
-import type { ReadyThreads as Ready } from '../../../src/image/pool/ready-threads.ts';
+import type { ReadyThreads as Ready } from '../../../src/image/pool/decode-thread.ts';
 import { makePixels } from '../make-images.ts';
 
 // Worker threads start from built files.

@@ -49,10 +49,9 @@ test.each([
   },
 );
 
-test('enlarging takes the four-weight path and overshoots like Pillow at an edge', () => {
+test('enlarging overshoots like Pillow at an edge', () => {
   const gray = (values: number[]) => values.flatMap((v) => [v, v, v]);
   const edge = { width: 4, height: 1, rgb: gray([20, 20, 200, 200]) };
-  expect(computeTaps(4, 8, 'bicubic').isFourWide).toBe(true);
   expect(resize(edge, [8, 1], 'bicubic')).toEqual(gray([20, 16, 8, 57, 163, 212, 204, 200]));
 });
 
