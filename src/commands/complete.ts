@@ -1,5 +1,6 @@
 import { isArchitectureName } from '../model/architectures/architecture.ts';
 import { EXTRACT_OPTIONS, MODES, type OptionDefinition } from '../options/extract-options.ts';
+import { keyOf } from '../options/option-keys.ts';
 import type { CommandShape } from './command-shapes.ts';
 
 /** One word that a shell may insert, and its short description. */
@@ -86,7 +87,7 @@ function flagsOf({ options }: CommandShape, typed: string, before: readonly stri
   return flags.filter(({ word }) => word.startsWith(typed) && !given.has(word));
 }
 
-const DEFINITIONS = EXTRACT_OPTIONS as Record<string, OptionDefinition<unknown>>;
+const DEFINITIONS: Readonly<Record<string, OptionDefinition>> = EXTRACT_OPTIONS;
 
 /** Flags that are not options of a run. */
 const OTHER_VALUES: Readonly<Record<string, readonly string[]>> = {
@@ -95,8 +96,8 @@ const OTHER_VALUES: Readonly<Record<string, readonly string[]>> = {
 };
 
 function valuesOf(flag: string, typed: string): string[] {
-  const key = flag.replace(/-([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
-  const { choices = OTHER_VALUES[flag] ?? [], isList = false } = DEFINITIONS[key]?.parse ?? {};
+  const { parse } = DEFINITIONS[keyOf(flag)] ?? {};
+  const { choices = OTHER_VALUES[flag] ?? [], isList = false } = parse ?? {};
   if (!isList) return choices.filter((word) => word.startsWith(typed));
   // parquet,c -> parquet,csv: each word once.
   const done = typed.split(',').slice(0, -1);

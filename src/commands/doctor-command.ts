@@ -1,9 +1,10 @@
 import type { Argv } from 'yargs';
 import type { Check, CheckName } from '../doctor/check.ts';
 import { printableJson } from '../json.ts';
-import { EXTRACT_OPTIONS, flagName } from '../options/extract-options.ts';
+import { EXTRACT_OPTIONS } from '../options/extract-options.ts';
+import { STORE_KEYS } from '../options/option-keys.ts';
 import { flag } from '../options/option-values.ts';
-import { STORE_KEYS, storeOptions } from '../options/store-options.ts';
+import { storeOptions } from '../options/resolve-options.ts';
 import { s3OptionsOf } from '../s3/s3-options.ts';
 import { createPaint } from '../terminal/colors.ts';
 import type { CommandContext } from './command-context.ts';
@@ -46,7 +47,7 @@ export function addDoctorCommand(
         .example('$0 doctor --s3 s3://bucket/images --out features', 'And a store, and a folder')
         .epilogue('Exit status: 0 all is well, also with warnings; 1 with problems.'),
     async (args) => {
-      const raw = givenOptions(args, context.env, [...KEYS.map(flagName), 's3', 'out', 'json']);
+      const raw = givenOptions(args, context.env, [...KEYS, 's3', 'out', 'json']);
       finish(await diagnose(raw, context));
     },
   );

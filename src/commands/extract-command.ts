@@ -1,12 +1,8 @@
 import type { Argv } from 'yargs';
 import { OptionError } from '../errors.ts';
 import { printableJson } from '../json.ts';
-import {
-  EXTRACT_OPTIONS,
-  type ExtractOptions,
-  flagName,
-  INHERITED_OPTIONS,
-} from '../options/extract-options.ts';
+import type { ExtractOptions } from '../options/extract-options.ts';
+import { INHERITED_KEYS, OPTION_KEYS, STORE_KEYS } from '../options/option-keys.ts';
 import { flag, oneOf } from '../options/option-values.ts';
 import { resolveOptions } from '../options/resolve-options.ts';
 import type { Device } from '../runtime/choose-device.ts';
@@ -45,7 +41,9 @@ export function addTransformCommand(
     'transform [input]',
     'New images through the scaler and PCA of a finished run',
     (command) =>
-      runOptions(command, TRANSFORM_KEYS, (key) => (isInherited(key) ? AS_WITH : undefined))
+      runOptions(command, TRANSFORM_KEYS, (key) =>
+        INHERITED_KEYS.includes(key) ? AS_WITH : undefined,
+      )
         .option('with', {
           type: 'string',
           requiresArg: true,
@@ -60,9 +58,9 @@ export function addTransformCommand(
           `Options with the default "${AS_WITH}" need not be given; a value that gives other features is an error.`,
         ),
     async (args) => {
-      const raw = givenOptions(args, context.env);
-      const { inheritOptions } = await import('../pipeline/inherit-options.ts');
-      finish(await runExtract(await inheritOptions(raw, context.signal), context));
+      const raw = givenOptions(args, context.env, ['with', 'model', ...STORE_KEYS]);
+      const { inheritedOptions } = await import('../pipeline/inherited-options.ts');
+      finish(await runExtract(args, context, await inheritedOptions(raw, context.signal)));
     },
   );
 }
@@ -70,19 +68,14 @@ export function addTransformCommand(
 const AS_WITH = 'as in --with';
 
 /** --with has its own help text here; the PCA of another run is never fitted again. */
-const TRANSFORM_KEYS = Object.keys(EXTRACT_OPTIONS).filter(
-  (key) => key !== 'with' && key !== 'refit',
-);
-
-function isInherited(key: string): boolean {
-  return (INHERITED_OPTIONS as readonly string[]).includes(key);
-}
+const TRANSFORM_KEYS = OPTION_KEYS.filter((key) => key !== 'with' && key !== 'refit');
 
 async function runExtract(
   args: Record<string, unknown>,
   context: CommandContext,
+  inherited: Record<string, unknown> = {},
 ): Promise<ExitStatus> {
-  const raw = givenOptions(args, context.env);
+  const raw = givenOptions(args, context.env, undefined, inherited);
   const log = raw.log === undefined ? 'text' : oneOf('text', 'json')(raw.log, 'log');
   const quiet = raw.quiet !== undefined && flag()(raw.quiet, 'quiet');
   const options = resolveOptions(pickOptions(raw));
@@ -112,7 +105,7 @@ async function runExtract(
 /** The options of a run, as options/extract-options.ts defines them. */
 function runOptions(
   command: Argv,
-  keys: readonly string[] = Object.keys(EXTRACT_OPTIONS),
+  keys: readonly string[] = OPTION_KEYS,
   shownDefault?: (key: string) => string | undefined,
 ) {
   return configOption(
@@ -142,14 +135,9 @@ function runOptions(
   );
 }
 
-/** Only what `extract` knows, under its own names; without yargs' own entries. */
-function pickOptions(args: Record<string, unknown>): Record<string, unknown> {
-  const picked: Record<string, unknown> = {};
-  for (const key of ['input', 'mode', 'out', ...Object.keys(EXTRACT_OPTIONS)]) {
-    const value = args[flagName(key)];
-    if (value !== undefined) picked[key] = value;
-  }
-  if (picked.input === undefined) {
+/** Only what `extract` knows, without yargs' own entries. */
+function pickOptions(raw: Record<string, unknown>): Record<string, unknown> {
+  if (raw.input === undefined) {
     throw new OptionError(
       'Expected an input (a folder, an image or a list) but received nothing.',
       {
@@ -157,7 +145,7 @@ function pickOptions(args: Record<string, unknown>): Record<string, unknown> {
       },
     );
   }
-  return picked;
+  return Object.fromEntries(['input', 'mode', 'out', ...OPTION_KEYS].map((key) => [key, raw[key]]));
 }
 
 /** `--dry-run`: counts, sizes and times of a run that is not made. */

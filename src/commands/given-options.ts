@@ -8,22 +8,15 @@ import { parseJson, show } from '../json.ts';
 import {
   describeOption,
   EXTRACT_OPTIONS,
-  flagName,
   type OptionDefinition,
 } from '../options/extract-options.ts';
+import { appliesTo, flagName, keyOf, OPTION_KEYS } from '../options/option-keys.ts';
 import type { CommandContext } from './command-context.ts';
 
-/** Everything that a configuration file may hold, as flags. */
-const KNOWN_FLAGS: readonly string[] = [
-  'input',
-  'mode',
-  'out',
-  'log',
-  'quiet',
-  ...Object.keys(EXTRACT_OPTIONS).map(flagName),
-];
+/** Everything that a configuration file may hold. */
+const KNOWN_KEYS: readonly string[] = ['input', 'mode', 'out', 'log', 'quiet', ...OPTION_KEYS];
 
-const DEFINITIONS = EXTRACT_OPTIONS as Record<string, OptionDefinition<unknown>>;
+const DEFINITIONS: Readonly<Record<string, OptionDefinition>> = EXTRACT_OPTIONS;
 
 /** `--config` for a command. */
 export function configOption<T>(command: Argv<T>) {
@@ -41,7 +34,7 @@ export function configOption<T>(command: Argv<T>) {
  * @param shown as its default
  */
 function yargsOption(
-  definition: OptionDefinition<unknown>,
+  definition: OptionDefinition,
   shown = definition.defaultText ??
     (definition.default === undefined ? undefined : String(definition.default)),
 ): Options {
@@ -81,26 +74,33 @@ export function addOptions<T>(
 }
 
 /**
- * The given options of a command: the command line, else the file of `--config`, else
- * `IMG2FEATURES_<NAME>`. Keys are flags ("max-pixels").
+ * The given options of a command by key ("maxPixels"): the command line, else the file of `--config`, else
+ * `IMG2FEATURES_<NAME>`, else `inherited`.
  *
- * @param flags those that the command knows; a file may hold others, which are ignored
+ * @param args by flag ("max-pixels"), as yargs has them
+ * @param keys those that the command knows; a file may hold others, which are ignored
  * @throws OptionError for a file that cannot be read or holds an option that does not exist
  */
 export function givenOptions(
   args: Readonly<Record<string, unknown>>,
   env: CommandContext['env'],
-  flags: readonly string[] = KNOWN_FLAGS,
+  keys: readonly string[] = KNOWN_KEYS,
+  inherited: Readonly<Record<string, unknown>> = {},
 ): Record<string, unknown> {
   refuseMisspeltVariables(env);
-  const merged = { ...args };
-  const path = args.config ?? env.IMG2FEATURES_CONFIG;
+  const merged = Object.fromEntries(
+    Object.entries(args).map(([flag, value]) => [keyOf(flag), value]),
+  );
+  const path = merged.config ?? env.IMG2FEATURES_CONFIG;
   const file = typeof path === 'string' && path !== '' ? readConfig(path) : {};
-  for (const flag of flags) merged[flag] ??= file[flag];
-  const mode = flags.includes('mode') ? (merged.mode ?? fromEnvironment('mode', env)) : undefined;
-  for (const flag of flags) {
+  for (const key of keys) merged[key] ??= file[key];
+  const mode = keys.includes('mode')
+    ? (merged.mode ?? fromEnvironment('mode', env) ?? inherited.mode)
+    : undefined;
+  for (const key of keys) {
     // A variable applies to every run: a run of pixels ignores the device, without an error.
-    if (isMeant(flag, mode)) merged[flag] ??= fromEnvironment(flag, env);
+    if (appliesTo(key, mode)) merged[key] ??= fromEnvironment(key, env);
+    merged[key] ??= inherited[key];
   }
   return merged;
 }
@@ -113,8 +113,8 @@ const OTHER_VARIABLES = [
 
 /** A name that no option has and that is close to one; others may be another program's. @throws OptionError */
 function refuseMisspeltVariables(env: CommandContext['env']): void {
-  const flags = KNOWN_FLAGS.filter((flag) => flag !== 'input');
-  const known = [...flags.map(variableOf), ...OTHER_VARIABLES];
+  const keys = KNOWN_KEYS.filter((key) => key !== 'input');
+  const known = [...keys.map(variableOf), ...OTHER_VARIABLES];
   for (const name of Object.keys(env)) {
     const given = name.slice(PREFIX.length);
     if (!name.startsWith(PREFIX) || known.includes(given)) continue;
@@ -133,38 +133,30 @@ function refuseMisspeltVariables(env: CommandContext['env']): void {
 
 const PREFIX = 'IMG2FEATURES_';
 
-function variableOf(flag: string): string {
-  return flag.replaceAll('-', '_').toUpperCase();
+function variableOf(key: string): string {
+  return flagName(key).replaceAll('-', '_').toUpperCase();
 }
 
-function isMeant(flag: string, mode: unknown): boolean {
-  const definition = Object.entries(DEFINITIONS).find(([key]) => flagName(key) === flag)?.[1];
-  const modes: readonly unknown[] | undefined = definition?.modes;
-  return modes === undefined || mode === undefined || modes.includes(mode);
-}
-
-function fromEnvironment(flag: string, env: CommandContext['env']): string | undefined {
-  if (flag === 'input') return undefined;
-  const value = env[PREFIX + variableOf(flag)];
+function fromEnvironment(key: string, env: CommandContext['env']): string | undefined {
+  if (key === 'input') return undefined;
+  const value = env[PREFIX + variableOf(key)];
   return value === '' ? undefined : value;
 }
 
 function readConfig(path: string): Record<string, unknown> {
-  const parsed = parseFile(path);
-  const known = KNOWN_FLAGS;
   const found: Record<string, unknown> = Object.create(null);
-  for (const [key, value] of Object.entries(parsed)) {
-    const flag = flagName(key.replace(/^--/, ''));
-    if (!known.includes(flag)) {
-      const near = closestNames(key, known, 2);
-      throw new OptionError(`Expected options that exist in ${path} but found ${show(key)}.`, {
+  for (const [name, value] of Object.entries(parseFile(path))) {
+    const key = keyOf(name.replace(/^--/, ''));
+    if (!KNOWN_KEYS.includes(key)) {
+      const near = closestNames(name, KNOWN_KEYS.map(flagName), 2);
+      throw new OptionError(`Expected options that exist in ${path} but found ${show(name)}.`, {
         fix:
           near.length > 0
-            ? `Did you mean ${near.map((name) => JSON.stringify(name)).join(' or ')}?`
+            ? `Did you mean ${near.map((one) => JSON.stringify(one)).join(' or ')}?`
             : 'img2features --help lists them; write each without its dashes: {"max-bad": "5%"}.',
       });
     }
-    found[flag] = value;
+    found[key] = value;
   }
   return found;
 }

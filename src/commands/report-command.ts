@@ -2,9 +2,10 @@ import type { Argv } from 'yargs';
 import { OptionError } from '../errors.ts';
 import type { FindingKind, KindCount } from '../events.ts';
 import { printableJson, show } from '../json.ts';
-import { EXTRACT_OPTIONS, flagName } from '../options/extract-options.ts';
+import { EXTRACT_OPTIONS } from '../options/extract-options.ts';
+import { STORE_KEYS } from '../options/option-keys.ts';
 import { flag } from '../options/option-values.ts';
-import { STORE_KEYS, storeOptions } from '../options/store-options.ts';
+import { storeOptions } from '../options/resolve-options.ts';
 import { printable } from '../terminal/escape.ts';
 import { describeFindings } from '../terminal/findings.ts';
 import { formatBytes } from '../terminal/units.ts';
@@ -49,8 +50,8 @@ export function addReportCommand(
         .example('$0 report features --compare Training Test', 'Test images that are in Training')
         .example('$0 report features --thumbnails 5000', 'More pictures, larger ones for pixels'),
     async (args) => {
-      const flags = [...KEYS.map(flagName), 'near', 'json'];
-      finish(await runReport(givenOptions(args, context.env, flags), context));
+      const raw = givenOptions(args, context.env, [...KEYS, 'near', 'json']);
+      finish(await runReport(raw, context));
     },
   );
 }

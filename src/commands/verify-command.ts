@@ -1,7 +1,7 @@
 import type { Argv } from 'yargs';
 import { printableJson } from '../json.ts';
-import { flagName } from '../options/extract-options.ts';
-import { STORE_KEYS, storeOptions } from '../options/store-options.ts';
+import { STORE_KEYS } from '../options/option-keys.ts';
+import { storeOptions } from '../options/resolve-options.ts';
 import { s3OptionsOf } from '../s3/s3-options.ts';
 import { printable } from '../terminal/escape.ts';
 import type { CommandContext } from './command-context.ts';
@@ -29,7 +29,7 @@ export function addVerifyCommand(
     async (args) => {
       const { verifyRun } = await import('../pipeline/verify-run.ts');
       const { openOutputForReading } = await import('../storage/open-output.ts');
-      const given = givenOptions(args, env, STORE_KEYS.map(flagName));
+      const given = givenOptions(args, env, STORE_KEYS);
       const s3 = s3OptionsOf(storeOptions(given));
       const store = await openOutputForReading(args.run, { s3, signal });
       const problems = await verifyRun(store);

@@ -2,22 +2,12 @@ import { isatty } from 'node:tty';
 import type { Argv } from 'yargs';
 import { OptionError } from '../errors.ts';
 import { printableJson } from '../json.ts';
-import {
-  EXTRACT_OPTIONS,
-  type ExtractOptions,
-  flagName,
-  type OptionDefinition,
-} from '../options/extract-options.ts';
+import type { ExtractOptions } from '../options/extract-options.ts';
+import { WORKER_KEYS } from '../options/option-keys.ts';
 import { resolveOptions } from '../options/resolve-options.ts';
 import type { CommandContext } from './command-context.ts';
 import type { ExitStatus } from './exit-status.ts';
 import { addOptions, configOption, givenOptions, modeOption } from './given-options.ts';
-
-/** A worker gets rows, never a run or its table: options of those do not apply. */
-const OF_RUNS: readonly string[] = ['k', 'standardize', 'with', 'limit', 'extensions', 'exclude'];
-const WORKER_KEYS = Object.entries(EXTRACT_OPTIONS as Record<string, OptionDefinition<unknown>>)
-  .filter(([key, { group }]) => group !== 'Output' && group !== 'Run' && !OF_RUNS.includes(key))
-  .map(([key]) => key);
 
 /** `img2features worker --mode …`: Arrow in on stdin, Arrow out on stdout; docs/worker-protocol.md. */
 export function addWorkerCommand(
@@ -59,10 +49,8 @@ export function addWorkerCommand(
 }
 
 /** A worker has pipes as its input and output. */
-function workerOptions(args: Record<string, unknown>): ExtractOptions {
-  const given = ['mode', ...WORKER_KEYS]
-    .map((key) => [key, args[flagName(key)]])
-    .filter(([, value]) => value !== undefined);
+function workerOptions(raw: Record<string, unknown>): ExtractOptions {
+  const given = ['mode', ...WORKER_KEYS].map((key) => [key, raw[key]]);
   return resolveOptions({ input: '-', out: '-', k: 0, ...Object.fromEntries(given) });
 }
 

@@ -1,33 +1,33 @@
 import { OptionError } from '../errors.ts';
-import { type ExtractOptions, flagName, type Mode } from '../options/extract-options.ts';
-import type { Preprocessing } from '../options/preprocessing.ts';
+import type { ExtractOptions, Mode } from '../options/extract-options.ts';
+import { MODEL_KEYS, STORE_KEYS } from '../options/option-keys.ts';
 import { resolveOptions } from '../options/resolve-options.ts';
-import { inheritOptions } from '../pipeline/inherit-options.ts';
+import { inheritedOptions } from '../pipeline/inherited-options.ts';
 
 /** How images become vectors. What is left out has the default of the command's option of that name. */
 export interface ModelOptions {
   /** One or more layers, e.g. "fc2" or "fc1,block5_pool:avg"; default: the model's last layer. */
   readonly layer?: string | undefined;
   /** Global pooling of a convolutional layer. Default: none. */
-  readonly pool?: 'none' | 'avg' | 'max' | undefined;
+  readonly pool?: ExtractOptions['pool'] | undefined;
   /** By name or numbers, "scale=1/255,mean=0.5,std=0.25"; for a model folder that does not say it. */
-  readonly preprocessing?: Preprocessing | undefined;
+  readonly preprocessing?: ExtractOptions['preprocessing'];
   /** `auto` (default) takes CUDA, else the CPU library, else WebAssembly; a device by name, or an error. */
-  readonly device?: 'auto' | 'cuda' | 'cpu' | 'wasm' | undefined;
+  readonly device?: ExtractOptions['device'] | undefined;
   /** GPUs to use at once, one process each: numbers, or all. Default: one. */
   readonly gpus?: 'all' | readonly number[] | undefined;
   /** One TensorFlow graph, or layer by layer. Default: auto. */
-  readonly engine?: 'auto' | 'graph' | 'eager' | undefined;
+  readonly engine?: ExtractOptions['engine'] | undefined;
   /** 3×3 convolutions on the CPU: Winograd's, or TensorFlow's. Default: auto. */
-  readonly conv?: 'auto' | 'winograd' | 'direct' | undefined;
+  readonly conv?: ExtractOptions['conv'] | undefined;
   /** Arithmetic of the convolutions. Default: fp32. */
-  readonly precision?: 'fp32' | 'tf32' | 'bf16' | 'fp16' | undefined;
+  readonly precision?: ExtractOptions['precision'] | undefined;
   /** Images in a batch, 1 to 4096. Default: auto, by device. */
   readonly batch?: number | 'auto' | undefined;
   /** Pillow's filter of that name, bit for bit. Default: bicubic. */
-  readonly resize?: 'bicubic' | 'bilinear' | 'nearest' | undefined;
+  readonly resize?: ExtractOptions['resize'] | undefined;
   /** `apply` turns images as their EXIF orientation says. Default: ignore, as Pillow and Keras do. */
-  readonly exif?: 'ignore' | 'apply' | undefined;
+  readonly exif?: ExtractOptions['exif'] | undefined;
   /** Images above so many megapixels are rejected before they are decoded. Default: 50. */
   readonly maxPixels?: number | undefined;
   /** Images whose decoding takes longer than so many seconds are rejected. Default: 30. */
@@ -55,7 +55,7 @@ export interface FeatureOptions extends ModelOptions {
   /** Only the first so many images, by origin. */
   readonly limit?: number | undefined;
   /** The `origin` column: path as given, relative to the input, or file:// URL. Default: path. */
-  readonly origin?: 'path' | 'relative' | 'url' | undefined;
+  readonly origin?: ExtractOptions['origin'] | undefined;
   /** More rejected images than this, a count or a share such as "5%", are an error. Default: 100%. */
   readonly maxBad?: number | string | undefined;
   readonly s3Endpoint?: string | undefined;
@@ -71,44 +71,13 @@ export interface FeatureOptions extends ModelOptions {
   readonly s3Patience?: number | undefined;
 }
 
-const MODEL_KEYS = [
-  'layer',
-  'pool',
-  'preprocessing',
-  'device',
-  'gpus',
-  'engine',
-  'conv',
-  'precision',
-  'batch',
-  'resize',
-  'exif',
-  'maxPixels',
-  'imageTimeout',
-  'tiff',
-  'workers',
-] as const satisfies (keyof ModelOptions)[];
-
-const FEATURE_KEYS = [
+/** What `extractBatches` takes. */
+export const FEATURE_KEYS = [
+  ...(['input', 'mode', 'model', 'with', 'extensions', 'exclude', 'limit'] as const),
+  ...(['origin', 'maxBad'] as const),
   ...MODEL_KEYS,
-  'input',
-  'mode',
-  'model',
-  'with',
-  'extensions',
-  'exclude',
-  'limit',
-  'origin',
-  'maxBad',
-  's3Endpoint',
-  's3Region',
-  's3Profile',
-  's3PathStyle',
-  'requesterPays',
-  's3Anonymous',
-  's3Timeout',
-  's3Patience',
-] as const satisfies (keyof FeatureOptions)[];
+  ...STORE_KEYS,
+] as const;
 
 /** Nothing is written: the fields that name files have no effect. */
 const NOWHERE = '-';
@@ -122,12 +91,10 @@ export async function resolveFeatureOptions(
   signal: AbortSignal,
 ): Promise<ExtractOptions> {
   expectKeys(options, FEATURE_KEYS, 'extractBatches');
-  if (options.with === undefined) return resolveOptions({ k: 0, ...options, out: NOWHERE });
+  const inherited =
+    options.with === undefined ? { k: 0 } : await inheritedOptions({ ...options }, signal);
   const given = Object.entries(options).filter(([, value]) => value !== undefined);
-  const flags = Object.fromEntries(given.map(([key, value]) => [flagName(key), value]));
-  const merged = Object.entries(await inheritOptions(flags, signal));
-  const keys = merged.map(([flag, value]) => [keyOf(flag), value]);
-  return resolveOptions({ ...Object.fromEntries(keys), out: NOWHERE });
+  return resolveOptions({ ...inherited, ...Object.fromEntries(given), out: NOWHERE });
 }
 
 /** The same for a model that takes its images one by one. @throws OptionError */
@@ -143,9 +110,4 @@ function expectKeys(given: object, known: readonly string[], call: string): void
   throw new OptionError(`Expected an option of ${call} but received ${unknown}.`, {
     fix: `It takes ${known.join(', ')}.`,
   });
-}
-
-/** "max-pixels" -> "maxPixels" */
-function keyOf(flag: string): string {
-  return flag.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
 }

@@ -15,368 +15,360 @@ import {
   someOf,
   text,
 } from './option-values.ts';
-import { PREPROCESSING_CHOICES, type Preprocessing, preprocessing } from './preprocessing.ts';
+import { PREPROCESSING_CHOICES, preprocessing } from './preprocessing.ts';
+
+/** What --mode takes. */
+export const MODES = ['pixels', 'vgg16', 'cnn'] as const;
+export type Mode = (typeof MODES)[number];
 
 /** One option of `extract`: the only place that defines its type, unit, default and help text. */
-export interface OptionDefinition<T> {
-  readonly parse: Parser<T>;
-  /** Used when nothing is given; a function where it depends on the mode. */
-  readonly default: T | ((mode: Mode) => T);
+export interface OptionDefinition {
+  readonly parse: Parser<unknown>;
+  /** Used when nothing is given, as a caller would give it; a function where it depends on the mode. */
+  readonly default: Given | ((mode: Mode) => Given);
   readonly describe: string;
-  readonly group: 'Features' | 'Images' | 'Output' | 'Store' | 'Machine' | 'Run';
+  readonly group: OptionGroup;
   readonly isFlag?: true;
   /** What --help shows as default where the value itself is not clear. */
   readonly defaultText?: string;
   /** Modes in which the option applies; undefined = all. */
   readonly modes?: readonly Mode[];
+  /** What depends on it: the vectors, the scaler and PCA fitted on them, or only which images are accepted. */
+  readonly definesFeatures?: 'vectors' | 'reducer' | 'accepted';
 }
 
-export type Mode = 'pixels' | 'vgg16' | 'cnn';
+type Given = string | number | boolean | readonly string[] | undefined;
+export type OptionGroup = 'Features' | 'Images' | 'Output' | 'Store' | 'Machine' | 'Run';
 
-/** What --mode takes. */
-export const MODES = ['pixels', 'vgg16', 'cnn'] as const;
 /** What --format takes, in the order of the documentation; src/export/formats.ts has what each does. */
 export const FORMAT_NAMES = ['parquet', 'json', 'csv', 'npy', 'feather'] as const;
 export type FormatName = (typeof FORMAT_NAMES)[number];
 
 const CNN_MODES = ['vgg16', 'cnn'] as const;
 
-function define<T>(definition: OptionDefinition<T>): OptionDefinition<T> {
-  return definition;
-}
-
 export const EXTRACT_OPTIONS = {
-  k: define<number>({
+  k: {
     parse: integer(0, 4096),
     default: 10,
     describe: 'Principal components to keep; 0 = no PCA',
     group: 'Features',
-  }),
-  layer: define<string | undefined>({
+    definesFeatures: 'reducer',
+  },
+  layer: {
     parse: text('one or more layer names, separated by commas'),
     default: undefined,
     defaultText: "the model's last layer",
     describe: 'Embedding layers, one column each: fc1 or fc1,fc2,block5_pool:avg',
     group: 'Features',
+    definesFeatures: 'vectors',
     modes: CNN_MODES,
-  }),
-  pool: define<'none' | 'avg' | 'max'>({
+  },
+  pool: {
     parse: oneOf('none', 'avg', 'max'),
     default: 'none',
     describe: 'Global pooling of a convolutional layer: none (flatten), avg or max',
     group: 'Features',
+    definesFeatures: 'vectors',
     modes: CNN_MODES,
-  }),
-  model: define<string | undefined>({
+  },
+  model: {
     parse: text('the path of a model folder'),
     default: undefined,
     defaultText: 'models/vgg16 for --mode vgg16',
     describe: 'Model folder (model.json and weight shards)',
     group: 'Features',
+    definesFeatures: 'vectors',
     modes: CNN_MODES,
-  }),
-  preprocessing: define<Preprocessing | undefined>({
+  },
+  preprocessing: {
     parse: preprocessing,
     default: undefined,
     defaultText: 'what the model folder says',
     describe: `What is done to the pixels, where the model folder does not say it: ${PREPROCESSING_CHOICES}`,
     group: 'Features',
+    definesFeatures: 'vectors',
     modes: CNN_MODES,
-  }),
-  standardize: define<boolean>({
+  },
+  standardize: {
     parse: flag(),
     default: (mode) => mode === 'pixels',
     defaultText: 'on for pixels, off for vgg16 and cnn',
     describe: 'Scale each feature to mean 0 and sample standard deviation 1 before PCA',
     group: 'Features',
+    definesFeatures: 'reducer',
     isFlag: true,
-  }),
-  seedCompat: define<boolean>({
+  },
+  seedCompat: {
     parse: flag(),
     default: false,
     describe: "Repeat the notebook's two quirks: BGR read as RGB, PCA of vectors not centred",
     group: 'Features',
+    definesFeatures: 'vectors',
     isFlag: true,
-  }),
-  with: define<string | undefined>({
+  },
+  with: {
     parse: text('the --out of a finished run'),
     default: undefined,
     defaultText: 'a new fit',
     describe: 'Scaler and PCA of a finished run in place of fitting (transform)',
     group: 'Features',
-  }),
-  resize: define<'bicubic' | 'bilinear' | 'nearest'>({
+  },
+  resize: {
     parse: oneOf('bicubic', 'bilinear', 'nearest'),
     default: 'bicubic',
     describe: "Pillow's filter of that name, bit for bit",
     group: 'Images',
-  }),
-  exif: define<'ignore' | 'apply'>({
+    definesFeatures: 'vectors',
+  },
+  exif: {
     parse: oneOf('ignore', 'apply'),
     default: 'ignore',
     describe: 'Turn images as their EXIF orientation says; Pillow and Keras ignore it',
     group: 'Images',
-  }),
-  maxPixels: define<number>({
+    definesFeatures: 'vectors',
+  },
+  maxPixels: {
     parse: positiveNumber(),
     default: 50,
     describe: 'Reject images above this many megapixels before decoding them',
     group: 'Images',
-  }),
-  imageTimeout: define<number>({
+    definesFeatures: 'accepted',
+  },
+  imageTimeout: {
     parse: positiveNumber(),
     default: 30,
     describe: 'Reject an image whose decoding takes longer than this many seconds',
     group: 'Images',
-  }),
-  tiff: define<boolean>({
+  },
+  tiff: {
     parse: flag(),
     default: false,
     describe: 'Also decode TIFF',
     group: 'Images',
+    definesFeatures: 'accepted',
     isFlag: true,
-  }),
-  extensions: define<'any' | string[]>({
+  },
+  extensions: {
     parse: extensions(),
-    default: [...IMAGE_EXTENSIONS],
-    defaultText: IMAGE_EXTENSIONS.join(','),
+    default: IMAGE_EXTENSIONS,
     describe: 'Files to read below the input: extensions, none for names without one, or any',
     group: 'Images',
-  }),
-  exclude: define<string[]>({
+  },
+  exclude: {
     parse: patterns(),
     default: [],
     defaultText: `${EXCLUDED.join(',')} always first`,
     describe: "Names or paths to skip: *_mask.png,raw/**; '!.NET' reads what is skipped",
     group: 'Images',
-  }),
-  limit: define<number | undefined>({
+  },
+  limit: {
     parse: integer(1),
     default: undefined,
     defaultText: 'all',
     describe: 'Only the first so many images, by origin',
     group: 'Images',
-  }),
-  format: define<FormatName[]>({
+  },
+  format: {
     parse: someOf(...FORMAT_NAMES),
-    default: ['parquet'],
-    defaultText: 'parquet',
+    default: 'parquet',
     describe: `Output formats: all, or some of ${FORMAT_NAMES.join(', ')}, separated by commas`,
     group: 'Output',
-  }),
-  columns: define<string | undefined>({
+  },
+  columns: {
     parse: text('column names, separated by commas'),
     default: undefined,
     defaultText: 'all',
     describe: 'Columns to write, in this order: origin,target,vectors,…',
     group: 'Output',
-  }),
-  origin: define<'path' | 'relative' | 'url'>({
+  },
+  origin: {
     parse: oneOf('path', 'relative', 'url'),
     default: 'path',
     defaultText: 'path; url with --seed-compat',
     describe: 'origin column: path as given, relative to the input, or file:// URL',
     group: 'Output',
-  }),
-  report: define<boolean>({
+  },
+  report: {
     parse: flag(),
     default: true,
     describe: 'Write report.html and findings.jsonl beside the table',
     group: 'Output',
     isFlag: true,
-  }),
-  thumbnails: define<number | undefined>({
+  },
+  thumbnails: {
     parse: integer(0, 100_000),
     default: undefined,
     defaultText: '2000, for s3:// 200; pixels: those of the table',
     describe: 'Images with a picture in report.html',
     group: 'Output',
-  }),
-  overwrite: define<boolean>({
+  },
+  overwrite: {
     parse: flag(),
     default: false,
     describe: 'Start again where --out holds another or a finished run',
     group: 'Output',
     isFlag: true,
-  }),
-  update: define<boolean>({
+  },
+  update: {
     parse: flag(),
     default: false,
     describe: 'Bring the finished run in --out up to date: compute only added and changed images',
     group: 'Output',
     isFlag: true,
-  }),
-  refit: define<boolean>({
+  },
+  refit: {
     parse: flag(),
     default: false,
     describe: 'With --update: fit scaler and PCA again on all rows, in place of keeping them',
     group: 'Output',
     isFlag: true,
-  }),
-  workDir: define<string | undefined>({
+  },
+  workDir: {
     parse: text('the path of a folder'),
     default: undefined,
     defaultText: 'in --out; for s3:// in the cache folder',
     describe: "Folder for the run's own state, which resuming needs; always on a disk",
     group: 'Output',
-  }),
-  s3Endpoint: define<string | undefined>({
+  },
+  s3Endpoint: {
     parse: httpUrl(),
     default: undefined,
     defaultText: 'AWS, or AWS_ENDPOINT_URL_S3',
     describe: 'URL of an S3-compatible store',
     group: 'Store',
-  }),
-  s3Region: define<string | undefined>({
+  },
+  s3Region: {
     parse: text('the name of a region'),
     default: undefined,
     defaultText: 'AWS_REGION, the profile, or what the bucket says',
     describe: 'Region of the bucket',
     group: 'Store',
-  }),
-  s3Profile: define<string | undefined>({
+  },
+  s3Profile: {
     parse: text('the name of a profile'),
     default: undefined,
     defaultText: "AWS_PROFILE and the SDK's usual chain",
     describe: 'Profile of ~/.aws with the credentials',
     group: 'Store',
-  }),
-  s3PathStyle: define<boolean | undefined>({
+  },
+  s3PathStyle: {
     parse: flag(),
     default: undefined,
     defaultText: 'on with an endpoint of your own',
     describe: 'https://host/bucket/key instead of https://bucket.host/key',
     group: 'Store',
     isFlag: true,
-  }),
-  requesterPays: define<boolean>({
+  },
+  requesterPays: {
     parse: flag(),
     default: false,
     describe: 'Agree to pay for requests, where a bucket asks its readers to',
     group: 'Store',
     isFlag: true,
-  }),
-  s3Anonymous: define<boolean>({
+  },
+  s3Anonymous: {
     parse: flag(),
     default: false,
     describe: 'Read public buckets without credentials: requests to read are not signed',
     group: 'Store',
     isFlag: true,
-  }),
-  s3Timeout: define<number>({
+  },
+  s3Timeout: {
     parse: positiveNumber(),
     default: 15,
     describe: 'Seconds without a byte after which a request is cut and tried again',
     group: 'Store',
-  }),
-  s3Patience: define<number>({
+  },
+  s3Patience: {
     parse: positiveNumber(),
     default: 600,
     describe: 'Seconds to try one request again before the run stops, resumable',
     group: 'Store',
-  }),
-  device: define<'auto' | 'cuda' | 'cpu' | 'wasm'>({
+  },
+  device: {
     parse: oneOf('auto', 'cuda', 'cpu', 'wasm'),
     default: 'auto',
     describe: 'Where the network runs; asking for cuda and not getting it is an error',
     group: 'Machine',
     modes: CNN_MODES,
-  }),
-  gpus: define<'all' | number[] | undefined>({
+  },
+  gpus: {
     parse: gpuNumbers(),
     default: undefined,
     defaultText: 'one, the first that CUDA_VISIBLE_DEVICES shows',
     describe: 'GPUs to use at once, one process each: all, or numbers such as 0,1',
     group: 'Machine',
     modes: CNN_MODES,
-  }),
-  engine: define<'auto' | 'graph' | 'eager'>({
+  },
+  engine: {
     parse: oneOf('auto', 'graph', 'eager'),
     default: 'auto',
     describe: 'One TensorFlow graph, or layer by layer; auto: the graph where it is available',
     group: 'Machine',
     modes: CNN_MODES,
-  }),
-  conv: define<'auto' | 'winograd' | 'direct'>({
+  },
+  conv: {
     parse: oneOf('auto', 'winograd', 'direct'),
     default: 'auto',
     describe:
       "3×3 convolutions on the CPU: Winograd's, twice as fast, or TensorFlow's; auto: where it is available",
     group: 'Machine',
     modes: CNN_MODES,
-  }),
-  precision: define<'fp32' | 'tf32' | 'bf16' | 'fp16'>({
+  },
+  precision: {
     parse: oneOf('fp32', 'tf32', 'bf16', 'fp16'),
     default: 'fp32',
     describe: 'Arithmetic of the convolutions; fp32 is strict, tf32 needs an NVIDIA GPU',
     group: 'Machine',
+    definesFeatures: 'vectors',
     modes: CNN_MODES,
-  }),
-  batch: define<number | 'auto'>({
+  },
+  batch: {
     parse: autoOr(integer(1, 4096)),
     default: 'auto',
     describe:
       'Images in a batch; auto: 16 on a CPU, 4 on wasm, on a GPU what is measured at the start',
     group: 'Machine',
     modes: CNN_MODES,
-  }),
-  workers: define<number>({
+  },
+  workers: {
     parse: integer(1, 256),
     default: () => Math.max(1, availableParallelism()),
     defaultText: 'number of CPU cores',
     describe: 'Threads that decode and resize',
     group: 'Machine',
-  }),
-  maxBad: define<{ count: number } | { percent: number }>({
+  },
+  maxBad: {
     parse: badLimit(),
-    default: { percent: 100 },
-    defaultText: '100%',
+    default: '100%',
     describe: 'Stop when more images than this are rejected: a count or a share (5%)',
     group: 'Run',
-  }),
-  dryRun: define<boolean>({
+  },
+  dryRun: {
     parse: flag(),
     default: false,
     describe: 'List, count and sample the input; expect sizes and time; write nothing',
     group: 'Run',
     isFlag: true,
-  }),
-} as const satisfies Record<string, OptionDefinition<never> | object>;
+  },
+} as const satisfies Record<string, OptionDefinition>;
 
-type OptionValue<D> = D extends OptionDefinition<infer T> ? T : never;
+export type OptionKey = keyof typeof EXTRACT_OPTIONS;
+
+type OptionValue<D> = D extends { parse: Parser<infer T>; default: infer V }
+  ? T | (V extends undefined ? undefined : never)
+  : never;
 
 /** Complete, checked, JSON-able; the same for the command line, the library and workers. */
 export type ExtractOptions = Readonly<
   { input: string; mode: Mode; out: string } & {
-    [K in keyof typeof EXTRACT_OPTIONS]: OptionValue<(typeof EXTRACT_OPTIONS)[K]>;
+    [K in OptionKey]: OptionValue<(typeof EXTRACT_OPTIONS)[K]>;
   }
 >;
 
 /** The help text, with the words that the option takes where they are few. */
-export function describeOption({ describe, parse }: OptionDefinition<unknown>): string {
+export function describeOption({ describe, parse }: OptionDefinition): string {
   const { choices = [] } = parse;
   const isSaid = choices.every((word) => describe.includes(word));
   return isSaid ? describe : `${describe} [${choices.join(', ')}]`;
-}
-
-/** What a `transform` takes from the run that --with names: what defines the features. */
-export const INHERITED_OPTIONS = [
-  'mode',
-  'k',
-  'layer',
-  'pool',
-  'model',
-  'preprocessing',
-  'standardize',
-  'seedCompat',
-  'resize',
-  'exif',
-  'maxPixels',
-  'tiff',
-  'precision',
-] as const;
-
-/** "maxPixels" -> "max-pixels" */
-export function flagName(key: string): string {
-  return key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }

@@ -124,11 +124,12 @@ export function extensions(): Parser<'any' | string[]> {
   };
 }
 
-/** Patterns of names, separated by commas. */
+/** Patterns of names, separated by commas; an empty list is none. */
 export function patterns(): Parser<string[]> {
   return (value, name) => {
     const words = wordsOf(value);
-    if (words.length > 0 && words.every((word) => /[^!/]/.test(word))) return words;
+    const isSome = words.length > 0 || (Array.isArray(value) && value.length === 0);
+    if (isSome && words.every((word) => /[^!/]/.test(word))) return words;
     throw expected('patterns of names such as *_mask.png', name, value);
   };
 }

@@ -1,20 +1,14 @@
-import {
-  describeOption,
-  EXTRACT_OPTIONS,
-  flagName,
-  type OptionDefinition,
-} from './extract-options.ts';
+import { describeOption, EXTRACT_OPTIONS, type OptionDefinition } from './extract-options.ts';
+import { flagName } from './option-keys.ts';
 
 /** The options of `extract` as a Markdown table; the README holds it, and a test compares the two. */
 export function optionsTable(): string {
-  const rows = Object.entries(EXTRACT_OPTIONS as Record<string, OptionDefinition<unknown>>).map(
-    ([key, definition]) => {
-      const { default: fallback, defaultText, modes } = definition;
-      const shown = defaultText ?? String(fallback);
-      const only = modes === undefined ? '' : ` (${modes.join(', ')})`;
-      return `| \`--${flagName(key)}\` | ${shown} | ${describeOption(definition).replaceAll('|', '\\|')}${only} |`;
-    },
-  );
+  const rows = Object.entries<OptionDefinition>(EXTRACT_OPTIONS).map(([key, definition]) => {
+    const { default: fallback, defaultText, modes } = definition;
+    const shown = defaultText ?? String(fallback);
+    const only = modes === undefined ? '' : ` (${modes.join(', ')})`;
+    return `| \`--${flagName(key)}\` | ${shown} | ${describeOption(definition).replaceAll('|', '\\|')}${only} |`;
+  });
   return [
     '| option | default | meaning |',
     '|---|---|---|',

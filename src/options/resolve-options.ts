@@ -2,10 +2,10 @@ import { OptionError } from '../errors.ts';
 import {
   EXTRACT_OPTIONS,
   type ExtractOptions,
-  flagName,
   MODES,
   type OptionDefinition,
 } from './extract-options.ts';
+import { appliesTo, flagName, OPTION_KEYS, STORE_KEYS } from './option-keys.ts';
 import { oneOf, text } from './option-values.ts';
 
 /** What a caller may give: values from any source, not yet checked. */
@@ -19,29 +19,33 @@ export function resolveOptions(raw: RawOptions): ExtractOptions {
   const mode = oneOf(...MODES)(required(raw, 'mode', 'pixels, vgg16 or cnn'), 'mode');
   const input = text('a folder, an image or a list')(required(raw, 'input', 'an input'), 'input');
   const out = text('a folder')(required(raw, 'out', 'a folder for the table'), 'out');
-  const known = new Set(['mode', 'input', 'out', ...Object.keys(EXTRACT_OPTIONS)]);
+  const known: readonly string[] = ['mode', 'input', 'out', ...OPTION_KEYS];
   for (const key of Object.keys(raw)) {
-    if (!known.has(key)) throw new OptionError(`Expected a known option but received ${key}.`);
+    if (!known.includes(key)) throw new OptionError(`Expected a known option but received ${key}.`);
   }
   const resolved: Record<string, unknown> = { input, mode, out };
-  for (const [key, definition] of Object.entries(EXTRACT_OPTIONS) as [
-    string,
-    OptionDefinition<unknown>,
-  ][]) {
+  for (const [key, definition] of Object.entries<OptionDefinition>(EXTRACT_OPTIONS)) {
+    const { parse, default: fallback, modes } = definition;
     const given = raw[key];
-    if (given === undefined) {
-      const { default: fallback } = definition;
-      resolved[key] = typeof fallback === 'function' ? fallback(mode) : fallback;
-      continue;
-    }
-    if (definition.modes !== undefined && !definition.modes.includes(mode)) {
+    if (given !== undefined && !appliesTo(key, mode)) {
       throw new OptionError(
-        `Expected --${flagName(key)} only with --mode ${definition.modes.join(' or ')} but the mode is ${mode}.`,
+        `Expected --${flagName(key)} only with --mode ${modes!.join(' or ')} but the mode is ${mode}.`,
       );
     }
-    resolved[key] = definition.parse(given, flagName(key));
+    const preset = typeof fallback === 'function' ? fallback(mode) : fallback;
+    const value = given === undefined ? preset : given;
+    resolved[key] = value === undefined ? undefined : parse(value, flagName(key));
   }
   return Object.freeze(checkTogether(resolved as ExtractOptions, raw));
+}
+
+/**
+ * How to reach the store of a finished run (`verify`, `report`, `--with`), where there is no mode to check options by.
+ * @throws OptionError
+ */
+export function storeOptions(raw: RawOptions): ExtractOptions {
+  const given = STORE_KEYS.map((key) => [key, raw[key]]);
+  return resolveOptions({ input: '.', out: '.', mode: 'pixels', ...Object.fromEntries(given) });
 }
 
 /** Rules between options. */

@@ -1,6 +1,7 @@
 import type { EngineInfo } from '../engine/engine.ts';
 import { RunError } from '../errors.ts';
 import type { ExtractOptions } from '../options/extract-options.ts';
+import { keysForAllModes } from '../options/option-keys.ts';
 import { describeDifference, type RunIdentity } from '../run/fingerprint.ts';
 import type { Extractor, ExtractorPlan } from './extractor/extractor.ts';
 import { networkHash } from './network-hash.ts';
@@ -11,17 +12,10 @@ import { networkHash } from './network-hash.ts';
  * Workers, logging and time limits are left out: they do not change the bytes.
  */
 export function runIdentity(options: ExtractOptions, extractor: IdentityParts): RunIdentity {
-  const { mode, k, standardize, seedCompat, resize, exif, maxPixels, tiff } = options;
   const { engine, model } = extractor;
   return {
-    mode,
-    k,
-    standardize,
-    seedCompat,
-    resize,
-    exif,
-    maxPixels,
-    tiff,
+    mode: options.mode,
+    ...Object.fromEntries(keysForAllModes().map((key) => [key, options[key]])),
     origin: options.origin,
     format: options.format,
     columns: options.columns,

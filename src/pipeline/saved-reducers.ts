@@ -2,6 +2,7 @@ import type { EngineOutput } from '../engine/engine.ts';
 import { RunError } from '../errors.ts';
 import { outputLabels } from '../export/column-names.ts';
 import type { ExtractOptions } from '../options/extract-options.ts';
+import { keysForAllModes } from '../options/option-keys.ts';
 import { readReducerFile } from '../reduce/reducer-file.ts';
 import { readIntact } from '../run/intact-files.ts';
 import { readNamedRun } from '../run/read-run-json.ts';
@@ -62,7 +63,7 @@ function refuseDifferences(
   const layers = (list: readonly { layer: string; pool: string }[] | undefined) =>
     list?.map(({ layer, pool }) => `${layer}:${pool}`).join();
   const pairs: [string, unknown, unknown][] = [
-    ...(['mode', 'k', 'standardize', 'seedCompat', 'resize', 'exif'] as const).map(
+    ...(['mode', ...keysForAllModes('vectors', 'reducer')] as const).map(
       (name): [string, unknown, unknown] => [name, there[name], options[name]],
     ),
     ['SHA-256 of the weights', model?.weightsSha256, here?.weightsSha256],

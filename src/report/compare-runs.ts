@@ -2,6 +2,7 @@ import { OptionError } from '../errors.ts';
 import type { Parts } from '../findings/parts.ts';
 import type { RunRows } from '../findings/run-rows.ts';
 import type { ExtractOptions } from '../options/extract-options.ts';
+import { keysForAllModes } from '../options/option-keys.ts';
 import { firstOutput } from '../pipeline/table-columns.ts';
 import type { RunJson } from '../run/run-json.ts';
 
@@ -53,11 +54,15 @@ export function joinRuns(
 
 function differencesOf(run: RunJson, other: RunJson): string[] {
   const facts = (of: RunJson): Record<string, unknown> => {
-    const { mode, resize, exif, seedCompat } = of.options as ExtractOptions;
+    const options = of.options as ExtractOptions;
+    const given = ['mode', ...keysForAllModes('vectors')] as const;
     const model = of.model as { weightsSha256: string; preprocessing: string } | undefined;
     const { layer, pool } = firstOutput(of);
     const { weightsSha256, preprocessing } = model ?? {};
-    return { mode, resize, exif, seedCompat, layer, pool, preprocessing, weightsSha256 };
+    return {
+      ...Object.fromEntries(given.map((key) => [key, options[key]])),
+      ...{ layer, pool, preprocessing, weightsSha256 },
+    };
   };
   const [here, there] = [facts(run), facts(other)];
   return Object.keys(here)

@@ -1,3 +1,6 @@
+import type { ExtractOptions } from '../options/extract-options.ts';
+import type { STORE_KEYS } from '../options/option-keys.ts';
+
 /** How a store is reached; options that are not given come from the SDK's usual chain (AWS_*, profiles, roles). */
 export interface S3Options {
   /** URL of an S3-compatible store; undefined = AWS, or AWS_ENDPOINT_URL_S3. */
@@ -16,16 +19,7 @@ export interface S3Options {
 }
 
 /** The options of a run that concern stores. */
-export interface StoreOptions {
-  readonly s3Endpoint: string | undefined;
-  readonly s3PathStyle: boolean | undefined;
-  readonly s3Region: string | undefined;
-  readonly s3Profile: string | undefined;
-  readonly requesterPays: boolean;
-  readonly s3Anonymous: boolean;
-  readonly s3Timeout: number;
-  readonly s3Patience: number;
-}
+export type StoreOptions = Pick<ExtractOptions, (typeof STORE_KEYS)[number]>;
 
 export function s3OptionsOf(options: StoreOptions): S3Options {
   return {

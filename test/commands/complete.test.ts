@@ -7,7 +7,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { commandShapes } from '../../src/commands/command-shapes.ts';
 import { complete } from '../../src/commands/complete.ts';
 import { createCli, defineCommands } from '../../src/commands/create-cli.ts';
-import { EXTRACT_OPTIONS, flagName } from '../../src/options/extract-options.ts';
+import { EXTRACT_OPTIONS } from '../../src/options/extract-options.ts';
+import { flagName } from '../../src/options/option-keys.ts';
 import { skipIf } from '../skip-if.ts';
 import { recordingContext } from './recording-context.ts';
 

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createCli } from '../../src/commands/create-cli.ts';
 import { givenOptions } from '../../src/commands/given-options.ts';
+import { writeRunJson } from '../pipeline/finished-run.ts';
 import { contextWith, recordingContext } from './recording-context.ts';
 
 let dir: string;
@@ -22,14 +23,14 @@ test('the command line goes before the file, the file before the environment', (
   const path = config({ k: 20, 'max-bad': '5%', workers: 1 });
   const env = { IMG2FEATURES_K: '30', IMG2FEATURES_WORKERS: '2', IMG2FEATURES_LIMIT: '7' };
   const given = givenOptions({ config: path, k: '10' }, env);
-  expect(given).toMatchObject({ k: '10', workers: 1, 'max-bad': '5%', limit: '7' });
+  expect(given).toMatchObject({ k: '10', workers: 1, maxBad: '5%', limit: '7' });
 });
 
 test('a file may write options as flags or as the library does, and be named by the environment', () => {
   const path = config({ maxBad: 3, '--image-timeout': 5 });
   expect(givenOptions({}, { IMG2FEATURES_CONFIG: path })).toMatchObject({
-    'max-bad': 3,
-    'image-timeout': 5,
+    maxBad: 3,
+    imageTimeout: 5,
   });
 });
 
@@ -56,6 +57,14 @@ test('a variable that means nothing to the mode is left alone; one of the comman
   expect(givenOptions({ mode: 'pixels', device: 'cpu' }, env).device).toBe('cpu');
   // doctor has no mode: it looks at the device all the same.
   expect(givenOptions({}, env, ['device']).device).toBe('cpu');
+});
+
+test('a variable that means nothing to the mode of the run in --with is left alone', async () => {
+  await writeRunJson(dir, { options: { mode: 'pixels' } });
+  for (const name of ['_SUCCESS', 'reducer.npz']) writeFileSync(join(dir, name), '');
+  const env = { IMG2FEATURES_DEVICE: 'cpu', IMG2FEATURES_WORKERS: 'soon' };
+  const { context } = contextWith(env, 'transform', 'images', '--with', dir, '--out', 'x');
+  await expect(createCli(context)).rejects.toThrow('for --workers but received "soon"');
 });
 
 test('a key that no option has is an error that suggests one', () => {

@@ -32,6 +32,12 @@ test('a value of any length is shown in a short line, its control characters as 
   expect(failure.length).toBeLessThan(200);
 });
 
+test('an empty list of patterns to exclude is none, an empty text is an error', () => {
+  const given = { mode: 'pixels', input: 'x', out: 'y' };
+  expect(resolveOptions({ ...given, exclude: [] }).exclude).toEqual([]);
+  expect(() => resolveOptions({ ...given, exclude: '' })).toThrow('Expected patterns of names');
+});
+
 test('GPUs come as text, as numbers, or all', () => {
   const gpus = ['0, 2', '1', 2, [0, 1], 'all', undefined].map(
     (value) => resolveOptions({ ...base, mode: 'vgg16', gpus: value }).gpus,

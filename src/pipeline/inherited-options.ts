@@ -2,49 +2,40 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { ModelError, OptionError } from '../errors.ts';
 import { findModelFolder } from '../model/find-model-folder.ts';
-import {
-  EXTRACT_OPTIONS,
-  flagName,
-  INHERITED_OPTIONS,
-  type Mode,
-  type OptionDefinition,
-} from '../options/extract-options.ts';
-import { storeOptions } from '../options/store-options.ts';
+import type { Mode } from '../options/extract-options.ts';
+import { appliesTo, INHERITED_KEYS } from '../options/option-keys.ts';
+import { type RawOptions, storeOptions } from '../options/resolve-options.ts';
 import { readNamedRun } from '../run/read-run-json.ts';
 import type { RunJson } from '../run/run-json.ts';
 import { s3OptionsOf } from '../s3/s3-options.ts';
 import { openOutputForReading } from '../storage/open-output.ts';
 
 /**
- * Fills what defines the features from the run that `with` names; what is given stays, and is checked
- * against that run later. Keys are flags ("max-pixels"), as on the command line.
+ * What defines the features of the run that `with` names. A caller's own options go before them, and are
+ * checked against that run later.
+ * @param given `with`, how its store is reached, and `model` where it is another than that run's
  * @throws OptionError without `with`; RunError when that run is not complete; ModelError when its model is missing.
  */
-export async function inheritOptions(
-  raw: Readonly<Record<string, unknown>>,
+export async function inheritedOptions(
+  given: RawOptions,
   signal: AbortSignal,
 ): Promise<Record<string, unknown>> {
-  if (typeof raw.with !== 'string') {
+  if (typeof given.with !== 'string') {
     throw new OptionError('Expected a finished run for --with but received nothing.', {
       fix: 'img2features transform new-images --with features --out new-features',
     });
   }
-  const saved = await openOutputForReading(raw.with, {
-    s3: s3OptionsOf(storeOptions(raw)),
-    signal,
-  });
+  const s3 = s3OptionsOf(storeOptions(given));
+  const saved = await openOutputForReading(given.with, { s3, signal });
   const run = await readNamedRun(saved, '--with', { hasReducer: true });
   const there = run.options as Record<string, unknown>;
-  const merged = { ...raw };
-  for (const key of INHERITED_OPTIONS) {
-    const isMeant = key === 'mode' || meansSomething(key, there.mode);
-    if (isMeant && there[key] !== undefined) merged[flagName(key)] ??= there[key];
-  }
-  if (there.mode !== 'pixels' && raw.model === undefined) {
+  if (there.mode !== 'pixels' && given.model === undefined) {
     const dir = findModelFolder(there.mode as Mode, there.model as string | undefined);
-    if (!existsSync(join(dir, 'model.json'))) throw movedModel(dir, raw.with, run);
+    if (!existsSync(join(dir, 'model.json'))) throw movedModel(dir, given.with, run);
   }
-  return merged;
+  // run.json holds the defaults of options that its mode does not take, too.
+  const keys = INHERITED_KEYS.filter((key) => appliesTo(key, there.mode));
+  return Object.fromEntries(keys.map((key) => [key, there[key]]));
 }
 
 function movedModel(dir: string, target: string, { model }: RunJson): ModelError {
@@ -54,10 +45,4 @@ function movedModel(dir: string, target: string, { model }: RunJson): ModelError
     `Expected the model of the run ${target} in ${dir} but found no model.json there.`,
     { fix: `Say where it is now by --model <folder>${mark}.` },
   );
-}
-
-/** run.json holds the defaults of options that its mode does not take, too. */
-function meansSomething(key: Exclude<(typeof INHERITED_OPTIONS)[number], 'mode'>, mode: unknown) {
-  const { modes } = EXTRACT_OPTIONS[key] as OptionDefinition<unknown>;
-  return modes === undefined || (modes as readonly unknown[]).includes(mode);
 }
