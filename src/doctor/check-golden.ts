@@ -14,7 +14,7 @@ import {
   withGoldenModel,
 } from './golden/golden-files.ts';
 
-/** What the README promises of every network; these few layers differ a hundred times less. */
+/** What docs/parity.md promises of every network; these few layers differ a hundred times less. */
 const TOLERANCE = 1e-4;
 
 export interface EngineAnswer {

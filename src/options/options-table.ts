@@ -1,7 +1,7 @@
 import { describeOption, EXTRACT_OPTIONS, type OptionDefinition } from './extract-options.ts';
 import { flagName } from './option-keys.ts';
 
-/** The options of `extract` as a Markdown table; the README holds it, and a test compares the two. */
+/** The options of `extract` as a Markdown table; docs/options.md holds it, and a test compares the two. */
 export function optionsTable(): string {
   const rows = Object.entries<OptionDefinition>(EXTRACT_OPTIONS).map(([key, definition]) => {
     const { default: fallback, defaultText, modes } = definition;

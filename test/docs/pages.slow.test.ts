@@ -10,7 +10,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { basename, delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -24,6 +24,7 @@ const BLOCK_MS = 120_000;
 
 /** Blocks that are not run here, and why. */
 const NOT_RUN = {
+  '../README.md: npm start': '.ci/run and whoever clones this run them',
   'gpu.md: sudo apt-get install --yes python3-pip g++':
     'needs a GPU; test/runtime has what goes without one',
   'gpu.md: docker build -f Dockerfile.cuda -t img2features:cuda .': 'needs Docker and a GPU',
@@ -41,7 +42,7 @@ const BEFORE: Record<string, string> = {
 };
 
 /** Runs anywhere that the tests run; the others need Python packages or a store. */
-const PAGES = ['layers.md', 'gpu.md', 'update.md', 'report.md'];
+const PAGES = ['../README.md', 'layers.md', 'gpu.md', 'update.md', 'report.md'];
 const PYTHON_PAGES = ['classifier.md', 'search.md', 'worker-protocol.md'];
 
 let dir: string;
@@ -71,15 +72,21 @@ test('every page is in the list of pages, and every page of the list is there', 
   const listed = [
     ...readFileSync(join(ROOT, 'docs/README.md'), 'utf8').matchAll(/\]\((\S+\.md)\)/g),
   ];
-  const there = readdirSync(join(ROOT, 'docs')).filter((name) => name !== 'README.md');
+  const there = readdirSync(join(ROOT, 'docs')).filter(
+    (name) => name.endsWith('.md') && name !== 'README.md',
+  );
   expect(listed.map(([, name]) => name).sort()).toEqual(there.sort());
 });
 
 test('links between the pages lead somewhere', () => {
-  for (const name of readdirSync(join(ROOT, 'docs'))) {
+  for (const name of ['../README.md', ...readdirSync(join(ROOT, 'docs'))]) {
+    if (!name.endsWith('.md')) continue;
     const page = readFileSync(join(ROOT, 'docs', name), 'utf8');
     for (const [, link] of page.matchAll(/\]\((?!https?:)([^)#]+)[^)]*\)/g)) {
-      expect(() => readFileSync(join(ROOT, 'docs', link!)), `${name}: ${link}`).not.toThrow();
+      expect(
+        () => readFileSync(join(ROOT, 'docs', dirname(name), link!)),
+        `${name}: ${link}`,
+      ).not.toThrow();
     }
   }
 });
@@ -151,7 +158,7 @@ async function drawPart(part: string, imagesPerClass: number) {
 /** Writes the page's programs and runs its commands in order; stops at the first that fails. */
 async function runPage(page: string, { python, store }: { python?: string; store?: object } = {}) {
   // A folder of its own: pages use the same names.
-  const cwd = join(dir, page.replace('.md', ''));
+  const cwd = join(dir, basename(page, '.md'));
   mkdirSync(cwd);
   for (const name of ['dataset', 'models', 'node_modules']) {
     symlinkSync(join(dir, name), join(cwd, name));

@@ -52,17 +52,25 @@ test('the tarball holds what a user needs and nothing else', () => {
   const rooms = new Set(paths.map((path) => path.split('/')[0]));
   const expected = [
     'CHANGELOG.md',
+    'CONTRIBUTING.md',
     'LICENSE',
     'README.md',
+    'SECURITY.md',
     'dist',
+    'docs',
     'models',
     'native',
     'package.json',
+    'src',
   ];
   expect([...rooms].sort()).toEqual(expected);
   expect(paths.filter((path) => /\.(test\.|map$|ts\.bak)|\/\.sources$|\.bin$/.test(path))).toEqual(
     [],
   );
+  const readme = readFileSync(join(ROOT, 'README.md'), 'utf8');
+  const links = [...readme.matchAll(/\]\((?!https?:)([^)#]+)[^)]*\)/g)].map(([, link]) => link);
+  expect(links.length).toBeGreaterThan(10);
+  expect(links.filter((link) => !paths.includes(link))).toEqual([]);
   // tsc leaves what it once made: a file without a source would be packed, too.
   const orphans = paths.filter((path) => {
     const source = /^dist\/(.+)\.d\.ts$/.exec(path)?.[1];

@@ -11,7 +11,7 @@ const BATCHES = { cpu: [1, 16], wasm: [4], cuda: [16, 32, 64, 128, 256] };
 const PRECISIONS = { cpu: ['fp32'], wasm: ['fp32'], cuda: ['fp32', 'tf32', 'bf16', 'fp16'] };
 const EAGER = /** @type {const} */ (['eager']);
 const BOTH = /** @type {const} */ (['graph', 'eager']);
-/** Bound of the README: features agree with float32's within this cosine. */
+/** Bound of docs/numbers.md: features agree with float32's within this cosine. */
 const LEAST_COSINE = { fp32: 0.999999, tf32: 0.9995, bf16: 0.999, fp16: 0.9995 };
 
 /**
