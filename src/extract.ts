@@ -167,7 +167,7 @@ async function openEnds(options: ExtractOptions, hooks: ExtractHooks, closers: C
 /** Features, shard by shard, and the sums that the reducers need; then the reducers. */
 async function stream(run: Run) {
   const { options, extractor, fitting, clock, onEvent } = run;
-  const pixels = decodeOptions(options, extractor.inputSize);
+  const pixels = decodeOptions(options, extractor);
   const pool = new DecodePool(pixels, options.workers, {
     imageTimeoutMs: options.imageTimeout * 1000,
     journalDir: run.dir,

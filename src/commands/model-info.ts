@@ -4,6 +4,7 @@ import type { ModelFolder, ModelMetadata } from '../model/model-folder.ts';
 import { knownPreprocessing } from '../model/model-json.ts';
 import { readModelFolder, readModelJson } from '../model/read-model-folder.ts';
 import type { OpenShape } from '../model/topology-layers.ts';
+import { isGray } from '../model/topology-layers.ts';
 import type { Preprocessing } from '../options/preprocessing.ts';
 import { PREPROCESSING_CHOICES } from '../options/preprocessing.ts';
 import { printable } from '../terminal/escape.ts';
@@ -23,6 +24,7 @@ export interface ModelInfo extends ModelDescription {
   /** null: the folder does not say it; give `--preprocessing`. */
   readonly preprocessing: Preprocessing | null;
   readonly inputSize: readonly [height: number, width: number];
+  readonly colors: 'RGB' | 'gray';
   readonly trained: boolean;
   readonly source: ModelMetadata['source'];
   readonly weightsSha256: string;
@@ -48,6 +50,7 @@ export async function runModelInfo(options: ModelInfoOptions): Promise<ModelInfo
     architecture,
     preprocessing: knownPreprocessing(json) ?? null,
     inputSize,
+    colors: isGray(folder.topology) ? 'gray' : 'RGB',
     trained,
     source,
     weightsSha256,
@@ -61,7 +64,7 @@ export async function runModelInfo(options: ModelInfoOptions): Promise<ModelInfo
 export function formatModelInfo(info: ModelInfo): string {
   const lines = [
     `Model          ${info.dir}`,
-    `Architecture   ${info.architecture ?? 'its own'}, input ${info.inputSize.join('×')} RGB`,
+    `Architecture   ${info.architecture ?? 'its own'}, input ${info.inputSize.join('×')} ${info.colors}`,
     `Preprocessing  ${info.preprocessing ?? `unknown: give --preprocessing ${PREPROCESSING_CHOICES}`}`,
     `Weights        ${formatCount(info.params)} values, ${formatBytes(info.weightBytes)} in ${formatCount(info.shards)} ${info.shards === 1 ? 'file' : 'files'}`,
     `Origin         ${describeSource(info.source)}`,

@@ -2,7 +2,8 @@ import { ModelError, OptionError } from '../errors.ts';
 import { show } from '../json.ts';
 import type { BuiltArchitecture } from '../model/architectures/build-architecture.ts';
 import type { WeightSpec } from '../model/model-folder.ts';
-import { firstScaling } from '../model/topology-layers.ts';
+import { expectFitting } from '../model/model-json.ts';
+import { firstScaling, isGray } from '../model/topology-layers.ts';
 import type { Preprocessing } from '../options/preprocessing.ts';
 import { PREPROCESSING_CHOICES } from '../options/preprocessing.ts';
 import type { ConversionPlan, ConvertModelOptions } from './conversion-plan.ts';
@@ -65,10 +66,10 @@ function fixedShape(
   options: ConvertModelOptions,
 ): (number | null)[] {
   const shape = input.config.batch_input_shape ?? input.config.batch_shape;
-  if (!Array.isArray(shape) || shape.length !== 4 || (shape[3] ?? 3) !== 3) {
+  if (!Array.isArray(shape) || shape.length !== 4 || ![1, 3].includes(shape[3] ?? 3)) {
     throw new ModelError(
-      `Expected RGB images [batch, height, width, 3] for input "${input.name}" but found ${show(shape)}.`,
-      { fix: 'Only models on color images, channels last, give features here.' },
+      `Expected images [batch, height, width, 3] (RGB) or [batch, height, width, 1] (gray) for input "${input.name}" but found ${show(shape)}.`,
+      { fix: 'Only models on RGB or gray images, channels last, give features here.' },
     );
   }
   const size = [shape[1], shape[2]].map((side, i) => {
@@ -90,7 +91,7 @@ function fixedShape(
   if (!size.every((side) => Number.isSafeInteger(side) && side > 0)) {
     throw damaged('a height and width in pixels', show(shape));
   }
-  return [null, ...(size as number[]), 3];
+  return [null, ...(size as number[]), shape[3] ?? 3];
 }
 
 function inputSizeOf(
@@ -119,8 +120,12 @@ function choosePreprocessing(
       `the model begins with ${scaling}, which scales the pixels itself: preprocessing ${preprocessing} is done before it, where none is usual`,
     );
   }
-  if (preprocessing !== undefined) return preprocessing;
-  if (known !== undefined) {
+  if (preprocessing !== undefined) {
+    expectFitting(preprocessing, topology);
+    return preprocessing;
+  }
+  // Keras' own weights are for RGB.
+  if (known !== undefined && !isGray(topology)) {
     onNote?.(`recognised a ${known.name} by its layers: preprocessing ${known.preprocessing}`);
     return known.preprocessing;
   }

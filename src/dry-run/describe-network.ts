@@ -17,6 +17,7 @@ import type { NetworkRate } from './expected-time.ts';
 export interface NetworkDescription {
   readonly inputSize: readonly [height: number, width: number];
   readonly outputs: readonly EngineOutput[];
+  readonly model: ModelFolder;
   /** undefined where nothing is recorded and a measurement would take long. */
   readonly rate: NetworkRate | undefined;
   /** Why there is no rate, or what to know of it. */
@@ -42,13 +43,19 @@ export async function describeNetwork(
   try {
     const rate = await findRate(options, folder, countMultiplyAdds(model), signal);
     return typeof rate === 'string'
-      ? { inputSize, outputs, rate: undefined, note: rate }
-      : { inputSize, outputs, rate, note: undefined };
+      ? { inputSize, outputs, model: folder, rate: undefined, note: rate }
+      : { inputSize, outputs, model: folder, rate, note: undefined };
   } catch (error) {
     signal.throwIfAborted();
     if (!isImg2FeaturesError(error)) throw error;
     // The run itself would report the same; the counts are shown even so.
-    return { inputSize, outputs, rate: undefined, note: `The run would fail: ${error.message}` };
+    return {
+      inputSize,
+      outputs,
+      model: folder,
+      rate: undefined,
+      note: `The run would fail: ${error.message}`,
+    };
   }
 }
 

@@ -45,7 +45,7 @@ export async function runDryRun(options: ExtractOptions, signal: AbortSignal): P
   const source = openSource(options.input, sourceOptions(options));
   try {
     const network = await networkOf(options, signal);
-    const { inputSize, outputs } = network ?? openPixelsExtractor();
+    const { inputSize, outputs, model } = network ?? openPixelsExtractor();
     const columns = selectColumns(
       featureColumns(options.mode, outputs, options.k),
       options.columns?.split(','),
@@ -56,7 +56,7 @@ export async function runDryRun(options: ExtractOptions, signal: AbortSignal): P
       source,
       manifest,
       {
-        decode: decodeOptions(options, inputSize),
+        decode: decodeOptions(options, { inputSize, model }),
         workers: options.workers,
         imageTimeoutMs: options.imageTimeout * 1000,
       },

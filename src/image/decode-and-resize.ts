@@ -48,10 +48,22 @@ export async function decodeInto(
   const start = performance.now();
   return withImage(bytes, options, ({ data, width, height }) => {
     const decoded = performance.now();
+    // Before the resize, which rounds: Keras' load_img(color_mode="grayscale") does it in this order.
+    if (options.channels === 'gray') turnGray(data);
     resizer.resize(data, width, height, out, offset);
     if (options.channels === 'bgr') swapRedAndBlue(out, offset, offset + resizer.outputBytes);
     return { decodeMs: decoded - start, resizeMs: performance.now() - decoded };
   });
+}
+
+/** Pillow's convert("L"), in each channel. */
+function turnGray(rgb: Uint8Array): void {
+  for (let i = 0; i < rgb.length; i += 3) {
+    const luma = (19595 * rgb[i] + 38470 * rgb[i + 1] + 7471 * rgb[i + 2] + 0x8000) >> 16;
+    rgb[i] = luma;
+    rgb[i + 1] = luma;
+    rgb[i + 2] = luma;
+  }
 }
 
 /**

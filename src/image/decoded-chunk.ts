@@ -11,8 +11,11 @@ export interface DecodeOptions {
   readonly resize: ResizeFilter;
   /** `apply` turns the image as its EXIF orientation says; `ignore` is what Pillow and Keras do. */
   readonly exif: 'ignore' | 'apply';
-  /** Channel order of the output; `bgr` only for --seed-compat (Spark's byte order). */
-  readonly channels: 'rgb' | 'bgr';
+  /**
+   * The three channels of the output: `bgr` only for --seed-compat (Spark's byte order); `gray`, for networks
+   * of one channel, gives Pillow's convert("L") in each.
+   */
+  readonly channels: 'rgb' | 'bgr' | 'gray';
   /** An image with more pixels than this is rejected before it is decoded. */
   readonly maxPixels: number;
   /** TIFF is decoded only on request. */

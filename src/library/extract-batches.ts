@@ -92,7 +92,7 @@ export async function* extractBatches(
     const schema = featureSchema(featureColumns(mode, extractor.outputs, reducers[0]?.k ?? 0));
     const lengths = extractor.outputs.map(({ length }) => length);
     const { shards } = planRun(manifest.count, { isPixels: mode === 'pixels', lengths });
-    const pixels = decodeOptions(resolved, extractor.inputSize);
+    const pixels = decodeOptions(resolved, extractor);
     const pool = new DecodePool(pixels, workers, { imageTimeoutMs: imageTimeout * 1000 });
     closers.add(() => pool.close());
     const { maxPixels } = pixels;

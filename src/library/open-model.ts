@@ -28,7 +28,7 @@ export async function openModel(
 ): Promise<Model> {
   const resolved = resolveModelOptions(dir, options);
   const extractor = await openExtractor(resolved, { signal, onEvent, isInteractive: true });
-  const pool = new DecodePool(decodeOptions(resolved, extractor.inputSize), resolved.workers, {
+  const pool = new DecodePool(decodeOptions(resolved, extractor), resolved.workers, {
     imageTimeoutMs: resolved.imageTimeout * 1000,
   });
   return new EmbeddingModel(extractor, pool, resolved.workers);

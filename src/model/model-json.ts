@@ -5,10 +5,11 @@ import {
   normalPreprocessing,
   PREPROCESSING_CHOICES,
   type Preprocessing,
+  pixelSteps,
 } from '../options/preprocessing.ts';
 import { checkTopology } from './check-topology.ts';
 import type { ModelMetadata, WeightSpec } from './model-folder.ts';
-import { firstScaling } from './topology-layers.ts';
+import { firstScaling, isGray } from './topology-layers.ts';
 
 export const MODEL_FORMAT = 'layers-model';
 
@@ -78,6 +79,19 @@ export function parseModelJson(text: string, path: string): ModelJson {
 export function knownPreprocessing({ metadata, topology }: ModelJson): Preprocessing | undefined {
   if (metadata !== undefined) return metadata.preprocessing;
   return firstScaling(topology) === undefined ? undefined : 'none';
+}
+
+/** @throws ModelError for a preprocessing of three colours where the network takes one channel */
+export function expectFitting(
+  preprocessing: Preprocessing,
+  topology: Readonly<Record<string, unknown>>,
+): void {
+  const { isBgr, steps } = pixelSteps(preprocessing);
+  if (!isGray(topology) || !(isBgr || steps.some(({ by }) => by.length > 1))) return;
+  throw new ModelError(
+    `Expected a preprocessing of gray images but found ${preprocessing}, which is one of red, green and blue: the network takes one channel.`,
+    { fix: 'Give tf, unit, none, or one number for mean and one for std.' },
+  );
 }
 
 /** Name, shape and dtype of one weight; this project computes in float32 only. */

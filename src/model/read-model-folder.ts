@@ -13,7 +13,7 @@ import { shapeSize } from './count-values.ts';
 import { modelDirOf } from './find-model-folder.ts';
 import { explainNoModel } from './foreign-model.ts';
 import type { ModelFolder, ModelMetadata } from './model-folder.ts';
-import { knownPreprocessing, type ModelJson, parseModelJson } from './model-json.ts';
+import { expectFitting, knownPreprocessing, type ModelJson, parseModelJson } from './model-json.ts';
 import { inputShapeOf } from './topology-layers.ts';
 
 export interface ReadOptions {
@@ -50,6 +50,7 @@ export async function readModelFolder(
       { fix: `Say what the model was trained with: --preprocessing ${PREPROCESSING_CHOICES}.` },
     );
   }
+  expectFitting(preprocessing, json.topology);
   const stated = json.metadata ?? {
     architecture: null,
     inputSize: fixedInputSize(json.topology, path),
@@ -166,12 +167,18 @@ function fixedInputSize(
 ): readonly [number, number] {
   const shape = inputShapeOf(topology);
   const [height, width, channels] = shape ?? [];
-  if (typeof height === 'number' && typeof width === 'number' && channels === 3) {
+  if (
+    typeof height === 'number' &&
+    typeof width === 'number' &&
+    (channels === 3 || channels === 1)
+  ) {
     return [height, width];
   }
   const found = shape ? `[${shape.map((side) => side ?? '?').join(', ')}]` : 'none';
   throw new ModelError(
-    `Expected an input shape [height, width, 3] with fixed sizes in ${path} but found ${found}.`,
-    { fix: 'Save the model with a fixed input size, then convert it again.' },
+    `Expected an input shape [height, width, 3] (RGB) or [height, width, 1] (gray) with fixed sizes in ${path} but found ${found}.`,
+    {
+      fix: 'Convert the Keras file again, with --input-size where the model leaves its size open.',
+    },
   );
 }

@@ -71,6 +71,11 @@ export function inputShapeOf(topology: Readonly<Record<string, unknown>>): OpenS
   return first && batchShape(first.config)?.slice(1);
 }
 
+/** Whether the network takes images of one channel, Pillow's convert("L"), in place of RGB. */
+export function isGray(topology: Readonly<Record<string, unknown>>): boolean {
+  return inputShapeOf(topology)?.[2] === 1;
+}
+
 export function batchShape(config: KerasConfig): OpenShape | undefined {
   const shape = config.batch_input_shape ?? config.batch_shape;
   return Array.isArray(shape) ? shape : undefined;

@@ -49,7 +49,7 @@ export async function serve({ options, output, journalDir, ...serving }: ServeOp
     const extractor = await openExtractor(options, { signal, onEvent: passOn(onEvent) });
     closers.add(() => extractor.close());
     const schema = answerSchema(featureColumns(options.mode, extractor.outputs, 0));
-    const decoding = decodeOptions(options, extractor.inputSize);
+    const decoding = decodeOptions(options, extractor);
     const pool = new DecodePool(decoding, options.workers, {
       imageTimeoutMs: options.imageTimeout * 1000,
       ...(journalDir !== undefined && { journalDir }),

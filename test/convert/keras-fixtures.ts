@@ -6,6 +6,7 @@ import { gunzipSync, inflateSync } from 'node:zlib';
 import * as tf from '@tensorflow/tfjs';
 import { createPreprocess } from '../../src/engine/preprocess.ts';
 import type { ModelFolder } from '../../src/model/model-folder.ts';
+import { isGray } from '../../src/model/topology-layers.ts';
 import type { Preprocessing } from '../../src/options/preprocessing.ts';
 
 /** What test/fixtures/make-keras-fixtures.py writes: models as files, and Keras' own outputs. */
@@ -78,10 +79,11 @@ export async function predict(
   );
   const probe = tf.model({ inputs: network.inputs, outputs });
   const pixels = inflateSync(Buffer.from(fixture.images, 'base64'));
-  const input = new Float32Array(pixels.length);
-  createPreprocess(model.metadata.preprocessing)(pixels, input);
+  const gray = isGray(model.topology);
+  const input = new Float32Array(gray ? pixels.length / 3 : pixels.length);
+  createPreprocess(model.metadata.preprocessing, gray)(pixels, input);
   const [height, width] = model.metadata.inputSize;
-  const found = probe.predict(tf.tensor4d(input, [2, height, width, 3]));
+  const found = probe.predict(tf.tensor4d(input, [2, height, width, gray ? 1 : 3]));
   const tensors = Array.isArray(found) ? found : [found];
   const results = new Map<string, { shape: number[]; values: Float32Array }>();
   for (const [i, layer] of layers.entries()) {

@@ -2,16 +2,26 @@ import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import sharp from 'sharp';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 // Threads and processes start from the build.
 import * as built from '../../dist/index.js';
+import { decodeAndResize } from '../../src/image/decode-and-resize.ts';
 import type * as api from '../../src/index.ts';
+import { fixtureBytes } from '../convert/keras-fixtures.ts';
 import { loadScript } from '../scripts/load-script.ts';
 import { skipIf } from '../skip-if.ts';
 import { childProcesses, hasProc, startedSince } from './child-processes.ts';
 
-const { EngineError, extractBatches, initModel, Interrupted, OptionError, openModel } =
-  built as unknown as typeof api;
+const {
+  convertModel,
+  EngineError,
+  extractBatches,
+  initModel,
+  Interrupted,
+  OptionError,
+  openModel,
+} = built as unknown as typeof api;
 
 let dir: string;
 let model: api.Model;
@@ -75,6 +85,30 @@ test('bytes, paths and URLs of the same images give the vectors of the table', a
     expectClose(vector!, fc2);
     expectClose(vectors![1]!, avg);
   }
+});
+
+test('a network of one channel gets what Pillow and Keras make of a colour image', async () => {
+  const file = join(dir, 'gray.keras');
+  await writeFile(file, await fixtureBytes('gray.keras3.keras'));
+  const gray = join(dir, 'gray');
+  await convertModel({ file, dir: gray, preprocessing: 'scale=1/255', inputSize: [12, 12] });
+  const layer = 'conv2d:max';
+  await using opened = await openModel(gray, { layer, workers: 1 });
+  // A decoder turns each file into gray and resizes; the network is asked with these pixels too.
+  const how = { width: 12, height: 12, resize: 'bicubic', exif: 'ignore', tiff: false } as const;
+  const pngs = await Promise.all(
+    files.map(async (path) => {
+      const data = await decodeAndResize(await readFile(path), {
+        ...{ ...how, channels: 'gray', maxPixels: 1e6 },
+      });
+      return sharp(data, { raw: { width: 12, height: 12, channels: 3 } })
+        .png()
+        .toBuffer();
+    }),
+  );
+  const [colour, prepared] = [await opened.embed(files), await opened.embed(pngs)];
+  expect(colour.map(({ vector }) => vector)).toEqual(prepared.map(({ vector }) => vector));
+  await expect(openModel(gray, { preprocessing: 'caffe' })).rejects.toThrow('gray images');
 });
 
 test("the caller's bytes stay the caller's", async () => {

@@ -542,8 +542,8 @@ describe('a model that another tool wrote', () => {
 
   test.each([
     [[null, null, null, 3], '[?, ?, 3]'],
-    [[null, 4, 4, 1], '[4, 4, 1]'],
-  ])('with the open or gray input %j is refused', async (shape, found) => {
+    [[null, 4, 4, 4], '[4, 4, 4]'],
+  ])('with the open or four-channel input %j is refused', async (shape, found) => {
     const field = 'modelTopology.model_config.config.layers.0.config.batch_input_shape';
     const reading = readChanged({ [field]: shape, ...WITHOUT_METADATA }, 'tf');
     await expect(reading).rejects.toThrow(`but found ${found}.`);

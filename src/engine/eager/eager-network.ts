@@ -1,6 +1,8 @@
 import type * as Tfjs from '@tensorflow/tfjs';
 import { ModelError } from '../../errors.ts';
+import { shapeSize } from '../../model/count-values.ts';
 import type { ModelFolder } from '../../model/model-folder.ts';
+import { isGray } from '../../model/topology-layers.ts';
 import { AlignedArena } from '../aligned-arena.ts';
 import { describeOutput } from '../describe-output.ts';
 import type { EngineOutput } from '../engine.ts';
@@ -42,7 +44,7 @@ class EagerNetwork implements Network {
   /** Names of the layers that the model returns, in its order. */
   readonly #layers: readonly string[];
   readonly #preprocess: Preprocess;
-  readonly #inputSize: readonly [height: number, width: number];
+  readonly #imageShape: readonly [height: number, width: number, channels: number];
   readonly #sliceImages: number;
   /** The network's input, reused: the backend is done with it when a batch ends. */
   #input = new Float32Array(0);
@@ -59,14 +61,14 @@ class EagerNetwork implements Network {
     this.#tf = backend.tf;
     this.#model = model;
     this.#layers = layers;
-    this.#preprocess = createPreprocess(folder.metadata.preprocessing);
-    this.#inputSize = folder.metadata.inputSize;
+    this.#preprocess = createPreprocess(folder.metadata.preprocessing, isGray(folder.topology));
+    this.#imageShape = imageShapeOf(folder);
     this.#sliceImages = backend.sliceImages;
   }
 
   run(pixels: Uint8Array, n: number): NetworkResult {
     return runInSlices(pixels, n, this.#sliceImages, this.outputs, (slice, images) => {
-      const input = this.#inputOf(images, slice.length / images);
+      const input = this.#inputOf(images * shapeSize(this.#imageShape));
       this.#preprocess(slice, input);
       return timed(() => this.#predict(input, images));
     });
@@ -80,7 +82,7 @@ class EagerNetwork implements Network {
   #predict(input: Float32Array, n: number): Float32Array[] {
     const tf = this.#tf;
     const features = tf.tidy(() => {
-      const x = tf.tensor4d(input, [n, ...this.#inputSize, 3]);
+      const x = tf.tensor4d(input, [n, ...this.#imageShape]);
       // predictOnBatch frees each layer's output once nothing needs it; apply would keep them all.
       const values = [this.#model.predictOnBatch(x)].flat();
       return this.outputs.map((output) =>
@@ -100,8 +102,7 @@ class EagerNetwork implements Network {
     return tf.cast(tf.reshape(pooled, [n, length]), 'float32');
   }
 
-  #inputOf(n: number, imageValues: number): Float32Array {
-    const length = n * imageValues;
+  #inputOf(length: number): Float32Array {
     if (this.#input.length < length) {
       const bytes = new AlignedArena(length * 4).allocate(length * 4);
       this.#input = new Float32Array(bytes.buffer, bytes.byteOffset, length);
@@ -135,14 +136,18 @@ async function buildModel(
 }
 
 function checkInput(model: Tfjs.LayersModel, folder: ModelFolder): void {
-  const [height, width] = folder.metadata.inputSize;
+  const expected = imageShapeOf(folder).join(', ');
   const found = model.inputs.map(({ shape }) => `[${shape.join(', ')}]`).join(' and ');
-  if (found !== `[, ${height}, ${width}, 3]`) {
+  if (found !== `[, ${expected}]`) {
     throw new ModelError(
-      `Expected one RGB input [n, ${height}, ${width}, 3] for the model in ${folder.dir} but found ${found}.`,
-      { fix: 'Use a model that takes colour images.' },
+      `Expected one input [n, ${expected}] for the model in ${folder.dir} but found ${found}.`,
+      { fix: 'Use a model that takes one image, RGB or gray.' },
     );
   }
+}
+
+function imageShapeOf({ topology, metadata }: ModelFolder) {
+  return [...metadata.inputSize, isGray(topology) ? 1 : 3] as const;
 }
 
 function messageOf(error: unknown): string {

@@ -2,7 +2,7 @@ import type { LayerRow } from '../../model/architectures/keras-layers.ts';
 import { normalization, poolingWindow } from '../../model/layer-attributes.ts';
 import { inferLayerShapes } from '../../model/layer-shapes.ts';
 import type { ModelFolder } from '../../model/model-folder.ts';
-import { batchShape, listLayers, modelConfigOf } from '../../model/topology-layers.ts';
+import { batchShape, isGray, listLayers, modelConfigOf } from '../../model/topology-layers.ts';
 import type { Preprocessing } from '../../options/preprocessing.ts';
 import type { Device } from '../../runtime/choose-device.ts';
 import { describeOutput } from '../describe-output.ts';
@@ -67,13 +67,14 @@ export function buildGraph(
   const poolings = pairedPoolings(rows, new Set(wanted));
   const taken = new Set<string>();
   const builder = new GraphBuilder(precision, halfScale(preprocessing));
-  const pixels = addPixelInput(builder, preprocessing, inputSize);
+  const imageShape = [...inputSize, isGray(topology) ? 1 : 3] as const;
+  const pixels = addPixelInput(builder, preprocessing, imageShape);
   // On a GPU TensorFlow runs a fused float32 convolution by transposing to NCHW and back.
   const addsUnfused = device === 'cuda' && builder.type === 'float';
   const values = new Map<string, Value>();
   for (const [i, row] of rows.entries()) {
     const isFirst = row.inbound.length === 0;
-    if (isFirst) checkInput(row, inputSize, values.size > 0);
+    if (isFirst) checkInput(row, imageShape, values.size > 0);
     // A Sequential model has no InputLayer: its first layer takes the pixels.
     const inputs = isFirst ? [pixels] : row.inbound.map((from) => values.get(from)!);
     const passes =
@@ -86,7 +87,7 @@ export function buildGraph(
           row,
           name: `layer_${i}_${row.name.replaceAll(/[^A-Za-z0-9_.-]/g, '_')}`,
           inputs,
-          inputShapes: isFirst ? [[...inputSize, 3]] : row.inbound.map((from) => shapes.get(from)!),
+          inputShapes: isFirst ? [imageShape] : row.inbound.map((from) => shapes.get(from)!),
           outputShape: shapes.get(row.name)!,
           norm: norms.byConvolution.get(row.name),
           addsUnfused,
@@ -123,12 +124,12 @@ function shapesOf(topology: Record<string, unknown>, rows: readonly LayerRow[]) 
 
 function checkInput(
   { name, config }: LayerRow,
-  [height, width]: readonly [number, number],
+  imageShape: readonly number[],
   isSecond: boolean,
 ): void {
   if (isSecond) throw new UnsupportedGraph('it has more than one input');
   const shape = batchShape(config)?.slice(1) ?? [];
-  if (String(shape) !== String([height, width, 3])) {
+  if (String(shape) !== String(imageShape)) {
     throw new UnsupportedGraph(`its input ${name} is [${shape.join(', ')}]`);
   }
 }

@@ -17,11 +17,10 @@ export function packedLength([height, width]: readonly [number, number]): number
 export function addPixelInput(
   builder: GraphBuilder,
   preprocessing: Preprocessing,
-  inputSize: readonly [height: number, width: number],
+  [height, width, channels]: readonly [height: number, width: number, channels: number],
 ): Value {
-  const [height, width] = inputSize;
   const length = height * width * 3;
-  const packed = packedLength(inputSize);
+  const packed = packedLength([height, width]);
   builder.add('Placeholder', INPUT_NODE, [], {
     dtype: { type: 'int32' },
     shape: { shape: [-1, packed] },
@@ -31,16 +30,11 @@ export function addPixelInput(
     type: { type: 'uint8' },
   });
   let flat = reshape(builder, 'input/flat', bytes, [-1, packed * 4]);
-  if (packed * 4 !== length) {
-    const begin = builder.ints('input/begin', [2], [0, 0]);
-    const size = builder.ints('input/size', [2], [-1, length]);
-    flat = builder.add('Slice', 'input/exact', [flat, begin, size], {
-      T: { type: 'uint8' },
-      Index: { type: 'int32' },
-    });
-  }
+  if (packed * 4 !== length) flat = firstOf(builder, 'input/exact', flat, [-1, length]);
   const rgb = reshape(builder, 'input/rgb', flat, [-1, height, width, 3]);
-  const name = addPreprocessing(builder, preprocessing, rgb);
+  // The three channels of a gray image are the same.
+  const image = channels === 1 ? firstOf(builder, 'input/gray', rgb, [-1, height, width, 1]) : rgb;
+  const name = addPreprocessing(builder, preprocessing, image);
   return { name, isFloat: true };
 }
 
@@ -72,6 +66,21 @@ function addPreprocessing(
     const operand = builder.weight(`${name}/by`, [by.length], source, { staysFloat: true });
     return builder.add(OPS[operation], name, [input, operand], { T: { type: 'float' } });
   }, float);
+}
+
+/** The first values along each axis; -1 is all of them. */
+function firstOf(
+  builder: GraphBuilder,
+  name: string,
+  input: string,
+  shape: readonly number[],
+): string {
+  const begin = builder.ints(`${name}/begin`, [shape.length], Array(shape.length).fill(0));
+  const size = builder.ints(`${name}/size`, [shape.length], shape);
+  return builder.add('Slice', name, [input, begin, size], {
+    T: { type: 'uint8' },
+    Index: { type: 'int32' },
+  });
 }
 
 function reshape(

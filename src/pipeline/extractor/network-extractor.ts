@@ -2,10 +2,11 @@ import type { EngineInfo, EngineSpec } from '../../engine/engine.ts';
 import { openEnginePool } from '../../engine/engine-pool.ts';
 import { expectPossible } from '../../engine/open-engine.ts';
 import { parseLayers } from '../../engine/parse-layers.ts';
+import { OptionError } from '../../errors.ts';
 import { findModelFolder } from '../../model/find-model-folder.ts';
 import type { ModelFolder } from '../../model/model-folder.ts';
 import { readModelFolder } from '../../model/read-model-folder.ts';
-import { firstScaling } from '../../model/topology-layers.ts';
+import { firstScaling, isGray } from '../../model/topology-layers.ts';
 import type { ExtractOptions } from '../../options/extract-options.ts';
 import type { DeviceChoice } from '../../runtime/choose-device.ts';
 import { locateRuntime } from '../../runtime/locate-runtime.ts';
@@ -32,6 +33,12 @@ export async function planNetworkExtractor(
     }),
     locateRuntime(),
   ]);
+  if (options.seedCompat && isGray(model.topology)) {
+    throw new OptionError(
+      `Expected --seed-compat only with a network of RGB images but ${model.dir} takes gray ones.`,
+      { fix: 'Leave --seed-compat out.' },
+    );
+  }
   const { choice, gpus } = chooseGpus(options, found, hooks);
   const { engine, precision, conv, device } = options;
   expectPossible({ engine, precision }, choice.device);

@@ -20,6 +20,8 @@ interface Fixtures {
       readonly filter: DecodeOptions['resize'];
       readonly side: number;
       readonly sha256: string;
+      /** Of one channel, by convert("L"). */
+      readonly gray: string;
     }[];
   }[];
   readonly resizes: readonly {
@@ -57,9 +59,14 @@ test.each(files)('$name', async ({ name, file, exif, size, rgb, fails, resized =
   }
   const { data, width, height } = await decoding;
   expect([width, height, Buffer.from(data).toString('base64')]).toEqual([...size!, rgb]);
-  for (const { filter, side, sha256: expected } of resized) {
+  for (const { filter, side, sha256: expected, gray } of resized) {
     const how = { ...options, width: side, height: side, resize: filter, channels: 'rgb' } as const;
     expect(sha256(await decodeAndResize(bytes, how)), `${filter} to ${side}`).toBe(expected);
+    const row = await decodeAndResize(bytes, { ...how, channels: 'gray' });
+    for (const channel of [0, 1, 2]) {
+      const values = row.filter((_, i) => i % 3 === channel);
+      expect(sha256(values), `gray, ${filter} to ${side}`).toBe(gray);
+    }
   }
 });
 
