@@ -96,12 +96,9 @@ async function ask(
   signal: AbortSignal,
 ): Promise<EngineAnswer> {
   const spec = {
-    modelDir: folder.dir,
     layers: GOLDEN_LAYERS.map((layer) => ({ layer, pool: 'none' as const })),
-    device,
     precision: 'fp32' as const,
     engine: kind,
-    threads: 0,
   };
   const failed = (message: string, fix: string): EngineAnswer => ({
     device,

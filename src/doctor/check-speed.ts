@@ -60,14 +60,7 @@ async function measure(
 ): Promise<Check> {
   const choice = chooseDevice(device, found);
   const engine = await openEngine(
-    {
-      modelDir: folder.dir,
-      layers: [{ layer: undefined, pool: 'none' }],
-      device,
-      precision: 'fp32',
-      engine: 'auto',
-      threads: 0,
-    },
+    { layers: [{ layer: undefined, pool: 'none' }], precision: 'fp32' },
     folder,
     choice,
     { signal },

@@ -82,13 +82,10 @@ async function findRate(
   }
   const engine = await openEngine(
     {
-      modelDir: folder.dir,
       layers: parseLayers(options.layer, options.pool),
-      device: options.device,
       precision: options.precision,
       engine: options.engine,
       conv: options.conv,
-      threads: 0,
     },
     folder,
     choice,

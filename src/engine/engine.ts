@@ -25,16 +25,14 @@ export interface LayerRequest {
 }
 
 export interface EngineSpec {
-  readonly modelDir: string;
   readonly layers: readonly LayerRequest[];
-  readonly device: 'auto' | Device;
   readonly precision: Precision;
   /** Default: auto. */
   readonly engine?: 'auto' | EngineKind;
   /** Default: auto, Winograd's where it is available. */
   readonly conv?: 'auto' | ConvolutionKind;
-  /** CPU threads for the network; 0 = the library's choice. */
-  readonly threads: number;
+  /** CPU threads for the network. Default: 0, the library's choice. */
+  readonly threads?: number;
   /** On CUDA: the only GPU that the engine's process sees. Default: the first visible one. */
   readonly gpu?: VisibleGpu | undefined;
 }

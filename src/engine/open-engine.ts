@@ -60,7 +60,7 @@ export async function openEngine(
   { onLog = () => {}, signal }: OpenEngineOptions = {},
 ): Promise<ProcessEngine> {
   const started = performance.now();
-  const { engine = 'auto', precision, conv = 'auto', threads } = spec;
+  const { engine = 'auto', precision, conv = 'auto', threads = 0 } = spec;
   expectPossible({ engine, precision }, choice.device);
   const layers = resolveLayers(folder, spec.layers);
   const child = new EngineProcess({ env: environmentOf(spec, choice), onLog, signal });

@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test, vi } from 'vitest';
-import type { EngineInfo, EngineSpec } from '../../src/engine/engine.ts';
+import type { EngineInfo } from '../../src/engine/engine.ts';
 import { EnginePool, openEnginePool, type PooledEngine } from '../../src/engine/engine-pool.ts';
 import { openEngine } from '../../src/engine/open-engine.ts';
 import { OutOfMemory } from '../../src/engine/out-of-memory.ts';
@@ -147,11 +147,10 @@ test.each(devices)(
       classes: 4,
       dir,
     });
-    const spec: EngineSpec = { ...SPEC, modelDir: folder.dir, device };
     const choice = chooseDevice(device, found);
-    const one = await openEngine(spec, folder, choice);
+    const one = await openEngine(SPEC, folder, choice);
     onTestFinished(() => one.close());
-    const pool = await openEnginePool([spec, spec, spec], folder, choice);
+    const pool = await openEnginePool([SPEC, SPEC, SPEC], folder, choice);
     onTestFinished(() => pool.close());
     const batches = [2, 2, 2, 1].map((n, i) =>
       Uint8Array.from({ length: n * 224 * 224 * 3 }, (_, j) => (j * (i + 3) + i) % 256),
@@ -167,11 +166,10 @@ test.each(devices)(
 
 test('a killed engine fails its batch by name, and closing leaves no process', async () => {
   const folder = await writeTinyModel();
-  const spec: EngineSpec = { ...SPEC, modelDir: folder.dir, device: 'wasm' };
   const gpus = [0, 1].map((number) => ({ number, name: 'stand-in', env: {} }));
   const pids = await pidsOfChildren(async () => {
     const pool = await openEnginePool(
-      gpus.map((gpu) => ({ ...spec, gpu })),
+      gpus.map((gpu) => ({ ...SPEC, gpu })),
       folder,
       chooseDevice('wasm', found),
     );
@@ -194,10 +192,9 @@ test('a killed engine fails its batch by name, and closing leaves no process', a
 
 test('an engine that does not open takes the others with it', async () => {
   const folder = await writeTinyModel();
-  const spec: EngineSpec = { ...SPEC, modelDir: folder.dir, device: 'wasm' };
-  const gone = { ...spec, layers: [{ layer: 'sum2', pool: 'none' as const }] };
+  const gone = { ...SPEC, layers: [{ layer: 'sum2', pool: 'none' as const }] };
   const { pool: error, children } = await pidsOfChildren(() =>
-    openEnginePool([spec, gone], folder, chooseDevice('wasm', found)).catch((it) => it),
+    openEnginePool([SPEC, gone], folder, chooseDevice('wasm', found)).catch((it) => it),
   );
   expect((error as Error).message).toMatch(/found "sum2"/);
   expect(children).toEqual([]);

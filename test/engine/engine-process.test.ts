@@ -152,7 +152,7 @@ test('the engine process ends with its parent, also in the middle of a batch', a
     import { openEngine } from ${JSON.stringify(join(DIST, 'engine/open-engine.js'))};
     import { readModelFolder } from ${JSON.stringify(join(DIST, 'model/read-model-folder.js'))};
     const folder = await readModelFolder(${JSON.stringify(folder.dir)});
-    const spec = { modelDir: folder.dir, layers: [{ pool: 'none' }], device: 'wasm', precision: 'fp32', threads: 0 };
+    const spec = { layers: [{ pool: 'none' }], precision: 'fp32' };
     const choice = { device: 'wasm', reason: 'test', explicit: true };
     const engine = await openEngine(spec, folder, choice);
     const batch = engine.run(new Uint8Array(300 * 150528), 300);
@@ -187,11 +187,8 @@ test.each(['tf32', 'fp16', 'bf16'] as const)(
 );
 
 const SPEC = {
-  modelDir: '',
   layers: [{ layer: undefined, pool: 'none' }],
-  device: 'cpu',
   precision: 'fp32',
-  threads: 0,
 } as const;
 
 test('a library that cannot be loaded is a RuntimeError of the parent', async () => {

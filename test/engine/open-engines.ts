@@ -44,13 +44,10 @@ export async function open(folder: ModelFolder, options: TestEngineOptions = {})
   const { device = 'wasm', layers, precision = 'fp32', engine: kind = 'auto' } = options;
   const { conv = 'auto', found: runtimes = found, ...rest } = options;
   const spec: EngineSpec = {
-    modelDir: folder.dir,
     layers: parseLayers(layers, 'none'),
-    device,
     precision,
     engine: kind,
     conv,
-    threads: 0,
   };
   const engine = await openEngine(spec, folder, chooseDevice(device, runtimes), rest);
   onTestFinished(() => engine.close());

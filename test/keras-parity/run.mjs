@@ -81,11 +81,8 @@ async function compare(dir, reference) {
   const layers = [...reference.keys()].filter((layer) => layer !== 'images');
   /** @type {import('../../dist/engine/engine.js').EngineSpec} */
   const spec = {
-    modelDir: dir,
     layers: layers.map((layer) => ({ layer, pool: 'none' })),
-    device,
     precision: 'fp32',
-    threads: 0,
   };
   const engine = await openEngine(spec, folder, choice);
   try {

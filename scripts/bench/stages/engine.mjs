@@ -28,12 +28,9 @@ export async function* measure({ repeat, model, device }) {
       if (engine === 'eager' && precision.endsWith('16')) continue; // the graph's alone
       /** @type {import('../../../dist/engine/engine.js').EngineSpec} */
       const spec = {
-        modelDir: model,
         layers: parseLayers(undefined, 'none'),
-        device: choice.device,
         precision,
         engine,
-        threads: 0,
       };
       const opened = await openEngine(spec, folder, choice);
       try {

@@ -26,12 +26,8 @@ export async function* measure({ repeat, model, device }) {
   for (const layer of LAYERS) {
     /** @type {import('../../../dist/engine/engine.js').EngineSpec} */
     const spec = {
-      modelDir: model,
       layers: parseLayers(layer, 'none'),
-      device: choice.device,
       precision: 'fp32',
-      engine: 'auto',
-      threads: 0,
     };
     const engine = await openEngine(spec, folder, choice);
     try {

@@ -40,9 +40,9 @@ export async function planNetworkExtractor(
     );
   }
   const { choice, gpus } = chooseGpus(options, found, hooks);
-  const { engine, precision, conv, device } = options;
+  const { engine, precision, conv } = options;
   expectPossible({ engine, precision }, choice.device);
-  const spec = { modelDir: model.dir, layers, device, precision, engine, conv, threads: 0 };
+  const spec = { layers, precision, engine, conv };
   return {
     model,
     choice,

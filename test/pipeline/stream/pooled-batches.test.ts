@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { openEnginePool } from '../../../src/engine/engine-pool.ts';
 import { EngineError } from '../../../src/errors.ts';
@@ -45,9 +44,7 @@ function chunks() {
 async function featuresOf(engines: number, padTo: number[] = []) {
   const folder = await writeTinyModel();
   const spec = {
-    modelDir: join(folder.dir),
     layers: [],
-    device: 'wasm',
     precision: 'fp32',
     threads: 1,
   } as const;
