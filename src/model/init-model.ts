@@ -6,7 +6,7 @@ import { listLayers } from './topology-layers.ts';
 import { checkReplaceable, type WeightStream, writeModelFolder } from './write-model-folder.ts';
 
 export interface InitOptions {
-  /** vgg16, vgg19, resnet50 or mobilenetv2. */
+  /** One of ARCHITECTURE_NAMES. */
   readonly architecture: string;
   /** 0 to 2^32 − 1. The same seed gives the same bytes on every machine. */
   readonly seed: number;

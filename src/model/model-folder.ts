@@ -17,7 +17,7 @@ export interface ModelMetadata {
   /** Where the weights come from. */
   readonly source:
     | {
-        readonly kind: 'keras';
+        readonly kind: 'keras' | 'torch';
         readonly file: string;
         readonly format: string;
         readonly sha256: string;

@@ -151,7 +151,7 @@ function isSource(value: unknown): boolean {
   if (!isObject(value)) return false;
   const hasTexts = (...fields: string[]) =>
     fields.every((field) => typeof value[field] === 'string');
-  if (value.kind === 'keras') return hasTexts('file', 'format', 'sha256');
+  if (value.kind === 'keras' || value.kind === 'torch') return hasTexts('file', 'format', 'sha256');
   if (value.kind === 'tfjs') return hasTexts('by');
   return (
     value.kind === 'seeded' && typeof value.seed === 'number' && typeof value.width === 'number'

@@ -141,7 +141,11 @@ describe('weights that do not fit their architecture', () => {
 
 describe('options', () => {
   test.each([
-    ['vgg11', {}, 'Expected one of vgg16, vgg19, resnet50, mobilenetv2 for the architecture'],
+    [
+      'vgg11',
+      {},
+      'Expected one of vgg16, vgg19, resnet50, mobilenetv2, efficientnet-lite0 for the architecture',
+    ],
     ['vgg16', { width: 0 }, 'Expected a number above 0 and at most 16 for width but found 0.'],
     ['vgg16', { width: Number.NaN }, 'for width but found NaN'],
     ['vgg16', { classes: 0 }, 'Expected whole numbers above 0 for the widths, units and classes'],

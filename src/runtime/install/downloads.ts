@@ -128,6 +128,8 @@ interface DownloadOptions {
   readonly onBytes?: ((bytes: number) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly env?: NodeJS.ProcessEnv;
+  /** See `findPip`. */
+  readonly instead?: string;
 }
 
 /** pip's cache holds a wheel once more on disk, and old pips hold it in memory to put it there. */
@@ -195,7 +197,7 @@ async function runPip(wheel: PinnedWheel, work: string, options: DownloadOptions
     // TMPDIR: pip writes its parts to the disk whose free space was checked, not in a small /tmp.
     env: { ...env, TMPDIR: work, PIP_REQUIRE_VIRTUALENV: 'false', LC_ALL: 'C.UTF-8' },
   });
-  if (result.status !== 0) throw pipError(wheel, result);
+  if (result.status !== 0) throw pipError(wheel, result, options.instead);
   const arrived = await readdir(work);
   if (!arrived.includes(wheelFileName(wheel))) {
     throw new RuntimeError(

@@ -16,8 +16,17 @@ const CANDIDATES: readonly (readonly string[])[] = [
   ['pip3'],
 ];
 
-/** @throws RuntimeError naming what is missing: Python itself, or its pip. */
-export async function findPip(env: NodeJS.ProcessEnv = process.env): Promise<Pip> {
+/** End of a fix: what can be done without TensorFlow's library. */
+export const USE_WASM = ', or use --device wasm';
+
+/**
+ * @param instead what else can be done, to end the fix with
+ * @throws RuntimeError naming what is missing: Python itself, or its pip.
+ */
+export async function findPip(
+  env: NodeJS.ProcessEnv = process.env,
+  instead = USE_WASM,
+): Promise<Pip> {
   let python: string | undefined;
   for (const [program = '', ...args] of CANDIDATES) {
     const asked = await runCommand(program, [...args, '--version'], { env, timeoutMs: 60_000 });
@@ -28,11 +37,11 @@ export async function findPip(env: NodeJS.ProcessEnv = process.env): Promise<Pip
     if (!asked.missing && program.startsWith('python')) python ??= program;
   }
   throw python
-    ? new RuntimeError(`Expected pip to download TensorFlow but found ${python} without it.`, {
-        fix: 'Install pip (Debian, Ubuntu: apt install python3-pip), or use --device wasm.',
+    ? new RuntimeError(`Expected Python 3 with pip but found ${python} without pip.`, {
+        fix: `Install pip (Debian, Ubuntu: apt install python3-pip)${instead}.`,
       })
-    : new RuntimeError('Expected Python 3 with pip to download TensorFlow but found no python3.', {
-        fix: 'Install it (Debian, Ubuntu: apt install python3-pip), or use --device wasm.',
+    : new RuntimeError('Expected Python 3 with pip but found no python3.', {
+        fix: `Install it (Debian, Ubuntu: apt install python3-pip)${instead}.`,
       });
 }
 
@@ -45,7 +54,11 @@ const DISK_FULL = /No space left on device|Errno 28|Disk quota exceeded/i;
 const NOT_THERE = /No matching distribution found|Could not find a version/i;
 
 /** One line for a failed `pip download`: the cause in our words, then pip's own last error. */
-export function pipError(wheel: PinnedWheel, result: CommandResult): RuntimeError {
+export function pipError(
+  wheel: PinnedWheel,
+  result: CommandResult,
+  instead = USE_WASM,
+): RuntimeError {
   const { stderr, stdout, status, signal } = result;
   const text = `${stdout}\n${stderr}`;
   const what = `${wheel.package} ${wheel.version}`;
@@ -63,7 +76,7 @@ export function pipError(wheel: PinnedWheel, result: CommandResult): RuntimeErro
   if (OFFLINE.test(text)) {
     return fail(
       'no connection to its package index',
-      'Check the network, the proxy and `pip config list`, or use --device wasm.',
+      `Check the network, the proxy and \`pip config list\`${instead}.`,
     );
   }
   if (REFUSED.test(text)) {
@@ -72,10 +85,10 @@ export function pipError(wheel: PinnedWheel, result: CommandResult): RuntimeErro
   if (NOT_THERE.test(text)) {
     return fail(
       'an index without it',
-      "Point pip at an index that has it (`pip config list` shows today's), or use --device wasm.",
+      `Point pip at an index that has it (\`pip config list\` shows today's)${instead}.`,
     );
   }
-  return fail(signal ? `it ended by ${signal}` : `exit status ${status}`, 'Run the setup again.');
+  return fail(signal ? `it ended by ${signal}` : `exit status ${status}`, 'Try again.');
 }
 
 /** @param doing e.g. "unpacking tensorflow-cpu" */
