@@ -93,3 +93,13 @@ export function show(value: unknown): string {
   const text = value === undefined ? 'nothing' : (JSON.stringify(value) ?? String(value));
   return text.length > 80 ? `${text.slice(0, 80)}…` : text;
 }
+
+/**
+ * Names come from other people's disks: control and direction characters in them must not move the
+ * cursor, colour the terminal, break a line or reverse its direction.
+ */
+export function printable(text: string): string {
+  return text.replace(UNPRINTABLE, (character) => {
+    return `\\u{${character.codePointAt(0)!.toString(16)}}`;
+  });
+}

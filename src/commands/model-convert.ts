@@ -1,10 +1,10 @@
 import { basename, join, resolve } from 'node:path';
 import type { ConvertModelOptions } from '../convert/conversion-plan.ts';
 import { convertModel } from '../convert/convert-model.ts';
+import { printable } from '../json.ts';
 import { countValues } from '../model/count-values.ts';
 import type { ModelMetadata } from '../model/model-folder.ts';
 import { expectPath } from '../place.ts';
-import { printable } from '../terminal/escape.ts';
 import { formatBytes, formatCount, formatDuration } from '../terminal/units.ts';
 
 export interface ModelConvertOptions extends Omit<ConvertModelOptions, 'dir' | 'onNote'> {

@@ -1,9 +1,9 @@
 import { join, resolve } from 'node:path';
 import { type FetchModelOptions, fetchModel } from '../convert/fetch/fetch-model.ts';
+import { printable } from '../json.ts';
 import { countValues } from '../model/count-values.ts';
 import { expectPath } from '../place.ts';
 import { cacheDir } from '../runtime/cache-dir.ts';
-import { printable } from '../terminal/escape.ts';
 import { formatModelConvert, type ModelConvertResult } from './model-convert.ts';
 
 export interface ModelFetchOptions extends Omit<FetchModelOptions, 'dir' | 'cacheDir'> {

@@ -1,4 +1,5 @@
 import { stat } from 'node:fs/promises';
+import { printable } from '../json.ts';
 import { describeModel, type ModelDescription } from '../model/describe-model.ts';
 import type { ModelFolder, ModelMetadata } from '../model/model-folder.ts';
 import { knownPreprocessing } from '../model/model-json.ts';
@@ -7,7 +8,6 @@ import type { OpenShape } from '../model/topology-layers.ts';
 import { isGray } from '../model/topology-layers.ts';
 import type { Preprocessing } from '../options/preprocessing.ts';
 import { PREPROCESSING_CHOICES } from '../options/preprocessing.ts';
-import { printable } from '../terminal/escape.ts';
 import { formatBytes, formatCount } from '../terminal/units.ts';
 
 export interface ModelInfoOptions {

@@ -1,12 +1,12 @@
 import { join, resolve } from 'node:path';
 import { isImg2FeaturesError } from '../errors.ts';
+import { printable } from '../json.ts';
 import { buildArchitecture } from '../model/architectures/build-architecture.ts';
 import { countValues } from '../model/count-values.ts';
 import { type InitOptions, initModel } from '../model/init-model.ts';
 import type { ModelFolder } from '../model/model-folder.ts';
 import { readModelFolder } from '../model/read-model-folder.ts';
 import { expectPath } from '../place.ts';
-import { printable } from '../terminal/escape.ts';
 import { formatBytes, formatCount, formatDuration } from '../terminal/units.ts';
 import { NOT_TRAINED } from './model-info.ts';
 

@@ -1,13 +1,12 @@
 import type { Argv } from 'yargs';
 import { OptionError } from '../errors.ts';
 import type { FindingKind, KindCount } from '../events.ts';
-import { printableJson, show } from '../json.ts';
+import { printable, printableJson, show } from '../json.ts';
 import { EXTRACT_OPTIONS } from '../options/extract-options.ts';
 import { STORE_KEYS } from '../options/option-keys.ts';
 import { flag } from '../options/option-values.ts';
 import { storeOptions } from '../options/resolve-options.ts';
-import { printable } from '../terminal/escape.ts';
-import { describeFindings } from '../terminal/findings.ts';
+import { describeFindings } from '../terminal/summary.ts';
 import { formatBytes } from '../terminal/units.ts';
 import type { CommandContext } from './command-context.ts';
 import type { ExitStatus } from './exit-status.ts';

@@ -1,7 +1,6 @@
 import type { Argv } from 'yargs';
-import { printableJson } from '../json.ts';
+import { printable, printableJson } from '../json.ts';
 import { oneOf } from '../options/option-values.ts';
-import { printable } from '../terminal/escape.ts';
 import { formatDuration } from '../terminal/units.ts';
 import type { CommandContext } from './command-context.ts';
 import type { ExitStatus } from './exit-status.ts';

@@ -1,9 +1,8 @@
 import type { Argv } from 'yargs';
-import { printableJson } from '../json.ts';
+import { printable, printableJson } from '../json.ts';
 import { STORE_KEYS } from '../options/option-keys.ts';
 import { storeOptions } from '../options/resolve-options.ts';
 import { s3OptionsOf } from '../s3/s3-options.ts';
-import { printable } from '../terminal/escape.ts';
 import type { CommandContext } from './command-context.ts';
 import type { ExitStatus } from './exit-status.ts';
 import { addOptions, configOption, givenOptions } from './given-options.ts';

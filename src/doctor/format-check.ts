@@ -1,5 +1,5 @@
+import { printable } from '../json.ts';
 import type { Paint } from '../terminal/colors.ts';
-import { printable } from '../terminal/escape.ts';
 import type { Check, CheckName, Finding } from './check.ts';
 
 const TITLES: Readonly<Record<CheckName, string>> = {

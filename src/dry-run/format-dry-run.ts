@@ -1,6 +1,6 @@
+import { printable } from '../json.ts';
 import { wantedImages } from '../pipeline/update/preview-update.ts';
 import { describeSkipped } from '../source/skipped.ts';
-import { printable } from '../terminal/escape.ts';
 import { formatBytes, formatCount, formatDuration, formatRate } from '../terminal/units.ts';
 import type { DryRun } from './run-dry-run.ts';
 

@@ -1,6 +1,5 @@
 import type { Reducer } from '../reduce/reducer.ts';
 import { type FeatureSpace, squaredNorm } from './feature-space.ts';
-import type { RunRows } from './run-rows.ts';
 
 /** What is kept of every row at once: some 150 bytes and its name, not its vector. */
 export interface Collected {
@@ -28,7 +27,7 @@ export async function collectRows(
   rows: RunRows,
   reducer: Reducer | undefined,
   space: FeatureSpace | undefined,
-  onBatch: (vectors: Float32Array, first: number, n: number) => void = () => {},
+  onBatch: (vectors: Float32Array, first: number) => void = () => {},
 ): Promise<Collected> {
   const { count, dims } = rows;
   const k = rows.k > 0 ? rows.k : dims > 0 ? (reducer?.k ?? 0) : 0;
@@ -57,7 +56,7 @@ export async function collectRows(
       for (let c = 0; c < k; c++) kept += reduced[row * k + c] ** 2;
       rest[row] = Math.sqrt(Math.max(0, squaredNorm(space!, vectors, i * dims) - kept));
     }
-    if (dims > 0) onBatch(vectors, at, n);
+    if (dims > 0) onBatch(vectors, at);
     at += n;
   }
   return { count, origins, targets, classes, k, reduced, hashes, rest };
@@ -91,4 +90,26 @@ function hashVector(
   }
   out[at] = a;
   out[at + 1] = b;
+}
+
+/** The rows of one run as findings and the report read them, from its work folder or from its table. */
+export interface RunRows {
+  /** Rows in all batches together. */
+  readonly count: number;
+  /** Values in a vector; 0 where the table holds none. */
+  readonly dims: number;
+  /** Values in a reduced vector; 0 where the table holds none. */
+  readonly k: number;
+  /** In row order, the same at each call. */
+  batches(): AsyncIterable<RowBatch>;
+}
+
+export interface RowBatch {
+  readonly n: number;
+  readonly origins: readonly string[];
+  readonly targets: readonly string[];
+  /** float32 [n, dims]; empty where dims is 0 */
+  readonly vectors: Float32Array;
+  /** float64 [n, k]; empty where k is 0 */
+  readonly reduced: Float64Array;
 }

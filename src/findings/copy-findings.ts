@@ -1,45 +1,25 @@
 import type { Collected } from './collect-rows.ts';
 import type { CopyGroup } from './exact-copies.ts';
-import { type Finding, MAX_ORIGINS } from './finding.ts';
-import type { MeasuredPair } from './measured-pairs.ts';
-import { rounded } from './rounded.ts';
+import { type ClassCount, type Finding, makeFinding, rounded } from './finding.ts';
+import type { MeasuredPair } from './near-pairs.ts';
 
-/** The names and classes of some rows, as a finding lists them. */
-export function named(rows: Collected, of: readonly number[]) {
-  const shown = of.length > MAX_ORIGINS ? someOfEachClass(rows, of) : of;
-  return {
-    origins: shown.map((row) => rows.origins[row]),
-    classes: shown.map((row) => rows.classes[rows.targets[row]]),
-    images: of.length,
-  };
-}
-
-/** As many rows as a finding lists: the first of each class, then the first of all. */
-function someOfEachClass({ targets }: Collected, of: readonly number[]): number[] {
-  const seen = new Set<number>();
-  const isFirst = (row: number) => !seen.has(targets[row]) && seen.add(targets[row]);
-  const chosen = new Set(of.filter(isFirst).slice(0, MAX_ORIGINS));
-  for (const row of of) if (chosen.size < MAX_ORIGINS) chosen.add(row);
-  return of.filter((row) => chosen.has(row));
-}
-
-export function copyFinding(rows: Collected, group: CopyGroup): Finding {
-  const { match, sha256, bytes, reason } = group;
-  return {
-    kind: match === 'same_bytes' ? 'exact_duplicate' : 'same_features',
-    ...named(rows, group.rows),
-    evidence:
-      match === 'same_bytes' ? { sha256: sha256!, bytes: bytes! } : { distance: 0, bytes: reason! },
-    threshold: null,
-  };
-}
-
-/** Images linked by near pairs, one finding for each connected set; the closest first. */
-export function nearGroups(
+/** Exact copies, then images that are nearly the same. */
+export function findCopies(
   rows: Collected,
+  copies: readonly CopyGroup[],
   pairs: readonly MeasuredPair[],
   near: number,
 ): Finding[] {
+  const exact = copies.map(({ rows: of, match, sha256, bytes, reason }) =>
+    match === 'same_bytes'
+      ? makeFinding('exact_duplicate', rows, of, { sha256: sha256!, bytes: bytes! })
+      : makeFinding('same_features', rows, of, { distance: 0, bytes: reason! }),
+  );
+  return [...exact, ...nearGroups(rows, pairs, near)];
+}
+
+/** Images linked by near pairs, one finding for each connected set; the closest first. */
+function nearGroups(rows: Collected, pairs: readonly MeasuredPair[], near: number): Finding[] {
   const parent = new Map<number, number>();
   const rootOf = (row: number): number => {
     let root = row;
@@ -66,17 +46,46 @@ export function nearGroups(
     group.pairs.push(pair);
   }
   // Pairs come by distance, so groups come by their closest pair.
-  return [...groups.values()].map((group) => ({
-    kind: 'near_duplicate',
-    ...named(
-      rows,
-      [...group.rows].sort((a, b) => a - b),
-    ),
-    evidence: {
-      closest: rounded(group.pairs[0].distance),
-      widestLink: rounded(group.pairs.at(-1)!.distance),
-      pairs: group.pairs.length,
-    },
-    threshold: near,
-  }));
+  return [...groups.values()].map(({ rows: of, pairs: linked }) => {
+    const evidence = {
+      closest: rounded(linked[0].distance),
+      widestLink: rounded(linked.at(-1)!.distance),
+      pairs: linked.length,
+    };
+    const ascending = [...of].sort((a, b) => a - b);
+    return makeFinding('near_duplicate', rows, ascending, evidence, near);
+  });
+}
+
+/** The same image under two classes: one of the labels is wrong, or both are intended. */
+export function findTwoClasses(
+  rows: Collected,
+  copies: readonly CopyGroup[],
+  pairs: readonly MeasuredPair[],
+  near: number,
+): Finding[] {
+  const isMixed = (of: readonly number[]) =>
+    of.some((row) => rows.targets[row] !== rows.targets[of[0]]);
+  const find = (of: readonly number[], how: Finding['evidence'], threshold: number | null) =>
+    makeFinding('two_classes', rows, of, { ...how, classes: countClasses(rows, of) }, threshold);
+  const exact = copies
+    .filter((group) => isMixed(group.rows))
+    .map(({ rows: of, match, sha256, reason }) => {
+      const proof: Finding['evidence'] =
+        match === 'same_bytes' ? { sha256: sha256! } : { distance: 0, bytes: reason! };
+      return find(of, { match, ...proof }, null);
+    });
+  const nearly = pairs
+    .filter(({ a, b }) => isMixed([a, b]))
+    .map(({ a, b, distance }) =>
+      find([a, b], { match: 'near', distance: rounded(distance) }, near),
+    );
+  return [...exact, ...nearly];
+}
+
+/** Every class with its images, in the order of the rows: a finding lists fewer names than there can be classes. */
+function countClasses({ classes, targets }: Collected, of: readonly number[]): ClassCount[] {
+  const counts = new Map<number, number>();
+  for (const row of of) counts.set(targets[row], (counts.get(targets[row]) ?? 0) + 1);
+  return [...counts].map(([target, images]) => ({ class: classes[target], images }));
 }

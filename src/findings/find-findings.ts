@@ -1,17 +1,17 @@
-import type { Collected } from './collect-rows.ts';
-import { copyFinding, nearGroups } from './copy-findings.ts';
-import { findExactCopies } from './exact-copies.ts';
+import type { FindingKind, KindCount } from '../events.ts';
+import { printableJson } from '../json.ts';
+import type { Json } from '../run/canonical-json.ts';
+import type { Collected, RunRows } from './collect-rows.ts';
+import { findCopies, findTwoClasses } from './copy-findings.ts';
+import { findExactCopies, type ImageBodies } from './exact-copies.ts';
 import type { FeatureSpace } from './feature-space.ts';
-import type { Finding } from './finding.ts';
-import type { ImageBodies } from './image-bodies.ts';
-import { findLeaks } from './leaks.ts';
-import { findMeasuredPairs, type MeasuredPairs } from './measured-pairs.ts';
-import { describeOutliers } from './outlier-findings.ts';
-import { findOutliers } from './outliers.ts';
-import type { Parts } from './parts.ts';
-import type { RunRows } from './run-rows.ts';
-import { OUTLIER_SCORE, SAME_IMAGE } from './thresholds.ts';
-import { findTwoClasses } from './two-classes.ts';
+import { FINDING_KINDS, type Finding, SAME_IMAGE } from './finding.ts';
+import { findLeaks, type Parts } from './leaks.ts';
+import { findMeasuredPairs, type MeasuredPairs } from './near-pairs.ts';
+import { OUTLIER_SCORE, outlierFindings } from './outliers.ts';
+
+/** Findings of one kind in findings.jsonl; run.json counts all. */
+const MAX_LISTED = 10_000;
 
 export interface FindingsInput {
   readonly source: RunRows;
@@ -50,23 +50,11 @@ export async function findFindings(input: FindingsInput): Promise<Findings> {
     .map((group) => ({ ...group, rows: group.rows.filter(own) }))
     .filter((group) => group.rows.length > 1);
   const pairsHere = pairs.filter(({ a, b }) => own(a) && own(b) && !copies.hasSameBytes(a, b));
-  const outliers =
-    space === undefined
-      ? []
-      : findOutliers({
-          count: ownCount,
-          targets: rows.targets,
-          classes: rows.classes.length,
-          points: rows.reduced,
-          k: rows.k,
-          threshold: OUTLIER_SCORE,
-        });
   const found = [
     ...(parts === undefined ? [] : findLeaks(rows, parts, copies, pairs, near)),
     ...findTwoClasses(rows, copiesHere, pairsHere, near),
-    ...copiesHere.map((group) => copyFinding(rows, group)),
-    ...nearGroups(rows, pairsHere, near),
-    ...describeOutliers(rows, ownCount, outliers, space),
+    ...findCopies(rows, copiesHere, pairsHere, near),
+    ...(space === undefined ? [] : outlierFindings(rows, ownCount, space)),
   ];
   return {
     findings: found,
@@ -114,4 +102,40 @@ function rowsOfEqualHash(hashes: Uint32Array, count: number): number[][] {
 
 function isEqual(hashes: Uint32Array, a: number, b: number): boolean {
   return hashes[2 * a] === hashes[2 * b] && hashes[2 * a + 1] === hashes[2 * b + 1];
+}
+
+/** At most so many of each kind, by kind. */
+export function firstOfEachKind({ findings }: Findings, most: number): Finding[] {
+  return FINDING_KINDS.flatMap((kind) =>
+    findings.filter((finding) => finding.kind === kind).slice(0, most),
+  );
+}
+
+/** findings.jsonl: one finding a line, by kind; the same rows and images always give the same bytes. */
+export function findingsLines(found: Findings): string {
+  return firstOfEachKind(found, MAX_LISTED)
+    .map((finding) => `${printableJson(finding)}\n`)
+    .join('');
+}
+
+export function countFindings({ findings }: Findings): Record<FindingKind, KindCount> {
+  return Object.fromEntries(
+    FINDING_KINDS.map((kind) => {
+      const all = findings.filter((finding) => finding.kind === kind);
+      const images = all.reduce((sum, finding) => sum + finding.images, 0);
+      return [kind, { findings: all.length, listed: Math.min(all.length, MAX_LISTED), images }];
+    }),
+  ) as Record<FindingKind, KindCount>;
+}
+
+/** What run.json says of the findings. */
+export function summarizeFindings(found: Findings): Json {
+  const { near, outlierScore, isComplete, measuredIn, parts } = found;
+  return {
+    thresholds: { near, outlierScore },
+    measuredIn,
+    complete: isComplete,
+    compared: [...parts],
+    counts: countFindings(found) as unknown as Json,
+  };
 }

@@ -1,11 +1,14 @@
+import type { Collected, RunRows } from './collect-rows.ts';
+import { distanceOf, type FeatureSpace } from './feature-space.ts';
+
 /** Two rows, a < b, and a lower bound of their distance. */
-export interface NearPair {
+interface NearPair {
   readonly a: number;
   readonly b: number;
   readonly bound: number;
 }
 
-export interface NearPairs {
+interface NearPairs {
   /** By bound, then by row. */
   readonly pairs: NearPair[];
   /** False when a limit ended the search: then more pairs exist than were found. */
@@ -24,7 +27,6 @@ export interface NearPairOptions {
   readonly rest: Float64Array | undefined;
   /** Only pairs for which this is true; all when undefined. */
   readonly wants?: (a: number, b: number) => boolean;
-  readonly maxPairs?: number;
   readonly maxChecks?: number;
 }
 
@@ -44,12 +46,10 @@ const MAX_PAIRS = 300_000;
  * cells of `radius` over the first components, so that only neighbouring cells are compared.
  */
 export function nearPairs(options: NearPairOptions): NearPairs {
-  const { radius, rows, points, k, rest, wants, maxPairs = MAX_PAIRS } = options;
-  const { maxChecks = MAX_CHECKS } = options;
+  const { radius, rows, points, k, rest, wants, maxChecks = MAX_CHECKS } = options;
   // A little more than requested: the bound carries the rounding of float64.
   const most = (radius * (1 + 1e-9) + 1e-12) ** 2;
   const pairs: NearPair[] = [];
-  const grid = buildGrid(rows, points, k, radius || 1e-12);
   let checks = 0;
   let isComplete = true;
   const compare = (a: number, b: number): void => {
@@ -69,11 +69,7 @@ export function nearPairs(options: NearPairOptions): NearPairs {
     if (wants !== undefined && !wants(a, b)) return;
     pairs.push(a < b ? { a, b, bound: Math.sqrt(sum) } : { a: b, b: a, bound: Math.sqrt(sum) });
   };
-  for (const { cell, neighbours } of grid.sweep()) {
-    if (checks > maxChecks || pairs.length > maxPairs) {
-      isComplete = false;
-      break;
-    }
+  search: for (const { cell, neighbours } of neighbourCells(rows, points, k, radius || 1e-12)) {
     for (let i = 0; i < cell.length; i++) {
       const a = cell[i];
       for (let j = i + 1; j < cell.length; j++) compare(a, cell[j]);
@@ -82,25 +78,19 @@ export function nearPairs(options: NearPairOptions): NearPairs {
         for (let j = 0; j < other.length; j++) compare(a, other[j]);
         checks += other.length;
       }
-      if (checks > maxChecks || pairs.length > maxPairs) {
-        isComplete = false;
-        break;
-      }
+      isComplete = checks <= maxChecks && pairs.length <= MAX_PAIRS;
+      if (!isComplete) break search;
     }
   }
   pairs.sort((x, y) => x.bound - y.bound || x.a - y.a || x.b - y.b);
   return { pairs, isComplete };
 }
 
-interface Grid {
-  /** Each cell once, with half of its neighbours: every two neighbouring cells meet once. */
-  sweep(): Generator<{ cell: number[]; neighbours: number[][] }>;
-}
-
 /** Cells along one component at most; cells larger than `side` give the same result, only slower. */
 const MOST_CELLS = 2 ** 16;
 
-function buildGrid(rows: Uint32Array, points: Float64Array, k: number, side: number): Grid {
+/** Each cell of a grid once, with half of its neighbours: every two neighbouring cells meet once. */
+function* neighbourCells(rows: Uint32Array, points: Float64Array, k: number, side: number) {
   const dims = Math.min(GRID_DIMS, k);
   const axes = Array.from({ length: dims }, (_, c) => {
     let [least, most] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
@@ -124,18 +114,9 @@ function buildGrid(rows: Uint32Array, points: Float64Array, k: number, side: num
     else cell.push(row);
   }
   const steps = forwardOffsets(dims).map((offset) => offset.reduce((key, x) => key * width + x, 0));
-  return {
-    *sweep() {
-      for (const [key, cell] of cells) {
-        const neighbours: number[][] = [];
-        for (const step of steps) {
-          const other = cells.get(key + step);
-          if (other !== undefined) neighbours.push(other);
-        }
-        yield { cell, neighbours };
-      }
-    },
-  };
+  for (const [key, cell] of cells) {
+    yield { cell, neighbours: steps.flatMap((step) => [cells.get(key + step) ?? []]) };
+  }
 }
 
 /** Of each neighbour and its opposite one: those whose first coordinate that is not 0 is 1. */
@@ -143,4 +124,91 @@ function forwardOffsets(dims: number): number[][] {
   let all: number[][] = [[]];
   for (let c = 0; c < dims; c++) all = all.flatMap((start) => [-1, 0, 1].map((x) => [...start, x]));
   return all.filter((offset) => (offset.find((x) => x !== 0) ?? 0) > 0);
+}
+
+/** Two rows, a < b, closer than the threshold. */
+export interface MeasuredPair {
+  readonly a: number;
+  readonly b: number;
+  /** As a share of the typical distance. */
+  readonly distance: number;
+}
+
+export interface MeasuredPairs {
+  /** By distance, then by row. */
+  readonly pairs: MeasuredPair[];
+  readonly isComplete: boolean;
+  /** What was measured: whole vectors, or components where the table holds no vectors. */
+  readonly measuredIn: 'features' | 'components';
+}
+
+/** Vectors held at once while pairs are measured. */
+const VECTOR_BYTES = 256 << 20;
+
+/** Finds pairs by their components, then measures them by their full vectors. */
+export async function findMeasuredPairs(
+  source: RunRows,
+  rows: Collected,
+  space: FeatureSpace,
+  options: {
+    /** Share of the typical distance. */
+    readonly near: number;
+    /** Rows to compare, ascending. */
+    readonly of: Uint32Array;
+    readonly wants?: (a: number, b: number) => boolean;
+  },
+): Promise<MeasuredPairs> {
+  const { near, of, wants } = options;
+  const found = nearPairs({
+    radius: near * space.typical,
+    rows: of,
+    points: rows.reduced,
+    k: rows.k,
+    rest: rows.rest,
+    wants,
+  });
+  if (rows.rest === undefined) {
+    const pairs = found.pairs.map(({ a, b, bound }) => ({ a, b, distance: bound / space.typical }));
+    return { pairs, isComplete: found.isComplete, measuredIn: 'components' };
+  }
+  const { wanted, taken } = rowsToRead(found.pairs, Math.max(2, VECTOR_BYTES / (4 * space.dims)));
+  const vectors = await gatherVectors(source, wanted);
+  const pairs = found.pairs
+    .slice(0, taken)
+    .map(({ a, b }) => ({ a, b, distance: distanceOf(space, vectors.get(a)!, vectors.get(b)!) }))
+    .filter(({ distance }) => distance <= near)
+    .sort((x, y) => x.distance - y.distance || x.a - y.a || x.b - y.b);
+  const isComplete = found.isComplete && taken === found.pairs.length;
+  return { pairs, isComplete, measuredIn: 'features' };
+}
+
+/** The closest pairs by their bound, as many as the vectors of `most` rows settle. */
+function rowsToRead(pairs: readonly { a: number; b: number }[], most: number) {
+  const rows = new Set<number>();
+  let taken = 0;
+  for (const { a, b } of pairs) {
+    if (rows.size + 2 > most) break;
+    rows.add(a).add(b);
+    taken++;
+  }
+  return { wanted: [...rows].sort((a, b) => a - b), taken };
+}
+
+/** The vectors of a few rows, in a second pass over all. @param wanted ascending */
+async function gatherVectors(
+  rows: RunRows,
+  wanted: readonly number[],
+): Promise<Map<number, Float32Array>> {
+  const found = new Map<number, Float32Array>();
+  let next = 0;
+  let at = 0;
+  for await (const { n, vectors } of rows.batches()) {
+    for (; next < wanted.length && wanted[next] < at + n; next++) {
+      const from = (wanted[next] - at) * rows.dims;
+      found.set(wanted[next], vectors.slice(from, from + rows.dims));
+    }
+    at += n;
+    if (next === wanted.length) break;
+  }
+  return found;
 }

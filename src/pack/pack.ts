@@ -3,9 +3,8 @@ import { OptionError } from '../errors.ts';
 import { packageVersion } from '../package-version.ts';
 import { libraryVersions } from '../pipeline/library-versions.ts';
 import { expectPath } from '../place.ts';
-import { type ArchiveEntry, textEntry } from './archive-entry.ts';
 import { type ArchivePlan, type PackContents, planArchive } from './plan-archive.ts';
-import { type PackedFile, writeArchive } from './write-archive.ts';
+import { type ArchiveEntry, type PackedFile, textEntry, writeArchive } from './write-archive.ts';
 
 export interface PackOptions extends PackContents {
   /** `.tar.gz`, `.tgz` or `.tar`. */

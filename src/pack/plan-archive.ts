@@ -10,9 +10,8 @@ import { LINKED } from '../runtime/gpu-libraries.ts';
 import { locateRuntime } from '../runtime/locate-runtime.ts';
 import { tensorflowJs } from '../runtime/tensorflow-js.ts';
 import type { TensorFlowRuntime } from '../runtime/tensorflow-runtime.ts';
-import { type ArchiveEntry, fileEntry, folderEntries, textEntry } from './archive-entry.ts';
-import { LAUNCHER_PATH, launcher, NODE_PATH } from './launcher.ts';
 import { runtimePackages } from './runtime-packages.ts';
+import { type ArchiveEntry, fileEntry, folderEntries, textEntry } from './write-archive.ts';
 
 export interface PackContents {
   /** A model folder, or none. */
@@ -141,4 +140,40 @@ function addonEntries(): ArchiveEntry[] {
 function runtimeEntries({ dir }: TensorFlowRuntime): ArchiveEntry[] {
   const isFile = (inner: string) => inner !== LINKED.path;
   return folderEntries(dir, `cache/runtime/${basename(dir)}`, isFile);
+}
+
+interface LauncherOptions {
+  /** Of cli.js, inside the archive. */
+  readonly cliPath: string;
+  readonly hasNode: boolean;
+  readonly hasRuntime: boolean;
+}
+
+const NODE_PATH = 'node/bin/node';
+const LAUNCHER_PATH = 'bin/img2features';
+
+/** `bin/img2features`: starts the program beside it, in any folder and without anything from the environment. */
+function launcher({ cliPath, hasNode, hasRuntime }: LauncherOptions): string {
+  const node = hasNode ? `"$root/${NODE_PATH}"` : `"\${IMG2FEATURES_NODE:-node}"`;
+  // The packed runtime is used; without one in the archive, another cache may have one.
+  const cache = hasRuntime ? '$root/cache' : `\${IMG2FEATURES_CACHE:-$root/cache}`;
+  return `#!/bin/sh
+# img2features, from wherever this folder lies; made by "img2features pack".
+self=$0
+while [ -L "$self" ]; do
+  link=$(readlink "$self")
+  case $link in
+    /*) self=$link ;;
+    *) self=\${self%/*}/$link ;;
+  esac
+done
+case $self in
+  */*) here=\${self%/*} ;;
+  *) here=. ;;
+esac
+root=$(CDPATH= cd "$here/.." && pwd -P) || exit 2
+IMG2FEATURES_CACHE="${cache}"
+export IMG2FEATURES_CACHE
+exec ${node} "$root/${cliPath}" "$@"
+`;
 }

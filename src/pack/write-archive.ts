@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { createReadStream, createWriteStream } from 'node:fs';
+import { createReadStream, createWriteStream, readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { ReadableStream as NodeReadableStream } from 'node:stream/web';
@@ -8,7 +9,6 @@ import { createTarPacker } from 'modern-tar';
 import { ExportError } from '../errors.ts';
 import { replaceFile } from '../files/put-in-place.ts';
 import { storageError } from '../storage/storage-error.ts';
-import type { ArchiveEntry } from './archive-entry.ts';
 
 /** Weights do not compress; libraries get as small at this level as at the highest, in half the time. */
 const GZIP_LEVEL = 1;
@@ -91,3 +91,41 @@ export async function writeArchive(
 /** Nothing that says when and by whom a file was made. */
 const NO_TRACES = { mtime: new Date(0), uid: 0, gid: 0 };
 const LARGE_CHUNKS = { highWaterMark: 1 << 20 } as const;
+
+/** One file of the archive. */
+export interface ArchiveEntry {
+  /** Inside the archive, with "/" between its parts. */
+  readonly path: string;
+  readonly isExecutable: boolean;
+  readonly source: { readonly file: string } | { readonly bytes: Uint8Array };
+  readonly size: number;
+}
+
+export function fileEntry(file: string, path: string): ArchiveEntry {
+  const { mode, size } = statSync(file);
+  return { path, isExecutable: (mode & 0o100) !== 0, source: { file }, size };
+}
+
+export function textEntry(text: string, path: string, isExecutable = false): ArchiveEntry {
+  const bytes = Buffer.from(text);
+  return { path, isExecutable, source: { bytes }, size: bytes.length };
+}
+
+/**
+ * All files below a folder; links to files count as the files.
+ * @param isWanted gets each path below the folder, of folders too: unwanted folders are not listed
+ */
+export function folderEntries(
+  folder: string,
+  path: string,
+  isWanted: (relative: string) => boolean = () => true,
+): ArchiveEntry[] {
+  const below = (relative: string): ArchiveEntry[] =>
+    readdirSync(join(folder, relative)).flatMap((name) => {
+      const inner = relative === '' ? name : `${relative}/${name}`;
+      if (!isWanted(inner)) return [];
+      const file = join(folder, inner);
+      return statSync(file).isDirectory() ? below(inner) : [fileEntry(file, `${path}/${inner}`)];
+    });
+  return below('');
+}

@@ -1,6 +1,6 @@
 import { OptionError } from '../errors.ts';
-import type { Parts } from '../findings/parts.ts';
-import type { RunRows } from '../findings/run-rows.ts';
+import type { RunRows } from '../findings/collect-rows.ts';
+import type { Parts } from '../findings/leaks.ts';
 import type { ExtractOptions } from '../options/extract-options.ts';
 import { keysForAllModes } from '../options/option-keys.ts';
 import { firstOutput } from '../pipeline/table-columns.ts';

@@ -1,13 +1,17 @@
 import { OptionError } from '../errors.ts';
-import type { Collected } from '../findings/collect-rows.ts';
+import type { Collected, RunRows } from '../findings/collect-rows.ts';
 import { collectRows } from '../findings/collect-rows.ts';
 import { featureSpace } from '../findings/feature-space.ts';
-import { type Findings, findFindings } from '../findings/find-findings.ts';
-import { FINDING_KINDS, type Finding } from '../findings/finding.ts';
-import { countFindings, findingsLines, summarizeFindings } from '../findings/findings-file.ts';
-import { type Parts, partsByFolder } from '../findings/parts.ts';
-import type { RunRows } from '../findings/run-rows.ts';
-import { NEAR } from '../findings/thresholds.ts';
+import {
+  countFindings,
+  type Findings,
+  findFindings,
+  findingsLines,
+  firstOfEachKind,
+  summarizeFindings,
+} from '../findings/find-findings.ts';
+import { type Finding, NEAR } from '../findings/finding.ts';
+import { type Parts, partsByFolder } from '../findings/leaks.ts';
 import type { ExtractOptions } from '../options/extract-options.ts';
 import type { Reducer } from '../reduce/reducer.ts';
 import type { Json } from '../run/canonical-json.ts';
@@ -89,7 +93,7 @@ export async function makeReport(input: ReportInput): Promise<Report> {
     near,
   });
 
-  const shown = shownFindings(found);
+  const shown = firstOfEachKind(found, MAX_SHOWN);
   const rowOf = rowsByOrigin(
     rows.origins,
     ownCount,
@@ -156,12 +160,6 @@ function expectParts({ names, of }: Parts): void {
       fix: 'Name two folders as they are written in the origins, such as Training and Test.',
     });
   });
-}
-
-function shownFindings({ findings }: Findings): Finding[] {
-  return FINDING_KINDS.flatMap((kind) =>
-    findings.filter((finding) => finding.kind === kind).slice(0, MAX_SHOWN),
-  );
 }
 
 function rowsByOrigin(origins: readonly string[], ownCount: number, wanted: readonly string[]) {

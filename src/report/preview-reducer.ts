@@ -1,4 +1,4 @@
-import type { RunRows } from '../findings/run-rows.ts';
+import type { RunRows } from '../findings/collect-rows.ts';
 import type { FeatureBlock } from '../reduce/feature-blocks.ts';
 import type { Reducer } from '../reduce/reducer.ts';
 

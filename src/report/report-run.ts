@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { Closers } from '../closers.ts';
 import { OptionError } from '../errors.ts';
-import type { Parts } from '../findings/parts.ts';
+import type { Parts } from '../findings/leaks.ts';
 import type { ExtractOptions } from '../options/extract-options.ts';
 import { firstOutput } from '../pipeline/table-columns.ts';
 import { workFolder } from '../pipeline/work-folder.ts';

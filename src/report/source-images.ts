@@ -1,5 +1,5 @@
 import { isImg2FeaturesError } from '../errors.ts';
-import type { ImageBodies } from '../findings/image-bodies.ts';
+import type { ImageBodies } from '../findings/exact-copies.ts';
 import { DecodeError } from '../image/decode-error.ts';
 import { readImageFile } from '../image/read-image-file.ts';
 import type { Source, SourceEntry } from '../source/source.ts';

@@ -2,7 +2,7 @@ import { RunError } from '../errors.ts';
 import { matrixColumns } from '../export/column-names.ts';
 import { bestFormat, filesOfFormat, tableReader } from '../export/formats.ts';
 import { expectNoFaults } from '../export/table-batch.ts';
-import type { RunRows } from '../findings/run-rows.ts';
+import type { RunRows } from '../findings/collect-rows.ts';
 import { tableColumns } from '../pipeline/table-columns.ts';
 import { intactFiles } from '../run/intact-files.ts';
 import type { RunJson } from '../run/run-json.ts';

@@ -1,5 +1,5 @@
 import { errnoOf, Interrupted, isImg2FeaturesError } from '../errors.ts';
-import type { RowBatch, RunRows } from '../findings/run-rows.ts';
+import type { RowBatch, RunRows } from '../findings/collect-rows.ts';
 import { runFacts } from '../pipeline/describe-run.ts';
 import type { RunEnd } from '../pipeline/run.ts';
 import type { Reducer } from '../reduce/reducer.ts';

@@ -1,8 +1,7 @@
 import type { ProgressEvent, RunEvent } from '../events.ts';
-import { printableJson } from '../json.ts';
+import { printable, printableJson } from '../json.ts';
 import { describeSkipped } from '../source/skipped.ts';
 import { createPaint } from './colors.ts';
-import { printable } from './escape.ts';
 import { formatSummary, formatUpdate } from './summary.ts';
 import { formatBytes, formatCount, formatDuration, formatRate } from './units.ts';
 

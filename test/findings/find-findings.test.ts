@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { countFindings, findingsLines } from '../../src/findings/findings-file.ts';
+import { countFindings, findingsLines } from '../../src/findings/find-findings.ts';
 import { farVector, findIn, type SampleImage } from './sample.ts';
 
 const shift = (vector: readonly number[], by: number) =>

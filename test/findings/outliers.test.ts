@@ -2,15 +2,10 @@ import { expect, test } from 'vitest';
 import { findOutliers } from '../../src/findings/outliers.ts';
 
 /** One class on a line. */
-function onALine(points: readonly number[], threshold = 6) {
-  return findOutliers({
-    count: points.length,
-    targets: new Uint32Array(points.length),
-    classes: 1,
-    points: Float64Array.from(points),
-    k: 1,
-    threshold,
-  });
+function onALine(points: readonly number[]) {
+  const targets = new Uint32Array(points.length);
+  const rows = { targets, classes: ['one'], reduced: Float64Array.from(points), k: 1 };
+  return findOutliers(rows, points.length);
 }
 
 test('an image far from all others of its class is an outlier, with its numbers', () => {
@@ -37,13 +32,7 @@ test('each class has its own centre, and the worst comes first', () => {
   const near = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9];
   const points = [...near, 60, ...near.map((x) => x + 1000), 1300];
   const targets = Uint32Array.from(points, (x) => (x < 900 ? 0 : 1));
-  const found = findOutliers({
-    count: points.length,
-    targets,
-    classes: 2,
-    points: Float64Array.from(points),
-    k: 1,
-    threshold: 6,
-  });
+  const rows = { targets, classes: ['one', 'two'], reduced: Float64Array.from(points), k: 1 };
+  const found = findOutliers(rows, points.length);
   expect(found.map(({ row }) => row)).toEqual([21, 10]);
 });

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { partsByFolder } from '../../src/findings/parts.ts';
+import { partsByFolder } from '../../src/findings/leaks.ts';
 
 test('folders named Training and Test are parts, Training first', () => {
   const parts = partsByFolder(['d/Test/a/1.jpg', 'd/Training/a/2.jpg', 'd/other/3.jpg'], undefined);

@@ -1,8 +1,8 @@
+import type { RunRows } from '../../src/findings/collect-rows.ts';
 import { collectRows } from '../../src/findings/collect-rows.ts';
 import { featureSpace } from '../../src/findings/feature-space.ts';
 import { type Findings, findFindings } from '../../src/findings/find-findings.ts';
-import { partsByFolder } from '../../src/findings/parts.ts';
-import type { RunRows } from '../../src/findings/run-rows.ts';
+import { partsByFolder } from '../../src/findings/leaks.ts';
 import { ReducerFitter } from '../../src/reduce/reducer-fitter.ts';
 
 export interface SampleImage {

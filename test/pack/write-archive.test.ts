@@ -2,8 +2,12 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type ArchiveEntry, fileEntry, textEntry } from '../../src/pack/archive-entry.ts';
-import { writeArchive } from '../../src/pack/write-archive.ts';
+import {
+  type ArchiveEntry,
+  fileEntry,
+  textEntry,
+  writeArchive,
+} from '../../src/pack/write-archive.ts';
 import { listFiles, tempFolder } from '../e2e/run-cli.ts';
 
 let dir: string;

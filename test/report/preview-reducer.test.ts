@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { RunRows } from '../../src/findings/run-rows.ts';
+import type { RunRows } from '../../src/findings/collect-rows.ts';
 import { previewReducer } from '../../src/report/preview-reducer.ts';
 
 /** 60 rows on one line through the space, in two batches, and a hair of noise. */

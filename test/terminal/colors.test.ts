@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
+import { formatError } from '../../src/commands/run-command-line.ts';
 import { OptionError } from '../../src/errors.ts';
 import { createPaint, wantsColors } from '../../src/terminal/colors.ts';
-import { formatError } from '../../src/terminal/format-error.ts';
 import { createReporter } from '../../src/terminal/reporter.ts';
 
 test('a terminal gets colours, a pipe and a dumb terminal none', () => {
@@ -28,15 +28,15 @@ test('the command line goes before the environment, its last word before its fir
 
 test('no error obeys or floods the terminal, whatever its words hold', () => {
   const unknown = new Error('in/\u009b2J\u202egpj');
-  expect(formatError(unknown, 'text')).toContain('Error: in/\\u{9b}2J\\u{202e}gpj\n');
-  const long = formatError(new OptionError(`Expected a but found ${'x'.repeat(1e6)}.`), 'text');
+  expect(formatError(unknown)).toContain('Error: in/\\u{9b}2J\\u{202e}gpj\n');
+  const long = formatError(new OptionError(`Expected a but found ${'x'.repeat(1e6)}.`));
   expect(long.length).toBeLessThan(5100);
 });
 
 test('errors and warnings are coloured only where colours are on', () => {
   const error = new OptionError('Expected a.', { fix: 'Do b.' });
-  expect(formatError(error, 'text')).toBe('Expected a.\nFix: Do b.\n');
-  expect(formatError(error, 'text', createPaint(true))).toBe(
+  expect(formatError(error)).toBe('Expected a.\nFix: Do b.\n');
+  expect(formatError(error, createPaint(true))).toBe(
     '\x1b[31mExpected a.\x1b[39m\n\x1b[1mFix:\x1b[22m Do b.\n',
   );
   for (const [stderr, expected] of [
