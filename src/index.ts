@@ -3,8 +3,7 @@
 export type { RecordBatch } from 'apache-arrow';
 export type { ConvertModelOptions } from './convert/conversion-plan.ts';
 export type { FetchedModel, FetchModelOptions } from './convert/fetch/fetch-model.ts';
-export type { Engine, EngineInfo, EngineOutput, EngineSpec } from './engine/engine.ts';
-export { openEngine } from './engine/open-engine.ts';
+export type { EngineInfo, EngineOutput } from './engine/engine.ts';
 export {
   EngineError,
   ExportError,
@@ -18,14 +17,7 @@ export {
   SourceError,
   TooManyBadError,
 } from './errors.ts';
-export type {
-  ProgressEvent,
-  RunEvent,
-  RunSummary,
-  RunTiming,
-  UpdateCounts,
-  UpdateReport,
-} from './events.ts';
+export type { RunEvent, RunSummary } from './events.ts';
 export { type ExtractHooks, extract } from './extract.ts';
 export { decodeAndResize } from './image/decode-and-resize.ts';
 export { DecodeError, type RejectReason } from './image/decode-error.ts';
@@ -41,15 +33,9 @@ export { loadReducer } from './library/load-reducer.ts';
 export type { Embedding, ImageFault, ImageInput, Model } from './library/model.ts';
 export { type OpenModelHooks, openModel } from './library/open-model.ts';
 export { type InitOptions, initModel } from './model/init-model.ts';
-export type { ModelFolder, ModelMetadata } from './model/model-folder.ts';
-export { readModelFolder } from './model/read-model-folder.ts';
+export type { ModelFolder } from './model/model-folder.ts';
 export type { ExtractOptions, Mode } from './options/extract-options.ts';
 export type { Preprocessing } from './options/preprocessing.ts';
 export { type RawOptions, resolveOptions } from './options/resolve-options.ts';
 export { verifyRun } from './pipeline/verify-run.ts';
-export type { FeatureBlock, FeatureBlocks } from './reduce/feature-blocks.ts';
 export { Reducer } from './reduce/reducer.ts';
-export { readReducerFile, writeReducerFile } from './reduce/reducer-file.ts';
-export { ReducerFitter, type ReducerOptions } from './reduce/reducer-fitter.ts';
-export { chooseDevice, type DeviceChoice } from './runtime/choose-device.ts';
-export { type FoundRuntimes, locateRuntime } from './runtime/locate-runtime.ts';

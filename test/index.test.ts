@@ -1,8 +1,29 @@
+import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import * as api from '../src/index.ts';
 
-test('the public surface is what it is', () => {
-  expect(Object.keys(api).sort()).toMatchInlineSnapshot(`
+test('the public surface is what docs/library.md lists', async () => {
+  const [source, page] = await Promise.all(
+    ['../src/index.ts', '../docs/library.md'].map((path) =>
+      readFile(new URL(path, import.meta.url), 'utf8'),
+    ),
+  );
+  const exported = [...source!.matchAll(/^export (type )?\{([^}]*)\}/gm)].flatMap(
+    ([, types = '', names = '']) => {
+      const each = names.split(',').map((name) => name.trim());
+      return each.filter((name) => name !== '').map((name) => `${types}${name}`);
+    },
+  );
+  const values = exported.filter((name) => !name.startsWith('type '));
+  expect(values.sort()).toEqual(Object.keys(api).sort());
+  const [, table = ''] = page!.split('## Everything that is exported');
+  const listed = [...table.matchAll(/^\| (`.*?) \|/gm)].flatMap(([, names = '']) => {
+    const [ofValues = '', ofTypes = ''] = names.split(/types /);
+    const quoted = (text: string) => [...text.matchAll(/`(\w+)`/g)].map(([, name]) => name);
+    return [...quoted(ofValues), ...quoted(ofTypes).map((name) => `type ${name}`)];
+  });
+  expect(listed.sort()).toEqual(exported.sort());
+  expect(listed).toMatchInlineSnapshot(`
     [
       "DecodeError",
       "EngineError",
@@ -12,12 +33,10 @@ test('the public surface is what it is', () => {
       "ModelError",
       "OptionError",
       "Reducer",
-      "ReducerFitter",
       "RunError",
       "RuntimeError",
       "SourceError",
       "TooManyBadError",
-      "chooseDevice",
       "convertModel",
       "decodeAndResize",
       "extract",
@@ -26,14 +45,35 @@ test('the public surface is what it is', () => {
       "initModel",
       "isImg2FeaturesError",
       "loadReducer",
-      "locateRuntime",
-      "openEngine",
       "openModel",
-      "readModelFolder",
-      "readReducerFile",
       "resolveOptions",
+      "type BatchesHooks",
+      "type BatchesSummary",
+      "type ConvertModelOptions",
+      "type DecodeOptions",
+      "type Embedding",
+      "type EngineInfo",
+      "type EngineOutput",
+      "type ExtractHooks",
+      "type ExtractOptions",
+      "type FeatureOptions",
+      "type FetchModelOptions",
+      "type FetchedModel",
+      "type ImageFault",
+      "type ImageInput",
+      "type InitOptions",
+      "type Mode",
+      "type Model",
+      "type ModelFolder",
+      "type ModelOptions",
+      "type OpenModelHooks",
+      "type Preprocessing",
+      "type RawOptions",
+      "type RecordBatch",
+      "type RejectReason",
+      "type RunEvent",
+      "type RunSummary",
       "verifyRun",
-      "writeReducerFile",
     ]
   `);
 });
