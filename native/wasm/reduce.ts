@@ -4,7 +4,7 @@
  * Places and steps are in bytes.
  */
 
-/** C += A^T B for `groups` tiles of 4 x 4, see src/reduce/kernels/tile-kernel.ts. */
+/** C += A^T B for `groups` tiles of 4 x 4, see src/reduce/kernels.ts. */
 export function multiply(
   a: usize,
   aStep: usize,

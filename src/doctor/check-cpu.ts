@@ -1,6 +1,6 @@
 import { loadavg } from 'node:os';
 import { whyNoNativeJpeg } from '../image/jpeg/direct-decoder.ts';
-import { whyNoKernels } from '../reduce/kernels/native-kernels.ts';
+import { whyNoKernels } from '../reduce/kernels.ts';
 import { type Check, type Finding, makeCheck } from './check.ts';
 import type { Cpu } from './read-cpu.ts';
 

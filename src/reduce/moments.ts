@@ -1,6 +1,6 @@
 import { RunError } from '../errors.ts';
-import { TILE } from './kernels/tile-kernel.ts';
-import { ScatterMatrix } from './scatter-matrix.ts';
+import { TILE } from './kernels.ts';
+import { ScatterMatrix } from './symmetric-matrix.ts';
 
 /** Rows gathered before they are folded into the sums; part of the result's definition. */
 const PANEL_ROWS = 256;
@@ -66,13 +66,7 @@ export class Moments {
   /** Sum of the squared deviations of each column from its mean, [dims]; exactly 0 where it is constant. */
   squares(): Float64Array {
     this.#foldPanel();
-    return Float64Array.from({ length: this.dims }, (_, i) => this.#sums.upperRow(i)[0]);
-  }
-
-  /** The scatter matrix, [dims, dims]. */
-  scatter(): Float64Array {
-    this.#foldPanel();
-    return this.#sums.toArray();
+    return this.#sums.diagonal();
   }
 
   /**

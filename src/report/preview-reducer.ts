@@ -1,5 +1,5 @@
 import type { RunRows } from '../findings/collect-rows.ts';
-import type { FeatureBlock } from '../reduce/feature-blocks.ts';
+import type { FeatureBlock } from '../reduce/passes/row-passes.ts';
 import type { Reducer } from '../reduce/reducer.ts';
 
 /** Rows that the PCA of the page is fitted on, spread over the table. */

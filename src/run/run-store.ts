@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { RunError } from '../errors.ts';
 import type { FileLock } from '../files/lock-file.ts';
 import { makeFolder } from '../files/make-folder.ts';
-import type { FeatureBlock, FeatureBlocks } from '../reduce/feature-blocks.ts';
+import type { FeatureBlock, FeatureBlocks } from '../reduce/passes/row-passes.ts';
 import { removeStaleTemps, writeDurably } from '../storage/durable-file.ts';
 import { acquireRunLock } from '../storage/run-lock.ts';
 import { storageError } from '../storage/storage-error.ts';

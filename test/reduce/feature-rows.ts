@@ -1,5 +1,5 @@
 import { expect } from 'vitest';
-import type { FeatureBlocks } from '../../src/reduce/feature-blocks.ts';
+import type { FeatureBlocks } from '../../src/reduce/passes/row-passes.ts';
 import type { Reducer } from '../../src/reduce/reducer.ts';
 import { ReducerFitter, type ReducerOptions } from '../../src/reduce/reducer-fitter.ts';
 

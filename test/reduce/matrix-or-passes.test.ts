@@ -1,6 +1,5 @@
 import { expect, test } from 'vitest';
-import { isCheaperByMatrix } from '../../src/reduce/passes/matrix-or-passes.ts';
-import { passOperator } from '../../src/reduce/passes/pass-operator.ts';
+import { isCheaperByMatrix, passOperator } from '../../src/reduce/passes/pass-operator.ts';
 import { PASS_LIMITS } from '../../src/reduce/passes/row-passes.ts';
 import { blocksOf, randomRows, worst } from './feature-rows.ts';
 

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { expect, test } from 'vitest';
-import { bufferOf } from '../../src/reduce/kernels/shared-memory.ts';
+import { bufferOf } from '../../src/reduce/kernels.ts';
 import { controlOf, createPassShare, JOB, SLOT } from '../../src/reduce/passes/pass-share.ts';
 import type { PassThreads as Threads } from '../../src/reduce/passes/pass-threads.ts';
 import { randomRows } from './feature-rows.ts';

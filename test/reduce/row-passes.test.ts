@@ -1,10 +1,13 @@
 import { expect, test } from 'vitest';
-import { createColumnKernel } from '../../src/reduce/kernels/column-kernel.ts';
-import { createPack } from '../../src/reduce/kernels/create-kernel.ts';
-import { nativeKernels } from '../../src/reduce/kernels/native-kernels.ts';
-import { createRowKernel, placeOf } from '../../src/reduce/kernels/row-kernel.ts';
-import { bufferOf, createSharedMemory } from '../../src/reduce/kernels/shared-memory.ts';
+import { createColumnKernel } from '../../src/reduce/column-moments.ts';
+import {
+  bufferOf,
+  createPack,
+  createSharedMemory,
+  nativeKernels,
+} from '../../src/reduce/kernels.ts';
 import { passOperator } from '../../src/reduce/passes/pass-operator.ts';
+import { createRowKernel, placeOf } from '../../src/reduce/passes/row-kernel.ts';
 import { PASS_LIMITS, type RowPasses as Passes } from '../../src/reduce/passes/row-passes.ts';
 import { blocksOf, randomRows, worst } from './feature-rows.ts';
 

@@ -1,6 +1,5 @@
 import { expect, test, vi } from 'vitest';
-import { createKernel } from '../../src/reduce/kernels/create-kernel.ts';
-import { nativeKernels } from '../../src/reduce/kernels/native-kernels.ts';
+import { createKernel, nativeKernels } from '../../src/reduce/kernels.ts';
 import { randomRows } from './feature-rows.ts';
 
 const native = nativeKernels();

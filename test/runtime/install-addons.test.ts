@@ -2,7 +2,7 @@ import { readdir } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import type { NativeKernels } from '../../src/reduce/kernels/native-kernels.ts';
+import type { NativeKernels } from '../../src/reduce/kernels.ts';
 import {
   ADDON_NAMES,
   addonSources,

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { whyNoKernels } from '../../../dist/reduce/kernels/native-kernels.js';
+import { whyNoKernels } from '../../../dist/reduce/kernels.js';
 import { ReducerFitter } from '../../../dist/reduce/reducer-fitter.js';
 import { clockSeconds, processorMs, repeated } from '../lib/processor-time.mjs';
 import { median, round, spread } from '../lib/statistics.mjs';

@@ -142,7 +142,7 @@ def _on_matrix(apply: Operator, dims: int, k: int) -> Eigenpairs:
 
 
 def _components(solver: Solver, moments: Moments, k: int) -> tuple[np.ndarray, np.ndarray, float]:
-    """components [k, dims], explained variance [k], residual; src/reduce/fit-components.ts."""
+    """components [k, dims], explained variance [k], residual; src/reduce/reducer-fitter.ts."""
     dims, count = moments.dims, moments.count
     components, explained = np.zeros((k, dims)), np.zeros(k)
     # n rows span at most n - 1 directions around their mean.

@@ -1,5 +1,4 @@
-import { createKernel } from '../kernels/create-kernel.ts';
-import { padToTile, TILE, type TileKernel } from '../kernels/tile-kernel.ts';
+import { createKernel, loadFour, padToTile, TILE, type TileKernel } from '../kernels.ts';
 
 /**
  * Orthonormal vectors that grow by blocks, float64. The kernel's memory holds them twice, as its two products need
@@ -82,7 +81,7 @@ export class Basis {
     const groups = Math.ceil(size / TILE);
     if (groups === 0) return products;
     for (let first = 0; first < b; first += TILE) {
-      this.#loadFour(block, dims, first, b);
+      loadFour(memory, fourAt, block, dims, first);
       memory.fill(0, resultsAt, resultsAt + TILE * width);
       const groupStep = padded * TILE;
       kernel.multiply(fourAt, TILE, tilesAt, TILE, groupStep, groups, dims, resultsAt, width);
@@ -128,7 +127,7 @@ export class Basis {
     if (size === 0) return;
     for (let first = 0; first < b; first += TILE) {
       const end = Math.min(b, first + TILE);
-      this.#loadFour(shares, size, first, b);
+      loadFour(memory, fourAt, shares, size, first);
       for (let v = first; v < end; v++) {
         const at = resultsAt + (v - first) * padded;
         memory.set(block.subarray(v * dims, (v + 1) * dims), at);
@@ -139,19 +138,6 @@ export class Basis {
         const at = resultsAt + (v - first) * padded;
         block.set(memory.subarray(at, at + dims), v * dims);
       }
-    }
-  }
-
-  /** Copies up to four rows of a block [b, length] from `first` on as [length][4]. */
-  #loadFour(block: Float64Array, length: number, first: number, b: number): void {
-    const kernel = this.#kernel;
-    const fourAt = this.#fourAt;
-    const { memory } = kernel;
-    for (let v = 0; v < TILE; v++) {
-      const from = (first + v) * length;
-      const isThere = first + v < b;
-      for (let i = 0; i < length; i++)
-        memory[fourAt + i * TILE + v] = isThere ? block[from + i] : 0;
     }
   }
 

@@ -1,7 +1,12 @@
-import { createSharedKernel } from '../kernels/create-kernel.ts';
-import { LANES, quadsOf, SCRATCH_DOUBLES } from '../kernels/row-kernel.ts';
-import { bufferOf, createSharedMemory, type SharedMemory } from '../kernels/shared-memory.ts';
-import type { SymmetricMatrix } from '../symmetric-product.ts';
+import {
+  bufferOf,
+  createSharedKernel,
+  createSharedMemory,
+  quadsOf,
+  type SharedMemory,
+} from '../kernels.ts';
+import type { SymmetricMatrix } from '../symmetric-matrix.ts';
+import { LANES, SCRATCH_DOUBLES } from './row-kernel.ts';
 
 /** Parts of the rows in memory that threads take one by one; each has sums of its own, added in order. */
 export const SLICES = 16;

@@ -1,15 +1,13 @@
 import { availableParallelism } from 'node:os';
 import { RunError } from '../../errors.ts';
-import type { FeatureBlocks } from '../feature-blocks.ts';
-import { LANES, PANEL_ROWS, placeOf } from '../kernels/row-kernel.ts';
-import { bufferOf } from '../kernels/shared-memory.ts';
+import { bufferOf } from '../kernels.ts';
 import {
   fourVectors,
-  loadFour,
+  loadVectors,
   mirrorUpper,
   type SymmetricMatrix,
   storeFour,
-} from '../symmetric-product.ts';
+} from '../symmetric-matrix.ts';
 import {
   blockCount,
   chunkRows,
@@ -23,6 +21,7 @@ import {
   stripCount,
 } from './pass-share.ts';
 import { PassThreads } from './pass-threads.ts';
+import { LANES, PANEL_ROWS, placeOf } from './row-kernel.ts';
 
 /** How much memory and how many threads passes take; bytes of rows. */
 export interface PassLimits {
@@ -122,7 +121,7 @@ export class RowPasses {
     const groups = Math.ceil(vectors.length / matrix.dims / LANES);
     const step = fourVectors(matrix.padded);
     for (let group = 0; group < groups; group++) {
-      loadFour(matrix, share.vectors / 8 + group * step, vectors, group * LANES);
+      loadVectors(matrix, share.vectors / 8 + group * step, vectors, group * LANES);
     }
     await this.#threads.run({ job: JOB.image, tasks: imageTasks(share.quads), rows: 0, groups });
     for (let group = 0; group < groups; group++) {
@@ -216,4 +215,19 @@ export class RowPasses {
       }
     }
   }
+}
+
+/** Feature vectors that can be read more than once, in row order, a block at a time. */
+export interface FeatureBlocks {
+  /** Values in each vector. */
+  readonly dims: number;
+  /** Rows in all blocks together. */
+  readonly count: number;
+  /** float32 [n, dims] row-major; the same rows in the same order at each call. */
+  blocks(): AsyncIterable<FeatureBlock>;
+}
+
+export interface FeatureBlock {
+  readonly values: Float32Array;
+  readonly n: number;
 }

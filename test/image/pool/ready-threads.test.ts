@@ -7,7 +7,7 @@ import { makePixels } from '../make-images.ts';
 // Worker threads start from built files.
 const built = (name: string) => new URL(`../../../dist/image/pool/${name}.js`, import.meta.url);
 const { DecodePool } = (await import(built('decode-pool').href)) as { DecodePool: typeof Pool };
-const { ReadyThreads } = (await import(built('ready-threads').href)) as {
+const { ReadyThreads } = (await import(built('decode-thread').href)) as {
   ReadyThreads: typeof Ready;
 };
 

@@ -1,9 +1,12 @@
-import { type NativeKernels, nativeKernels } from './native-kernels.ts';
-import { bufferOf, type SharedMemory } from './shared-memory.ts';
-import { type WasmKernels, wasmKernels } from './wasm-kernels.ts';
+import {
+  bufferOf,
+  type NativeKernels,
+  nativeKernels,
+  type SharedMemory,
+  type WasmKernels,
+  wasmKernels,
+} from '../kernels.ts';
 
-/** Values of a row taken in one step; rows are padded with zeros to a multiple of it. */
-const QUAD = 4;
 /** Vectors taken at a time. */
 export const LANES = 4;
 
@@ -13,11 +16,6 @@ export const PANEL_ROWS = 32;
 const CHUNK_QUADS = 256;
 /** Memory for the products of a panel's rows with four vectors, in doubles. */
 export const SCRATCH_DOUBLES = PANEL_ROWS * LANES * 2;
-
-/** Doubles that a row takes at most: rows are padded to whole quads. */
-export function quadsOf(dims: number): number {
-  return Math.ceil(dims / QUAD);
-}
 
 /** Where one number of a vector is in a group of four, in doubles: [quads * 2][4 vectors][2 values]. */
 export function placeOf(v: number, j: number, quads: number): number {
