@@ -9,7 +9,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { round } from './lib/statistics.mjs';
+import { machineLine, markdown, round } from './lib/measure.mjs';
 
 const MILLION = 1e6;
 const { values, positionals } = parseArgs({
@@ -24,9 +24,7 @@ const sizes = rows.filter(({ stage }) => stage === 'sizes');
 const layers = rows.filter(({ stage }) => stage === 'layers');
 const { cores } = machine;
 
-console.log(
-  `Measured on ${cores} cores of ${machine.cpu}, Node ${machine.node}, ${machine.date}, commit ${machine.commit}.\n`,
-);
+console.log(`Measured on ${machineLine(machine)}.\n`);
 console.log(table('Pixels (10×10), by image size', pixels()));
 console.log(table('VGG16 on this CPU, by layer and image size', network()));
 console.log(table('What decoding to 224×224 allows: a GPU beyond this rate waits', feeding()));
@@ -85,6 +83,5 @@ function table(title, lines) {
     'hours for a million',
     `cost of a million at ${price} an hour`,
   ];
-  const all = [head, head.map(() => '---'), ...lines];
-  return `### ${title}\n\n${all.map((cells) => `| ${cells.join(' | ')} |`).join('\n')}\n`;
+  return `### ${title}\n\n${markdown(head, lines)}\n`;
 }

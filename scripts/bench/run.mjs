@@ -4,6 +4,14 @@
  *
  * Each stage alone, then whole processes: medians, every output verified. A table on stdout, JSON into a file; each row
  * goes to stderr and into the file as soon as it is measured.
+ *
+ * `npm run bench:peers -- [--dataset <folder>] [--images 128] [--many 30000] [--repeat 3] [--only vgg16,pixels,spark,s3]
+ *     [--without spark,torch] [--model models/vgg16] [--json <file>]`
+ *
+ * The same images and the same (seeded) weights through img2features and its peers, in turn, in one session; the outputs
+ * are compared before a ratio is printed. Python packages go into environments in the cache folder (PyTorch alone is 3 GB).
+ * `s3` is not among them unless named: a whole run from a local S3 server against boto3 that only fetches.
+ *
  * Nothing else should run meanwhile; such machines are noisy all the same, so trust ratios of one run.
  */
 import { mkdtempSync, writeFileSync } from 'node:fs';
@@ -11,69 +19,87 @@ import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { drawnDataset } from './lib/drawn-dataset.mjs';
-import { machine } from './lib/machine.mjs';
-import { imagesOf } from './lib/many-images.mjs';
+import { drawnDataset, imagesOf } from './lib/dataset.mjs';
+import { machine, machineLine, markdown, markdownRow, range } from './lib/measure.mjs';
+import { peersTable } from './peers/contest.mjs';
 
-/** In the order of the data's way. */
-const STAGES = ['decode', 'resize', 'sizes', 'engine', 'layers', 'pca', 'write', 'pipeline'];
+/** The file of each stage, in the order of the data's way. */
+const STAGES = {
+  decode: 'images',
+  resize: 'images',
+  sizes: 'images',
+  engine: 'network',
+  layers: 'network',
+  pca: 'pca',
+  write: 'write',
+  pipeline: 'pipeline',
+};
+const JOBS = ['vgg16', 'pixels', 'spark', 's3'];
 
+const text = /** @type {{ type: 'string' }} */ ({ type: 'string' });
 const { values } = parseArgs({
   options: {
-    dataset: { type: 'string' },
-    only: { type: 'string', default: STAGES.join(',') },
-    repeat: { type: 'string', default: '5' },
-    many: { type: 'string', default: '10000,30000' },
-    model: { type: 'string', default: 'models/vgg16' },
-    device: { type: 'string', default: 'auto' },
-    python: { type: 'string' },
-    json: { type: 'string' },
+    peers: { type: 'boolean', default: false },
+    dataset: text,
+    only: text,
+    repeat: text,
+    many: text,
+    json: text,
+    python: text,
+    model: { ...text, default: 'models/vgg16' },
+    device: { ...text, default: 'auto' },
+    images: { ...text, default: '128' },
+    without: { ...text, default: '' },
   },
 });
+const { peers, model, device, python, json } = values;
+const many = values.many ?? (peers ? '30000' : '10000,30000');
 const scratch = mkdtempSync(join(tmpdir(), 'img2features-bench-'));
 try {
   const dataset = values.dataset ?? (await drawnDataset(scratch));
-  const options = {
-    repeat: Number(values.repeat),
-    many: values.many.split(',').filter(Boolean).map(Number),
-    model: values.model,
-    device: values.device,
-    python: values.python,
-    images: imagesOf(dataset),
-    dataset,
-    scratch,
-  };
-  const rows = [];
-  const report = { machine: machine(), rows };
-  const save = () => {
-    if (values.json === undefined) return;
-    writeFileSync(values.json, `${JSON.stringify(report, null, 2)}\n`);
-  };
-  for (const stage of STAGES.filter((name) => values.only.split(',').includes(name))) {
-    const { measure } = await import(`./stages/${stage}.mjs`);
-    for await (const row of measure(options)) {
-      rows.push(row);
-      console.error(line(row));
-      save();
-    }
-  }
-  console.log(table(report));
+  const repeat = Number(values.repeat ?? (peers ? 3 : 5));
+  const counts = many.split(',').filter(Boolean).map(Number);
+  const common = { dataset, repeat, model, scratch, many: counts };
+  await (peers ? measurePeers(common) : measureStages(common));
 } finally {
   await rm(scratch, { recursive: true, force: true });
 }
 
-function table({ machine: { cpu, cores, node, date, commit }, rows }) {
-  const head = `${cores} cores, ${cpu}, Node ${node}, ${date}, commit ${commit}`;
-  return [
-    head,
-    '',
-    '| stage | what | median (least–most) | runs |',
-    '|---|---|---|---|',
-    ...rows.map(line),
-  ].join('\n');
+async function measureStages(common) {
+  const options = { ...common, device, python, images: imagesOf(common.dataset) };
+  const report = { machine: machine(), rows: /** @type {object[]} */ ([]) };
+  const cells = (row) => [row.stage, row.what, range(row, row.unit), row.runs];
+  for (const stage of chosen(Object.keys(STAGES))) {
+    const found = await import(`./stages/${STAGES[stage]}.mjs`);
+    for await (const row of found[stage](options)) {
+      report.rows.push(row);
+      console.error(markdownRow(cells(row)));
+      save(report);
+    }
+  }
+  const head = ['stage', 'what', 'median (least–most)', 'runs'];
+  console.log(`${machineLine(report.machine)}\n\n${markdown(head, report.rows.map(cells))}`);
 }
 
-function line({ stage, what, unit, median, min, max, runs }) {
-  const range = runs > 1 ? ` (${min}–${max})` : '';
-  return `| ${stage} | ${what} | ${median} ${unit}${range} | ${runs} |`;
+async function measurePeers(common) {
+  const jobs = await import('./peers/jobs.mjs');
+  const options = { ...common, images: Number(values.images), without: values.without.split(',') };
+  const report = { machine: machine(), results: /** @type {object[]} */ ([]) };
+  for (const job of chosen(JOBS, 'vgg16,pixels,spark')) {
+    report.results.push(...(await jobs[job](options)));
+    save(report);
+  }
+  console.log(peersTable(report));
+}
+
+/** @param {string[]} all @param {string} [unless] named */
+function chosen(all, unless = all.join(',')) {
+  const only = (values.only ?? unless).split(',');
+  const unknown = only.find((name) => !all.includes(name));
+  if (unknown === undefined) return all.filter((name) => only.includes(name));
+  throw new Error(`Expected some of ${all.join(', ')} for --only but found ${unknown}.`);
+}
+
+function save(report) {
+  if (json !== undefined) writeFileSync(json, `${JSON.stringify(report, null, 2)}\n`);
 }

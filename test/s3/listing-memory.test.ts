@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { loadScript } from '../scripts/load-script.ts';
 
-const { benchListing } = await loadScript('bench-s3-listing.mjs');
+const { benchListing } = await loadScript('../test/s3/list-many-keys.mjs');
 
 /** A million keys may cost 400 MB: what does not grow (the SDK, two pages) and 0.3 kB a key. */
 const FIXED_MB = 100;

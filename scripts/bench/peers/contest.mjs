@@ -1,7 +1,14 @@
 import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { round, spread } from '../lib/statistics.mjs';
-import { timedProcess } from '../lib/timed-process.mjs';
+import {
+  inTurn,
+  machineLine,
+  markdown,
+  range,
+  round,
+  spread,
+  timedProcess,
+} from '../lib/measure.mjs';
 
 /** @typedef {{ images: number, seconds: { load: number, job: number }, version: string }} Said */
 /**
@@ -13,55 +20,79 @@ import { timedProcess } from '../lib/timed-process.mjs';
  * @property {number} [rounds] less than the others, for one that takes minutes
  */
 
+const PEERS = {
+  keras: 'Keras + Pillow + scikit-learn',
+  torch: 'PyTorch + torchvision, DataLoader',
+  onnx: 'ONNX Runtime, Python',
+  'onnx-node': 'onnxruntime-node + sharp (no PCA)',
+  plain: 'plain Python: Pillow in 2 processes, scikit-learn, pyarrow',
+  spark: "the notebook's job, PySpark local[2]",
+  boto3: 'boto3, 16 threads, that fetches and does no more',
+};
+
 /**
- * Runs all contestants in turn, round after round, so that the machine's moods meet all of them.
+ * The contestants in turn, their outputs compared with ours.
+ * @param {string} job
  * @param {Contestant[]} contestants ours first
  * @param {{ repeat: number, column: string, python: string, tolerance: (name: string) => number }} options
  */
-export async function contest(contestants, { repeat, column, python, tolerance }) {
-  /** @type {Record<string, (Said & { whole: number })[]>} */
-  const seen = Object.fromEntries(contestants.map(({ name }) => [name, []]));
-  for (let turn = 0; turn < repeat; turn++) {
-    for (const { name, start, read = lastLine, rounds = repeat } of contestants) {
-      if (turn >= rounds) continue;
-      const { command, args, env } = start();
-      const run = await timedProcess(command, args, env);
-      const said = read(run.stdout);
-      seen[name].push({ ...said, whole: run.seconds });
-      const rate = round(said.images / said.seconds.job);
-      console.error(
-        `${name}, round ${turn + 1}: ${round(run.seconds)} s in all, ${rate} images/s in the job`,
-      );
-    }
-  }
-  const [ours] = contestants;
-  return contestants.map(({ name, table }) => {
-    const runs = seen[name];
-    return {
-      name,
-      version: runs[0].version,
-      images: runs[0].images,
-      wholeSeconds: spread(runs.map(({ whole }) => whole)),
-      loadSeconds: spread(runs.map(({ seconds }) => seconds.load)),
-      jobImagesPerSecond: spread(runs.map(({ images, seconds }) => images / seconds.job)),
-      ...(table !== undefined &&
-        name !== ours.name && { agreement: agree(ours.table, table, name) }),
-    };
+export async function contest(job, contestants, { repeat, column, python, tolerance }) {
+  const found = await inTurn(contestants, repeat, async ({ name, start, read = lastLine }, i) => {
+    const { command, args, env } = start();
+    const { seconds: whole, stdout } = await timedProcess(command, args, env);
+    const { images, seconds, version } = read(stdout);
+    const rate = images / seconds.job;
+    console.error(
+      `${name}, round ${i + 1}: ${round(whole)} s in all, ${round(rate)} images/s in the job`,
+    );
+    return { whole, images, load: seconds.load, rate, version };
   });
+  const rows = contestants.map(({ name, table }, i) => ({
+    name,
+    version: found[i][0].version,
+    images: found[i][0].images,
+    wholeSeconds: spread(found[i].map(({ whole }) => whole)),
+    loadSeconds: spread(found[i].map(({ load }) => load)),
+    jobImagesPerSecond: spread(found[i].map(({ rate }) => rate)),
+    ...(i > 0 && table !== undefined && { agreement: agree(name, table) }),
+  }));
+  return { job, rows };
 
-  function agree(mine, theirs, name) {
+  /** @param {string} name @param {string} table */
+  function agree(name, table) {
     const script = fileURLToPath(new URL('./compare.py', import.meta.url));
-    const found = JSON.parse(execFileSync(python, [script, mine, theirs, column]).toString());
-    if (found.minCosine < tolerance(name)) {
-      throw new Error(
-        `Expected the rows of ${name} to equal ours (cosine >= ${tolerance(name)}) but found ${found.minCosine}: ` +
-          'the two did not do the same work.',
-      );
-    }
-    return found;
+    const args = [script, String(contestants[0].table), table, column];
+    const compared = JSON.parse(execFileSync(python, args).toString());
+    if (compared.minCosine >= tolerance(name)) return compared;
+    throw new Error(
+      `Expected the rows of ${name} to equal ours (cosine >= ${tolerance(name)}) but found ${compared.minCosine}: ` +
+        'the two did not do the same work.',
+    );
   }
 }
 
-function lastLine(stdout) {
-  return JSON.parse(stdout.trim().split('\n').at(-1));
+/** @param {string} stdout */
+export function lastLine(stdout) {
+  return JSON.parse(String(stdout.trim().split('\n').at(-1)));
+}
+
+/** Markdown, ratios against ours: above 1 means that we are faster. */
+export function peersTable({ machine, results }) {
+  const head = ['', 'whole process, s', 'images/s without start'];
+  head.push('we are faster by (whole / job)', 'same numbers');
+  const tables = results.map(({ job, rows }) => {
+    const lines = rows.map((row) => line(row, rows[0]));
+    return `${job}\n\n${markdown(head, lines)}`;
+  });
+  return [machineLine(machine), ...tables].join('\n\n');
+}
+
+function line(row, ours) {
+  const { name, version, wholeSeconds: whole, jobImagesPerSecond: rate, agreement } = row;
+  const times = [range(whole), range(rate)];
+  if (row === ours) return [`**${version}**`, ...times, '', ''];
+  const inAll = round(whole.median / ours.wholeSeconds.median);
+  const inJob = round(ours.jobImagesPerSecond.median / rate.median);
+  const cosine = agreement === undefined ? '' : `cosine ≥ ${agreement.minCosine.toFixed(7)}`;
+  return [`${PEERS[name]} (${version})`, ...times, `${inAll} × / ${inJob} ×`, cosine];
 }

@@ -4,7 +4,7 @@ import sys
 
 import onnx
 from onnx import TensorProto, helper, numpy_helper
-from tfjs_weights import convolutions, read_weights
+from peer import convolutions, read_weights
 
 
 def main(folder: str, out: str) -> None:

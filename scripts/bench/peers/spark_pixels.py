@@ -4,20 +4,16 @@ Rebuilt from its description (the notebook itself is not ours to ship): Spark's 
 resizes to 10x10 with Pillow, StandardScaler and PCA of Spark ML, Parquet and JSON out.
 """
 
-import json
-import os
 import sys
 import time
 
-STARTED = time.perf_counter()
-os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-
-import numpy as np  # noqa: E402
-from PIL import Image  # noqa: E402
-from pyspark.ml.feature import PCA, StandardScaler  # noqa: E402
-from pyspark.ml.functions import vector_to_array  # noqa: E402
-from pyspark.ml.linalg import Vectors, VectorUDT  # noqa: E402
-from pyspark.sql import SparkSession, functions as F  # noqa: E402
+import numpy as np
+from peer import close_spark, open_spark
+from PIL import Image
+from pyspark.ml.feature import PCA, StandardScaler
+from pyspark.ml.functions import vector_to_array
+from pyspark.ml.linalg import Vectors, VectorUDT
+from pyspark.sql import functions as F
 
 
 def pixels(image) -> "Vectors":
@@ -27,13 +23,7 @@ def pixels(image) -> "Vectors":
 
 
 def main(dataset: str, out: str, master: str = "local[2]") -> None:
-    spark = (
-        SparkSession.builder.master(master)
-        .config("spark.ui.enabled", "false")
-        .config("spark.driver.memory", "4g")
-        .getOrCreate()
-    )
-    spark.sparkContext.setLogLevel("ERROR")
+    spark = open_spark(master)
     ready = time.perf_counter()
     images = spark.read.format("image").option("recursiveFileLookup", "true").load(dataset)
     vectors = images.select(
@@ -52,11 +42,7 @@ def main(dataset: str, out: str, master: str = "local[2]") -> None:
     )
     table.write.mode("overwrite").parquet(f"{out}/parquet")
     table.write.mode("overwrite").json(f"{out}/json")
-    done = time.perf_counter()
-    count = spark.read.parquet(f"{out}/parquet").count()
-    seconds = {"load": ready - STARTED, "job": done - ready}
-    print(json.dumps({"images": count, "seconds": seconds, "version": f"PySpark {spark.version}"}))
-    spark.stop()
+    close_spark(spark, f"{out}/parquet", ready)
 
 
 if __name__ == "__main__":

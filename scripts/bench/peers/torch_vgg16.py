@@ -6,11 +6,8 @@ import time
 import numpy as np
 import torch
 import torchvision
-from images import load_rgb, preprocess, read_list, report, write_table
-from tfjs_weights import convolutions, read_weights
+from peer import BATCH, convolutions, finish, load_rgb, preprocess, read_list, read_weights
 from torch.utils.data import DataLoader, Dataset
-
-BATCH = 16
 
 
 class Images(Dataset):
@@ -52,8 +49,7 @@ def main(listing: str, folder: str, out: str) -> None:
         for batch in loader:
             logits = model(batch.contiguous(memory_format=torch.channels_last))
             vectors.append(torch.softmax(logits, 1).numpy())
-    write_table(paths, np.concatenate(vectors), out)
-    report(len(paths), ready, time.perf_counter(), version=f"PyTorch {torch.__version__}")
+    finish(paths, np.concatenate(vectors), out, ready, f"PyTorch {torch.__version__}")
 
 
 if __name__ == "__main__":

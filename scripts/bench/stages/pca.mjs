@@ -4,10 +4,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { whyNoKernels } from '../../../dist/reduce/kernels.js';
 import { ReducerFitter } from '../../../dist/reduce/reducer-fitter.js';
-import { clockSeconds, processorMs, repeated } from '../lib/processor-time.mjs';
-import { median, round, spread } from '../lib/statistics.mjs';
+import { median, repeated, round, spread, timed } from '../lib/measure.mjs';
 
-const SCRIPT = fileURLToPath(new URL('../sklearn_pca.py', import.meta.url));
+const SCRIPT = fileURLToPath(new URL('./sklearn_pca.py', import.meta.url));
 const K = 10;
 const BLOCK_ROWS = 512;
 /** Both answers, as subspaces, may differ by this angle. */
@@ -26,27 +25,22 @@ const CASES = [
  * between the subspaces (checked against float64), and the ratios.
  * @param {{ repeat: number, scratch: string, python?: string }} options
  */
-export async function* measure({ repeat, scratch, python }) {
+export async function* pca({ repeat, scratch, python }) {
   const kernels = whyNoKernels() === undefined ? 'AVX2' : 'WebAssembly';
   for (const { n, dims, spectrum } of CASES) {
     const values = spectrum === 'flat' ? noise(n * dims, 3) : falling(n, dims);
     const what = `PCA of ${n.toLocaleString('en')} × ${dims.toLocaleString('en')}, ${spectrum} spectrum, ${kernels} kernels`;
     const row = (name, unit, found) => ({ stage: 'pca', what: `${what}${name}`, unit, ...found });
     let fitted;
-    const processor = [];
-    const clock = await repeated(repeat, async () => {
-      let seconds;
-      const ms = await processorMs(async () => {
-        seconds = await clockSeconds(async () => {
-          fitted = await fitOnce(values, n, dims);
-        });
-      });
-      processor.push(ms / 1000);
-      return seconds;
-    });
+    const fits = await repeated(repeat, () =>
+      timed(async () => {
+        fitted = await fitOnce(values, n, dims);
+      }),
+    );
+    const clock = fits.map(({ seconds }) => seconds);
     expectOrthonormal(fitted.components, dims);
     yield row('', 's', spread(clock));
-    yield row(', processor time', 's', spread(processor.slice(1)));
+    yield row(', processor time', 's', spread(fits.map(({ processorMs }) => processorMs / 1000)));
     if (python === undefined) continue;
     const peer = scikitLearn(python, values, n, dims, repeat, scratch);
     const angle = sine(fitted.components, peer.components, dims);

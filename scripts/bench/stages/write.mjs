@@ -4,8 +4,7 @@ import { featureColumns } from '../../../dist/export/column-names.js';
 import { buildRecordBatch, featureSchema } from '../../../dist/export/features-table.js';
 import { openSinks, tableReader } from '../../../dist/export/formats.js';
 import { openOutput } from '../../../dist/storage/open-output.js';
-import { clockSeconds, processorMs, repeated } from '../lib/processor-time.mjs';
-import { spread } from '../lib/statistics.mjs';
+import { repeated, spread, timed } from '../lib/measure.mjs';
 
 const [ROWS, LENGTH, BATCH] = [10_000, 1000, 512];
 const FORMATS = ['parquet', 'json', 'csv'];
@@ -15,32 +14,33 @@ const FORMATS = ['parquet', 'json', 'csv'];
  * in MB of text, by the clock and by processor time. Every file is read back: all rows, in order, all finite.
  * @param {{ repeat: number, scratch: string }} options
  */
-export async function* measure({ repeat, scratch }) {
+export async function* write({ repeat, scratch }) {
   const schema = featureSchema(columnsOfBench());
   const batches = makeBatches(schema);
   for (const format of FORMATS) {
     const dir = join(scratch, `write-${format}`);
-    const byProcessor = [];
     let file;
-    const byClock = await repeated(repeat, async () => {
+    const found = await repeated(repeat, async () => {
       rmSync(dir, { recursive: true, force: true });
       const sinks = await open(dir, format, schema);
-      let seconds;
-      const ms = await processorMs(async () => {
-        seconds = await clockSeconds(async () => {
-          file = await write(sinks, batches);
-        });
+      const { seconds, processorMs } = await timed(async () => {
+        file = await writePart(sinks, batches);
       });
       const bytes = format === 'parquet' ? ROWS * LENGTH * 4 : file.bytes;
-      byProcessor.push(bytes / 1e3 / ms);
-      return bytes / 1e6 / seconds;
+      return { byClock: bytes / 1e6 / seconds, byProcessor: bytes / 1e3 / processorMs };
     });
     await expectWhole(dir, format, file.name);
     const of = format === 'parquet' ? 'values' : 'text';
     const what = `${format}, 10,000 rows of 1,000 float32`;
-    yield { stage: 'write', what, unit: `MB of ${of}/s`, ...spread(byClock) };
-    const cpu = spread(byProcessor.slice(1));
-    yield { stage: 'write', what, unit: `MB of ${of} per second of one core`, ...cpu };
+    const row = (unit, values) => ({ stage: 'write', what, unit, ...spread(values) });
+    yield row(
+      `MB of ${of}/s`,
+      found.map(({ byClock }) => byClock),
+    );
+    yield row(
+      `MB of ${of} per second of one core`,
+      found.map(({ byProcessor }) => byProcessor),
+    );
     rmSync(dir, { recursive: true, force: true });
   }
 }
@@ -56,7 +56,7 @@ async function open(dir, format, schema) {
   return sinks;
 }
 
-async function write(sinks, batches) {
+async function writePart(sinks, batches) {
   await sinks.beginPart(1);
   for (const batch of batches) await sinks.write(batch);
   await sinks.endPart();

@@ -2,7 +2,7 @@
 
 Pillow in two processes, scikit-learn's StandardScaler and PCA, pyarrow and json for the output.
     pip install pillow numpy scikit-learn pyarrow
-    python scripts/bench/plain_pixels.py <dataset folder> <output folder>
+    python scripts/bench/peers/plain_pixels.py <dataset folder> <output folder>
 """
 
 import json

@@ -1,5 +1,5 @@
 /**
- * `node scripts/bench-s3-listing.mjs [keys]`: lists that many keys from a server that makes them up, freezes them in a
+ * `node test/s3/list-many-keys.mjs [keys]`: lists that many keys from a server that makes them up, freezes them in a
  * manifest, and prints the peak of memory above that of a process that has listed nothing. Needs a build.
  */
 import { spawn } from 'node:child_process';
@@ -71,7 +71,7 @@ function pageXml(from, to, count) {
 
 /** @param {string} endpoint */
 async function measureListing(endpoint) {
-  const dist = (/** @type {string} */ path) => new URL(`../dist/${path}`, import.meta.url).href;
+  const dist = (/** @type {string} */ path) => new URL(`../../dist/${path}`, import.meta.url).href;
   const { openSource } = await import(dist('source/open-source.js'));
   const { listImages } = await import(dist('pipeline/list-images.js'));
   const baseline = process.memoryUsage().rss;

@@ -1,0 +1,206 @@
+/** What img2features and its peers do in turn: one function a job. */
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { CLI } from '../../bootstrap.mjs';
+import { cacheFolder } from '../../lib/cache-folder.mjs';
+import { pythonEnvironment } from '../../lib/python-environment.mjs';
+import { linkMany, linkSample } from '../lib/dataset.mjs';
+import { contest, lastLine } from './contest.mjs';
+import { startFilledBucket } from './filled-bucket.mjs';
+
+const ONNX_NODE = 'onnxruntime-node@1.30.0';
+const SPARK_IMAGES = { pixels: 1000, vgg16: 60 };
+/** Same weights, same pixels: all but the last bits. */
+const SAME_FEATURES = 0.999999;
+
+/**
+ * @typedef {object} Options
+ * @property {string} dataset
+ * @property {string} model
+ * @property {number} images for a network
+ * @property {number[]} many the first of them for pixels
+ * @property {number} repeat
+ * @property {string[]} without
+ * @property {string} scratch
+ */
+
+/** Full VGG16 with the model folder's weights, its last layer, files to Parquet. @param {Options} options */
+export async function vgg16({ dataset, images, model, repeat, without, scratch }) {
+  const list = linkSample(dataset, images, join(scratch, 'images'));
+  const onnx = join(scratch, 'vgg16.onnx');
+  if (!without.includes('onnx')) execFileSync(python('torch'), [here('make_onnx.py'), model, onnx]);
+  const peer = (name, env, file, input) => {
+    const table = join(scratch, `${name}.parquet`);
+    return { name, table, start: () => pythonScript(env, file, list, input, table) };
+  };
+  const contestants = [
+    img2features([list, '--mode', 'vgg16', '--model', model], join(scratch, 'ours')),
+    peer('keras', 'keras', 'keras_vgg16.py', model),
+    peer('torch', 'torch', 'torch_vgg16.py', model),
+    peer('onnx', 'torch', 'onnx_vgg16.py', onnx),
+    onnxNode(list, onnx, scratch),
+    // Minutes long: once is enough for its ratio.
+    { ...peer('spark', 'keras', 'spark_vgg16.py', model), rounds: 1 },
+  ].filter(({ name }) => !without.includes(name));
+  const withOnnx = contestants.filter(({ name }) => name !== 'onnx-node' || existsSync(onnx));
+  // sharp's resize is not Pillow's.
+  const tolerance = (name) => (name === 'onnx-node' ? 0.99 : SAME_FEATURES);
+  const options = { repeat, column: 'cnn_vectors', python: python('keras'), tolerance };
+  const job = `full VGG16 (seeded weights), ${images} images, files to table`;
+  return [await contest(job, withOnnx, options)];
+}
+
+/** The pixels job on many images: Parquet and JSON, scaler and PCA. @param {Options} options */
+export async function pixels({ dataset, many: [images], repeat, without, scratch }) {
+  const many = join(scratch, 'many');
+  linkMany(dataset, images, many);
+  // No report: the peers write none.
+  const args = [many, '--mode', 'pixels', '--format', 'parquet,json', '--no-report'];
+  const plain = join(scratch, 'plain');
+  const contestants = [
+    img2features(args, join(scratch, 'ours-pixels')),
+    {
+      name: 'plain',
+      table: join(plain, 'features.parquet'),
+      start: () => pythonScript('keras', 'plain_pixels.py', many, plain),
+    },
+    notebook('spark_pixels.py', many, join(scratch, 'spark')),
+  ].filter(({ name }) => !without.includes(name));
+  const tolerance = () => 1 - 1e-12;
+  const options = { repeat, column: 'vectors', python: python('keras'), tolerance };
+  const job = `pixels, ${images} images, files to Parquet and JSON`;
+  return [await contest(job, contestants, options)];
+}
+
+/**
+ * Our spark-submit job against the notebook's, on the same `local[2]`: both in whole processes, Parquet, JSON and (ours) CSV out.
+ * @param {Options} options
+ */
+export async function spark({ dataset, model, scratch, repeat }) {
+  const options = { repeat, python: python('keras'), tolerance: () => SAME_FEATURES };
+  const out = (name) => join(scratch, name);
+  const small = join(scratch, 'spark-1000');
+  linkSample(dataset, SPARK_IMAGES.pixels, small);
+  const list = linkSample(dataset, SPARK_IMAGES.vgg16, join(scratch, 'spark-60'));
+  const network = ['--mode', 'vgg16', '--model', model];
+  const theirs = out('spark-vgg16');
+  return [
+    await contest(
+      `pixels on Spark local[2], ${SPARK_IMAGES.pixels} images`,
+      [
+        sparkJob([small, '--mode', 'pixels'], out('spark-ours-pixels')),
+        notebook('spark_pixels.py', small, out('spark-pixels')),
+      ],
+      { ...options, column: 'vectors' },
+    ),
+    await contest(
+      `full VGG16 on Spark local[2], ${SPARK_IMAGES.vgg16} images`,
+      [
+        sparkJob([join(scratch, 'spark-60'), ...network], out('spark-ours-vgg16')),
+        { ...notebook('spark_vgg16.py', list, model, theirs), table: theirs },
+      ],
+      { ...options, column: 'cnn_vectors' },
+    ),
+  ];
+}
+
+/** A whole run in pixels mode from a local S3 server against boto3 that fetches the same objects. @param {Options} options */
+export async function s3({ many: [images], repeat, scratch }) {
+  const { endpoint, env, stop } = await startFilledBucket(images);
+  try {
+    const args = ['s3://bench/dataset', '--mode', 'pixels', '--s3-endpoint', endpoint];
+    const contestants = [
+      img2features(args, join(scratch, 'ours-s3'), env),
+      { name: 'boto3', start: () => ({ ...pythonScript('s3', 'boto3_fetch.py', endpoint), env }) },
+    ];
+    const job = `pixels, ${images} JPEGs of 100×100 from an S3 server on this machine`;
+    const options = { repeat, column: 'vectors', python: python('s3'), tolerance: () => 0 };
+    return [await contest(job, contestants, options)];
+  } finally {
+    await stop();
+  }
+}
+
+/**
+ * Our own command. "load" is the start of the engine, "job" all the rest that the process reports.
+ * @param {string[]} args input, mode and the like
+ * @param {string} out
+ * @param {NodeJS.ProcessEnv} [env]
+ * @returns {import('./contest.mjs').Contestant}
+ */
+function img2features(args, out, env) {
+  const command = [CLI, ...args, '--out', out, '--overwrite', '--quiet'];
+  return {
+    name: 'img2features',
+    table: join(out, 'parquet'),
+    start: () => ({ command: process.execPath, args: command, env }),
+    read: () => {
+      const { counts, stagesMs, version } = JSON.parse(readFileSync(join(out, 'run.json'), 'utf8'));
+      const load = (stagesMs.engineStart ?? 0) / 1000;
+      const seconds = { load, job: stagesMs.total / 1000 - load };
+      return { images: counts.extracted, seconds, version: `img2features ${version}` };
+    },
+  };
+}
+
+/** Our job for spark-submit. @param {string[]} args @param {string} out @returns {import('./contest.mjs').Contestant} */
+function sparkJob(args, out) {
+  const interpreter = python('keras');
+  const job = fileURLToPath(new URL('../../spark/job.py', import.meta.url));
+  const settings = ['--master', 'local[2]', '--driver-memory', '2g'];
+  settings.push('--conf', 'spark.ui.enabled=false');
+  const ours = { PYSPARK_PYTHON: interpreter, IMG2FEATURES: `${process.execPath} ${CLI}` };
+  return {
+    name: 'img2features',
+    table: join(out, 'parquet'),
+    start: () => ({
+      command: join(dirname(interpreter), 'spark-submit'),
+      args: [...settings, job, ...args, '--out', out, '--overwrite', '--quiet'],
+      env: { ...process.env, ...ours },
+    }),
+    read: (stdout) => {
+      const { extracted, seconds } = lastLine(stdout);
+      const version = "img2features' spark-submit job";
+      return { images: extracted, seconds: { load: 0, job: seconds.all }, version };
+    },
+  };
+}
+
+/** The notebook's job, once. Of pixels no table: its channels are swapped (Spark's image source gives BGR). @param {string} file @param {string[]} args */
+function notebook(file, ...args) {
+  return { name: 'spark', rounds: 1, start: () => pythonScript('keras', file, ...args) };
+}
+
+/** @param {string} list @param {string} model @param {string} scratch */
+function onnxNode(list, model, scratch) {
+  const packages = join(cacheFolder(), 'bench-packages', ONNX_NODE.replace('@', '-'));
+  const table = join(scratch, 'onnx-node.json');
+  const args = [here('onnx-node.mjs'), list, model, table, packages];
+  const start = () => {
+    if (!existsSync(join(packages, 'node_modules'))) {
+      mkdirSync(packages, { recursive: true });
+      writeFileSync(join(packages, 'package.json'), '{"private":true}\n');
+      // Its install script only fetches CUDA's provider.
+      execFileSync('npm', ['install', '--ignore-scripts', ONNX_NODE], { cwd: packages });
+    }
+    return { command: process.execPath, args };
+  };
+  return { name: 'onnx-node', table, start };
+}
+
+/** @param {string} env @param {string} file @param {string[]} args */
+function pythonScript(env, file, ...args) {
+  return { command: python(env), args: [here(file), ...args] };
+}
+
+/** @param {string} env */
+function python(env) {
+  return pythonEnvironment(`bench-${env}`, here(`requirements-${env}.txt`));
+}
+
+/** @param {string} file */
+function here(file) {
+  return fileURLToPath(new URL(file, import.meta.url));
+}
