@@ -10,12 +10,15 @@ import type { ConversionPlan, ConvertModelOptions } from './conversion-plan.ts';
 import { damaged, type KerasObject } from './keras-json.ts';
 import type { KerasFile } from './open-keras-file.ts';
 import { recogniseArchitecture } from './recognise-architecture.ts';
-import { buildWithTfjs } from './topology/build-with-tfjs.ts';
-import { type ConvertedTopology, convertTopology } from './topology/convert-topology.ts';
+import { type BuiltLayer, buildWithTfjs } from './topology/build-with-tfjs.ts';
+import {
+  type ConvertedTopology,
+  convertTopology,
+  type TfjsRow,
+} from './topology/convert-topology.ts';
 import type { FlatLayer } from './topology/flatten-graph.ts';
 import { LAYER_RULES } from './topology/layer-rules.ts';
 import { parseGraph } from './topology/parse-graph.ts';
-import { resolveReshapes } from './topology/resolve-reshapes.ts';
 import { pairWeights } from './weights/pair-weights.ts';
 
 /**
@@ -158,8 +161,8 @@ async function planWeights(
   { topology, sources }: ConvertedTopology,
   options: ConvertModelOptions,
 ): Promise<ConversionPlan['weights']> {
-  await resolveReshapes(topology, options.file);
-  const { layers } = await buildWithTfjs(topology, options.file);
+  const layers = await buildWithTfjs(topology, options.file);
+  closeReshapes(topology, layers);
   return layers.flatMap(({ name, weights }) => {
     if (weights.length === 0) return [];
     const source = sources.get(name);
@@ -178,4 +181,18 @@ async function planWeights(
       return { spec, stored: pairs[i] };
     });
   });
+}
+
+/** Readers of tfjs folders other than this one leave the −1 of a Reshape open and cannot build a Dense behind it. */
+function closeReshapes(
+  topology: ConvertedTopology['topology'],
+  layers: readonly BuiltLayer[],
+): void {
+  const shapes = new Map(layers.map(({ name, outputShape }) => [name, outputShape]));
+  const { config } = topology.model_config as { config: { layers: TfjsRow[] } };
+  for (const row of config.layers) {
+    const shape = shapes.get(row.name);
+    const isClosed = shape !== undefined && !shape.includes(null);
+    if (row.class_name === 'Reshape' && isClosed) row.config.target_shape = shape;
+  }
 }

@@ -51,6 +51,53 @@ export function listLayers(topology: Readonly<Record<string, unknown>>): LayerRo
   return rows;
 }
 
+/** One call of a layer: a shared layer has several. */
+export interface LayerCall {
+  readonly row: LayerRow;
+  /** Of this call's output. */
+  readonly key: string;
+  /** Keys of the calls whose outputs it reads. */
+  readonly inputs: readonly string[];
+}
+
+export function callKey(layer: string, call: number): string {
+  return `${layer}#${call}`;
+}
+
+/** The calls of all layers, each after those that it reads; in the topology's order as far as that allows. */
+export function listCalls(topology: Readonly<Record<string, unknown>>): LayerCall[] {
+  const { class_name, config } = modelConfigOf(topology);
+  const rows = listLayers(topology);
+  const layers = (config as { layers?: Record<string, unknown>[] }).layers;
+  let waiting = rows.flatMap((row, i): LayerCall[] => {
+    const nodes = class_name === 'Sequential' ? [] : layers![i].inbound_nodes;
+    const calls = Array.isArray(nodes)
+      ? nodes.map(readKeys).filter(({ length }) => length > 0)
+      : [];
+    if (calls.length === 0) calls.push(row.inbound.map((from) => callKey(from, 0)));
+    return calls.map((inputs, call) => ({ row, key: callKey(row.name, call), inputs }));
+  });
+  const sorted: LayerCall[] = [];
+  const known = new Set<string>();
+  while (waiting.length > 0) {
+    const later = waiting.filter((call) => {
+      if (!call.inputs.every((key) => known.has(key))) return true;
+      known.add(call.key);
+      sorted.push(call);
+      return false;
+    });
+    if (later.length === waiting.length) break;
+    waiting = later;
+  }
+  // What is left reads an output that no layer gives.
+  return [...sorted, ...waiting];
+}
+
+function readKeys(node: unknown): string[] {
+  const entries = Array.isArray(node) ? node.filter((entry) => Array.isArray(entry)) : [];
+  return entries.map(([from, call]) => callKey(String(from), Number(call)));
+}
+
 /** Names of the layers whose outputs the model returns, in order. */
 export function outputLayerNames(topology: Readonly<Record<string, unknown>>): string[] {
   const { config } = modelConfigOf(topology);

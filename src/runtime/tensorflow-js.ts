@@ -8,6 +8,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { RuntimeError } from '../errors.ts';
 import type { TensorFlowRuntime } from './tensorflow-runtime.ts';
+import { addKerasLayers } from './tfjs-layers.ts';
 import { expectTrusted } from './trusted-code.ts';
 
 /** The namespace of `@tensorflow/tfjs`, without its WebGL backend, converter and data. */
@@ -38,7 +39,17 @@ export function tensorflowJs(): Bundle {
       fix: 'In a checkout run `npm run build`; else install the package again.',
     });
   }
-  return createRequire(import.meta.url)(path) as Bundle;
+  const bundle = createRequire(import.meta.url)(path) as Bundle;
+  // tfjs-node has the layers of the same tfjs.
+  const tfjs = () => addKerasLayers(bundle.tfjs());
+  return {
+    tfjs,
+    wasm: bundle.wasm,
+    tfjsNode: (addonPath) => {
+      tfjs();
+      return bundle.tfjsNode(addonPath);
+    },
+  };
 }
 
 /** Version of tfjs-node, whose addon is compiled and loaded. @throws when the build was not finished */

@@ -9,6 +9,7 @@ import {
   input,
   type LayerRow,
 } from '../../src/model/architectures/keras-layers.ts';
+import { inferLayerShapes } from '../../src/model/layer-shapes.ts';
 import type { ModelFolder } from '../../src/model/model-folder.ts';
 import { writeModelFolder } from '../../src/model/write-model-folder.ts';
 
@@ -61,6 +62,29 @@ export function functional(layers: readonly LayerRow[], output: string): Record<
       },
     },
   };
+}
+
+/** Weights between 0.1 and 1 for means and variances, -0.5 and 0.5 for all else. */
+export function randomWeights(layers: readonly LayerRow[]): TinyWeights {
+  let state = 1;
+  const random = () => {
+    state = (state * 48271) % 2147483647;
+    return state / 2147483647;
+  };
+  const specs = inferLayerShapes(functional(layers, layers.at(-1)!.name))!.flatMap(
+    ({ weights }) => weights,
+  );
+  return Object.fromEntries(
+    specs.map(({ name, shape }) => {
+      const isMoving = name.includes('/moving_');
+      const length = shape.reduce((a, b) => a * b, 1);
+      const values = Array.from(
+        { length },
+        () => random() * (isMoving ? 0.9 : 1) + (isMoving ? 0.1 : -0.5),
+      );
+      return [name, [[...shape], values]];
+    }),
+  );
 }
 
 /** A folder that is gone when the test is. */

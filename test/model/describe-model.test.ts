@@ -56,14 +56,14 @@ describe('describeModel', () => {
 
   test('asks tfjs about layers without a rule here', async () => {
     const topology = sequential(
-      ['UpSampling2D', { name: 'up', ...input, size: [2, 2] }],
+      ['ThresholdedReLU', { name: 'gate', ...input, theta: 1 }],
       ['Conv2D', { name: 'c', filters: 4, kernel_size: [1, 1] }],
     );
     expect(inferLayerShapes(topology)).toBeUndefined();
     const { layers } = await describeModel({ topology, weights: [] });
     expect(layers.map(({ name, outputShape, params }) => [name, outputShape, params])).toEqual([
-      ['up', [24, 18, 3], 0],
-      ['c', [24, 18, 4], 16],
+      ['gate', [12, 9, 3], 0],
+      ['c', [12, 9, 4], 16],
     ]);
   });
 

@@ -3,6 +3,8 @@ import { tensorflowJs } from '../../runtime/tensorflow-js.ts';
 
 export interface BuiltLayer {
   readonly name: string;
+  /** Of its first call, without the batch; null = open. */
+  readonly outputShape: readonly (number | null)[];
   /** In the layer's own order. */
   readonly weights: readonly {
     /** Without the layer in front, e.g. "kernel". */
@@ -13,12 +15,6 @@ export interface BuiltLayer {
   }[];
 }
 
-export interface BuiltModel {
-  readonly layers: readonly BuiltLayer[];
-  /** Of the model's outputs, without the batch; null = open. */
-  readonly outputShapes: readonly (readonly (number | null)[])[];
-}
-
 /**
  * Lets tfjs build the model, without values, and returns which weights of which shapes it needs. What
  * tfjs cannot read fails here, before anything is written.
@@ -27,7 +23,7 @@ export interface BuiltModel {
 export async function buildWithTfjs(
   topology: Readonly<Record<string, unknown>>,
   label: string,
-): Promise<BuiltModel> {
+): Promise<readonly BuiltLayer[]> {
   const tf = tensorflowJs().tfjs();
   // Else its CPU backend prints an advertisement on first use.
   tf.enableProdMode();
@@ -37,16 +33,15 @@ export async function buildWithTfjs(
     const model = await tf.loadLayersModel({
       load: async () => ({ modelTopology: structuredClone(topology) }),
     });
-    const layers = model.layers.map((layer) => ({
+    return model.layers.map((layer) => ({
       name: layer.name,
+      outputShape: [layer.getOutputAt(0)].flat()[0].shape.slice(1),
       weights: layer.weights.map((weight) => ({
         name: weight.originalName.slice(weight.originalName.lastIndexOf('/') + 1),
         fullName: weight.originalName,
         shape: weight.shape.map((side) => side ?? 0),
       })),
     }));
-    const outputShapes = model.outputs.map((output) => output.shape.slice(1));
-    return { layers, outputShapes };
   } catch (cause) {
     const reason = (cause as Error).message.split('\n')[0].slice(0, 300).replace(/\.$/, '');
     throw new ModelError(`Expected a model that tfjs can build in ${label} but found: ${reason}.`, {

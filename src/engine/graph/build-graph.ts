@@ -1,8 +1,8 @@
 import type { LayerRow } from '../../model/architectures/keras-layers.ts';
-import { normalization, poolingWindow } from '../../model/layer-attributes.ts';
-import { inferLayerShapes } from '../../model/layer-shapes.ts';
+import { poolingWindow } from '../../model/layer-attributes.ts';
+import { type CallShape, inferCallShapes } from '../../model/layer-shapes.ts';
 import type { ModelFolder } from '../../model/model-folder.ts';
-import { batchShape, isGray, listLayers, modelConfigOf } from '../../model/topology-layers.ts';
+import { batchShape, callKey, isGray } from '../../model/topology-layers.ts';
 import type { Preprocessing } from '../../options/preprocessing.ts';
 import type { Device } from '../../runtime/choose-device.ts';
 import { describeOutput } from '../describe-output.ts';
@@ -11,11 +11,11 @@ import { createPreprocess } from '../preprocess.ts';
 import { pruneTopology } from '../prune-topology.ts';
 import type { ResolvedLayer } from '../resolve-layers.ts';
 import { GraphBuilder, type GraphVariable, type Value } from './graph-builder.ts';
-import { addLayer } from './layer-nodes.ts';
+import { addLayer, ruleOf } from './layer-nodes.ts';
 import { addPixelInput } from './pixel-input.ts';
 import type { GraphNode, SaverNames } from './tensorflow-protos.ts';
 import { UnsupportedGraph } from './unsupported-graph.ts';
-import type { Norm } from './weight-source.ts';
+import { type Norm, normOf } from './weight-source.ts';
 import { WINOGRAD_OP } from './winograd-nodes.ts';
 
 export interface NetworkGraph {
@@ -60,25 +60,25 @@ export function buildGraph(
   const { preprocessing, inputSize } = folder.metadata;
   const wanted = [...new Set(requests.map(({ layer }) => layer))];
   const topology = pruneTopology(folder.topology, wanted, inputSize);
-  const rows = listLayers(topology);
-  const shapes = shapesOf(topology, rows);
-  checkWeights(folder, topology);
-  const norms = foldedNorms(rows, new Set(wanted));
-  const poolings = pairedPoolings(rows, new Set(wanted));
+  const calls = shapedCalls(topology, wanted);
+  checkWeights(folder, calls);
+  const norms = foldedNorms(calls, new Set(wanted));
+  const poolings = pairedPoolings(calls, new Set(wanted));
   const taken = new Set<string>();
-  const builder = new GraphBuilder(precision, halfScale(preprocessing));
+  const scale = rescalesItself(calls) ? 1 : halfScale(preprocessing);
+  const builder = new GraphBuilder(precision, scale);
   const imageShape = [...inputSize, isGray(topology) ? 1 : 3] as const;
   const pixels = addPixelInput(builder, preprocessing, imageShape);
   // On a GPU TensorFlow runs a fused float32 convolution by transposing to NCHW and back.
   const addsUnfused = device === 'cuda' && builder.type === 'float';
   const values = new Map<string, Value>();
-  for (const [i, row] of rows.entries()) {
-    const isFirst = row.inbound.length === 0;
+  for (const [i, call] of calls.entries()) {
+    const { row, inputShapes, outputShape } = call;
+    const isFirst = call.inputs.length === 0;
     if (isFirst) checkInput(row, imageShape, values.size > 0);
     // A Sequential model has no InputLayer: its first layer takes the pixels.
-    const inputs = isFirst ? [pixels] : row.inbound.map((from) => values.get(from)!);
-    const passes =
-      row.className === 'InputLayer' || norms.folded.has(row.name) || taken.has(row.name);
+    const inputs = isFirst ? [pixels] : call.inputs.map((from) => values.get(from)!);
+    const passes = norms.folded.has(row.name) || taken.has(row.name);
     const pooling = poolings.get(row.name);
     const value = passes
       ? inputs[0]
@@ -87,20 +87,21 @@ export function buildGraph(
           row,
           name: `layer_${i}_${row.name.replaceAll(/[^A-Za-z0-9_.-]/g, '_')}`,
           inputs,
-          inputShapes: isFirst ? [imageShape] : row.inbound.map((from) => shapes.get(from)!),
-          outputShape: shapes.get(row.name)!,
+          inputShapes,
+          outputShape,
           norm: norms.byConvolution.get(row.name),
           addsUnfused,
           mayUseWinograd: conv === 'winograd',
           takePooling: pooling === undefined ? undefined : () => taken.add(pooling),
         });
-    values.set(row.name, value);
+    values.set(call.key, value);
   }
+  const shapes = new Map(calls.map(({ key, outputShape }) => [key, outputShape]));
   const outputs = requests.map((request) =>
-    describeOutput(request, [null, ...shapes.get(request.layer)!]),
+    describeOutput(request, [null, ...shapes.get(callKey(request.layer, 0))!]),
   );
   const outputNodes = outputs.map((output, i) =>
-    addOutput(builder, `output_${i}`, values.get(output.layer)!, output),
+    addOutput(builder, `output_${i}`, values.get(callKey(output.layer, 0))!, output),
   );
   const nodes = builder.finish();
   const { variables, saver } = builder;
@@ -109,17 +110,27 @@ export function buildGraph(
   return { nodes, variables, saver, outputs, outputNodes, conv: used };
 }
 
-function shapesOf(topology: Record<string, unknown>, rows: readonly LayerRow[]) {
-  const { config } = modelConfigOf(topology);
-  for (const [i, layer] of (config.layers as Record<string, unknown>[]).entries()) {
-    const calls = Array.isArray(layer.inbound_nodes) ? layer.inbound_nodes.length : 0;
-    if (calls > 1) throw new UnsupportedGraph(`the layer ${rows[i].name} is shared`);
+/** @throws UnsupportedGraph naming the layer that has no rule, or whose shape is not known */
+function shapedCalls(topology: Record<string, unknown>, wanted: readonly string[]): CallShape[] {
+  const calls = inferCallShapes(topology);
+  if (!Array.isArray(calls)) {
+    ruleOf(calls.unknown);
+    const { className, name } = calls.unknown;
+    throw new UnsupportedGraph(`the shape of the layer ${name}, a ${className}, is not known here`);
   }
-  const shapes = inferLayerShapes(topology);
-  if (shapes === undefined) {
-    throw new UnsupportedGraph('it holds a layer whose shape is not known here');
-  }
-  return new Map(shapes.map(({ name, outputShape }) => [name, outputShape]));
+  const again = calls.find(
+    ({ key, row }) => key !== callKey(row.name, 0) && wanted.includes(row.name),
+  );
+  if (again !== undefined) throw new UnsupportedGraph(`the layer ${again.row.name} is shared`);
+  return calls;
+}
+
+/** Whether the pixels go through a layer that brings them near 1 first. */
+function rescalesItself(calls: readonly CallShape[]): boolean {
+  const first = calls.filter(({ inputs }) => inputs.length === 0).map(({ key }) => key);
+  const readers = calls.filter(({ inputs }) => inputs.some((from) => first.includes(from)));
+  const rescales = ['Rescaling', 'BatchNormalization'];
+  return readers.length > 0 && readers.every(({ row }) => rescales.includes(row.className));
 }
 
 function checkInput(
@@ -137,10 +148,10 @@ function checkInput(
 /** The eager engine reports missing weights. */
 function checkWeights(
   { weights }: Pick<ModelFolder, 'weights'>,
-  topology: Record<string, unknown>,
+  calls: readonly CallShape[],
 ): void {
   const found = new Map(weights.map(({ name, shape }) => [name, String(shape)]));
-  for (const { weights: own } of inferLayerShapes(topology)!) {
+  for (const { weights: own } of calls) {
     for (const { name, shape } of own) {
       if (found.get(name) !== String(shape)) {
         throw new UnsupportedGraph(
@@ -151,21 +162,21 @@ function checkWeights(
   }
 }
 
+/** Layers whose kernel and bias can take in the normalisation after them. */
+const FOLDING = ['Conv2D', 'DepthwiseConv2D', 'SeparableConv2D', 'Dense'];
+
 /**
  * Normalisations that follow a convolution whose own output no other layer reads: they become part of
  * its kernel and bias.
  */
-function foldedNorms(rows: readonly LayerRow[], wanted: ReadonlySet<string>) {
-  const byName = new Map(rows.map((row) => [row.name, row]));
-  const isPrivate = privateLayers(rows, wanted);
+function foldedNorms(calls: readonly CallShape[], wanted: ReadonlySet<string>) {
+  const sourceOf = privateSources(calls, wanted);
   const byConvolution = new Map<string, Norm>();
   const folded = new Set<string>();
-  for (const row of rows) {
-    const source = byName.get(row.inbound[0] ?? '');
-    if (row.className !== 'BatchNormalization' || source === undefined) continue;
-    const isConvolution = ['Conv2D', 'DepthwiseConv2D'].includes(source.className);
-    const isLinear = (source.config.activation ?? 'linear') === 'linear';
-    if (!isConvolution || !isLinear || !isPrivate(source.name)) continue;
+  for (const { row, inputs } of calls) {
+    const source = row.className === 'BatchNormalization' ? sourceOf(row, inputs) : undefined;
+    const isLinear = (source?.config.activation ?? 'linear') === 'linear';
+    if (source === undefined || !FOLDING.includes(source.className) || !isLinear) continue;
     byConvolution.set(source.name, normOf(row));
     folded.add(row.name);
   }
@@ -174,35 +185,33 @@ function foldedNorms(rows: readonly LayerRow[], wanted: ReadonlySet<string>) {
 
 /** Convolutions whose output is read by a 2×2 max pooling and no other layer: that pooling's name. */
 function pairedPoolings(
-  rows: readonly LayerRow[],
+  calls: readonly CallShape[],
   wanted: ReadonlySet<string>,
 ): ReadonlyMap<string, string> {
-  const isPrivate = privateLayers(rows, wanted);
-  const poolings = rows.filter(({ className, inbound, config }) => {
-    if (className !== 'MaxPooling2D' || !isPrivate(inbound[0] ?? '')) return false;
-    const { size, strides } = poolingWindow(config);
-    return [...size, ...strides].every((n) => n === 2);
-  });
-  return new Map(poolings.map(({ name, inbound }) => [inbound[0], name]));
-}
-
-/** Whether exactly one other layer reads a layer. */
-function privateLayers(rows: readonly LayerRow[], wanted: ReadonlySet<string>) {
-  const readers = new Map<string, number>();
-  for (const { inbound } of rows) {
-    for (const from of inbound) readers.set(from, (readers.get(from) ?? 0) + 1);
+  const sourceOf = privateSources(calls, wanted);
+  const poolings = new Map<string, string>();
+  for (const { row, inputs } of calls) {
+    if (row.className !== 'MaxPooling2D') continue;
+    const { size, strides } = poolingWindow(row.config);
+    const source = sourceOf(row, inputs);
+    const isPair = [...size, ...strides].every((n) => n === 2);
+    if (isPair && source !== undefined) poolings.set(source.name, row.name);
   }
-  return (name: string) => readers.get(name) === 1 && !wanted.has(name);
+  return poolings;
 }
 
-function normOf({ name, config }: LayerRow): Norm {
-  const { gamma, beta, mean, variance, epsilon } = normalization(config);
-  return {
-    gamma: gamma && `${name}/${gamma}`,
-    beta: beta && `${name}/${beta}`,
-    mean: `${name}/${mean}`,
-    variance: `${name}/${variance}`,
-    epsilon,
+/** The layer that a layer reads, where nothing else reads it and each of the two is called once. */
+function privateSources(calls: readonly CallShape[], wanted: ReadonlySet<string>) {
+  const readers = new Map<string, number>();
+  for (const { inputs } of calls) {
+    for (const from of inputs) readers.set(from, (readers.get(from) ?? 0) + 1);
+  }
+  const rows = new Map(calls.map(({ key, row }) => [key, row]));
+  const isShared = ({ name }: LayerRow) => rows.has(callKey(name, 1));
+  return (reader: LayerRow, [from]: readonly string[]): LayerRow | undefined => {
+    const row = rows.get(from ?? '');
+    if (row === undefined || wanted.has(row.name) || readers.get(from) !== 1) return undefined;
+    return isShared(row) || isShared(reader) ? undefined : row;
   };
 }
 

@@ -60,6 +60,7 @@ export class GraphBuilder {
   /** Results of `toCompute` and `toFloat`: several layers may read one value. */
   readonly #converted = new Map<string, string>();
   readonly #restores: Restore[] = [];
+  readonly #weights = new Map<string, string>();
 
   constructor(precision: Precision, scale: number) {
     const isHalf = precision === 'fp16';
@@ -100,13 +101,19 @@ export class GraphBuilder {
     return this.add('Const', name, [], { dtype: { type: 'float' }, value });
   }
 
-  /** A variable of the checkpoint, read. */
+  /** A variable of the checkpoint, read. A layer that is called again gets the one that it has. */
   weight(
     name: string,
     shape: readonly number[],
     source: WeightSource,
-    { isScaled = false, staysFloat = false, prepared }: WeightOptions = {},
+    options: WeightOptions = {},
   ): string {
+    const isShared = source.kind !== 'values';
+    const same = isShared ? JSON.stringify([shape, source, options]) : name;
+    const known = this.#weights.get(same);
+    if (known !== undefined) return known;
+    this.#weights.set(same, name);
+    const { isScaled = false, staysFloat = false, prepared } = options;
     const type = staysFloat ? 'float' : this.type;
     const key = `${String(this.variables.length).padStart(5, '0')}/${name}`;
     const attributes = {

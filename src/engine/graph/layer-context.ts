@@ -22,3 +22,21 @@ export interface LayerContext {
   /** Called by a convolution that does the 2×2 pooling after it, too; undefined where none follows. */
   readonly takePooling: (() => void) | undefined;
 }
+
+/** The same values in another shape, given without the batch axis. */
+export function reshaped(
+  { builder }: LayerContext,
+  name: string,
+  value: Value,
+  shape: OpenShape,
+): Value {
+  const target = [-1, ...(shape as readonly number[])];
+  const sides = builder.ints(`${name}/shape`, [target.length], target);
+  return builder.compute(
+    'Reshape',
+    name,
+    [value.name, sides],
+    { Tshape: { type: 'int32' } },
+    value.isFloat,
+  );
+}

@@ -1,148 +1,96 @@
 /** Keras layers as TensorFlow nodes: one rule for each layer class. */
 import {
-  convolutionWindow,
-  hasBias,
+  areLastAxes,
+  croppingSides,
   normalization,
+  normalizedAxes,
   paddingSides,
   poolingWindow,
-  type Window,
 } from '../../model/layer-attributes.ts';
-import { addActivation } from './activation-nodes.ts';
+import {
+  addActivation,
+  addRectifier,
+  leakyRectifier,
+  parametricRectifier,
+} from './activation-nodes.ts';
+import {
+  convolution,
+  dense,
+  depthwiseConvolution,
+  moves,
+  separableConvolution,
+  transposedConvolution,
+} from './convolution-nodes.ts';
 import type { Value } from './graph-builder.ts';
-import type { LayerContext } from './layer-context.ts';
-import type { Attribute } from './tensorflow-protos.ts';
+import { type LayerContext, reshaped } from './layer-context.ts';
 import { UnsupportedGraph } from './unsupported-graph.ts';
-import type { WeightSource } from './weight-source.ts';
-import { addWinograd, WINOGRAD_CHANNELS } from './winograd-nodes.ts';
+import { type Norm, normOf, type WeightSource } from './weight-source.ts';
 
 type Rule = (layer: LayerContext) => Value;
 
 /** @throws UnsupportedGraph */
 export function addLayer(layer: LayerContext): Value {
-  const { className, name } = layer.row;
-  const rule = RULES.get(className);
+  return ruleOf(layer.row)(layer);
+}
+
+/** @throws UnsupportedGraph for a class that has no rule */
+export function ruleOf({ className, name }: LayerContext['row']): Rule {
+  const rule = LAYER_NODES.get(className);
   if (rule === undefined) throw new UnsupportedGraph(`the layer ${name} is a ${className}`);
-  return rule(layer);
+  return rule;
 }
 
 const keep: Rule = ({ inputs }) => inputs[0];
 
-const RULES = new Map<string, Rule>(
+export const LAYER_NODES: ReadonlyMap<string, Rule> = new Map(
   Object.entries({
+    InputLayer: keep,
     // Layers that do something only in training.
     Dropout: keep,
     SpatialDropout2D: keep,
     GaussianNoise: keep,
     GaussianDropout: keep,
     Conv2D: convolution,
+    Conv2DTranspose: transposedConvolution,
     DepthwiseConv2D: depthwiseConvolution,
+    SeparableConv2D: separableConvolution,
+    Dense: dense,
     BatchNormalization: batchNormalization,
+    LayerNormalization: layerNormalization,
+    LayerScale: layerScale,
+    Rescaling: rescaling,
     Activation: (layer) => addActivation(layer, layer.inputs[0], layer.row.config.activation),
     ReLU: rectifier,
-    Softmax: (layer) => addActivation(layer, layer.inputs[0], 'softmax'),
+    LeakyReLU: leakyRectifier,
+    PReLU: parametricRectifier,
+    ELU: (layer) => addActivation(layer, layer.inputs[0], 'elu'),
+    Softmax: softmax,
     ZeroPadding2D: zeroPadding,
+    Cropping2D: cropping,
+    CenterCrop: centerCrop,
+    UpSampling2D: upSampling,
+    Resizing: (layer) => resizing(layer, true),
     MaxPooling2D: (layer) => pooling(layer, 'MaxPool'),
     AveragePooling2D: (layer) => pooling(layer, 'AvgPool'),
     GlobalAveragePooling2D: (layer) => globalPooling(layer, 'Mean'),
     GlobalMaxPooling2D: (layer) => globalPooling(layer, 'Max'),
-    Add: addition,
+    Add: (layer) => merging(layer, 'AddV2', 'sum'),
+    Average: averaging,
+    Maximum: (layer) => merging(layer, 'Maximum', 'most'),
+    Minimum: (layer) => merging(layer, 'Minimum', 'least'),
+    Multiply: (layer) => merging(layer, 'Mul', 'product', true),
     Concatenate: concatenation,
-    Flatten: flattening,
-    Dense: dense,
+    Flatten: (layer) => reshaped(layer, `${layer.name}/flat`, layer.inputs[0], layer.outputShape),
+    Reshape: (layer) => reshaped(layer, `${layer.name}/shaped`, layer.inputs[0], layer.outputShape),
+    Permute: permutation,
   } satisfies Record<string, Rule>),
 );
-
-function convolution(layer: LayerContext): Value {
-  if (isForWinograd(layer)) return winogradConvolution(layer);
-  const { builder, name, inputs, row, inputShapes, outputShape } = layer;
-  const { config } = row;
-  const window = convolutionWindow(config);
-  const kernelShape = [...window.size, inputShapes[0].at(-1)!, outputShape.at(-1)!];
-  const kernel = builder.weight(`${name}/kernel`, kernelShape, kernelSource(layer, 'kernel'));
-  const input = builder.toCompute(inputs[0]);
-  const convolved = builder.compute('Conv2D', `${name}/conv`, [input, kernel], {
-    ...moves(window),
-    dilations: { ints: [1, ...window.dilation, 1] },
-  });
-  return addActivation(layer, addBias(layer, convolved), config.activation);
-}
-
-function depthwiseConvolution(layer: LayerContext): Value {
-  const { builder, name, inputs, row, inputShapes, outputShape } = layer;
-  const { config } = row;
-  const window = convolutionWindow(config);
-  const { strides, dilation } = window;
-  if (strides[0] !== strides[1] || dilation.some((rate) => rate !== 1)) {
-    throw new UnsupportedGraph(`the layer ${row.name} has uneven strides or dilation`);
-  }
-  const channels = inputShapes[0].at(-1)!;
-  const kernelShape = [...window.size, channels, outputShape.at(-1)! / channels];
-  const source = kernelSource(layer, 'depthwise_kernel');
-  const kernel = builder.weight(`${name}/kernel`, kernelShape, source);
-  const input = builder.toCompute(inputs[0]);
-  const convolved = builder.compute('DepthwiseConv2dNative', `${name}/conv`, [input, kernel], {
-    ...moves(window),
-    dilations: { ints: [1, 1, 1, 1] },
-  });
-  return addActivation(layer, addBias(layer, convolved), config.activation);
-}
-
-function winogradConvolution(layer: LayerContext): Value {
-  const { builder, name, inputShapes, outputShape } = layer;
-  const isRectified = layer.row.config.activation === 'relu';
-  // The largest of four stays the largest under a rectifier, but not under any activation.
-  const isMonotone = isRectified || (layer.row.config.activation ?? 'linear') === 'linear';
-  const isEven = outputShape.slice(0, 2).every((size) => size !== null && size % 2 === 0);
-  const isPooled = layer.takePooling !== undefined && isMonotone && isEven;
-  if (isPooled) layer.takePooling();
-  const value = addWinograd(builder, `${name}/conv`, layer.inputs[0], {
-    kernel: kernelSource(layer, 'kernel'),
-    bias: biasSource(layer) ?? { kind: 'values', values: Array(outputShape.at(-1)!).fill(0) },
-    channels: [inputShapes[0].at(-1)!, outputShape.at(-1)!],
-    isRectified,
-    isPooled,
-  });
-  return isRectified ? value : addActivation(layer, value, layer.row.config.activation);
-}
-
-/** 3×3, stride 1, the size kept; and enough channels that the two transforms cost less than they save. */
-function isForWinograd({ mayUseWinograd, row, inputShapes, outputShape }: LayerContext): boolean {
-  const { size, strides, dilation, isSame } = convolutionWindow(row.config);
-  const isPlain = [...strides, ...dilation, row.config.groups ?? 1].every((n) => n === 1);
-  const is3x3 = size.every((n) => n === 3) && isSame;
-  const channels = [inputShapes[0].at(-1)!, outputShape.at(-1)!];
-  return mayUseWinograd && isPlain && is3x3 && channels.every((n) => n >= WINOGRAD_CHANNELS);
-}
-
-function kernelSource({ row, norm }: LayerContext, weight: string): WeightSource {
-  const name = `${row.name}/${weight}`;
-  return norm === undefined ? { kind: 'stored', name } : { kind: 'kernel', name, norm };
-}
-
-/** The bias, with the normalisation after the convolution applied to it. */
-function addBias(layer: LayerContext, { name: value, isFloat }: Value): Value {
-  const { builder, name, outputShape, addsUnfused } = layer;
-  const source = biasSource(layer);
-  if (source === undefined) return { name: value, isFloat };
-  const options = { isScaled: !isFloat, staysFloat: isFloat };
-  const bias = builder.weight(`${name}/bias`, [outputShape.at(-1)!], source, options);
-  const op = addsUnfused ? 'AddV2' : 'BiasAdd';
-  return builder.compute(op, `${name}/biased`, [value, bias], {}, isFloat);
-}
-
-function biasSource({ row, norm }: LayerContext): WeightSource | undefined {
-  const name = hasBias(row.config) ? `${row.name}/bias` : undefined;
-  if (norm !== undefined) return { kind: 'bias', name, norm };
-  return name === undefined ? undefined : { kind: 'stored', name };
-}
 
 /** A normalisation that no convolution could take in. */
 function batchNormalization(layer: LayerContext): Value {
   const { builder, name, inputs, inputShapes, row } = layer;
   const channels = inputShapes[0].at(-1)!;
-  if (inputShapes[0].length !== 3) {
-    throw new UnsupportedGraph(`the layer ${row.name} normalises values without height and width`);
-  }
+  if (inputShapes[0].length !== 3) return affine(layer, normOf(row));
   const { gamma, beta, mean, variance, epsilon } = normalization(row.config);
   const parameter = (node: string, weight: string | undefined, isScaled: boolean, value = 0) => {
     const source: WeightSource =
@@ -165,13 +113,92 @@ function batchNormalization(layer: LayerContext): Value {
   });
 }
 
+/** x · scale + offset for each channel, with what a batch normalisation has learnt. */
+function affine({ builder, name, inputs, outputShape }: LayerContext, norm: Norm): Value {
+  const shape = [outputShape.at(-1)!];
+  const parameter = (node: string, source: WeightSource) =>
+    builder.weight(`${name}/${node}`, shape, source, { staysFloat: true });
+  const scale = parameter('scale', { kind: 'scale', norm });
+  const offset = parameter('offset', { kind: 'bias', name: undefined, norm });
+  const input = builder.toFloat(inputs[0]);
+  const scaled = builder.compute('Mul', `${name}/scaled`, [input, scale], {}, true);
+  return builder.compute('AddV2', `${name}/norm`, [scaled.name, offset], {}, true);
+}
+
+/** (x − mean) / √(variance + epsilon) · gamma + beta over the layer's axes, in float32. */
+function layerNormalization(layer: LayerContext): Value {
+  const { builder, name, inputs, inputShapes, row } = layer;
+  const rank = inputShapes[0].length;
+  const axes = normalizedAxes(row.config, rank);
+  if (!areLastAxes(axes, rank)) {
+    throw new UnsupportedGraph(`the layer ${row.name} does not normalise the last axes`);
+  }
+  const shape = axes.map((axis) => inputShapes[0][axis]!);
+  const { gamma, beta, epsilon } = normalization(row.config);
+  const over = builder.ints(
+    `${name}/axes`,
+    [axes.length],
+    axes.map((axis) => axis + 1),
+  );
+  const op = (kind: string, node: string, ...operands: string[]) =>
+    builder.compute(kind, `${name}/${node}`, operands, {}, true).name;
+  const mean = (node: string, value: string) =>
+    builder.compute(
+      'Mean',
+      `${name}/${node}`,
+      [value, over],
+      { ...INDEX, keep_dims: { bool: true } },
+      true,
+    ).name;
+  const parameter = (weight: string) => {
+    const source: WeightSource = { kind: 'stored', name: `${row.name}/${weight}` };
+    return builder.weight(`${name}/${weight}`, shape, source, { staysFloat: true });
+  };
+  const x = builder.toFloat(inputs[0]);
+  const centre = mean('mean', x);
+  const variance = mean('variance', op('SquaredDifference', 'squares', x, centre));
+  const smallest = builder.floats(`${name}/epsilon`, [], [epsilon]);
+  const inverse = op('Rsqrt', 'inverse', op('AddV2', 'positive', variance, smallest));
+  const scale = gamma === undefined ? inverse : op('Mul', 'scale', inverse, parameter(gamma));
+  const scaled = op('Mul', 'scaled', op('Sub', 'centred', x, centre), scale);
+  const value = beta === undefined ? scaled : op('AddV2', 'norm', scaled, parameter(beta));
+  return { name: value, isFloat: true };
+}
+
+function layerScale({ builder, name, inputs, outputShape, row }: LayerContext): Value {
+  const source: WeightSource = { kind: 'stored', name: `${row.name}/gamma` };
+  const gamma = builder.weight(`${name}/gamma`, [outputShape.at(-1)!], source);
+  return builder.compute('Mul', `${name}/scaled`, [builder.toCompute(inputs[0]), gamma]);
+}
+
+/** x · scale + offset, each one number or one for each channel. */
+function rescaling({ builder, name, inputs, row }: LayerContext): Value {
+  const { scale, offset = 0 } = row.config as Record<string, number | number[]>;
+  const numbers = (node: string, value: number | number[]) =>
+    builder.floats(`${name}/${node}`, Array.isArray(value) ? [value.length] : [], [value].flat());
+  const input = [builder.toFloat(inputs[0]), numbers('by', scale)];
+  const scaled = builder.compute('Mul', `${name}/scaled`, input, {}, true);
+  const sum = [scaled.name, numbers('offset', offset)];
+  return builder.compute('AddV2', `${name}/sum`, sum, {}, true);
+}
+
 function rectifier(layer: LayerContext): Value {
   const { max_value: most, negative_slope: slope, threshold } = layer.row.config;
   if ((slope ?? 0) !== 0 || (threshold ?? 0) !== 0) {
     throw new UnsupportedGraph(`the layer ${layer.row.name} has a slope or a threshold`);
   }
   const max = most === undefined || most === null ? undefined : Number(most);
-  return addActivation(layer, layer.inputs[0], 'relu', max);
+  return addRectifier(layer, layer.inputs[0], max);
+}
+
+function softmax(layer: LayerContext): Value {
+  const rank = layer.inputShapes[0].length;
+  if (String(normalizedAxes(layer.row.config, rank)) !== String([rank - 1])) {
+    throw new UnsupportedGraph(
+      `the layer ${layer.row.name} is a softmax over another axis than the last`,
+    );
+  }
+  return addActivation(layer, layer.inputs[0], 'softmax');
 }
 
 function zeroPadding({ builder, name, inputs, row }: LayerContext): Value {
@@ -193,52 +220,113 @@ function pooling({ builder, name, inputs, row }: LayerContext, op: 'MaxPool' | '
 function globalPooling({ builder, name, inputs, row }: LayerContext, op: 'Mean' | 'Max'): Value {
   const axes = builder.ints(`${name}/axes`, [2], [1, 2]);
   return builder.compute(op, `${name}/pool`, [builder.toCompute(inputs[0]), axes], {
-    Tidx: { type: 'int32' },
+    ...INDEX,
     keep_dims: { bool: row.config.keepdims === true },
   });
 }
 
-function addition({ builder, name, inputs }: LayerContext): Value {
-  const [first, ...others] = inputs.map((value) => builder.toCompute(value));
-  const sum = others.reduce((left, right, i) => {
-    return builder.compute('AddV2', `${name}/sum_${i}`, [left, right]).name;
-  }, first!);
-  return { name: sum, isFloat: builder.type === 'float' };
+function cropping(layer: LayerContext): Value {
+  const [[top], [left]] = croppingSides(layer.row.config);
+  return slice(layer, top, left);
 }
 
-function concatenation({ builder, name, inputs }: LayerContext): Value {
-  const axis = builder.ints(`${name}/axis`, [], [-1]);
+function centerCrop(layer: LayerContext): Value {
+  const [top, left] = [0, 1].map((i) =>
+    Math.floor((layer.inputShapes[0][i]! - layer.outputShape[i]!) / 2),
+  );
+  return slice(layer, top, left);
+}
+
+function slice(
+  { builder, name, inputs, outputShape }: LayerContext,
+  top: number,
+  left: number,
+): Value {
+  const begin = builder.ints(`${name}/begin`, [4], [0, top, left, 0]);
+  const [height, width] = outputShape;
+  const size = builder.ints(`${name}/size`, [4], [-1, height!, width!, -1]);
+  const { name: input, isFloat } = inputs[0];
+  const index = { Index: { type: 'int32' } } as const;
+  return builder.compute('Slice', `${name}/part`, [input, begin, size], index, isFloat);
+}
+
+function upSampling(layer: LayerContext): Value {
+  const { interpolation = 'nearest' } = layer.row.config;
+  return resizing(
+    { ...layer, row: { ...layer.row, config: { interpolation } } },
+    interpolation !== 'nearest',
+  );
+}
+
+/** @param byCentre whether the centres of pixels are compared, not their corners. */
+function resizing(
+  { builder, name, inputs, outputShape, row }: LayerContext,
+  byCentre: boolean,
+): Value {
+  const { interpolation = 'bilinear' } = row.config;
+  if (interpolation !== 'bilinear' && interpolation !== 'nearest') {
+    throw new UnsupportedGraph(`the layer ${row.name} resizes by ${interpolation}`);
+  }
+  const size = builder.ints(`${name}/size`, [2], outputShape.slice(0, 2) as number[]);
+  const op = interpolation === 'nearest' ? 'ResizeNearestNeighbor' : 'ResizeBilinear';
+  const attributes = { align_corners: { bool: false }, half_pixel_centers: { bool: byCentre } };
+  return builder.compute(
+    op,
+    `${name}/resized`,
+    [builder.toFloat(inputs[0]), size],
+    attributes,
+    true,
+  );
+}
+
+function merging(layer: LayerContext, op: string, node: string, inFloat = false): Value {
+  const { builder, name } = layer;
+  const [first, ...others] = operands(layer, inFloat);
+  const isFloat = inFloat || builder.type === 'float';
+  const merged = others.reduce((left, right, i) => {
+    return builder.compute(op, `${name}/${node}_${i}`, [left, right], {}, isFloat).name;
+  }, first!);
+  return { name: merged, isFloat };
+}
+
+/** The inputs, all with the same number of axes: Keras compares shapes from the last axis on. */
+function operands(layer: LayerContext, inFloat: boolean): string[] {
+  const { builder, name, inputs, inputShapes, outputShape } = layer;
+  const rank = outputShape.length;
+  return inputs.map((input, i) => {
+    const shape = inputShapes[i];
+    const missing = Array<number>(rank - shape.length).fill(1);
+    const value =
+      missing.length === 0
+        ? input
+        : reshaped(layer, `${name}/input_${i}`, input, [...missing, ...shape]);
+    return inFloat ? builder.toFloat(value) : builder.toCompute(value);
+  });
+}
+
+function averaging(layer: LayerContext): Value {
+  const { builder, name, inputs } = layer;
+  const sum = builder.toFloat(merging(layer, 'AddV2', 'sum'));
+  const share = builder.floats(`${name}/share`, [], [1 / inputs.length]);
+  return builder.compute('Mul', `${name}/mean`, [sum, share], {}, true);
+}
+
+function concatenation({ builder, name, inputs, outputShape, row }: LayerContext): Value {
+  const [position] = normalizedAxes(row.config, outputShape.length);
+  const axis = builder.ints(`${name}/axis`, [], [position + 1]);
   const values = inputs.map((value) => builder.toCompute(value));
   return builder.compute('ConcatV2', `${name}/all`, [...values, axis], {
     N: { int: values.length },
-    Tidx: { type: 'int32' },
+    ...INDEX,
   });
 }
 
-function flattening({ builder, name, inputs, outputShape }: LayerContext): Value {
-  const shape = builder.ints(`${name}/shape`, [2], [-1, outputShape[0]!]);
-  return builder.compute('Reshape', `${name}/flat`, [builder.toCompute(inputs[0]), shape], {
-    Tshape: { type: 'int32' },
-  });
+function permutation({ builder, name, inputs, row }: LayerContext): Value {
+  const dims = [0, ...(row.config.dims as number[])];
+  const order = builder.ints(`${name}/order`, [dims.length], dims);
+  const { name: input, isFloat } = inputs[0];
+  const index = { Tperm: { type: 'int32' } } as const;
+  return builder.compute('Transpose', `${name}/turned`, [input, order], index, isFloat);
 }
 
-function dense(layer: LayerContext): Value {
-  const { builder, name, inputs, row, inputShapes, outputShape } = layer;
-  if (inputShapes[0].length !== 1) {
-    throw new UnsupportedGraph(`the layer ${row.name} is a Dense on more than one axis`);
-  }
-  // float32 in every precision: a small part of the work, and under a softmax errors grow.
-  const shape = [inputShapes[0][0]!, outputShape[0]!];
-  const source = kernelSource(layer, 'kernel');
-  const kernel = builder.weight(`${name}/kernel`, shape, source, { staysFloat: true });
-  const input = builder.toFloat(inputs[0]);
-  const product = builder.compute('MatMul', `${name}/product`, [input, kernel], {}, true);
-  return addActivation(layer, addBias(layer, product), row.config.activation);
-}
-
-function moves({ strides, isSame }: Window): Record<string, Attribute> {
-  return {
-    strides: { ints: [1, ...strides, 1] },
-    padding: { string: isSame ? 'SAME' : 'VALID' },
-  };
-}
+const INDEX = { Tidx: { type: 'int32' } } as const;

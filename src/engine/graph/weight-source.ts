@@ -1,3 +1,5 @@
+import type { LayerRow } from '../../model/architectures/keras-layers.ts';
+import { normalization } from '../../model/layer-attributes.ts';
 import { byteLength, type WeightReader } from '../weight-reader.ts';
 
 /** Weights of a batch normalisation by name; its epsilon. */
@@ -17,8 +19,22 @@ export type WeightSource =
   | { readonly kind: 'values'; readonly values: readonly number[] }
   /** A convolution's kernel times the scale of the normalisation that follows it. */
   | { readonly kind: 'kernel'; readonly name: string; readonly norm: Norm }
-  /** Its bias after that normalisation. */
-  | { readonly kind: 'bias'; readonly name: string | undefined; readonly norm: Norm };
+  /** Its bias after that normalisation; what the normalisation adds where there is none. */
+  | { readonly kind: 'bias'; readonly name: string | undefined; readonly norm: Norm }
+  /** What a normalisation multiplies with. */
+  | { readonly kind: 'scale'; readonly norm: Norm };
+
+/** What a batch normalisation has learnt. */
+export function normOf({ name, config }: LayerRow): Norm {
+  const { gamma, beta, mean, variance, epsilon } = normalization(config);
+  return {
+    gamma: gamma && `${name}/${gamma}`,
+    beta: beta && `${name}/${beta}`,
+    mean: `${name}/${mean}`,
+    variance: `${name}/${variance}`,
+    epsilon,
+  };
+}
 
 const CHUNK_BYTES = 2 ** 22;
 
@@ -44,6 +60,9 @@ export function* readSource(reader: WeightReader, source: WeightSource): Generat
       yield bytesOf(kernel);
       return;
     }
+    case 'scale':
+      yield bytesOf(Float32Array.from(normScales(reader, source.norm)));
+      return;
     case 'bias':
       yield bytesOf(foldBias(reader, source.name, source.norm));
   }

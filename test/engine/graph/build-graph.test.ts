@@ -72,6 +72,29 @@ test.each<[string, LayerRow[], string]>([
     [input('image', [2, 2]), conv2d('conv', 'image', { filters: 5, kernel: 1 })],
     'the weight conv/kernel of shape [1, 1, 3, 5] is not there',
   ],
+  [
+    'a size that Keras would reach by resizing',
+    [
+      input('image', [2, 2]),
+      {
+        className: 'CenterCrop',
+        name: 'crop',
+        inbound: ['image'],
+        config: { height: 4, width: 4 },
+      },
+      conv2d('conv', 'crop', { filters: 3, kernel: 1 }),
+    ],
+    'the shape of the layer crop, a CenterCrop, is not known here',
+  ],
+  [
+    'a layer without a rule',
+    [
+      input('image', [2, 2]),
+      { className: 'Rainbow', name: 'arc', inbound: ['image'], config: {} },
+      conv2d('conv', 'arc', { filters: 3, kernel: 1 }),
+    ],
+    'the layer arc is a Rainbow',
+  ],
 ])('%s is no graph', (title, layers, reason) => {
   const topology = functional(layers, 'conv') as {
     model_config: { config: { layers: { inbound_nodes: unknown[] }[] } };

@@ -18,16 +18,15 @@ import {
   zeroPadding2d,
 } from '../../../src/model/architectures/keras-layers.ts';
 import { initModel } from '../../../src/model/init-model.ts';
-import { inferLayerShapes } from '../../../src/model/layer-shapes.ts';
 import type { ModelFolder } from '../../../src/model/model-folder.ts';
 import { NO_TENSORFLOW, skipIf } from '../../skip-if.ts';
 import { rejection } from '../caught.ts';
 import { found, open } from '../open-engines.ts';
 import {
   functional,
+  randomWeights,
   TINY_LAYERS,
   TINY_WEIGHTS,
-  type TinyWeights,
   temporaryDir,
   writeTinyModel,
 } from '../tiny-model.ts';
@@ -95,11 +94,11 @@ describe('the graph engine', skipIf(found.cpu === undefined, NO_TENSORFLOW), () 
   );
 
   test('auto takes the eager engine for a layer that the graph lacks, and says why', async () => {
-    const folder = await writeTinyModel(functional(LEAKY_LAYERS, 'leaky'), LEAKY_WEIGHTS);
+    const folder = await writeTinyModel(functional(GATED_LAYERS, 'gate'), GATED_WEIGHTS);
     const engine = await open(folder, { device: 'cpu' });
     expect(engine.info).toMatchObject({
       engine: 'eager',
-      engineReason: 'the layer leaky is a LeakyReLU',
+      engineReason: 'the layer gate is a ThresholdedReLU',
     });
     const before = await open(folder, { device: 'cpu', layers: 'conv' });
     expect(before.info).toMatchObject({ engine: 'graph' });
@@ -107,14 +106,14 @@ describe('the graph engine', skipIf(found.cpu === undefined, NO_TENSORFLOW), () 
   });
 
   test('asked for by name, the graph is never replaced', async () => {
-    const folder = await writeTinyModel(functional(LEAKY_LAYERS, 'leaky'), LEAKY_WEIGHTS);
+    const folder = await writeTinyModel(functional(GATED_LAYERS, 'gate'), GATED_WEIGHTS);
     const error = await rejection(EngineError, open(folder, { device: 'cpu', engine: 'graph' }));
     expect(error.message).toBe(
-      'Expected a network for --engine graph but found that the layer leaky is a LeakyReLU.',
+      'Expected a network for --engine graph but found that the layer gate is a ThresholdedReLU.',
     );
     const half = await rejection(EngineError, open(folder, { device: 'cpu', precision: 'fp16' }));
     expect(half.message).toBe(
-      'Expected a network for --precision fp16 but found that the layer leaky is a LeakyReLU.',
+      'Expected a network for --precision fp16 but found that the layer gate is a ThresholdedReLU.',
     );
     const wasm = await rejection(EngineError, open(folder, { device: 'wasm', engine: 'graph' }));
     expect(wasm.message).toBe(
@@ -227,11 +226,11 @@ const ODD_LAYERS: readonly LayerRow[] = [
   row('Activation', 'probabilities', ['units'], { activation: 'softmax' }),
 ];
 
-const LEAKY_LAYERS = [
+const GATED_LAYERS = [
   ...TINY_LAYERS.slice(0, 2),
-  row('LeakyReLU', 'leaky', ['conv'], { alpha: 0.5 }),
+  row('ThresholdedReLU', 'gate', ['conv'], { theta: 0.5 }),
 ];
-const LEAKY_WEIGHTS = {
+const GATED_WEIGHTS = {
   'conv/kernel': TINY_WEIGHTS['conv/kernel'],
   'conv/bias': TINY_WEIGHTS['conv/bias'],
 };
@@ -244,29 +243,6 @@ function row(className: string, name: string, inbound: string[], config: object)
 function plainNorm(name: string, from: string): LayerRow {
   const norm = batchNormalization(name, from, { momentum: 0.9, epsilon: 0.001 });
   return { ...norm, config: { ...norm.config, scale: false, center: false } };
-}
-
-/** Weights between 0.1 and 1 for means and variances, -0.5 and 0.5 for all else. */
-function randomWeights(layers: readonly LayerRow[]): TinyWeights {
-  let state = 1;
-  const random = () => {
-    state = (state * 48271) % 2147483647;
-    return state / 2147483647;
-  };
-  const specs = inferLayerShapes(functional(layers, layers.at(-1)!.name))!.flatMap(
-    ({ weights }) => weights,
-  );
-  return Object.fromEntries(
-    specs.map(({ name, shape }) => {
-      const isMoving = name.includes('/moving_');
-      const length = shape.reduce((a, b) => a * b, 1);
-      const values = Array.from(
-        { length },
-        () => random() * (isMoving ? 0.9 : 1) + (isMoving ? 0.1 : -0.5),
-      );
-      return [name, [[...shape], values]];
-    }),
-  );
 }
 
 function narrowModel(architecture: string): Promise<ModelFolder> {
