@@ -1,5 +1,5 @@
 /**
- * `npm start`: sets up, draws images, runs both modes on them and shows the tables.
+ * `npm start`: sets up, draws images, runs two networks and the pixels on them and shows the tables.
  * `npm start -- <input> --mode … --out …`: sets up and runs the tool with these arguments.
  */
 import { bootstrap, CLI } from './bootstrap.mjs';
