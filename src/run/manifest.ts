@@ -84,6 +84,11 @@ export class ManifestBuilder {
   }
 }
 
+/** The images, in row order. */
+export function* entriesOf(manifest: Manifest): Generator<SourceEntry, undefined> {
+  for (let index = 0; index < manifest.count; index++) yield manifest.entry(index);
+}
+
 /** Writes manifest.jsonl durably. @throws ExportError */
 export async function writeManifest(path: string, manifest: Manifest): Promise<void> {
   const file = await DurableFile.create(path, 'the list of images');

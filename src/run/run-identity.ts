@@ -5,9 +5,9 @@ import { errnoOf, RunError } from '../errors.ts';
 import { readJsonFile } from '../json.ts';
 import { writeDurably } from '../storage/durable-file.ts';
 import { storageError } from '../storage/storage-error.ts';
-import { compareUtf8 } from './compare-utf8.ts';
+import { pairByOrigin } from './compare-utf8.ts';
 import { describeDifference, fingerprint, type RunIdentity } from './fingerprint.ts';
-import { type Manifest, readManifest, writeManifest } from './manifest.ts';
+import { entriesOf, type Manifest, readManifest, writeManifest } from './manifest.ts';
 import type { ShardPlan } from './plan-shards.ts';
 import { UPDATE_FOLDER } from './promote-update.ts';
 
@@ -152,20 +152,12 @@ export function describeManifestDifference(before: Manifest, now: Manifest): str
     counts[kind]++;
     if (found[kind].length === 0) found[kind].push(origin);
   };
-  let i = 0;
-  let j = 0;
-  while (i < before.count || j < now.count) {
-    const old = i < before.count ? before.entry(i) : undefined;
-    const current = j < now.count ? now.entry(j) : undefined;
-    const order =
-      old && current ? compareUtf8(old.origin, current.origin) : old === undefined ? 1 : -1;
-    if (order < 0) note('removed', old!.origin);
-    else if (order > 0) note('added', current!.origin);
-    else if (old!.size !== current!.size || old!.version !== current!.version) {
-      note('changed', old!.origin);
+  for (const [old, current] of pairByOrigin(entriesOf(before), entriesOf(now))) {
+    if (current === undefined) note('removed', old.origin);
+    else if (old === undefined) note('added', current.origin);
+    else if (old.size !== current.size || old.version !== current.version) {
+      note('changed', old.origin);
     }
-    if (order <= 0) i++;
-    if (order >= 0) j++;
   }
   const phrases = (['added', 'removed', 'changed'] as const)
     .filter((kind) => counts[kind] > 0)

@@ -1,8 +1,8 @@
 import type { UpdateCounts } from '../../events.ts';
 import type { RejectReason } from '../../image/decode-error.ts';
-import { compareUtf8 } from '../../run/compare-utf8.ts';
+import { pairByOrigin } from '../../run/compare-utf8.ts';
 import type { FinishedState } from '../../run/finished-state.ts';
-import type { Manifest } from '../../run/manifest.ts';
+import { entriesOf, type Manifest } from '../../run/manifest.ts';
 import type { SourceEntry } from '../../source/source.ts';
 
 export interface Comparison {
@@ -34,24 +34,17 @@ export async function compareManifests(
     retried: 0,
     relabelled: 0,
   };
-  const old = walk(before.manifest);
-  const current = walk(now);
-  let was = old.next();
-  let is = current.next();
-  while (!was.done || !is.done) {
-    const order = orderOf(was, is);
-    if (order < 0) counts.removed++;
-    else if (order > 0) counts.added++;
+  for (const [was, is] of pairByOrigin(walk(before.manifest), walk(now))) {
+    if (is === undefined) counts.removed++;
+    else if (was === undefined) counts.added++;
     else {
-      const outcome = await outcomeOf(was.value!, is.value!, before, options);
+      const outcome = await outcomeOf(was, is, before, options);
       counts[outcome]++;
       if (outcome === 'unchanged' || outcome === 'rejectedBefore') {
-        if (is.value!.entry !== undefined) keeps[is.value!.index] = was.value!.index;
-        if (was.value!.entry?.target !== is.value!.entry?.target) counts.relabelled++;
+        if (is.entry !== undefined) keeps[is.index] = was.index;
+        if (was.entry?.target !== is.entry?.target) counts.relabelled++;
       }
     }
-    if (order <= 0) was = old.next();
-    if (order >= 0) is = current.next();
   }
   return { counts, keeps };
 }
@@ -72,28 +65,11 @@ interface ListedItem {
 
 /** Images and rejections of a listing as one sequence, sorted by origin. */
 function* walk(manifest: Manifest): Generator<ListedItem, undefined> {
-  const { rejections } = manifest;
-  let next = 0;
-  const rejectedItem = (): ListedItem => {
-    const { origin, reason } = rejections[next++];
-    return { origin, index: -1, entry: undefined, reason };
-  };
-  for (let index = 0; index < manifest.count; index++) {
-    const entry = manifest.entry(index);
-    while (next < rejections.length && compareUtf8(rejections[next].origin, entry.origin) < 0) {
-      yield rejectedItem();
-    }
-    yield { origin: entry.origin, index, entry, reason: undefined };
+  let index = 0;
+  for (const [entry, rejected] of pairByOrigin(entriesOf(manifest), manifest.rejections)) {
+    if (entry === undefined) yield { index: -1, entry, ...rejected };
+    else yield { origin: entry.origin, index: index++, entry, reason: undefined };
   }
-  while (next < rejections.length) yield rejectedItem();
-}
-
-function orderOf(
-  was: IteratorResult<ListedItem, undefined>,
-  is: IteratorResult<ListedItem, undefined>,
-): number {
-  if (was.done) return 1;
-  return is.done ? -1 : compareUtf8(was.value.origin, is.value.origin);
 }
 
 async function outcomeOf(
