@@ -155,7 +155,7 @@ async function withoutLibrary({ platform }: FoundRuntimes): Promise<Check> {
     existsSync(join(dir, RECORD_NAME)),
   );
   const lacking = tools.filter((tool) => tool.error !== undefined);
-  const steps = lacking.map((tool) => tool.error!.fix ?? '');
+  const steps = lacking.map((tool) => tool.error.fix ?? '');
   const again = damaged.length > 0 ? ' --force' : '';
   return makeCheck('tensorflow', {
     summary:
@@ -177,7 +177,7 @@ async function withoutLibrary({ platform }: FoundRuntimes): Promise<Check> {
       },
       ...lacking.map(({ error }) => ({
         severity: 'note' as const,
-        message: `Setting up needs more: ${error!.message}`,
+        message: `Setting up needs more: ${error.message}`,
       })),
     ],
     facts: {

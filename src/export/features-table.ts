@@ -56,8 +56,8 @@ export function buildRecordBatch(schema: FeatureSchema, rows: FeatureRows): Reco
     }
     const values = (column.kind === 'vector' ? rows.vectors : rows.reduced)[column.output];
     expectLength(column, values?.length ?? 0, n * column.length);
-    expectFinite(column, values!, rows.origins);
-    return listData(values!, n, column.length);
+    expectFinite(column, values, rows.origins);
+    return listData(values, n, column.length);
   });
   const type = new Struct(schema.arrow.fields);
   return new RecordBatch(

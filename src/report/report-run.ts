@@ -141,7 +141,7 @@ async function publish(
     const now: RunJson = { ...before, findings: report.summary, files };
     await publishRun(output, now);
     const [findings, page] = written;
-    return { run: now, bytes: { page: page!.bytes, findings: findings!.bytes } };
+    return { run: now, bytes: { page: page.bytes, findings: findings.bytes } };
   } finally {
     await output.close?.();
     await lock?.release();

@@ -16,13 +16,13 @@ export function isS3Url(text: string): boolean {
 /** @throws OptionError when there is no bucket that a store could have. */
 export function parseS3Url(url: string): S3Address {
   const [, scheme, bucket, key] = /^(s3a?):\/\/([^/]*)(?:\/(.*))?$/is.exec(url) ?? [];
-  if (scheme === undefined || !/^[a-z0-9][a-z0-9._-]{1,254}$/i.test(bucket!)) {
+  if (scheme === undefined || !/^[a-z0-9][a-z0-9._-]{1,254}$/i.test(bucket)) {
     throw new OptionError(
       `Expected s3://bucket/prefix but received ${url}${bucket === '' ? ' (no bucket)' : ''}.`,
       { fix: 'A bucket name has letters, digits, dots, dashes and underscores only.' },
     );
   }
-  return { scheme: scheme.toLowerCase() as 's3' | 's3a', bucket: bucket!, key: key ?? '' };
+  return { scheme: scheme.toLowerCase() as 's3' | 's3a', bucket, key: key ?? '' };
 }
 
 /** `prefix` as a folder: empty, or with a slash at its end. */

@@ -48,8 +48,8 @@ function columnOf(
   const position = fields.findIndex((field) => field.name === name);
   if (position < 0) return undefined;
   const { type } = fields[position];
-  if (isPlain!(type)) return { position, hasWideOffsets: false };
-  if (isLarge!(type)) return { position, hasWideOffsets: true };
+  if (isPlain(type)) return { position, hasWideOffsets: false };
+  if (isLarge(type)) return { position, hasWideOffsets: true };
   throw new ProtocolError(
     `Expected ${typeName} or large_${typeName} for the column ${name} but found ${type}.`,
     { fix: FIX },

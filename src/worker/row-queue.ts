@@ -63,7 +63,7 @@ export class RowQueue {
     while (rows.length < most) {
       const { origin, target, answer } = this.#waiting[this.#head] ?? {};
       if (answer === undefined) break;
-      rows.push({ origin: origin!, target: target!, ...answer });
+      rows.push({ origin, target, ...answer });
       this.#head++;
     }
     if (this.#head > 4096) {

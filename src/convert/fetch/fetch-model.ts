@@ -219,7 +219,7 @@ function addressOf(
   const url = `${hideCredentials(base).replace(/\/+$/, '')}/${path}`;
   if (username === '' && password === '') return { url };
   const [user, secret] = [username, password].map(decode);
-  return { url, credentials: { user: user!, password: secret! } };
+  return { url, credentials: { user, password: secret } };
 }
 
 /** %40 is an @; a % without two hex digits stays a %. */

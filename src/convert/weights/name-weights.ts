@@ -114,7 +114,7 @@ function noMatch(
         ? `, without "${missing.name}"`
         : '';
   return new ModelError(
-    `Expected the ${counts} layers with weights of a ${network!.name} but found ${stored.length}${detail}.`,
+    `Expected the ${counts} layers with weights of a ${network.name} but found ${stored.length}${detail}.`,
     { fix: 'Check that --arch names the network that these weights were saved from.' },
   );
 }

@@ -47,7 +47,7 @@ function resnet50Layers(variant: Variant): LayerRow[] {
       [3, 3],
       [3, 3],
     ]),
-    conv2d('conv1_conv', 'conv1_pad', { filters: stem!, kernel: 7, stride: 2 }),
+    conv2d('conv1_conv', 'conv1_pad', { filters: stem, kernel: 7, stride: 2 }),
     norm('conv1_bn', 'conv1_conv'),
     reluActivation('conv1_relu', 'conv1_bn'),
     zeroPadding2d('pool1_pad', 'conv1_relu', [

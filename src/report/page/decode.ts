@@ -11,7 +11,7 @@ export interface Points {
 }
 
 export function readData(): PageData {
-  return JSON.parse(document.getElementById('data')!.textContent!) as PageData;
+  return JSON.parse(document.getElementById('data')!.textContent) as PageData;
 }
 
 export function readPoints(points: PagePoints): Points {
