@@ -53,10 +53,14 @@ export function addModelCommand(
       )
       .command(
         'convert <file>',
-        'Convert a Keras file (.h5, .weights.h5, .keras) into a model folder',
+        'Convert a Keras file (.h5, .weights.h5, .keras) or a tfjs folder into a model folder',
         (command) =>
           modelOptions(command)
-            .positional('file', { type: 'string', demandOption: true, describe: 'Keras file' })
+            .positional('file', {
+              type: 'string',
+              demandOption: true,
+              describe: 'Keras file, or a folder with model.json',
+            })
             .option(
               'arch',
               value(
@@ -67,6 +71,7 @@ export function addModelCommand(
             .option('preprocessing', value(PREPROCESSING_CHOICES, "the architecture's own"))
             .option('input-size', value('224, or 224x192 (height x width)', 'what the file says'))
             .example('$0 model convert my-model.keras', 'A model of your own')
+            .example('$0 model convert tm-my-image-model', 'An export of Teachable Machine')
             .example(
               '$0 model convert vgg16_weights.h5 --arch vgg16 --out models/vgg16',
               'A file of weights alone',

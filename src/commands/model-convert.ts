@@ -3,6 +3,7 @@ import type { ConvertModelOptions } from '../convert/conversion-plan.ts';
 import { convertModel } from '../convert/convert-model.ts';
 import { printable } from '../json.ts';
 import { countValues } from '../model/count-values.ts';
+import { modelDirOf } from '../model/find-model-folder.ts';
 import type { ModelMetadata } from '../model/model-folder.ts';
 import { expectPath } from '../place.ts';
 import { formatBytes, formatCount, formatDuration } from '../terminal/units.ts';
@@ -24,7 +25,7 @@ export interface ModelConvertResult {
 }
 
 /**
- * `img2features model convert <keras file>`: .h5, .weights.h5 or .keras to a model folder.
+ * `img2features model convert <file>`: .h5, .weights.h5, .keras or a tfjs model.json to a model folder.
  * @throws ModelError, OptionError
  */
 export async function runModelConvert(options: ModelConvertOptions): Promise<ModelConvertResult> {
@@ -46,7 +47,12 @@ export async function runModelConvert(options: ModelConvertOptions): Promise<Mod
 export function formatModelConvert(result: ModelConvertResult): string {
   const { dir, metadata, params, weightBytes, notes, ms } = result;
   const { architecture, preprocessing, inputSize, source } = metadata;
-  const from = 'file' in source ? ` from ${source.file} (${source.format})` : '';
+  const from =
+    'file' in source
+      ? ` from ${source.file} (${source.format})`
+      : source.kind === 'tfjs'
+        ? ` from a tfjs model by ${source.by || 'another tool'}`
+        : '';
   const what = [
     architecture ?? 'a model of its own',
     `${formatCount(params)} weights, ${formatBytes(weightBytes)}`,
@@ -61,7 +67,9 @@ export function formatModelConvert(result: ModelConvertResult): string {
   return `${lines.map(printable).join('\n')}\n`;
 }
 
-/** "vgg16.weights.h5" → "vgg16" */
+/** "vgg16.weights.h5" → "vgg16"; "net/model.json" → "net" */
 function modelName(file: string): string {
-  return basename(file).replace(/\.(weights\.h5|h5|hdf5|keras)$/i, '') || 'model';
+  return (
+    basename(modelDirOf(resolve(file))).replace(/\.(weights\.h5|h5|hdf5|keras)$/i, '') || 'model'
+  );
 }

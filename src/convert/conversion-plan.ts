@@ -1,9 +1,10 @@
 import type { WeightSpec } from '../model/model-folder.ts';
 import type { Preprocessing } from '../options/preprocessing.ts';
-import type { StoredWeight } from './weights/stored-layer.ts';
+import type { KerasObject } from './keras-json.ts';
+import type { StoredWeight, WeightStore } from './weights/stored-layer.ts';
 
 export interface ConvertModelOptions {
-  /** A Keras .h5, .weights.h5 or .keras file; its content decides, not its name. */
+  /** A Keras .h5, .weights.h5 or .keras file, or a folder with model.json; its content decides, not its name. */
   readonly file: string;
   /** The model folder to make. */
   readonly dir: string;
@@ -32,4 +33,26 @@ export interface ConversionPlan {
   readonly inputSize: readonly [height: number, width: number];
   /** In the order in which they are written. */
   readonly weights: readonly { readonly spec: WeightSpec; readonly stored: StoredWeight }[];
+}
+
+/** An open file of a model, whichever tool wrote it. */
+export interface KerasFile {
+  /** For people and model.json: which of Keras' layouts it is. */
+  readonly format: string;
+  /** The file that holds the weights; of a tfjs model, which tool wrote it. */
+  readonly origin:
+    | { readonly kind: 'keras'; readonly path: string }
+    | { readonly kind: 'tfjs'; readonly by: string };
+  readonly weights: WeightStore;
+  /** The model's own description; undefined in a file of weights alone. */
+  readonly model: KerasObject | undefined;
+  /** As the file says; "" where it does not. */
+  readonly kerasVersion: string;
+  /** What the user must know about it, a sentence each. */
+  readonly notes?: readonly string[];
+  /** Where the tool that wrote the file takes one only. */
+  readonly preprocessing?: Preprocessing;
+  /** Little-endian float32 values of one of its weights, some MiB at a time. */
+  readWeight(weight: StoredWeight): AsyncIterable<Uint8Array>;
+  close(): Promise<void>;
 }

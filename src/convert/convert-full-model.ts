@@ -6,9 +6,8 @@ import { expectFitting } from '../model/model-json.ts';
 import { firstScaling, isGray } from '../model/topology-layers.ts';
 import type { Preprocessing } from '../options/preprocessing.ts';
 import { PREPROCESSING_CHOICES } from '../options/preprocessing.ts';
-import type { ConversionPlan, ConvertModelOptions } from './conversion-plan.ts';
+import type { ConversionPlan, ConvertModelOptions, KerasFile } from './conversion-plan.ts';
 import { damaged, type KerasObject } from './keras-json.ts';
-import type { KerasFile } from './open-keras-file.ts';
 import { recogniseArchitecture } from './recognise-architecture.ts';
 import { type BuiltLayer, buildWithTfjs } from './topology/build-with-tfjs.ts';
 import {
@@ -39,7 +38,7 @@ export async function convertFullModel(
     inputShape: (input) => fixedShape(input, known, options),
   });
   const inputSize = inputSizeOf(converted, known, options);
-  const preprocessing = choosePreprocessing(known, converted, options);
+  const preprocessing = choosePreprocessing(file, known, converted, options);
   noteReducedPrecision(converted, options);
   const weights = await planWeights(file, converted, options);
   return {
@@ -113,6 +112,7 @@ function inputSizeOf(
 }
 
 function choosePreprocessing(
+  file: KerasFile,
   known: BuiltArchitecture | undefined,
   { topology }: ConvertedTopology,
   { preprocessing, onNote }: ConvertModelOptions,
@@ -127,6 +127,7 @@ function choosePreprocessing(
     expectFitting(preprocessing, topology);
     return preprocessing;
   }
+  if (file.preprocessing !== undefined) return file.preprocessing;
   // Keras' own weights are for RGB.
   if (known !== undefined && !isGray(topology)) {
     onNote?.(`recognised a ${known.name} by its layers: preprocessing ${known.preprocessing}`);

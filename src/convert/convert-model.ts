@@ -4,17 +4,18 @@ import { basename, dirname, resolve } from 'node:path';
 import { errnoOf, isImg2FeaturesError, ModelError, OptionError } from '../errors.ts';
 import { ARCHITECTURE_NAMES } from '../model/architectures/architecture.ts';
 import { shapeSize } from '../model/count-values.ts';
-import type { ModelFolder } from '../model/model-folder.ts';
+import { modelDirOf } from '../model/find-model-folder.ts';
+import type { ModelFolder, ModelMetadata } from '../model/model-folder.ts';
 import {
   checkReplaceable,
   type WeightStream,
   writeModelFolder,
 } from '../model/write-model-folder.ts';
 import { preprocessing as parsePreprocessing } from '../options/preprocessing.ts';
-import type { ConversionPlan, ConvertModelOptions } from './conversion-plan.ts';
+import type { ConversionPlan, ConvertModelOptions, KerasFile } from './conversion-plan.ts';
 import { convertFullModel } from './convert-full-model.ts';
 import { convertWeightsFile } from './convert-weights-file.ts';
-import { type KerasFile, openKerasFile } from './open-keras-file.ts';
+import { openKerasFile } from './open-keras-file.ts';
 
 /**
  * Converts a Keras file into a model folder. Memory is bounded by some slices of 8 MiB, whatever the
@@ -26,6 +27,9 @@ export async function convertModel(given: ConvertModelOptions): Promise<ModelFol
   const options = checkOptions(given);
   const { dir, overwrite = false, signal } = options;
   const path = resolve(options.file);
+  if (modelDirOf(path) === resolve(dir)) {
+    throw new OptionError(`Expected another folder for --out but found that of the model, ${dir}.`);
+  }
   await checkReplaceable(resolve(dir), overwrite);
   const file = await openKerasFile(path, {
     tempParent: existingAncestor(resolve(dir)),
@@ -33,6 +37,7 @@ export async function convertModel(given: ConvertModelOptions): Promise<ModelFol
     ...(signal && { signal }),
   });
   try {
+    for (const note of file.notes ?? []) options.onNote?.(note);
     const plan = await planConversion(file, options);
     return await writeModelFolder(dir, {
       topology: plan.topology,
@@ -41,12 +46,7 @@ export async function convertModel(given: ConvertModelOptions): Promise<ModelFol
         preprocessing: plan.preprocessing,
         inputSize: plan.inputSize,
         trained: true,
-        source: {
-          kind: 'keras',
-          file: basename(path),
-          format: file.format,
-          sha256: await hashFile(path, signal),
-        },
+        source: await describeSource(file, signal),
       },
       weights: streamWeights(file, plan, options),
       generatedBy: file.kerasVersion === '' ? 'keras' : `keras v${file.kerasVersion}`,
@@ -56,6 +56,15 @@ export async function convertModel(given: ConvertModelOptions): Promise<ModelFol
   } finally {
     await file.close();
   }
+}
+
+async function describeSource(
+  { origin, format }: KerasFile,
+  signal: AbortSignal | undefined,
+): Promise<ModelMetadata['source']> {
+  if (origin.kind === 'tfjs') return origin;
+  const { path } = origin;
+  return { kind: 'keras', file: basename(path), format, sha256: await hashFile(path, signal) };
 }
 
 async function planConversion(

@@ -1,27 +1,17 @@
-import { stat } from 'node:fs/promises';
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { ModelError } from '../errors.ts';
-import { detectFileType } from './file-type.ts';
+import { MAX_JSON_BYTES } from '../json.ts';
+import type { KerasFile } from './conversion-plan.ts';
+import { findModelFile } from './file-type.ts';
 import { H5File } from './h5/h5-file.ts';
 import type { H5Dataset, H5Group } from './h5/h5-inventory.ts';
 import { unpackKerasArchive } from './keras-archive.ts';
-import { damaged, type KerasObject, parseJsonObject, parseKerasObject } from './keras-json.ts';
+import { damaged, type JsonObject, parseJsonObject, parseKerasObject } from './keras-json.ts';
+import { openTfjsModel } from './open-tfjs-model.ts';
 import { hasLayerGroups, openLayerGroups } from './weights/layer-group-store.ts';
 import { readWeight } from './weights/read-weight.ts';
-import type { StoredWeight, WeightStore } from './weights/stored-layer.ts';
 import { hasVariableTree, openVariableTree } from './weights/variable-tree-store.ts';
-
-export interface KerasFile {
-  /** For people and model.json: which of Keras' layouts it is. */
-  readonly format: string;
-  readonly weights: WeightStore;
-  /** The model's own description; undefined in a file of weights alone. */
-  readonly model: KerasObject | undefined;
-  /** As the file says; "" where it does not. */
-  readonly kerasVersion: string;
-  /** Little-endian float32 values of one of its weights, some MiB at a time. */
-  readWeight(weight: StoredWeight): AsyncIterable<Uint8Array>;
-  close(): Promise<void>;
-}
 
 export interface OpenOptions {
   /** An existing folder for what must be unpacked. */
@@ -31,13 +21,47 @@ export interface OpenOptions {
 }
 
 /**
- * Opens any file that Keras has written; its content says which kind it is.
+ * Opens any file that Keras or tfjs has written, or a folder with one; the content says which kind it is.
  * @throws ModelError
  */
-export async function openKerasFile(path: string, options: OpenOptions): Promise<KerasFile> {
-  return (await detectFileType(path)) === 'zip'
-    ? openArchive(path, options)
-    : openHdf5(path, options);
+export async function openKerasFile(given: string, options: OpenOptions): Promise<KerasFile> {
+  const { path, type } = await findModelFile(given);
+  if (type === 'json') return openJson(path, options);
+  return type === 'zip' ? openArchive(path, options) : openHdf5(path, options);
+}
+
+async function openJson(path: string, options: OpenOptions): Promise<KerasFile> {
+  const json = await readJsonObject(path);
+  if (json.modelTopology !== undefined || json.format !== undefined) {
+    return openTfjsModel(json, path);
+  }
+  const model = parseKerasObject(json, path);
+  const weights = await findModelFile(await weightsBeside(path));
+  const file = await openHdf5(weights.path, options);
+  // Keras 3 leaves its version out of model.to_json(); in a .keras file it is in metadata.json.
+  const kerasVersion = typeof json.keras_version === 'string' ? json.keras_version : '3';
+  return { ...file, format: `${basename(path)} and ${file.format}`, model, kerasVersion };
+}
+
+/** The HDF5 file with the weights of a model whose description is in a JSON file: the only one, or the one of its name. */
+async function weightsBeside(path: string): Promise<string> {
+  const dir = dirname(path);
+  const files = (await readdir(dir)).filter((name) => /\.(h5|hdf5)$/i.test(name));
+  const stem = basename(path).replace(/\.json$/i, '');
+  const named = files.filter((name) => name.replace(/[._]?(weights?)?\.(h5|hdf5)$/i, '') === stem);
+  const [found] = files.length === 1 ? files : named;
+  const count = files.length === 1 ? 1 : named.length;
+  if (count === 1) return join(dir, found);
+  throw new ModelError(
+    `Expected one file of weights (.h5) beside ${path} but found ${files.join(', ') || 'none'}.`,
+    { fix: `Put the weights there under the name ${stem}.h5.` },
+  );
+}
+
+async function readJsonObject(path: string): Promise<JsonObject> {
+  const { size } = await stat(path);
+  if (size > MAX_JSON_BYTES) throw damaged(`at most ${MAX_JSON_BYTES} bytes in ${path}`, `${size}`);
+  return parseJsonObject(await readFile(path, 'utf8'), path);
 }
 
 async function openArchive(path: string, options: OpenOptions): Promise<KerasFile> {
@@ -49,6 +73,7 @@ async function openArchive(path: string, options: OpenOptions): Promise<KerasFil
     if (process.platform !== 'win32') await archive.remove();
     return {
       format: '.keras',
+      origin: { kind: 'keras', path },
       weights: openVariableTree(h5.root),
       model,
       kerasVersion: String(archive.metadata.keras_version ?? ''),
@@ -69,6 +94,7 @@ async function openHdf5(path: string, options: OpenOptions): Promise<KerasFile> 
   try {
     return {
       ...describe(h5.root, path),
+      origin: { kind: 'keras', path },
       readWeight: (weight) => readWeight(h5, weight),
       close: () => h5.close(),
     };
@@ -78,7 +104,7 @@ async function openHdf5(path: string, options: OpenOptions): Promise<KerasFile> 
   }
 }
 
-function describe(root: H5Group, path: string): Omit<KerasFile, 'readWeight' | 'close'> {
+function describe(root: H5Group, path: string): Omit<KerasFile, 'origin' | 'readWeight' | 'close'> {
   const config = root.attributes.model_config;
   const inner = root.groups.model_weights;
   const holder = inner ?? root;

@@ -1,4 +1,5 @@
 /** model.json, checked: the text is a user's file and may be anything. */
+import { dirname } from 'node:path';
 import { ModelError } from '../errors.ts';
 import { parseJson, show } from '../json.ts';
 import {
@@ -8,27 +9,76 @@ import {
   pixelSteps,
 } from '../options/preprocessing.ts';
 import { checkTopology } from './check-topology.ts';
+import { shapeSize } from './count-values.ts';
+import { convertFirst } from './foreign-model.ts';
 import type { ModelMetadata, WeightSpec } from './model-folder.ts';
 import { firstScaling, isGray } from './topology-layers.ts';
 
 export const MODEL_FORMAT = 'layers-model';
 
-export interface ModelJson {
+/** A weight as a tfjs converter may store it. */
+export interface StoredSpec {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly dtype: string;
+  /** How the values are stored where that is not as `dtype` says; without a scale: half precision. */
+  readonly quantization?: {
+    readonly dtype: string;
+    readonly scale?: number;
+    readonly min?: number;
+  };
+}
+
+export interface WeightGroup<Spec> {
+  readonly paths: readonly string[];
+  readonly weights: readonly Spec[];
+}
+
+export interface TfjsJson {
   readonly topology: Record<string, unknown>;
   /** One entry a weight group; a group's shards hold its weights back to back. */
-  readonly groups: readonly { readonly paths: string[]; readonly weights: WeightSpec[] }[];
-  /** undefined for a model that another tool wrote. */
-  readonly metadata: ModelMetadata | undefined;
+  readonly groups: readonly WeightGroup<StoredSpec>[];
   /** Which tool wrote it, as it says itself. */
   readonly writtenBy: string;
+  /** Ours; undefined for a model that another tool wrote. */
+  readonly ownMetadata: unknown;
+}
+
+export interface ModelJson extends TfjsJson {
+  readonly groups: readonly WeightGroup<WeightSpec>[];
+  readonly metadata: ModelMetadata | undefined;
 }
 
 /**
+ * A model that can be used as it is.
  * @param path for messages only
  * @throws ModelError naming the field that is wrong
  */
 export function parseModelJson(text: string, path: string): ModelJson {
-  const json = parseObject(text, path);
+  const json = parseTfjsJson(parseObject(text, path), path);
+  const isForeign = json.ownMetadata === undefined;
+  const fix = isForeign ? { fix: convertFirst(dirname(path)) } : {};
+  try {
+    checkTopology(json.topology);
+  } catch (cause) {
+    const reason = (cause as Error).message.replace(/\.$/, '');
+    throw new ModelError(`${reason} (${path}).`, { cause, ...fix });
+  }
+  return {
+    ...json,
+    groups: json.groups.map(({ paths, weights }) => ({
+      paths,
+      weights: weights.map((weight) => expectFloat32(weight, path, fix)),
+    })),
+    metadata: isForeign ? undefined : parseMetadata(json.ownMetadata, path),
+  };
+}
+
+/**
+ * The tfjs layers format, whatever its topology and the types of its weights.
+ * @throws ModelError naming the field that is wrong
+ */
+export function parseTfjsJson(json: Readonly<Record<string, unknown>>, path: string): TfjsJson {
   const expect = (what: string, found: unknown): ModelError =>
     new ModelError(`Expected ${what} in ${path} but found ${show(found)}.`);
   if (json.format === 'graph-model') {
@@ -41,11 +91,6 @@ export function parseModelJson(text: string, path: string): ModelJson {
     throw expect(`format "${MODEL_FORMAT}"`, json.format);
   }
   if (!isObject(json.modelTopology)) throw expect('an object modelTopology', json.modelTopology);
-  try {
-    checkTopology(json.modelTopology);
-  } catch (cause) {
-    throw new ModelError(`${(cause as Error).message.replace(/\.$/, '')} (${path}).`, { cause });
-  }
   if (!Array.isArray(json.weightsManifest)) {
     throw expect('a list weightsManifest', json.weightsManifest);
   }
@@ -65,10 +110,7 @@ export function parseModelJson(text: string, path: string): ModelJson {
   return {
     topology: json.modelTopology,
     groups,
-    metadata:
-      userDefined.img2features === undefined
-        ? undefined
-        : parseMetadata(userDefined.img2features, path),
+    ownMetadata: userDefined.img2features,
     writtenBy: [json.generatedBy, json.convertedBy]
       .filter((name) => typeof name === 'string' && name !== '')
       .join(', '),
@@ -94,24 +136,58 @@ export function expectFitting(
   );
 }
 
-/** Name, shape and dtype of one weight; this project computes in float32 only. */
-function parseWeight(weight: unknown, path: string): WeightSpec {
-  const { name, shape, dtype, quantization } = (isObject(weight) ? weight : {}) as Record<
-    string,
-    unknown
-  >;
-  if (typeof name !== 'string' || !isShape(shape)) {
+/** Bytes of one value by the type in which it is stored. */
+const STORED_BYTES: Readonly<Record<string, number>> = {
+  float32: 4,
+  int32: 4,
+  float16: 2,
+  uint16: 2,
+  uint8: 1,
+  bool: 1,
+};
+
+/** @throws ModelError for a type that is not known */
+export function storedBytes({ name, shape, dtype, quantization }: StoredSpec): number {
+  const type = quantization?.dtype ?? dtype;
+  const bytes = Object.hasOwn(STORED_BYTES, type) ? STORED_BYTES[type] : undefined;
+  if (bytes !== undefined) return bytes * shapeSize(shape);
+  throw new ModelError(
+    `Expected one of ${Object.keys(STORED_BYTES).join(', ')} as type of weight ${name} but found ${show(type)}.`,
+  );
+}
+
+function parseWeight(weight: unknown, path: string): StoredSpec {
+  const found = isObject(weight) ? weight : {};
+  const { name, shape, dtype, quantization } = found;
+  if (typeof name !== 'string' || !isShape(shape) || typeof dtype !== 'string') {
     throw new ModelError(
-      `Expected a name and a shape for each weight in ${path} but found ${show(weight)}.`,
+      `Expected a name, a shape and a dtype for each weight in ${path} but found ${show(weight)}.`,
     );
   }
-  if (quantization !== undefined || dtype !== 'float32') {
-    const found = quantization === undefined ? show(dtype) : 'quantized values';
-    throw new ModelError(`Expected float32 for weight ${name} in ${path} but found ${found}.`, {
-      fix: 'Convert the Keras file again without quantization.',
-    });
-  }
-  return { name, shape, dtype };
+  if (quantization === undefined) return { name, shape, dtype };
+  if (isQuantization(quantization)) return { name, shape, dtype, quantization };
+  throw new ModelError(
+    `Expected a quantization to uint8 or uint16 by scale and min, or to float16, for weight ${name} in ${path} but found ${show(quantization)}.`,
+  );
+}
+
+function isQuantization(value: unknown): value is NonNullable<StoredSpec['quantization']> {
+  if (!isObject(value)) return false;
+  const { dtype, scale, min } = value;
+  if (dtype === 'float16') return scale === undefined;
+  const isInteger = dtype === 'uint8' || dtype === 'uint16';
+  return isInteger && Number.isFinite(scale) && Number.isFinite(min);
+}
+
+/** This project computes in float32 only. */
+function expectFloat32(
+  { name, shape, dtype, quantization }: StoredSpec,
+  path: string,
+  fix: { readonly fix?: string },
+): WeightSpec {
+  if (quantization === undefined && dtype === 'float32') return { name, shape, dtype };
+  const found = quantization === undefined ? show(dtype) : 'quantized values';
+  throw new ModelError(`Expected float32 for weight ${name} in ${path} but found ${found}.`, fix);
 }
 
 function parseMetadata(value: unknown, path: string): ModelMetadata {

@@ -9,11 +9,18 @@ import {
 } from '../options/preprocessing.ts';
 import { isArchitectureName } from './architectures/architecture.ts';
 import { hashWeights, type Shard, stampOf } from './check-weights.ts';
-import { shapeSize } from './count-values.ts';
 import { modelDirOf } from './find-model-folder.ts';
-import { explainNoModel } from './foreign-model.ts';
+import { explainNoModel, nameForeignModel, readStart } from './foreign-model.ts';
 import type { ModelFolder, ModelMetadata } from './model-folder.ts';
-import { expectFitting, knownPreprocessing, type ModelJson, parseModelJson } from './model-json.ts';
+import {
+  expectFitting,
+  knownPreprocessing,
+  type ModelJson,
+  parseModelJson,
+  type StoredSpec,
+  storedBytes,
+  type WeightGroup,
+} from './model-json.ts';
 import { inputShapeOf } from './topology-layers.ts';
 
 export interface ReadOptions {
@@ -39,7 +46,7 @@ export async function readModelFolder(
   const path = modelDirOf(resolve(dir));
   const json = await readModelJson(path);
   const weights = json.groups.flatMap((group) => group.weights);
-  const shards = await findShards(path, json);
+  const shards = await findShards(path, json.groups);
   const preprocessing =
     options.preprocessing === undefined
       ? knownPreprocessing(json)
@@ -98,7 +105,15 @@ export async function readModelJson(given: string): Promise<ModelJson> {
       cause,
     });
   }
+  expectNoOtherFile(path, text);
   return parseModelJson(text, path);
+}
+
+/** A pointer of Git LFS or a server's page may be where the file should be. */
+function expectNoOtherFile(path: string, start: string): void {
+  const other = nameForeignModel('', start);
+  if (other === undefined) return;
+  throw new ModelError(`Expected a file of the model in ${path} but found ${other.found}.`, other);
 }
 
 async function noModel(dir: string, cause: unknown): Promise<ModelError> {
@@ -122,10 +137,13 @@ async function noModel(dir: string, cause: unknown): Promise<ModelError> {
 }
 
 /** The weight shards in manifest order. @throws ModelError where their sizes do not add up */
-async function findShards(dir: string, json: ModelJson): Promise<Shard[]> {
+export async function findShards(
+  dir: string,
+  groups: readonly WeightGroup<StoredSpec>[],
+): Promise<Shard[]> {
   const shards: Shard[] = [];
-  for (const { paths, weights } of json.groups) {
-    const expected = weights.reduce((sum, weight) => sum + byteLength(weight.shape), 0);
+  for (const { paths, weights } of groups) {
+    const expected = weights.reduce((sum, weight) => sum + storedBytes(weight), 0);
     let found = 0;
     for (const name of paths) {
       const shard = await findShard(join(dir, name));
@@ -133,6 +151,7 @@ async function findShards(dir: string, json: ModelJson): Promise<Shard[]> {
       found += Number(shard.stats.size);
     }
     if (found !== expected) {
+      for (const { path } of shards) expectNoOtherFile(path, await readStart(path));
       throw new ModelError(`Expected ${expected} bytes of weights in ${dir} but found ${found}.`, {
         fix: 'The folder is damaged or mixed with another model: make it again.',
       });
@@ -155,10 +174,6 @@ async function findShard(path: string): Promise<Shard> {
   throw new ModelError(`Expected a weight shard ${path} but found none.`, {
     fix: 'The folder is damaged: make it again.',
   });
-}
-
-function byteLength(shape: readonly number[]): number {
-  return 4 * shapeSize(shape);
 }
 
 function fixedInputSize(

@@ -42,6 +42,11 @@ async function convert(
   return error;
 }
 
+/** A zip's first local header, up to the member's name. */
+function zipStart(member: string): string {
+  return `PK\x03\x04${'\0'.repeat(26)}${member}`;
+}
+
 function* seeded(seed: number): Generator<number> {
   for (let state = seed; ; ) {
     state ^= state << 13;
@@ -110,23 +115,38 @@ test.each([
   ['', 'an empty file'],
   ['version https://git-lfs.github.com/spec/v1\n', 'a Git LFS pointer'],
   ['<!DOCTYPE html>', 'an HTML or XML page'],
-  ['{"format": "layers-model"}', 'a JSON file'],
   ['\x1f\x8b\x08', 'a gzip file'],
   ['hello', 'something else'],
+  ['\x93NUMPY\x01\0', 'a NumPy array'],
+  [zipStart('weight.npy'), 'a NumPy archive (.npz)'],
+  [zipStart('resnet/data.pkl'), 'a PyTorch file'],
+  ['\x80\x02\x8a\nl\xfc', 'a PyTorch file'],
+  ['\x08\x07\x12\x07pytorch', 'an ONNX file'],
+  ['\x1c\0\0\0TFL3', 'a TensorFlow Lite file'],
+  ['\x70\x01\0\0\0\0\0\0{"conv1"', 'a safetensors file'],
+  ['\n\x1a\n\x05input\x12\x0bPlaceholder', 'a frozen TensorFlow graph'],
+  ['\x08\x01\x12\x80\x9a', 'a TensorFlow SavedModel'],
 ])('%j named .h5 is found to be %s', async (start, found) => {
   const error = await convert('model.h5', Buffer.from(start, 'latin1'));
-  expect(error?.message).toMatch(/^Expected a Keras file \(HDF5 or \.keras\) in /);
+  expect(error?.message).toMatch(
+    /^Expected a Keras file \(HDF5 or \.keras\) or a tfjs model\.json in /,
+  );
   expect(error?.message).toContain(`but found ${found}.`);
 });
 
 test.each([
-  ['net.pth', 'PK\x03\x04', 'a PyTorch file'],
-  ['net.onnx', '\x08\x07', 'an ONNX file'],
-  ['net.tflite', '\x1c\0\0\0TFL3', 'a TensorFlow Lite file'],
-])('%s is named for what it is, with what can be used', async (name, start, found) => {
+  ['net.pth', 'PK\x03\x04', 'a PyTorch file', 'Only Keras models can be used'],
+  ['net.onnx', '\x08', 'an ONNX file', 'Only Keras models can be used'],
+  ['net.tflite', '', 'a TensorFlow Lite file', 'Only Keras models can be used'],
+  ['net.safetensors', 'x', 'a safetensors file', 'Only Keras models can be used'],
+  ['net.npz', 'x', 'a NumPy archive (.npz)', 'Only Keras models can be used'],
+  ['frozen.pb', 'x', 'a frozen TensorFlow graph', 'Only Keras models can be used'],
+  ['ckpt.index', 'x', 'a TensorFlow checkpoint', 'model.load_weights'],
+  ['saved_model.pb', 'x', 'a TensorFlow SavedModel', 'tf_keras.models.load_model'],
+])('%s is named for what it is, with what can be done', async (name, start, found, fix) => {
   const error = await convert(name, Buffer.from(start, 'latin1'));
   expect(error?.message).toContain(`but found ${found}.`);
-  expect(error?.fix).toContain('Only Keras models can be used');
+  expect(error?.fix).toContain(fix);
 });
 
 test('a missing file and a folder are said to be that', async () => {
@@ -134,7 +154,9 @@ test('a missing file and a folder are said to be that', async () => {
   await expect(convertModel({ file: join(work.dir, 'none.h5'), dir })).rejects.toThrow(
     'but found: no such file.',
   );
-  await expect(convertModel({ file: work.dir, dir })).rejects.toThrow('but found a folder.');
+  await expect(convertModel({ file: work.dir, dir })).rejects.toThrow(
+    'but found a folder without them.',
+  );
 });
 
 const JSONS = [

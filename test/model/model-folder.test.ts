@@ -305,7 +305,14 @@ describe('a missing model', () => {
     ['net', '\x1c\0\0\0TFL3', 'a TensorFlow Lite file', 'Only Keras models can be used'],
     ['net.h5', '\x89HDF\r\n', 'a Keras file', 'img2features model convert'],
     ['folder/vgg.keras', 'PK', 'a folder with vgg.keras', 'folder/vgg.keras --out models/mine'],
-    ['folder/saved_model.pb', '', 'a folder with saved_model.pb, a TensorFlow graph', 'Only Keras'],
+    [
+      'folder/saved_model.pb',
+      '',
+      'a folder with saved_model.pb, a TensorFlow SavedModel',
+      'save it again',
+    ],
+    ['net.h5', 'version https://git-lfs.github.com/spec/v1', 'a Git LFS pointer', 'git lfs pull'],
+    ['net.json', '{"class_name"', 'a JSON file', 'img2features model convert'],
     ['file', '', 'a file', 'Give the folder that holds model.json'],
   ])('%s is named for what it is', async (name, bytes, what, fix) => {
     await mkdir(join(root, 'folder'));
@@ -360,9 +367,20 @@ describe('a damaged folder', () => {
     ['no manifest', 'weightsManifest', undefined, 'Expected a list weightsManifest'],
     ['no weights', `${manifest}.weights`, undefined, 'Expected a list of weights'],
     ['a path out', `${manifest}.paths.0`, '../../etc/passwd', 'Expected plain file names as paths'],
-    ['no shape', `${manifest}.weights.0.shape`, undefined, 'Expected a name and a shape'],
-    ['a negative shape', `${manifest}.weights.0.shape`, [-1], 'Expected a name and a shape'],
-    ['a quantized weight', `${manifest}.weights.0.quantization`, {}, 'found quantized values'],
+    ['no shape', `${manifest}.weights.0.shape`, undefined, 'Expected a name, a shape and a dtype'],
+    [
+      'a negative shape',
+      `${manifest}.weights.0.shape`,
+      [-1],
+      'Expected a name, a shape and a dtype',
+    ],
+    ['a damaged quantization', `${manifest}.weights.0.quantization`, {}, 'but found {}'],
+    [
+      'a quantized weight',
+      `${manifest}.weights.0.quantization`,
+      { dtype: 'float16' },
+      'found quantized values',
+    ],
     ['a half-size weight', `${manifest}.weights.1.dtype`, 'float16', 'but found "float16"'],
     ['a weight twice', `${manifest}.weights.1.name`, 'conv/kernel', 'found conv/kernel twice'],
     ['a lost shard', `${manifest}.paths.0`, 'group1-shard1of2.bin', 'Expected a weight shard'],
@@ -378,6 +396,21 @@ describe('a damaged folder', () => {
     expect(error).toBeInstanceOf(ModelError);
     expect(error.message).toContain(message);
   });
+
+  test.each(['model.json', 'group1-shard1of1.bin'])(
+    '%s that is a Git LFS pointer',
+    async (name) => {
+      await writeModelFolder(dir, tiny());
+      await writeFile(
+        join(dir, name),
+        'version https://git-lfs.github.com/spec/v1\noid sha256:ab\n',
+      );
+      await expect(readModelFolder(dir)).rejects.toMatchObject({
+        message: `Expected a file of the model in ${join(dir, name)} but found a Git LFS pointer.`,
+        fix: 'Fetch the file itself: git lfs pull.',
+      });
+    },
+  );
 
   test('a shard that is too long', async () => {
     await writeModelFolder(dir, tiny());

@@ -7,14 +7,14 @@ import type { H5Dataset, H5Group } from '../h5/h5-inventory.ts';
 import { damaged } from '../keras-json.ts';
 import type { LayerAddress, StoredLayer, StoredWeight, WeightStore } from './stored-layer.ts';
 
-interface GroupWeight extends StoredWeight {
+export interface OwnedWeight extends StoredWeight {
   /** Layer names around the weight, outermost first: "base/conv1/kernel:0" → ["base", "conv1"]. */
   readonly owners: readonly string[];
 }
 
 /** @param rootPath path of `root` in the file, "" or "/model_weights" */
 export function openLayerGroups(root: H5Group, rootPath: string): WeightStore {
-  const groups = new Map<string, readonly GroupWeight[]>();
+  const groups = new Map<string, readonly OwnedWeight[]>();
   for (const name of listAttribute(root, 'layer_names') ?? []) {
     const group = groupAt(root, name.split('/'));
     if (group === undefined) throw damaged(`a group for layer "${name}"`, 'none');
@@ -27,7 +27,7 @@ export function openLayerGroups(root: H5Group, rootPath: string): WeightStore {
 }
 
 function findLayer(
-  groups: ReadonlyMap<string, readonly GroupWeight[]>,
+  groups: ReadonlyMap<string, readonly OwnedWeight[]>,
   { names }: LayerAddress,
 ): readonly StoredWeight[] | undefined {
   const weights = groups.get(names[0]);
@@ -39,10 +39,10 @@ function findLayer(
  * The weights whose owners end as the address does, as far as the file spells it out. The layer "bn" is not the
  * layer "conv/bn": of several that end so, those with the fewest owners.
  */
-function findOwned(
-  weights: readonly GroupWeight[],
+export function findOwned(
+  weights: readonly OwnedWeight[],
   names: readonly string[],
-): readonly GroupWeight[] | undefined {
+): readonly OwnedWeight[] | undefined {
   for (let depth = names.length; depth >= 1; depth--) {
     const tail = names.slice(-depth).join('/').split('/');
     const found = weights.filter(
@@ -54,7 +54,7 @@ function findOwned(
   return undefined;
 }
 
-function listWeights(group: H5Group, path: string, layer: string): GroupWeight[] {
+function listWeights(group: H5Group, path: string, layer: string): OwnedWeight[] {
   return (listAttribute(group, 'weight_names') ?? []).map((full) => {
     const dataset = datasetAt(group, full.split('/'));
     if (dataset === undefined) throw damaged(`a dataset for weight "${full}"`, 'none');

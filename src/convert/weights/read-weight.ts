@@ -2,7 +2,7 @@ import type { H5File } from '../h5/h5-file.ts';
 import type { StoredWeight } from './stored-layer.ts';
 
 /** Small enough for memory, large enough that a full VGG16 is some seventy reads. */
-const SLICE_BYTES = 8 * 1024 * 1024;
+export const SLICE_BYTES = 8 * 1024 * 1024;
 
 /**
  * The values of one weight as little-endian float32, some MiB at a time; the next slice is read
@@ -46,7 +46,7 @@ function toFloat32(bytes: Uint8Array, { dataset }: StoredWeight): Uint8Array {
 }
 
 /** IEEE 754 binary16: sign, 5 bits of exponent (bias 15), 10 bits of fraction. */
-function halfToNumber(bits: number): number {
+export function halfToNumber(bits: number): number {
   const sign = bits & 0x8000 ? -1 : 1;
   const exponent = (bits >> 10) & 0x1f;
   const fraction = bits & 0x3ff;
