@@ -1,7 +1,6 @@
 /** A finished table read back: what every format's reader gives. */
 import { RunError } from '../errors.ts';
-import type { OutputStore } from '../storage/output-store.ts';
-import { readWhole } from '../storage/whole-file.ts';
+import { type OutputStore, readWhole } from '../storage/output-store.ts';
 import type { FeatureColumn } from './column-names.ts';
 
 /** Where a reader gets a table's files from, by their names ("json/part-00000.json"). */

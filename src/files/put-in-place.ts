@@ -8,7 +8,7 @@ import { type FileHandle, mkdir, open, readdir, rename, rm, rmdir } from 'node:f
 import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { errnoOf } from '../errors.ts';
-import { isRunning } from './lock-holder.ts';
+import { isRunning } from './lock-file.ts';
 import { makeFolder } from './make-folder.ts';
 
 /** Ends the name of an old folder that is renamed while the new one replaces it. */

@@ -4,8 +4,7 @@ import { buildRecordBatch, featureSchema } from '../export/features-table.ts';
 import { openSinks, preloadSinks } from '../export/formats.ts';
 import type { Reducer } from '../reduce/reducer.ts';
 import { writeReducerFile } from '../reduce/reducer-file.ts';
-import type { OutputStore, WrittenFile } from '../storage/output-store.ts';
-import { writeWhole } from '../storage/whole-file.ts';
+import { type OutputStore, type WrittenFile, writeWhole } from '../storage/output-store.ts';
 import { provenance } from './describe-run.ts';
 import type { Run } from './run.ts';
 

@@ -7,9 +7,9 @@ import { FORMAT_NAMES, type FormatName } from '../options/extract-options.ts';
 import { compareUtf8 } from '../run/compare-utf8.ts';
 import { readRunJson } from '../run/read-run-json.ts';
 import type { RunJson } from '../run/run-json.ts';
+import { textLines } from '../storage/byte-streams.ts';
 import { FolderStore } from '../storage/folder-store.ts';
 import type { OutputStore } from '../storage/output-store.ts';
-import { textLines } from '../storage/text-lines.ts';
 import { tableColumns } from './table-columns.ts';
 
 /** Problems named one by one of each kind; the rest are counted, as a table may hold millions. */

@@ -3,8 +3,8 @@ import { createReadStream } from 'node:fs';
 import { RunError } from '../errors.ts';
 import { SkipCounter, type Skipped } from '../source/skipped.ts';
 import type { Listed, ListingRejection, SourceEntry } from '../source/source.ts';
+import { textLines } from '../storage/byte-streams.ts';
 import { DurableFile } from '../storage/durable-file.ts';
-import { textLines } from '../storage/text-lines.ts';
 import { compareUtf8 } from './compare-utf8.ts';
 import { EntryTable } from './entry-table.ts';
 

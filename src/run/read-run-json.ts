@@ -1,7 +1,6 @@
 import { RunError } from '../errors.ts';
 import { MAX_JSON_BYTES, parseJson, show } from '../json.ts';
-import type { OutputStore } from '../storage/output-store.ts';
-import { readWhole } from '../storage/whole-file.ts';
+import { type OutputStore, readWhole } from '../storage/output-store.ts';
 import type { RunJson } from './run-json.ts';
 
 const FIX = 'Restore the file, or compute the table again with --overwrite.';

@@ -1,8 +1,7 @@
 import { arch, cpus, platform, release } from 'node:os';
 import { RunError } from '../errors.ts';
 import { countSkipped, type Skipped } from '../source/skipped.ts';
-import type { OutputStore, WrittenFile } from '../storage/output-store.ts';
-import { writeWhole } from '../storage/whole-file.ts';
+import { type OutputStore, type WrittenFile, writeWhole } from '../storage/output-store.ts';
 import type { Json } from './canonical-json.ts';
 import type { Rejection } from './rejections.ts';
 

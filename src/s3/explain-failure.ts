@@ -1,13 +1,13 @@
 import { ExportError, type Img2FeaturesError, SourceError } from '../errors.ts';
 import { hideCredentials } from '../hide-credentials.ts';
 import type { Failure, FailureKind } from './classify-failure.ts';
-import { proxyAdvice } from './proxy.ts';
+import { proxyAdvice } from './s3-options.ts';
 
 /** What was being asked of the store, in the words of the message. */
 export interface Request {
   readonly verb: 'list' | 'read' | 'write' | 'remove';
-  /** `s3://bucket/key` */
-  readonly url: string;
+  /** Of the object, or the prefix of a list. */
+  readonly key: string;
   /** Expected size of the body in bytes, up or down. */
   readonly bytes?: number;
 }
@@ -34,7 +34,7 @@ export function explainFailure(
   store: StoreFacts,
 ): Img2FeaturesError {
   const { found, fix } = (EXPLANATIONS[failure.kind] ?? explainOther)(failure, request, store);
-  const message = `Expected to ${request.verb} ${request.url} but found ${found}${coda(failure)}.`;
+  const message = `Expected to ${request.verb} s3://${store.bucket}/${request.key} but found ${found}${coda(failure)}.`;
   const detail = { fix, cause: failure.cause };
   return store.side === 'input'
     ? new SourceError(message, detail)

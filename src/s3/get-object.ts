@@ -44,16 +44,12 @@ export class ObjectReader {
     const { key, size, etag = '' } = wanted;
     const hasMd5 = MD5.test(etag) && (this.#matched > 0 || this.#mismatched < 3);
     let before: string | undefined;
-    const request = {
-      verb: 'read' as const,
-      url: this.#connection.urlOf(key),
-      ...(size !== undefined && { bytes: size }),
-    };
+    const request = { verb: 'read' as const, key, ...(size !== undefined && { bytes: size }) };
     return this.#connection.request(request, signal, async (call) => {
       const wantsChecksum = !hasMd5 || before !== undefined;
-      const { bytes, encryption, hasChecksum } = wantsChecksum
-        ? await getWithChecksum(wanted, call)
-        : ((await getDirect(wanted, call)) ?? (await getPlain(wanted, call)));
+      const { bytes, encryption, hasChecksum } =
+        (wantsChecksum ? undefined : await getDirect(wanted, call)) ??
+        (await getThroughSdk(wanted, wantsChecksum, call));
       const isOwnKey = encryption !== undefined && encryption !== 'AES256';
       const md5 = hasMd5 && !isOwnKey ? md5Of(bytes) : undefined;
       if (md5 === undefined) return bytes;
@@ -73,11 +69,8 @@ export class ObjectReader {
 
   /** Size and ETag. @throws ObjectAnswer; SourceError or ExportError */
   async head(key: string, signal: AbortSignal): Promise<{ size: number; etag: string }> {
-    const request = { verb: 'read' as const, url: this.#connection.urlOf(key) };
-    return this.#connection.request(request, signal, async (call) => {
-      const { client, sdk, base } = call;
-      const command = new sdk.HeadObjectCommand({ ...base, Key: key });
-      const head = await client.send(command, { abortSignal: call.signal }).catch((error) => {
+    return this.#connection.request({ verb: 'read', key }, signal, async ({ sdk, base, send }) => {
+      const head = await send(new sdk.HeadObjectCommand({ ...base, Key: key })).catch((error) => {
         // An answer to HEAD has no body that could name a code.
         throw error?.name === 'NotFound' ? new ObjectAnswer('vanished', error) : error;
       });
@@ -91,16 +84,13 @@ export class ObjectReader {
     signal: AbortSignal,
   ): Promise<Uint8Array> {
     const { key, etag, from, length } = range;
-    const request = { verb: 'read' as const, url: this.#connection.urlOf(key), bytes: length };
+    const request = { verb: 'read' as const, key, bytes: length };
     return this.#connection.request(request, signal, async (call) => {
-      const { client, sdk, base } = call;
-      const command = new sdk.GetObjectCommand({
-        ...base,
-        Key: key,
-        Range: `bytes=${from}-${from + length - 1}`,
-        ...(etag !== '' && { IfMatch: `"${etag}"` }),
-      });
-      const response = await client.send(command, { abortSignal: call.signal });
+      const Range = `bytes=${from}-${from + length - 1}`;
+      const ifMatch = etag !== '' && { IfMatch: `"${etag}"` };
+      const response = await call.send(
+        new call.sdk.GetObjectCommand({ ...call.base, Key: key, Range, ...ifMatch }),
+      );
       call.touch();
       return readBody(response.Body as unknown as IncomingMessage, length, call);
     });
@@ -145,27 +135,20 @@ async function getDirect(wanted: WantedObject, call: Call): Promise<Got | undefi
   return { bytes, encryption: encryption as string | undefined, hasChecksum: false };
 }
 
-async function getPlain(wanted: WantedObject, call: Call): Promise<Got> {
-  return getThroughSdk(wanted, {}, call);
-}
-
-/** The SDK compares the checksum when the store sends one. */
-async function getWithChecksum(wanted: WantedObject, call: Call): Promise<Got> {
-  return getThroughSdk(wanted, { ChecksumMode: 'ENABLED' }, call);
-}
-
+/** The SDK compares the checksum when it is wanted and the store sends one. */
 async function getThroughSdk(
   { key, size, etag = '', mostBytes = Number.POSITIVE_INFINITY }: WantedObject,
-  mode: { readonly ChecksumMode?: 'ENABLED' },
-  { client, sdk, base, signal, touch }: Call,
+  wantsChecksum: boolean,
+  { sdk, base, send, signal, touch }: Call,
 ): Promise<Got> {
-  const command = new sdk.GetObjectCommand({
-    ...base,
-    ...mode,
-    Key: key,
-    ...(etag !== '' && { IfMatch: `"${etag}"` }),
-  });
-  const response = await client.send(command, { abortSignal: signal });
+  const response = await send(
+    new sdk.GetObjectCommand({
+      ...base,
+      ...(wantsChecksum && { ChecksumMode: 'ENABLED' }),
+      Key: key,
+      ...(etag !== '' && { IfMatch: `"${etag}"` }),
+    }),
+  );
   touch();
   const body = response.Body as unknown as IncomingMessage;
   expectSame(body, response.ETag, etag);
@@ -177,7 +160,7 @@ async function getThroughSdk(
     bytes: await readBody(body, size ?? response.ContentLength, { signal, touch }),
     encryption:
       response.SSECustomerAlgorithm === undefined ? response.ServerSideEncryption : 'customer',
-    hasChecksum: mode.ChecksumMode !== undefined && hasChecksum(response),
+    hasChecksum: wantsChecksum && hasChecksum(response),
   };
 }
 

@@ -71,9 +71,9 @@ function listPage(
   token: string | undefined,
   signal: AbortSignal,
 ): Promise<ListObjectsV2CommandOutput> {
-  const request = { verb: 'list' as const, url: connection.urlOf(prefix) };
-  return connection.request(request, signal, async ({ client, sdk, base, signal: abortSignal }) => {
-    const page = await client.send(
+  const request = { verb: 'list' as const, key: prefix };
+  return connection.request(request, signal, async ({ sdk, base, send }) => {
+    const page = await send(
       new sdk.ListObjectsV2Command({
         ...base,
         Prefix: prefix,
@@ -83,7 +83,6 @@ function listPage(
         ...(most !== undefined && { MaxKeys: most }),
         ...(token !== undefined && { ContinuationToken: token }),
       }),
-      { abortSignal },
     );
     // XML that was cut can still parse.
     const found = (page.Contents?.length ?? 0) + (page.CommonPrefixes?.length ?? 0);

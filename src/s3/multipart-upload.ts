@@ -35,17 +35,11 @@ export class MultipartUpload {
     signal: AbortSignal,
     shownAs = key,
   ): Promise<MultipartUpload> {
-    const request = { verb: 'write' as const, url: connection.urlOf(shownAs) };
-    const id = await connection.request(request, signal, async (call) => {
-      const { client, sdk, base } = call;
-      const command = new sdk.CreateMultipartUploadCommand({
-        ...base,
-        Key: key,
-        ContentType: contentType,
-        ChecksumAlgorithm: 'CRC32',
-      });
-      return (await client.send(command, { abortSignal: call.signal })).UploadId;
-    });
+    const request = { verb: 'write' as const, key: shownAs };
+    const wanted = { Key: key, ContentType: contentType, ChecksumAlgorithm: 'CRC32' as const };
+    const { UploadId: id } = await connection.request(request, signal, ({ sdk, base, send }) =>
+      send(new sdk.CreateMultipartUploadCommand({ ...base, ...wanted })),
+    );
     if (id === undefined) {
       throw connection.error(
         `Expected to write ${connection.urlOf(key)} in parts but the store gave no name for the upload.`,
@@ -87,18 +81,12 @@ export class MultipartUpload {
   /** Makes the object visible. @throws ExportError */
   async complete(signal: AbortSignal): Promise<void> {
     await this.settle();
-    const request = { verb: 'write' as const, url: this.#connection.urlOf(this.key) };
+    const { key, id: UploadId } = this;
+    const whole = { Key: key, UploadId, MultipartUpload: { Parts: this.#parts } };
     try {
-      await this.#connection.request(request, signal, async (call) => {
-        const { client, sdk, base } = call;
-        const command = new sdk.CompleteMultipartUploadCommand({
-          ...base,
-          Key: this.key,
-          UploadId: this.id,
-          MultipartUpload: { Parts: this.#parts },
-        });
-        await client.send(command, { abortSignal: call.signal });
-      });
+      await this.#connection.request({ verb: 'write', key }, signal, ({ sdk, base, send }) =>
+        send(new sdk.CompleteMultipartUploadCommand({ ...base, ...whole })),
+      );
     } catch (error) {
       if (!(error instanceof ObjectAnswer)) throw error;
       // The answer to an attempt that did succeed may have been lost.
@@ -106,31 +94,31 @@ export class MultipartUpload {
     }
   }
 
-  /** Gives up the upload: the store drops what was sent. */
-  async abort(signal: AbortSignal): Promise<void> {
+  /**
+   * Gives up the upload: the store drops what was sent. After an interruption or a failure without `signal`: in a moment,
+   * and without an error, as the first failure is the one to report and the next start aborts what stays.
+   */
+  async abort(signal?: AbortSignal): Promise<void> {
     await Promise.all(this.#sending);
-    await abortUpload(this.#connection, this.key, this.id, signal);
+    const aborting = abortUpload(this.#connection, this.key, this.id, signal ?? tidySignal());
+    await (signal === undefined ? aborting.catch(() => undefined) : aborting);
   }
 
   async #send(number: number, bytes: Uint8Array, signal: AbortSignal): Promise<void> {
-    const request = {
-      verb: 'write' as const,
-      url: this.#connection.urlOf(this.key),
-      bytes: bytes.byteLength,
-    };
+    const request = { verb: 'write' as const, key: this.key, bytes: bytes.byteLength };
     try {
-      const sent = await this.#connection.request(request, signal, (call) => {
-        const { client, sdk, base } = call;
-        const command = new sdk.UploadPartCommand({
-          ...base,
-          Key: this.key,
-          UploadId: this.id,
-          PartNumber: number,
-          Body: bytes,
-          ChecksumAlgorithm: 'CRC32',
-        });
-        return client.send(command, { abortSignal: call.signal });
-      });
+      const sent = await this.#connection.request(request, signal, ({ sdk, base, send }) =>
+        send(
+          new sdk.UploadPartCommand({
+            ...base,
+            Key: this.key,
+            UploadId: this.id,
+            PartNumber: number,
+            Body: bytes,
+            ChecksumAlgorithm: 'CRC32',
+          }),
+        ),
+      );
       this.#parts[number - 1] = {
         PartNumber: number,
         ETag: sent.ETag,
@@ -156,6 +144,11 @@ export class MultipartUpload {
   }
 }
 
+/** Long enough to clean up, short enough to wait for. */
+export function tidySignal(): AbortSignal {
+  return AbortSignal.timeout(5000);
+}
+
 /** Aborts an upload; one that does not exist any more is no failure. */
 export async function abortUpload(
   connection: S3Connection,
@@ -163,13 +156,10 @@ export async function abortUpload(
   id: string,
   signal: AbortSignal,
 ): Promise<void> {
-  const request = { verb: 'write' as const, url: connection.urlOf(key) };
   try {
-    await connection.request(request, signal, async (call) => {
-      const { client, sdk, base } = call;
-      const command = new sdk.AbortMultipartUploadCommand({ ...base, Key: key, UploadId: id });
-      await client.send(command, { abortSignal: call.signal });
-    });
+    await connection.request({ verb: 'write', key }, signal, ({ sdk, base, send }) =>
+      send(new sdk.AbortMultipartUploadCommand({ ...base, Key: key, UploadId: id })),
+    );
   } catch (error) {
     if (!(error instanceof ObjectAnswer)) throw error;
   }
@@ -190,12 +180,10 @@ export async function* listUploads(
 ): AsyncGenerator<ListedUpload> {
   let marker: { KeyMarker?: string | undefined; UploadIdMarker?: string | undefined } = {};
   for (;;) {
-    const request = { verb: 'list' as const, url: connection.urlOf(prefix) };
-    const page = await connection.request(request, signal, (call) => {
-      const { client, sdk, base } = call;
-      const command = new sdk.ListMultipartUploadsCommand({ ...base, Prefix: prefix, ...marker });
-      return client.send(command, { abortSignal: call.signal });
-    });
+    const request = { verb: 'list' as const, key: prefix };
+    const page = await connection.request(request, signal, ({ sdk, base, send }) =>
+      send(new sdk.ListMultipartUploadsCommand({ ...base, Prefix: prefix, ...marker })),
+    );
     for (const { Key, UploadId, Initiated } of page.Uploads ?? []) {
       if (Key === undefined || UploadId === undefined) continue;
       yield { key: Key, id: UploadId, started: Initiated?.getTime() ?? 0 };

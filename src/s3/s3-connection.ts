@@ -12,7 +12,8 @@ import { namedEndpoint, pathStyleOf, type S3Options } from './s3-options.ts';
 
 /** What the work of one attempt gets. */
 export interface Call extends Attempt {
-  readonly client: S3Client;
+  /** Sends a command of the SDK; the attempt's signal ends it. */
+  readonly send: S3Client['send'];
   readonly sdk: Sdk;
   readonly direct: DirectGet;
   /** Bucket, and who pays: the part that every command has. */
@@ -143,9 +144,11 @@ export class S3Connection {
       ...(this.#options.requesterPays && { RequestPayer: 'requester' as const }),
     };
     try {
-      const result = await runAttempt(clocks, signal, (attempt) =>
-        work({ ...attempt, client, sdk, direct, base }),
-      );
+      const result = await runAttempt(clocks, signal, (attempt) => {
+        const options = { abortSignal: attempt.signal };
+        const send = ((command: never) => client.send(command, options)) as S3Client['send'];
+        return work({ ...attempt, send, sdk, direct, base });
+      });
       this.limit.succeeded();
       this.#hasAnswered = true;
       return { result };

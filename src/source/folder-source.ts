@@ -4,10 +4,15 @@ import { basename, join, resolve, sep } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { errnoOf, SourceError } from '../errors.ts';
 import { isImageName, NameRule } from '../options/name-rule.ts';
-import { fileState } from './file-state.ts';
-import type { OriginForm } from './origin.ts';
-import { originOf } from './origin.ts';
-import type { Listed, Source, SourceEntry } from './source.ts';
+import {
+  fileState,
+  type Listed,
+  type OriginForm,
+  originOf,
+  rejected,
+  type Source,
+  type SourceEntry,
+} from './source.ts';
 
 export interface FolderSourceOptions {
   readonly originForm: OriginForm;
@@ -152,14 +157,6 @@ function isReadable(folder: string): boolean {
   } catch {
     return false;
   }
-}
-
-function rejected(
-  origin: string,
-  reason: 'name_not_utf8' | 'not_a_file' | 'broken_link' | 'unreadable',
-  message: string,
-): Listed {
-  return { kind: 'rejected', rejection: { origin, reason, message } };
 }
 
 function escapeByte(character: string): string {

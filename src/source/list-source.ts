@@ -9,12 +9,16 @@ import { readImageFile } from '../image/read-image-file.ts';
 import { show } from '../json.ts';
 import { mapOrdered } from '../map-ordered.ts';
 import { isS3Url } from '../s3/s3-address.ts';
-import { fileState } from './file-state.ts';
-import { NamedObjects } from './named-objects.ts';
-import type { OriginForm } from './origin.ts';
-import { originOf } from './origin.ts';
-import type { S3SourceOptions } from './s3-source.ts';
-import type { Listed, Source, SourceEntry } from './source.ts';
+import { NamedObjects, type S3SourceOptions } from './s3-source.ts';
+import {
+  fileState,
+  type Listed,
+  type OriginForm,
+  originOf,
+  rejected,
+  type Source,
+  type SourceEntry,
+} from './source.ts';
 
 /** Requests to a store in flight at once. */
 const IN_FLIGHT = 64;
@@ -167,11 +171,11 @@ function listPath(wanted: WantedImage, input: string, form: OriginForm): Listed 
       return { kind: 'image', entry: { origin, target, location, ...fileState(stats) } };
     }
     const message = 'Expected an image file but found a folder, device or pipe.';
-    return { kind: 'rejected', rejection: { origin, reason: 'not_a_file', message } };
+    return rejected(origin, 'not_a_file', message);
   } catch (error) {
     refuseTableLine(wanted.path, input);
     const message = `Expected a readable file but found none (${errnoOf(error) ?? error}).`;
     const reason = errnoOf(error) === 'EACCES' ? 'unreadable' : 'vanished';
-    return { kind: 'rejected', rejection: { origin, reason, message } };
+    return rejected(origin, reason, message);
   }
 }

@@ -3,13 +3,10 @@ import { readFile } from 'node:fs/promises';
 import { basename, dirname, extname, resolve } from 'node:path';
 import { errnoOf, SourceError } from '../errors.ts';
 import { isInStore } from '../place.ts';
-import { fileState } from './file-state.ts';
 import { openFolderSource } from './folder-source.ts';
 import { openListSource } from './list-source.ts';
-import type { OriginForm } from './origin.ts';
-import { originOf } from './origin.ts';
 import { openS3Source, type S3SourceOptions } from './s3-source.ts';
-import type { Source, SourceEntry } from './source.ts';
+import { fileState, type OriginForm, originOf, type Source, type SourceEntry } from './source.ts';
 
 const LIST_EXTENSIONS = new Set(['.txt', '.lst', '.list', '.jsonl', '.ndjson', '.json']);
 

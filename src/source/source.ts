@@ -1,3 +1,6 @@
+import type { Stats } from 'node:fs';
+import { join, normalize } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import type { RejectReason } from '../image/decode-error.ts';
 
 /** One discovered image: what the listing knows about it, no body. */
@@ -32,6 +35,10 @@ export type Listed =
   /** A file that is no image by its name, or a folder that is not listed: counted by why, never an error. */
   | { readonly kind: 'skipped'; readonly why: string };
 
+export function rejected(origin: string, reason: RejectReason, message: string): Listed {
+  return { kind: 'rejected', rejection: { origin, reason, message } };
+}
+
 /** Where images come from. */
 export interface Source {
   /** As the user wrote it. */
@@ -56,4 +63,32 @@ export interface Source {
   expectThere?(): void;
   /** Ends idle connections. */
   close?(): Promise<void>;
+}
+
+/** What the listing keeps of a file, to recognise it later. */
+export function fileState(stats: Stats): Pick<SourceEntry, 'size' | 'version' | 'stamp'> {
+  const { size, mtimeMs, ctimeMs, ino } = stats;
+  return { size, version: String(mtimeMs), stamp: `${ctimeMs} ${ino}` };
+}
+
+/**
+ * How `origin` is written: `path` = the input as given joined with the rest, `relative` = without the
+ * input, `url` = file:///…, percent-encoded (what Spark's image source gives).
+ */
+export type OriginForm = 'path' | 'relative' | 'url';
+
+interface FoundPath {
+  /** The input as the user wrote it. */
+  readonly input: string;
+  /** Path below the input; empty when the input is the image itself. */
+  readonly relative: string;
+  /** Absolute path. */
+  readonly path: string;
+}
+
+export function originOf(form: OriginForm, found: FoundPath): string {
+  if (form === 'url') return pathToFileURL(found.path).href;
+  if (form === 'relative' && found.relative !== '') return found.relative;
+  // A plain "." or "./" in front has no meaning; everything else stays as the user wrote it.
+  return found.relative === '' ? found.input : join(normalize(found.input), found.relative);
 }

@@ -4,7 +4,12 @@ import { join, resolve } from 'node:path';
 import { ExportError, errnoOf } from '../errors.ts';
 import { makeFolder } from '../files/make-folder.ts';
 import { DurableFile, isTempName, removeStaleTemps } from './durable-file.ts';
-import type { OutputFile, OutputStore, WrittenFile } from './output-store.ts';
+import {
+  type OutputFile,
+  type OutputStore,
+  partsInside,
+  type WrittenFile,
+} from './output-store.ts';
 import { storageError } from './storage-error.ts';
 
 export interface FolderStoreOptions {
@@ -119,18 +124,8 @@ export class FolderStore implements OutputStore {
     }
   }
 
-  /** Names are the run's own, never an image's; even so none may lead out of the folder. */
   #pathOf(name: string): string {
-    const parts = name.split('/');
-    const isInside = parts.every(
-      (part) => part !== '' && part !== '.' && part !== '..' && !/[\\\0:]/.test(part),
-    );
-    if (!isInside) {
-      throw new ExportError(
-        `Expected a name inside ${this.target} but found ${JSON.stringify(name)}.`,
-      );
-    }
-    return join(this.#root, ...parts);
+    return join(this.#root, ...partsInside(this.target, name));
   }
 }
 

@@ -1,6 +1,5 @@
 import { errnoOf, RunError } from '../errors.ts';
-import { acquireLock, type FileLock } from '../files/lock-file.ts';
-import { type Holder, ownIdentity } from '../files/lock-holder.ts';
+import { acquireLock, type FileLock, type Holder, ownIdentity } from '../files/lock-file.ts';
 import { storageError } from './storage-error.ts';
 
 /**

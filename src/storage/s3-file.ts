@@ -6,8 +6,6 @@ import type { OutputFile, WrittenFile } from './output-store.ts';
 
 /** Files up to this size wait in memory until they are published, larger ones in the store. */
 const SMALL_BYTES = 1 << 20;
-/** After an interruption or a failure: long enough to clean up, short enough to wait for. */
-const TIDY_MS = 5000;
 
 const CONTENT_TYPES: Readonly<Record<string, string>> = {
   '.parquet': 'application/vnd.apache.parquet',
@@ -83,8 +81,7 @@ export class S3File implements OutputFile {
     this.#state = 'aborted';
     this.#part = Buffer.alloc(0);
     this.#options.onAbort(this);
-    // The first failure is the one to report; the next start aborts what stays.
-    await this.#upload?.abort(AbortSignal.timeout(TIDY_MS)).catch(() => undefined);
+    await this.#upload?.abort();
   }
 
   async #sendPart(): Promise<void> {
@@ -99,21 +96,11 @@ export class S3File implements OutputFile {
   async #put(signal: AbortSignal): Promise<void> {
     const { key } = this.#options;
     const body = this.#part.subarray(0, this.#filled);
-    const request = {
-      verb: 'write' as const,
-      url: this.#connection.urlOf(key),
-      bytes: body.byteLength,
-    };
-    await this.#connection.request(request, signal, async (call) => {
-      const { client, sdk, base } = call;
-      const command = new sdk.PutObjectCommand({
-        ...base,
-        Key: key,
-        Body: body,
-        ContentType: this.#contentType,
-      });
-      await client.send(command, { abortSignal: call.signal });
-    });
+    const request = { verb: 'write' as const, key, bytes: body.byteLength };
+    const object = { Key: key, Body: body, ContentType: this.#contentType };
+    await this.#connection.request(request, signal, ({ sdk, base, send }) =>
+      send(new sdk.PutObjectCommand({ ...base, ...object })),
+    );
   }
 
   get #contentType(): string {

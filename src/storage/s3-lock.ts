@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ExportError } from '../errors.ts';
-import { type Holder, livesHere, ownIdentity } from '../files/lock-holder.ts';
+import { type Holder, livesHere, ownIdentity } from '../files/lock-file.ts';
 import {
   abortUpload,
   type ListedUpload,
@@ -18,8 +18,6 @@ const BEAT_MS = 2 * 60_000;
 const SILENCE_MS = 10 * 60_000;
 /** Long enough for a process that started at the same moment to release its lock. */
 const SECOND_LOOK_MS = 3000;
-/** After an interruption or a failure: long enough to clean up, short enough to wait for. */
-const TIDY_MS = 5000;
 
 /**
  * One process for one prefix. The lock is a multipart upload that is never completed: no listing of objects
@@ -70,14 +68,14 @@ export class S3Lock {
       });
       return new S3Lock(connection, folder, upload, signal);
     } catch (error) {
-      await upload.abort(AbortSignal.timeout(TIDY_MS)).catch(() => undefined);
+      await upload.abort();
       throw error;
     }
   }
 
   async release(): Promise<void> {
     clearInterval(this.#beat);
-    await this.#upload.abort(AbortSignal.timeout(TIDY_MS)).catch(() => undefined);
+    await this.#upload.abort();
   }
 
   async #renew(): Promise<void> {

@@ -2,10 +2,15 @@ import { ExportError } from '../errors.ts';
 import { FORMAT_NAMES } from '../options/extract-options.ts';
 import { ObjectReader } from '../s3/get-object.ts';
 import { listObjects } from '../s3/list-objects.ts';
-import { abortUpload, listUploads } from '../s3/multipart-upload.ts';
+import { abortUpload, listUploads, tidySignal } from '../s3/multipart-upload.ts';
 import { folderKey, parseS3Url } from '../s3/s3-address.ts';
 import { ObjectAnswer, S3Connection } from '../s3/s3-connection.ts';
-import type { OpenOutputOptions, OutputFile, OutputStore } from './output-store.ts';
+import {
+  type OpenOutputOptions,
+  type OutputFile,
+  type OutputStore,
+  partsInside,
+} from './output-store.ts';
 import { S3File } from './s3-file.ts';
 import { S3Lock } from './s3-lock.ts';
 
@@ -15,8 +20,6 @@ const OWN_NAME = new RegExp(
 );
 const READ_BYTES = 8 << 20;
 const PUBLISH_IN_FLIGHT = 16;
-/** After an interruption or a failure: long enough to clean up, short enough to wait for. */
-const TIDY_MS = 5000;
 
 /**
  * An OutputStore below an S3 prefix.
@@ -95,13 +98,10 @@ export class S3Store implements OutputStore {
   async remove(name: string): Promise<void> {
     await this.#prepare();
     const key = this.#keyOf(name);
-    const request = { verb: 'remove' as const, url: this.#connection.urlOf(key) };
     try {
-      await this.#connection.request(request, this.#signal, async (call) => {
-        const { client, sdk, base } = call;
-        const command = new sdk.DeleteObjectCommand({ ...base, Key: key });
-        await client.send(command, { abortSignal: call.signal });
-      });
+      await this.#connection.request({ verb: 'remove', key }, this.#signal, ({ sdk, base, send }) =>
+        send(new sdk.DeleteObjectCommand({ ...base, Key: key })),
+      );
     } catch (error) {
       if (!(error instanceof ObjectAnswer)) throw error; // removed already
     }
@@ -115,7 +115,7 @@ export class S3Store implements OutputStore {
     this.#lock = undefined;
     if (lock !== undefined) {
       // Uploads that were started but whose answer was lost are not known here.
-      await this.#abortLeftovers(AbortSignal.timeout(TIDY_MS)).catch(() => undefined);
+      await this.#abortLeftovers(tidySignal()).catch(() => undefined);
       await lock.release();
     }
     await this.#connection.close();
@@ -167,14 +167,7 @@ export class S3Store implements OutputStore {
     }
   }
 
-  /** Names are the run's own, never an image's; even so none may lead out of the prefix. */
   #keyOf(name: string): string {
-    const parts = name.split('/');
-    if (parts.some((part) => part === '' || part === '.' || part === '..')) {
-      throw new ExportError(
-        `Expected a name inside ${this.target} but found ${JSON.stringify(name)}.`,
-      );
-    }
-    return this.#prefix + name;
+    return this.#prefix + partsInside(this.target, name).join('/');
   }
 }

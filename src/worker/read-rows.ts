@@ -1,6 +1,6 @@
 import type { Message, Schema } from 'apache-arrow';
 import { DamagedArrow, decodeArrowMessage } from '../export/arrow-message.ts';
-import type { ByteReader } from '../storage/byte-reader.ts';
+import type { ByteReader } from '../storage/byte-streams.ts';
 import { type InputBatch, type RecordBatchMetadata, readInputBatch } from './input-batch.ts';
 import { readInputSchema } from './input-schema.ts';
 import { ProtocolError } from './worker-errors.ts';

@@ -9,7 +9,7 @@ import { decodeOptions } from '../pipeline/decode-options.ts';
 import type { Extractor } from '../pipeline/extractor/extractor.ts';
 import { openExtractor } from '../pipeline/extractor/open-extractor.ts';
 import { s3OptionsOf } from '../s3/s3-options.ts';
-import { ByteReader } from '../storage/byte-reader.ts';
+import { ByteReader } from '../storage/byte-streams.ts';
 import { answerError } from '../storage/storage-error.ts';
 import { type AnswerSchema, answerSchema } from './answer-batch.ts';
 import { AnswerStream } from './answer-stream.ts';

@@ -7,7 +7,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { formatModelFetch, runModelFetch } from '../../src/commands/model-fetch.ts';
 import { fetchModel } from '../../src/convert/fetch/fetch-model.ts';
 import { type OfficialWeights, officialWeights } from '../../src/convert/fetch/official-weights.ts';
-import { ownIdentity } from '../../src/files/lock-holder.ts';
+import { ownIdentity } from '../../src/files/lock-file.ts';
 import { fixtureBytes, workFolder } from './keras-fixtures.ts';
 
 let work: Awaited<ReturnType<typeof workFolder>>;

@@ -4,7 +4,7 @@ import { csvRecords } from '../../src/export/csv/csv-reader.ts';
 import { csvText } from '../../src/export/csv/csv-sink.ts';
 import { buildRecordBatch, featureSchema } from '../../src/export/features-table.ts';
 import { openSinks } from '../../src/export/formats.ts';
-import { textLines } from '../../src/storage/text-lines.ts';
+import { textLines } from '../../src/storage/byte-streams.ts';
 import { HOSTILE_NAMES, memoryStore, sampleRows, writeParts } from './sample.ts';
 
 const FILE = 'csv/features.csv';

@@ -6,7 +6,7 @@ import { Readable, Writable } from 'node:stream';
 import { runCommandLine } from '../../dist/commands/run-command-line.js';
 import { resolveOptions } from '../../dist/options/resolve-options.js';
 import { readReducerFile } from '../../dist/reduce/reducer-file.js';
-import { ByteReader } from '../../dist/storage/byte-reader.js';
+import { ByteReader } from '../../dist/storage/byte-streams.js';
 import { openRows } from '../../dist/worker/read-rows.js';
 import { serve } from '../../dist/worker/serve.js';
 

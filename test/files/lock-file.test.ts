@@ -4,8 +4,7 @@ import { readdir, readFile, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { waitForLock } from '../../src/files/lock-file.ts';
-import type { Holder } from '../../src/files/lock-holder.ts';
+import { type Holder, waitForLock } from '../../src/files/lock-file.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
 
 const lockPath = async () => join(await temporaryFolder(), 'cache', 'setup.lock');

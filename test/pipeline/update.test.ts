@@ -21,7 +21,7 @@ import { promoteUpdate } from '../../src/run/promote-update.ts';
 import { RunStore } from '../../src/run/run-store.ts';
 import type { SourceEntry } from '../../src/source/source.ts';
 import { FolderStore } from '../../src/storage/folder-store.ts';
-import { writeWhole } from '../../src/storage/whole-file.ts';
+import { writeWhole } from '../../src/storage/output-store.ts';
 import { contentOf, entry, images, manifestOf } from '../run/sample.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
 

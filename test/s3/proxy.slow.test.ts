@@ -1,7 +1,7 @@
 import { createServer, request as send } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
-import { knowsProxies, proxyAdvice, proxyOptions } from '../../src/s3/proxy.ts';
+import { knowsProxies, proxyAdvice, proxyOptions } from '../../src/s3/s3-options.ts';
 import { openS3Source } from '../../src/source/s3-source.ts';
 import { skipIf } from '../skip-if.ts';
 import { NO_STORE, openTestStore, testOptions } from './store.ts';

@@ -3,7 +3,7 @@ import { hostname } from 'node:os';
 import { CreateMultipartUploadCommand } from '@aws-sdk/client-s3';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
 import type { RunError } from '../../src/errors.ts';
-import { ownIdentity } from '../../src/files/lock-holder.ts';
+import { ownIdentity } from '../../src/files/lock-file.ts';
 import type { S3Options } from '../../src/s3/s3-options.ts';
 import { S3Store } from '../../src/storage/s3-store.ts';
 import { skipIf } from '../skip-if.ts';

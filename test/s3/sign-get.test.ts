@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { encodeKey, signGet } from '../../src/s3/sign-get.ts';
+import { encodeKey, signGet } from '../../src/s3/direct-get.ts';
 
 const CREDENTIALS = {
   accessKeyId: 'AKIAIOSFODNN7EXAMPLE',

@@ -9,7 +9,7 @@ import {
   Utf8,
 } from 'apache-arrow';
 import { expect, test } from 'vitest';
-import { ByteReader } from '../../src/storage/byte-reader.ts';
+import { ByteReader } from '../../src/storage/byte-streams.ts';
 import { openRows } from '../../src/worker/read-rows.ts';
 import { ProtocolError } from '../../src/worker/worker-errors.ts';
 import { seededRandom } from '../faults/long-form.ts';

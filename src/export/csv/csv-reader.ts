@@ -1,4 +1,4 @@
-import { textLines } from '../../storage/text-lines.ts';
+import { textLines } from '../../storage/byte-streams.ts';
 import { type FeatureColumn, matrixColumns } from '../column-names.ts';
 import { inBatches, type ReadTable, type TableBatch, type TableRow } from '../table-batch.ts';
 

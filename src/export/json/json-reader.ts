@@ -1,4 +1,4 @@
-import { textLines } from '../../storage/text-lines.ts';
+import { textLines } from '../../storage/byte-streams.ts';
 import { inBatches, type ReadTable, type TableBatch, type TableRow } from '../table-batch.ts';
 
 /** See ReadTable. The shortest decimal of a float32 reads back as the same float32. */

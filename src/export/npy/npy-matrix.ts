@@ -1,6 +1,6 @@
 import { RunError } from '../../errors.ts';
 import { parseNpyHeader } from '../../reduce/npy.ts';
-import { ByteReader } from '../../storage/byte-reader.ts';
+import { ByteReader } from '../../storage/byte-streams.ts';
 
 /** One matrix of a run, read row by row. */
 export interface NpyMatrix {

@@ -1,5 +1,5 @@
 import { RunError } from '../../errors.ts';
-import { textLines } from '../../storage/text-lines.ts';
+import { textLines } from '../../storage/byte-streams.ts';
 import {
   hasColumn,
   inBatches,

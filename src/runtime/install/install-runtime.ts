@@ -6,8 +6,7 @@
 import { readdir, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { errnoOf, RuntimeError } from '../../errors.ts';
-import { type FileLock, waitForLock } from '../../files/lock-file.ts';
-import type { Holder } from '../../files/lock-holder.ts';
+import { type FileLock, type Holder, waitForLock } from '../../files/lock-file.ts';
 import { isHiddenName } from '../../files/put-in-place.ts';
 import { runtimesDir } from '../cache-dir.ts';
 import { GPU_LIBRARIES, linkLibraries } from '../gpu-libraries.ts';
