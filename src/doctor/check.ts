@@ -1,4 +1,4 @@
-import type { Json } from '../run/canonical-json.ts';
+import type { Json } from '../run/fingerprint.ts';
 
 /** Names of the checks, in the order they are made and shown; `--json` uses them as keys. */
 export const CHECK_NAMES = [

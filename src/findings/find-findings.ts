@@ -1,6 +1,6 @@
 import type { FindingKind, KindCount } from '../events.ts';
 import { printableJson } from '../json.ts';
-import type { Json } from '../run/canonical-json.ts';
+import type { Json } from '../run/fingerprint.ts';
 import type { Collected, RunRows } from './collect-rows.ts';
 import { findCopies, findTwoClasses } from './copy-findings.ts';
 import { findExactCopies, type ImageBodies } from './exact-copies.ts';

@@ -5,7 +5,7 @@ import { errnoOf, OptionError, RunError } from '../errors.ts';
 import type { Reducer } from '../reduce/reducer.ts';
 import { readReducerFile } from '../reduce/reducer-file.ts';
 import { readIntact } from '../run/intact-files.ts';
-import { readNamedRun } from '../run/read-run-json.ts';
+import { readNamedRun } from '../run/run-json.ts';
 import { FolderStore } from '../storage/folder-store.ts';
 
 /**

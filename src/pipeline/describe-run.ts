@@ -1,8 +1,7 @@
 import { outputLabels } from '../export/column-names.ts';
 import type { ExtractOptions } from '../options/extract-options.ts';
 import { packageVersion } from '../package-version.ts';
-import type { Json } from '../run/canonical-json.ts';
-import { fingerprint } from '../run/fingerprint.ts';
+import { fingerprint, type Json } from '../run/fingerprint.ts';
 import type { RunFacts } from '../run/run-json.ts';
 import type { RunStore } from '../run/run-store.ts';
 import type { Extractor } from './extractor/extractor.ts';

@@ -5,8 +5,7 @@ import { findModelFolder } from '../model/find-model-folder.ts';
 import type { Mode } from '../options/extract-options.ts';
 import { appliesTo, INHERITED_KEYS } from '../options/option-keys.ts';
 import { type RawOptions, storeOptions } from '../options/resolve-options.ts';
-import { readNamedRun } from '../run/read-run-json.ts';
-import type { RunJson } from '../run/run-json.ts';
+import { type RunJson, readNamedRun } from '../run/run-json.ts';
 import { s3OptionsOf } from '../s3/s3-options.ts';
 import { openOutputForReading } from '../storage/open-output.ts';
 

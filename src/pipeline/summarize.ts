@@ -1,7 +1,6 @@
 import type { RunSummary, UpdateReport } from '../events.ts';
 import { expectIntactFiles } from '../run/intact-files.ts';
-import { readOwnRun } from '../run/read-run-json.ts';
-import type { RunJson } from '../run/run-json.ts';
+import { type RunJson, readOwnRun } from '../run/run-json.ts';
 import { isS3Url } from '../s3/s3-address.ts';
 import type { OutputStore } from '../storage/output-store.ts';
 

@@ -1,6 +1,5 @@
 import { OptionError } from '../errors.ts';
-import type { Collected, RunRows } from '../findings/collect-rows.ts';
-import { collectRows } from '../findings/collect-rows.ts';
+import { type Collected, collectRows, type RunRows } from '../findings/collect-rows.ts';
 import { featureSpace } from '../findings/feature-space.ts';
 import {
   countFindings,
@@ -14,7 +13,7 @@ import { type Finding, NEAR } from '../findings/finding.ts';
 import { type Parts, partsByFolder } from '../findings/leaks.ts';
 import type { ExtractOptions } from '../options/extract-options.ts';
 import type { Reducer } from '../reduce/reducer.ts';
-import type { Json } from '../run/canonical-json.ts';
+import type { Json } from '../run/fingerprint.ts';
 import type { RunJson } from '../run/run-json.ts';
 import { base64 } from './base64.ts';
 import { choosePoints, pictureOrder } from './choose-points.ts';

@@ -9,13 +9,11 @@ import { firstOutput } from '../pipeline/table-columns.ts';
 import { workFolder } from '../pipeline/work-folder.ts';
 import { isInStore } from '../place.ts';
 import { REPORT_FILES, readIntact } from '../run/intact-files.ts';
-import { readNamedRun } from '../run/read-run-json.ts';
-import { refuseLinks } from '../run/refuse-links.ts';
-import { publishRun, type RunJson } from '../run/run-json.ts';
+import { lockWorkFolder } from '../run/lock-work-folder.ts';
+import { publishRun, type RunJson, readNamedRun } from '../run/run-json.ts';
 import { type StoreOptions, s3OptionsOf } from '../s3/s3-options.ts';
 import { openOutput, openOutputForReading } from '../storage/open-output.ts';
 import type { OutputStore } from '../storage/output-store.ts';
-import { acquireRunLock } from '../storage/run-lock.ts';
 import { joinRuns } from './compare-runs.ts';
 import { imagesOfRun, readReducer } from './finished-run.ts';
 import { makeReport } from './make-report.ts';
@@ -129,10 +127,7 @@ async function publish(
     workDir: (run.options as ExtractOptions).workDir,
     s3Endpoint: stores.s3Endpoint,
   });
-  refuseLinks(workDir);
-  const lock = existsSync(workDir)
-    ? await acquireRunLock(join(workDir, 'lock'), target)
-    : undefined;
+  const lock = existsSync(workDir) ? await lockWorkFolder(workDir, target) : undefined;
   const output = await openOutput(target, { s3: s3OptionsOf(stores), signal, isHeld: true });
   try {
     const written = await writeReportFiles(output, report);

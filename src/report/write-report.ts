@@ -3,7 +3,7 @@ import type { RowBatch, RunRows } from '../findings/collect-rows.ts';
 import { runFacts } from '../pipeline/describe-run.ts';
 import type { RunEnd } from '../pipeline/run.ts';
 import type { Reducer } from '../reduce/reducer.ts';
-import type { Json } from '../run/canonical-json.ts';
+import type { Json } from '../run/fingerprint.ts';
 import type { Manifest } from '../run/manifest.ts';
 import { buildRunJson } from '../run/run-json.ts';
 import type { RunStore } from '../run/run-store.ts';

@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { canonicalJson, type Json } from './canonical-json.ts';
 
 /**
  * Everything but the images themselves that changes the bytes of a run, by name: options, model, input.
@@ -29,4 +28,25 @@ function print(value: Json | undefined): string {
   const text = typeof value === 'string' ? value : canonicalJson(value);
   // Half of a hash is enough to distinguish two models.
   return /^[0-9a-f]{64}$/.test(text) ? `${text.slice(0, 12)}…` : text;
+}
+
+export type Json =
+  | null
+  | boolean
+  | number
+  | string
+  | readonly Json[]
+  | { readonly [key: string]: Json | undefined };
+
+/** JSON with sorted keys and no spaces: equal values give equal text. Undefined members are left out. */
+export function canonicalJson(value: Json): string {
+  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
+  if (value !== null && typeof value === 'object') {
+    const members = Object.entries(value as Record<string, Json | undefined>)
+      .filter((member): member is [string, Json] => member[1] !== undefined)
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([key, member]) => `${JSON.stringify(key)}:${canonicalJson(member)}`);
+    return `{${members.join(',')}}`;
+  }
+  return JSON.stringify(value);
 }

@@ -3,28 +3,26 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RunError } from '../errors.ts';
 import type { FileLock } from '../files/lock-file.ts';
-import { makeFolder } from '../files/make-folder.ts';
 import type { FeatureBlock, FeatureBlocks } from '../reduce/passes/row-passes.ts';
 import { removeStaleTemps, writeDurably } from '../storage/durable-file.ts';
-import { acquireRunLock } from '../storage/run-lock.ts';
-import { storageError } from '../storage/storage-error.ts';
-import { expectWholeShard, type ShardContent } from './expect-whole-shard.ts';
+import { lockWorkFolder } from './lock-work-folder.ts';
 import type { ShardPlan } from './plan-shards.ts';
 import { isPublishing, promoteUpdate } from './promote-update.ts';
-import { refuseLinks } from './refuse-links.ts';
 import {
   type OpenRunOptions,
   readRunIdentity,
   refuseOtherRun,
   startRunState,
 } from './run-identity.ts';
-import { sealJson } from './sealed-json.ts';
 import { readShardFile, readShardOutput, type ShardRows, writeShardFile } from './shard-file.ts';
 import {
   expectAllRecords,
+  expectWholeShard,
   type FoundShards,
   findShards,
+  type ShardContent,
   type ShardRecord,
+  sealJson,
   shardPath,
 } from './shard-records.ts';
 
@@ -87,13 +85,7 @@ export class RunStore {
    *   input (the message says in what); ExportError when the folder cannot be written
    */
   static async open(dir: string, options: OpenRunOptions): Promise<RunStore> {
-    refuseLinks(dir);
-    try {
-      makeFolder(join(dir, 'shards'));
-    } catch (error) {
-      throw storageError(error, 'the work folder', dir);
-    }
-    const lock = await acquireRunLock(join(dir, 'lock'), dir);
+    const lock = await lockWorkFolder(dir);
     try {
       await removeStaleTemps(dir);
       await removeStaleTemps(join(dir, 'shards'));

@@ -73,7 +73,9 @@ export async function readShardFile(
   const bytes = await readFile(path);
   const layout = shardLayout(n, lengths);
   if (bytes.byteLength !== layout[layout.length - 1]) return undefined;
-  if (sha256 !== undefined && hashOf(bytes) !== sha256) return undefined;
+  if (sha256 !== undefined && createHash('sha256').update(bytes).digest('hex') !== sha256) {
+    return undefined;
+  }
   const buffer = bytes.byteOffset % 4 === 0 ? bytes : new Uint8Array(bytes);
   const view = (section: number): number => buffer.byteOffset + layout[section];
   return {
@@ -106,10 +108,6 @@ export async function readShardOutput(
     await handle?.close();
   }
   return values;
-}
-
-function hashOf(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex');
 }
 
 function align(offset: number): number {

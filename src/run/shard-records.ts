@@ -2,9 +2,9 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RunError } from '../errors.ts';
 import type { ImageRejection } from '../image/decoded-chunk.ts';
-import { expectWholeShard } from './expect-whole-shard.ts';
+import { parseJson } from '../json.ts';
+import { fingerprint, type RunIdentity } from './fingerprint.ts';
 import type { Shard, ShardPlan } from './plan-shards.ts';
-import { openSealed } from './sealed-json.ts';
 import { readShardFile } from './shard-file.ts';
 
 /** The small file that commits a shard. */
@@ -100,4 +100,74 @@ function positionsBeside(rejections: ShardRecord['rejections'], { start, end }: 
   const rejected = new Set(rejections.map(({ index }) => index));
   const all = Array.from({ length: end - start }, (_, i) => start + i);
   return all.filter((index) => !rejected.has(index));
+}
+
+/** JSON of a record with a SHA-256 over the rest of it, so that one changed digit is detected. */
+export function sealJson(record: object): string {
+  return `${JSON.stringify({ ...record, sum: fingerprint(record as RunIdentity) })}\n`;
+}
+
+/**
+ * @returns the record without its sum; undefined where the text is no JSON object or has another sum. A record
+ *   of version 0.1.0 has none and is accepted: the caller compares it with what else it knows.
+ */
+export function openSealed(text: string): object | undefined {
+  try {
+    const { sum, ...record } = parseJson(text, { name: 'a record', error: Error, fix: '' }) as {
+      readonly sum?: unknown;
+    };
+    return sum === undefined || sum === fingerprint(record as RunIdentity) ? record : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** What `writeShard` takes: every position of the shard is either a row or a rejection. */
+export interface ShardContent {
+  /** Manifest positions of the rows, ascending. */
+  readonly indices: readonly number[] | Uint32Array;
+  /** For each output float32 [n, length], row-major. */
+  readonly outputs: readonly Float32Array[];
+  readonly rejections: readonly ImageRejection[];
+}
+
+/**
+ * Checks that no row is lost or moved: every position is there once, as a row or as a
+ * rejection, rows are in order, and each output has one vector for each row.
+ *
+ * @throws RunError
+ */
+export function expectWholeShard(
+  shard: Shard,
+  { indices, outputs, rejections }: ShardContent,
+  lengths: readonly number[],
+): void {
+  const seen = new Uint8Array(shard.end - shard.start);
+  for (const index of [...indices, ...rejections.map((rejection) => rejection.index)]) {
+    if (!(index >= shard.start && index < shard.end)) {
+      throw wrongShard(shard.id, `position ${index} outside ${shard.start}–${shard.end - 1}`);
+    }
+    if (seen[index - shard.start]++) throw wrongShard(shard.id, `position ${index} twice`);
+  }
+  const missing = seen.indexOf(0);
+  if (missing !== -1) throw wrongShard(shard.id, `position ${shard.start + missing} missing`);
+  for (let i = 1; i < indices.length; i++) {
+    if (indices[i] < indices[i - 1])
+      throw wrongShard(shard.id, `position ${indices[i]} out of order`);
+  }
+  lengths.forEach((length, i) => {
+    const expected = indices.length * length;
+    const found = outputs[i]?.length ?? 0;
+    if (found !== expected)
+      throw wrongShard(shard.id, `${found} values instead of ${expected} for output ${i}`);
+  });
+}
+
+function wrongShard(id: number, found: string): RunError {
+  return new RunError(
+    `Expected each image of shard ${id} once but found ${found}; rows would be mixed up.`,
+    {
+      fix: 'This is a fault of img2features: please report it with the command that shows it.',
+    },
+  );
 }

@@ -1,6 +1,5 @@
 import { expect, test } from 'vitest';
-import { canonicalJson } from '../../src/run/canonical-json.ts';
-import { describeDifference, fingerprint } from '../../src/run/fingerprint.ts';
+import { canonicalJson, describeDifference, fingerprint } from '../../src/run/fingerprint.ts';
 
 const identity = {
   input: 'photos',

@@ -1,6 +1,6 @@
-import type { ShardContent } from '../../src/run/expect-whole-shard.ts';
 import { type Manifest, ManifestBuilder } from '../../src/run/manifest.ts';
 import type { Shard } from '../../src/run/plan-shards.ts';
+import type { ShardContent } from '../../src/run/shard-records.ts';
 import type { SourceEntry } from '../../src/source/source.ts';
 
 export function entry(origin: string, more: Partial<SourceEntry> = {}): SourceEntry {

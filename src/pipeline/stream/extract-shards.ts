@@ -1,6 +1,6 @@
 import type { ImageRejection } from '../../image/decoded-chunk.ts';
 import type { DecodePool } from '../../image/pool/decode-pool.ts';
-import type { ShardContent } from '../../run/expect-whole-shard.ts';
+import type { ShardContent } from '../../run/shard-records.ts';
 import type { Run } from '../run.ts';
 import { decodeEntries } from './decode-entries.ts';
 import { runBatches } from './run-batches.ts';

@@ -4,7 +4,7 @@ import { RunError } from '../../errors.ts';
 import { readJsonFile } from '../../json.ts';
 import type { FinishedState } from '../../run/finished-state.ts';
 import { readIntact } from '../../run/intact-files.ts';
-import { readOwnRun } from '../../run/read-run-json.ts';
+import { readOwnRun } from '../../run/run-json.ts';
 import { writeDurably } from '../../storage/durable-file.ts';
 import type { OutputStore, WrittenFile } from '../../storage/output-store.ts';
 

@@ -5,13 +5,12 @@ import { OptionError, RunError } from '../../errors.ts';
 import type { RunEvent, UpdateCounts, UpdateReport } from '../../events.ts';
 import type { FeatureColumn } from '../../export/column-names.ts';
 import type { FileLock } from '../../files/lock-file.ts';
-import { makeFolder } from '../../files/make-folder.ts';
 import { DecodeError } from '../../image/decode-error.ts';
 import type { ExtractOptions, FormatName } from '../../options/extract-options.ts';
 import { type FinishedState, readFinishedState } from '../../run/finished-state.ts';
+import { lockWorkFolder } from '../../run/lock-work-folder.ts';
 import { type Manifest, readManifest } from '../../run/manifest.ts';
 import { isPublishing, promoteUpdate, UPDATE_FOLDER } from '../../run/promote-update.ts';
-import { refuseLinks } from '../../run/refuse-links.ts';
 import {
   isSameRun,
   type OpenRunOptions,
@@ -21,8 +20,6 @@ import {
 import { RunStore } from '../../run/run-store.ts';
 import type { Source, SourceEntry } from '../../source/source.ts';
 import type { OutputStore } from '../../storage/output-store.ts';
-import { acquireRunLock } from '../../storage/run-lock.ts';
-import { storageError } from '../../storage/storage-error.ts';
 import { publishedNames } from '../prepare-output.ts';
 import { keepBaseRun, readBaseRun } from './base-run.ts';
 import { compareManifests, isSameTable } from './compare-manifests.ts';
@@ -56,13 +53,7 @@ export async function openUpdate(
   workDir: string,
   context: OpenUpdateContext,
 ): Promise<Update | { readonly nothingToDo: UpdateReport } | undefined> {
-  refuseLinks(workDir);
-  try {
-    makeFolder(workDir);
-  } catch (error) {
-    throw storageError(error, 'the work folder', workDir);
-  }
-  const lock = await acquireRunLock(join(workDir, 'lock'), workDir);
+  const lock = await lockWorkFolder(workDir);
   try {
     await promoteUpdate(workDir);
     const before = await readFinishedState(workDir);
