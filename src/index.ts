@@ -30,7 +30,7 @@ export {
 export type { FeatureOptions, ModelOptions } from './library/feature-options.ts';
 export { convertModel, fetchModel } from './library/load-on-call.ts';
 export { loadReducer } from './library/load-reducer.ts';
-export type { Embedding, ImageFault, ImageInput, Model } from './library/model.ts';
+export type { Embedding, ImageFault, ImageInput, Model } from './library/open-model.ts';
 export { type OpenModelHooks, openModel } from './library/open-model.ts';
 export { type InitOptions, initModel } from './model/init-model.ts';
 export type { ModelFolder } from './model/model-folder.ts';

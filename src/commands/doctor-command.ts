@@ -75,7 +75,7 @@ async function diagnose(
   } as const;
 
   const { runDoctor } = await import('../doctor/run-doctor.ts');
-  const { formatCheck, formatVerdict } = await import('../doctor/format-check.ts');
+  const { formatCheck, formatVerdict } = await import('../doctor/check.ts');
   const paint = createPaint(!asJson && terminal.colors?.stdout === true);
   const checks: Check[] = [];
   const clear = terminal.isTerminal && !asJson ? '\r\x1b[2K' : '';

@@ -1,7 +1,7 @@
 import { isImg2FeaturesError } from '../errors.ts';
 import { printable, printableJson } from '../json.ts';
 import { createPaint } from '../terminal/colors.ts';
-import { errorEvent } from '../worker/worker-errors.ts';
+import { errorEvent } from '../worker/protocol.ts';
 import type { CommandContext } from './command-context.ts';
 import { createCli } from './create-cli.ts';
 import type { ExitStatus } from './exit-status.ts';

@@ -1,14 +1,18 @@
+import { createHash } from 'node:crypto';
 import type { EngineKind } from '../engine/engine.ts';
 import { openEngine } from '../engine/open-engine.ts';
 import { isImg2FeaturesError } from '../errors.ts';
+import { ChunkDecoder } from '../image/decode-and-resize.ts';
+import { loadSharp } from '../image/formats/decode-with-sharp.ts';
 import type { ModelFolder } from '../model/model-folder.ts';
 import { chooseDevice, type Device } from '../runtime/choose-device.ts';
 import type { FoundRuntimes } from '../runtime/locate-runtime.ts';
-import { canHave } from './can-have.ts';
-import { type Check, type Finding, makeCheck } from './check.ts';
+import { type Check, type Finding, makeCheck, problemOf } from './check.ts';
+import { canHave } from './check-tensorflow.ts';
 import { GOLDEN } from './golden/golden-data.ts';
 import {
   GOLDEN_LAYERS,
+  goldenImage,
   goldenPixels,
   goldenValues,
   withGoldenModel,
@@ -20,10 +24,10 @@ const TOLERANCE = 1e-4;
 export interface EngineAnswer {
   readonly device: Device;
   readonly engine: EngineKind;
-  readonly library: string | undefined;
+  readonly library?: string;
   /** Largest difference to Keras, as a share of the layer's largest value; the worst layer's. */
-  readonly error: number | undefined;
-  readonly failure: { readonly message: string; readonly fix: string } | undefined;
+  readonly error?: number;
+  readonly failure?: Finding;
 }
 
 /**
@@ -55,7 +59,7 @@ export async function checkGolden(
           ? 'no answer'
           : `differs by ${answer.error.toExponential(1)} of the maximum (allowed ${TOLERANCE})`),
     ),
-    findings: answers.flatMap(findingsOf),
+    findings: answers.map(findingOf),
     facts: {
       madeBy: GOLDEN.madeBy,
       tolerance: TOLERANCE,
@@ -100,13 +104,6 @@ async function ask(
     precision: 'fp32' as const,
     engine: kind,
   };
-  const failed = (message: string, fix: string): EngineAnswer => ({
-    device,
-    engine: kind,
-    library: undefined,
-    error: undefined,
-    failure: { message, fix },
-  });
   try {
     const engine = await openEngine(spec, folder, chooseDevice(device, found), { signal });
     try {
@@ -115,14 +112,13 @@ async function ask(
         relativeError(outputs[i], goldenValues(layer)),
       );
       const { library } = engine.info;
-      return { device, engine: kind, library, error: Math.max(...errors), failure: undefined };
+      return { device, engine: kind, library, error: Math.max(...errors) };
     } finally {
       await engine.close();
     }
   } catch (error) {
-    signal.throwIfAborted();
-    if (!isImg2FeaturesError(error)) throw error;
-    return failed(error.message, error.fix ?? 'Run `img2features setup --force`.');
+    const failure = problemOf(error, 'Run `img2features setup --force`.', signal);
+    return { device, engine: kind, failure };
   }
 }
 
@@ -142,16 +138,68 @@ function isGood({ error }: EngineAnswer): boolean {
   return error !== undefined && error <= TOLERANCE;
 }
 
-function findingsOf(answer: EngineAnswer): Finding[] {
+function findingOf(answer: EngineAnswer): Finding | undefined {
   const { device, engine, failure, error } = answer;
-  if (failure !== undefined) return [{ severity: 'problem', ...failure }];
-  if (isGood(answer)) return [];
+  if (failure !== undefined || isGood(answer)) return failure;
   const others = device === 'wasm' ? '--device cpu' : '--device wasm';
-  return [
-    {
+  return {
+    severity: 'problem',
+    message: `The ${engine} engine on ${device} gives other numbers than Keras (by ${error!.toExponential(1)} of the maximum).`,
+    fix: `Do not use its features. Run \`img2features setup --force\`, or use ${others}; please report it with this output.`,
+  };
+}
+
+/** The decoders: sharp loads, opens no format that nobody asked for, and gives Pillow's pixels. */
+export async function checkImages(): Promise<Check> {
+  try {
+    await loadSharp(); // throws where libvips still opens SVG or GIF
+  } catch (error) {
+    const again = 'Install the dependencies again on this machine: npm ci.';
+    const fix = (isImg2FeaturesError(error) && error.fix) || again;
+    const message = error instanceof Error ? error.message.split('\n', 1)[0] : String(error);
+    return makeCheck('images', {
+      summary: 'sharp does not work here',
+      findings: [{ severity: 'problem', message, fix }],
+      facts: { works: false },
+    });
+  }
+  const { default: sharp } = await import('sharp');
+  const wrong = await wrongFormats();
+  const { vips, sharp: version } = sharp.versions as Record<string, string>;
+  return makeCheck('images', {
+    summary: `sharp ${version}, libvips ${vips}: reads JPEG, PNG and WebP, and no other format`,
+    details: wrong.length > 0 ? [] : ["a built-in JPEG and PNG give Pillow's pixels, bit for bit"],
+    findings: wrong.map((format) => ({
       severity: 'problem',
-      message: `The ${engine} engine on ${device} gives other numbers than Keras (by ${error!.toExponential(1)} of the maximum).`,
-      fix: `Do not use its features. Run \`img2features setup --force\`, or use ${others}; please report it with this output.`,
+      message: `The built-in ${format.toUpperCase()} gives other pixels than Pillow's.`,
+      fix: 'Install the locked dependencies again (npm ci); tables made by this install would differ.',
+    })),
+    facts: {
+      works: true,
+      sharp: version,
+      libvips: vips,
+      openLoaders: ['jpeg', 'png', 'webp'],
+      closedToOthers: true,
+      pixelsEqualPillow: wrong.length === 0,
     },
-  ];
+  });
+}
+
+async function wrongFormats(): Promise<('png' | 'jpeg')[]> {
+  const decoder = new ChunkDecoder({
+    width: GOLDEN.side,
+    height: GOLDEN.side,
+    resize: 'bicubic',
+    exif: 'ignore',
+    channels: 'rgb',
+    maxPixels: 1e6,
+    tiff: false,
+  });
+  const wrong: ('png' | 'jpeg')[] = [];
+  for (const format of ['png', 'jpeg'] as const) {
+    const { pixels } = await decoder.decode([{ index: 0, bytes: goldenImage(format) }]);
+    const sha256 = createHash('sha256').update(pixels).digest('hex');
+    if (sha256 !== GOLDEN.pixelsSha256[format]) wrong.push(format);
+  }
+  return wrong;
 }

@@ -28,15 +28,15 @@ export async function checkGpu(
       ...(driverCuda === undefined ? [] : [`the driver runs CUDA up to ${driverCuda}`]),
       ...(cuda === undefined ? [] : [`installed: CUDA ${cuda}, cuDNN ${cudnn ?? 'not known'}`]),
     ],
-    findings: isUsed ? [] : findingsOf(found, causeOf(probe), requested === 'cuda'),
+    findings: isUsed ? [] : [findingOf(found, causeOf(probe), requested === 'cuda')],
     facts: {
       present: driver.present,
       used: isUsed,
-      missing: driver.missing ?? null,
-      driver: version ?? null,
-      driverCuda: driverCuda ?? null,
-      cuda: cuda ?? null,
-      cudnn: cudnn ?? null,
+      missing: driver.missing,
+      driver: version,
+      driverCuda,
+      cuda,
+      cudnn,
       gpus: gpus.map(({ name, memoryBytes, freeBytes, computeCapability }) => ({
         name,
         memoryBytes: memoryBytes ?? null,
@@ -44,7 +44,7 @@ export async function checkGpu(
         computeCapability: computeCapability ?? null,
       })),
       devices: [...driver.devices],
-      cause: probe?.gpuCause?.found ?? null,
+      cause: probe?.gpuCause?.found,
     },
   });
 }
@@ -66,25 +66,25 @@ function summaryOf(names: readonly string[], version: string | undefined, detail
  * No GPU hardware is a note; an idle one is a warning, with what chooseDevice says is missing. Either is
  * a problem where CUDA was asked for.
  */
-function findingsOf(found: FoundRuntimes, cause: GpuCause, isWanted: boolean): Finding[] {
+function findingOf(found: FoundRuntimes, cause: GpuCause, isWanted: boolean): Finding | undefined {
   const { driver } = found;
   const problem = cudaProblem(found);
   if (problem === undefined) {
     const message = `TensorFlow does not use the GPU: ${cause.found}.`;
-    return [{ severity: isWanted ? 'problem' : 'warning', message, fix: cause.fix }];
+    return { severity: isWanted ? 'problem' : 'warning', message, fix: cause.fix };
   }
   const { fix } = problem;
   if (isWanted) {
     const message = `Expected a GPU for --device cuda but found ${problem.found}.`;
-    return [{ severity: 'problem', message, fix }];
+    return { severity: 'problem', message, fix };
   }
   if (driver.present || driver.devices.length > 0) {
     const message = `The GPU is idle: found ${problem.found}.`;
-    return [{ severity: 'warning', message, fix }];
+    return { severity: 'warning', message, fix };
   }
-  if (driver.missing === 'platform') return [];
+  if (driver.missing === 'platform') return undefined;
   const message = 'Nothing is wrong where there is no GPU; --device cuda is an error here.';
-  return [{ severity: 'note', message, fix }];
+  return { severity: 'note', message, fix };
 }
 
 function describe(gpu: GpuQuery['gpus'][number]): string {

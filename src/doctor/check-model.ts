@@ -1,9 +1,8 @@
-import { isImg2FeaturesError } from '../errors.ts';
 import { findModelFolder } from '../model/find-model-folder.ts';
 import type { ModelFolder } from '../model/model-folder.ts';
 import { readModelFolder } from '../model/read-model-folder.ts';
 import type { Preprocessing } from '../options/preprocessing.ts';
-import { type Check, makeCheck } from './check.ts';
+import { type Check, makeCheck, problemOf } from './check.ts';
 
 export interface ModelRequest {
   /** `--model`; undefined: where `--mode vgg16` looks. */
@@ -25,19 +24,20 @@ export async function checkModel(
     });
     return { check: describe(folder), folder };
   } catch (error) {
-    signal.throwIfAborted();
-    if (!isImg2FeaturesError(error)) throw error;
-    const isMissing = / but found no model\.json\.$/.test(error.message);
+    const problem = problemOf(error, 'Make the folder again.', signal);
+    const isMissing = / but found no model\.json\.$/.test(problem.message);
     const isExpected = model !== undefined || !isMissing;
     return {
       check: makeCheck('model', {
         summary: isMissing ? `none in ${dir}` : `${dir} cannot be used`,
         findings: [
-          {
-            severity: isExpected ? 'problem' : 'warning',
-            message: isExpected ? error.message : 'Without a model only --mode pixels runs.',
-            fix: error.fix ?? 'Make the folder again.',
-          },
+          isExpected
+            ? problem
+            : {
+                severity: 'warning',
+                message: 'Without a model only --mode pixels runs.',
+                fix: problem.fix,
+              },
         ],
         facts: { found: !isMissing, dir, verified: false },
       }),
@@ -57,16 +57,14 @@ function describe({ dir, metadata }: ModelFolder): Check {
   return makeCheck('model', {
     summary: `${architecture ?? 'a network of its own'}, ${inputSize.join('×')}, ${trained ? 'trained' : 'NOT trained'}, in ${dir}`,
     details: [`SHA-256 ${weightsSha256} (computed)`, `from ${origin}`],
-    findings: trained
-      ? []
-      : [
-          {
-            severity: 'note',
-            message:
-              'Its weights are seeded: right for a trial of the machine, meaningless as features.',
-            fix: `Get trained ones: ${architecture === null ? '' : `\`img2features model fetch ${architecture} --overwrite\`, or `}\`img2features model convert <keras file> --overwrite\`.`,
-          },
-        ],
+    findings: [
+      !trained && {
+        severity: 'note',
+        message:
+          'Its weights are seeded: right for a trial of the machine, meaningless as features.',
+        fix: `Get trained ones: ${architecture === null ? '' : `\`img2features model fetch ${architecture} --overwrite\`, or `}\`img2features model convert <keras file> --overwrite\`.`,
+      },
+    ],
     facts: {
       found: true,
       dir,

@@ -1,18 +1,16 @@
 import type { EngineInfo } from '../engine/engine.ts';
 import { openEngine } from '../engine/open-engine.ts';
-import { isImg2FeaturesError } from '../errors.ts';
 import { describeModel } from '../model/describe-model.ts';
 import type { ModelFolder } from '../model/model-folder.ts';
 import { recordRate } from '../pipeline/extractor/recorded-rates.ts';
 import { chooseDevice, type Device } from '../runtime/choose-device.ts';
 import type { FoundRuntimes } from '../runtime/locate-runtime.ts';
 import { formatDuration, formatRate } from '../terminal/units.ts';
-import { canHave } from './can-have.ts';
-import { type Check, type Finding, makeCheck } from './check.ts';
-import { countMultiplyAdds, type ExpectedRate, expectedRate } from './expected-rate.ts';
+import { type Check, makeCheck, problemOf } from './check.ts';
+import type { Cpu } from './check-machine.ts';
+import { canHave } from './check-tensorflow.ts';
 import { withGoldenModel } from './golden/golden-files.ts';
-import { measureRate } from './measure-rate.ts';
-import type { Cpu } from './read-cpu.ts';
+import { countMultiplyAdds, type ExpectedRate, expectedRate, measureRate } from './network-rate.ts';
 
 export interface SpeedRequest {
   readonly found: FoundRuntimes;
@@ -23,7 +21,6 @@ export interface SpeedRequest {
   readonly signal: AbortSignal;
 }
 
-/** Far below: other work, a limit or a wrong library, not noise. */
 const FAR_BELOW = 0.4;
 
 /** The engine that a run would really use, and how fast it is on this machine. */
@@ -32,24 +29,18 @@ export async function checkSpeed(request: SpeedRequest): Promise<Check> {
     if (request.folder !== undefined) return await measure(request, request.folder, false);
     return await withGoldenModel((folder) => measure(request, folder, true));
   } catch (error) {
-    request.signal.throwIfAborted();
-    if (!isImg2FeaturesError(error)) throw error;
+    const problem = problemOf(
+      error,
+      'Run `img2features setup`, or use --device wasm.',
+      request.signal,
+    );
+    const facts = { measured: false, requestedDevice: request.device };
     // The check of the GPU has said why there is no CUDA.
     if (request.device === 'cuda' && !canHave('cuda', request.found)) {
-      const facts = { measured: false, requestedDevice: request.device };
       return makeCheck('speed', { summary: 'not measured: there is no cuda here', facts });
     }
-    return makeCheck('speed', {
-      summary: `no engine for --device ${request.device}`,
-      findings: [
-        {
-          severity: 'problem',
-          message: error.message,
-          fix: error.fix ?? 'Run `img2features setup`, or use --device wasm.',
-        },
-      ],
-      facts: { measured: false, requestedDevice: request.device },
-    });
+    const summary = `no engine for --device ${request.device}`;
+    return makeCheck('speed', { summary, findings: [problem], facts });
   }
 }
 
@@ -88,16 +79,18 @@ async function measure(
         ...expectation(info, expected, isBuiltIn),
       ],
       findings: [
-        ...(isBuiltIn
-          ? [
-              {
-                severity: 'note' as const,
-                message:
-                  'The built-in network is tiny: its speed does not predict that of a real one. Name a model by --model.',
-              },
-            ]
-          : []),
-        ...slowness(imagesPerSecond, expected),
+        isBuiltIn && {
+          severity: 'note',
+          message:
+            'The built-in network is tiny: its speed does not predict that of a real one. Name a model by --model.',
+        },
+        // Far below what was measured elsewhere: other work, a limit or a wrong library, not noise.
+        expected?.isFirm &&
+          imagesPerSecond < expected.least * FAR_BELOW && {
+            severity: 'warning',
+            message: `${formatRate(imagesPerSecond)} images/s is far below what these cores can do.`,
+            fix: 'Look for other work on the machine (top), a CPU limit of its container, or power saving; then run this again.',
+          },
       ],
       facts: {
         measured: true,
@@ -106,17 +99,17 @@ async function measure(
         weightsSha256: folder.metadata.weightsSha256,
         requestedDevice: device,
         device: info.device,
-        deviceName: info.deviceName ?? null,
+        deviceName: info.deviceName,
         deviceReason: info.deviceReason,
         engine: info.engine,
-        engineReason: info.engineReason ?? null,
+        engineReason: info.engineReason,
         library: info.library,
         startupMs: Math.round(info.startupMs),
         batch,
         images,
         imagesPerSecond: Math.round(imagesPerSecond * 1000) / 1000,
-        expectedLeast: expected ? Math.round(expected.least * 100) / 100 : null,
-        expectedMost: expected ? Math.round(expected.most * 100) / 100 : null,
+        expectedLeast: expected && Math.round(expected.least * 100) / 100,
+        expectedMost: expected && Math.round(expected.most * 100) / 100,
       },
     });
   } finally {
@@ -150,16 +143,5 @@ function expectation(
     expected.isFirm
       ? `expected: ${range} images/s on these cores (AVX2; with AVX512 more), ${conv === 'winograd' ? "Winograd's" : "TensorFlow's"} convolutions`
       : `expected: at most ${formatRate(expected.most)} images/s by its multiply-adds; many small layers get less`,
-  ];
-}
-
-function slowness(rate: number, expected: ExpectedRate | undefined): Finding[] {
-  if (!expected?.isFirm || rate >= expected.least * FAR_BELOW) return [];
-  return [
-    {
-      severity: 'warning',
-      message: `${formatRate(rate)} images/s is far below what these cores can do.`,
-      fix: 'Look for other work on the machine (top), a CPU limit of its container, or power saving; then run this again.',
-    },
   ];
 }

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { isImg2FeaturesError, RuntimeError } from '../errors.ts';
 import { readJsonFile } from '../json.ts';
+import { chooseDevice, type Device } from '../runtime/choose-device.ts';
 import { GPU_LIBRARIES } from '../runtime/gpu-libraries.ts';
 import { findCompiler } from '../runtime/install/compile-addon.ts';
 import { findPip } from '../runtime/install/pip.ts';
@@ -11,8 +12,7 @@ import { type ProbeResult, probeRuntime } from '../runtime/probe-runtime.ts';
 import { RECORD_NAME, type RuntimeRecord, runtimeDir } from '../runtime/runtime-record.ts';
 import type { TensorFlowRuntime } from '../runtime/tensorflow-runtime.ts';
 import { formatDuration } from '../terminal/units.ts';
-import { canHave } from './can-have.ts';
-import { type Check, type Finding, makeCheck } from './check.ts';
+import { type Check, type Finding, makeCheck, problemOf } from './check.ts';
 
 export interface TensorFlowState {
   /** The library that a run would load; undefined: WebAssembly. */
@@ -55,8 +55,8 @@ export async function checkTensorFlow(
         : runtime.packageDir === undefined
           ? 'img2features setup'
           : '@tensorflow/tfjs-node-gpu',
-    wheels: record?.wheels.map((wheel) => `${wheel.package} ${wheel.version}`) ?? null,
-    compiler: record?.compiler ?? null,
+    wheels: record?.wheels.map((wheel) => `${wheel.package} ${wheel.version}`),
+    compiler: record?.compiler,
   };
   const base = record?.wheels[0];
   const built =
@@ -78,15 +78,15 @@ export async function checkTensorFlow(
           `in ${runtime.dir}`,
           `oneDNN ${oneDnnText(probe)}${probe.cpuInstructions ? `; kernels also use ${probe.cpuInstructions}` : ''}; loads in ${formatDuration(probe.loadMs)}`,
         ],
-        findings: [...oneDnnFindings(probe), ...unopenedFindings(probe)],
+        findings: findingsOf(probe),
         facts: {
           ...facts,
           works: true,
           tfjsNode: probe.tfjsNode,
-          oneDnn: probe.oneDnn ?? null,
-          cpuInstructions: probe.cpuInstructions?.split(' ') ?? null,
+          oneDnn: probe.oneDnn,
+          cpuInstructions: probe.cpuInstructions?.split(' '),
           device: probe.device,
-          gpuCause: probe.gpuCause?.found ?? null,
+          gpuCause: probe.gpuCause?.found,
           unopened: [...probe.unopened],
           loadMs: Math.round(probe.loadMs),
         },
@@ -94,19 +94,11 @@ export async function checkTensorFlow(
       state: { runtime, record, probe },
     };
   } catch (error) {
-    signal.throwIfAborted();
-    if (!isImg2FeaturesError(error)) throw error;
     return {
       check: makeCheck('tensorflow', {
         summary: `${runtime.tensorflow} (${runtime.kind} library) does not work here`,
         details: [built],
-        findings: [
-          {
-            severity: 'problem',
-            message: error.message,
-            fix: error.fix ?? 'Run `img2features setup --force`.',
-          },
-        ],
+        findings: [problemOf(error, 'Run `img2features setup --force`.', signal)],
         facts: { ...facts, works: false },
       }),
       state: { runtime, record, probe: undefined },
@@ -118,21 +110,14 @@ function oneDnnText({ oneDnn }: ProbeResult): string {
   return oneDnn === undefined ? 'not mentioned by it' : oneDnn ? 'on' : 'off';
 }
 
-function oneDnnFindings({ oneDnn }: ProbeResult): Finding[] {
-  if (oneDnn !== false) return [];
+function findingsOf({ oneDnn, unopened }: ProbeResult): (Finding | false)[] {
   return [
-    {
+    oneDnn === false && {
       severity: 'warning',
       message: 'oneDNN is switched off: the CPU computes at a half to two thirds of its speed.',
       fix: 'Unset TF_ENABLE_ONEDNN_OPTS.',
     },
-  ];
-}
-
-function unopenedFindings({ unopened }: ProbeResult): Finding[] {
-  if (unopened.length === 0) return [];
-  return [
-    {
+    unopened.length > 0 && {
       severity: 'warning',
       message: `CUDA's libraries do not all open: ${unopened.join('; ')}.`,
       fix: 'Run `img2features setup --gpu --force`.',
@@ -147,7 +132,7 @@ async function withoutLibrary({ platform }: FoundRuntimes): Promise<Check> {
     return makeCheck('tensorflow', {
       summary: 'none for this machine: networks run on WebAssembly',
       findings: [{ severity: 'note', message: `${platform.reason}.` }],
-      facts: { ...facts, reason: platform.reason ?? null },
+      facts: { ...facts, reason: platform.reason },
     });
   }
   const tools = await Promise.all([toolState('pip', findPip), toolState('compiler', findCompiler)]);
@@ -183,8 +168,8 @@ async function withoutLibrary({ platform }: FoundRuntimes): Promise<Check> {
     facts: {
       ...facts,
       incomplete: damaged.length > 0,
-      pip: tools[0].version ?? null,
-      compiler: tools[1].version ?? null,
+      pip: tools[0].version,
+      compiler: tools[1].version,
     },
   });
 }
@@ -203,5 +188,15 @@ async function readRecord(dir: string): Promise<RuntimeRecord | undefined> {
     return readJsonFile(join(dir, RECORD_NAME)) as RuntimeRecord;
   } catch {
     return undefined; // a package of the user's own has none
+  }
+}
+
+/** Whether a run may ask for the device; the checks of the library and of the GPU say why not. */
+export function canHave(device: 'auto' | Device, found: FoundRuntimes): boolean {
+  try {
+    chooseDevice(device, found);
+    return true;
+  } catch {
+    return false;
   }
 }

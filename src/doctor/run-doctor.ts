@@ -7,18 +7,13 @@ import type { Device } from '../runtime/choose-device.ts';
 import { locateRuntime } from '../runtime/locate-runtime.ts';
 import type { S3Options } from '../s3/s3-options.ts';
 import { type Check, type CheckName, worstOf } from './check.ts';
-import { checkCpu } from './check-cpu.ts';
-import { checkDisk } from './check-disk.ts';
-import { checkGolden } from './check-golden.ts';
+import { checkGolden, checkImages } from './check-golden.ts';
 import { checkGpu } from './check-gpu.ts';
-import { checkImages } from './check-images.ts';
-import { checkMemory } from './check-memory.ts';
+import { checkCpu, checkMemory, checkNode, readCpu } from './check-machine.ts';
 import { checkModel } from './check-model.ts';
-import { checkNode } from './check-node.ts';
-import { checkS3 } from './check-s3.ts';
 import { checkSpeed } from './check-speed.ts';
+import { checkDisk, checkS3 } from './check-storage.ts';
 import { checkTensorFlow } from './check-tensorflow.ts';
-import { readCpu } from './read-cpu.ts';
 
 export interface DoctorOptions {
   readonly model: string | undefined;

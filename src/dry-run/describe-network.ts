@@ -1,5 +1,4 @@
-import { countMultiplyAdds } from '../doctor/expected-rate.ts';
-import { measureRate } from '../doctor/measure-rate.ts';
+import { countMultiplyAdds, measureRate } from '../doctor/network-rate.ts';
 import type { EngineOutput } from '../engine/engine.ts';
 import { openEngine } from '../engine/open-engine.ts';
 import { parseLayers } from '../engine/parse-layers.ts';
@@ -12,7 +11,7 @@ import { networkOutputs } from '../pipeline/extractor/network-outputs.ts';
 import { readRate, recordRate } from '../pipeline/extractor/recorded-rates.ts';
 import { chooseDevice } from '../runtime/choose-device.ts';
 import { locateRuntime } from '../runtime/locate-runtime.ts';
-import type { NetworkRate } from './expected-time.ts';
+import type { NetworkRate } from './expected.ts';
 
 export interface NetworkDescription {
   readonly inputSize: readonly [height: number, width: number];

@@ -13,8 +13,14 @@ import { openSource } from '../source/open-source.ts';
 import { formatUpdate } from '../terminal/summary.ts';
 import { countInput, type InputCounts } from './count-input.ts';
 import type { NetworkDescription } from './describe-network.ts';
-import { type ExpectedOutput, expectedOutput, expectedStateBytes } from './expected-output.ts';
-import { type ExpectedTime, expectedTime, type NetworkRate } from './expected-time.ts';
+import {
+  type ExpectedOutput,
+  type ExpectedTime,
+  expectedOutput,
+  expectedStateBytes,
+  expectedTime,
+  type NetworkRate,
+} from './expected.ts';
 import { type ImageSample, sampleImages } from './sample-images.ts';
 
 /** JSON-able: what `--dry-run --log json` prints. */

@@ -2,11 +2,16 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isImg2FeaturesError, RunError } from '../errors.ts';
+import { matrixColumns } from '../export/column-names.ts';
+import { bestFormat, filesOfFormat, tableReader } from '../export/formats.ts';
+import { expectNoFaults } from '../export/table-batch.ts';
+import type { RunRows } from '../findings/collect-rows.ts';
 import type { ExtractOptions } from '../options/extract-options.ts';
+import { tableColumns } from '../pipeline/table-columns.ts';
 import { workFolder } from '../pipeline/work-folder.ts';
 import type { Reducer } from '../reduce/reducer.ts';
 import { readReducerFile } from '../reduce/reducer-file.ts';
-import { readIntact } from '../run/intact-files.ts';
+import { intactFiles, readIntact } from '../run/intact-files.ts';
 import { readManifest } from '../run/manifest.ts';
 import { readRunIdentity } from '../run/run-identity.ts';
 import type { RunJson } from '../run/run-json.ts';
@@ -89,4 +94,46 @@ function guessEntry(origin: string, options: ExtractOptions): SourceEntry | unde
       ? join(options.input, origin)
       : origin;
   return { origin, target: '', location, size: 0, version: '' };
+}
+
+/**
+ * The rows of a finished table, from that of its formats which holds most.
+ * @throws RunError when it holds none that can be read back, or no origins
+ */
+export function tableRows(store: OutputStore, run: RunJson): RunRows {
+  const all = tableColumns(run);
+  const format = bestFormat(run.files);
+  const hasOrigin = all.some(({ kind }) => kind === 'origin');
+  const columns = (format === 'csv' ? matrixColumns(all) : all).filter(({ output }) => output <= 0);
+  const vector = columns.find(({ kind }) => kind === 'vector');
+  const reduced = columns.find(({ kind }) => kind === 'reduced');
+  if (format === undefined || !hasOrigin || (vector ?? reduced) === undefined) {
+    throw new RunError(
+      `Expected a table with origins and features but found ${hasOrigin ? 'no features' : 'no origins'} in ${store.target}.`,
+      { fix: 'Run the extraction without --columns, or with origin and a column of features.' },
+    );
+  }
+  return {
+    count: run.counts.extracted,
+    dims: vector?.length ?? 0,
+    k: reduced?.length ?? 0,
+    async *batches() {
+      const read = await tableReader(format);
+      const files = intactFiles(store, run.files);
+      for (const { name } of filesOfFormat(run.files, format)) {
+        for await (const batch of read(files, name, columns)) {
+          expectNoFaults(batch, name);
+          const { n, origins = [], targets = Array(n).fill(''), numbers } = batch;
+          const of = (column: typeof vector) => column && numbers.get(column.name);
+          yield {
+            n,
+            origins,
+            targets,
+            vectors: (of(vector) as Float32Array | undefined) ?? new Float32Array(0),
+            reduced: (of(reduced) as Float64Array | undefined) ?? new Float64Array(0),
+          };
+        }
+      }
+    },
+  };
 }

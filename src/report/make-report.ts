@@ -1,5 +1,5 @@
 import { OptionError } from '../errors.ts';
-import { type Collected, collectRows, type RunRows } from '../findings/collect-rows.ts';
+import { collectRows, type RunRows } from '../findings/collect-rows.ts';
 import { featureSpace } from '../findings/feature-space.ts';
 import {
   countFindings,
@@ -12,26 +12,28 @@ import {
 import { type Finding, NEAR } from '../findings/finding.ts';
 import { type Parts, partsByFolder } from '../findings/leaks.ts';
 import type { ExtractOptions } from '../options/extract-options.ts';
+import type { FeatureBlock } from '../reduce/passes/row-passes.ts';
 import type { Reducer } from '../reduce/reducer.ts';
 import type { Json } from '../run/fingerprint.ts';
 import type { RunJson } from '../run/run-json.ts';
-import { base64 } from './base64.ts';
-import { choosePoints, pictureOrder } from './choose-points.ts';
 import {
   MAX_POINTS,
   MAX_REJECTIONS,
   MAX_SHOWN,
-  MAX_VALUE_BYTES,
   type PageData,
   type PageFindings,
-  type PagePoints,
   type PageRejection,
-  type PageThumbs,
 } from './page-data.ts';
-import { MAX_PIXEL_THUMBS, noThumbs, pixelThumbs } from './pixel-thumbs.ts';
-import { previewReducer } from './preview-reducer.ts';
+import {
+  choosePoints,
+  pagePoints,
+  pictureOrder,
+  pointsByRow,
+  rowsByOrigin,
+} from './page-points.ts';
 import { renderPage } from './render-page.ts';
 import type { SourceImages } from './source-images.ts';
+import { makeThumbs } from './thumbs.ts';
 
 export interface ReportInput {
   readonly rows: RunRows;
@@ -82,27 +84,16 @@ export async function makeReport(input: ReportInput): Promise<Report> {
     compare !== undefined && 'of' in compare ? compare : partsByFolder(rows.origins, compare);
   if (compare !== undefined && parts !== undefined) expectParts(parts);
   const near = input.near ?? NEAR[options.mode];
-  const found = await findFindings({
-    source,
-    rows,
-    ownCount,
-    space,
-    bodies: images,
-    parts,
-    near,
-  });
+  const found = await findFindings({ source, rows, ownCount, space, bodies: images, parts, near });
 
   const shown = firstOfEachKind(found, MAX_SHOWN);
-  const rowOf = rowsByOrigin(
-    rows.origins,
-    ownCount,
-    shown.flatMap(({ origins }) => origins),
-  );
+  const rowOf = rowsByOrigin(rows.origins, ownCount, shown);
   const first = shown.flatMap(({ origins }) => origins.flatMap((name) => rowOf.get(name) ?? []));
   const chosen = choosePoints(ownCount, first, MAX_POINTS);
   const pointOf = pointsByRow(chosen, ownCount);
   const order = pictureOrder(chosen, rows.targets, rows.classes.length, first);
-  const thumbs = await makeThumbs(input, images, isPixels ? pixels : undefined, order, pointOf);
+  const ownPixels = isPixels ? pixels : undefined;
+  const thumbs = await makeThumbs({ ...input, images, pixels: ownPixels, order, pointOf });
   const classCounts = rows.classes.map(() => 0);
   for (let row = 0; row < ownCount; row++) classCounts[rows.targets[row]] += 1;
   const data: PageData = {
@@ -127,30 +118,6 @@ export async function makeReport(input: ReportInput): Promise<Report> {
   };
 }
 
-async function makeThumbs(
-  { options, thumbnails, signal }: ReportInput,
-  images: SourceImages,
-  pixels: Uint8Array | undefined,
-  order: Iterable<number>,
-  pointOf: (row: number) => number | undefined,
-): Promise<PageThumbs> {
-  if (thumbnails === 0) return noThumbs('No pictures were requested (--thumbnails 0).');
-  if (pixels !== undefined && thumbnails === undefined) {
-    const size = { side: 10, isBgr: options.seedCompat, most: MAX_PIXEL_THUMBS };
-    return pixelThumbs(pixels, order, pointOf, size);
-  }
-  const { DEFAULT_THUMBS, sheetThumbs } = await import('./sheet-thumbs.ts');
-  const { exif, maxPixels, tiff, imageTimeout, workers } = options;
-  return sheetThumbs(images, order, pointOf, {
-    most: thumbnails ?? (images.isLocal ? DEFAULT_THUMBS.files : DEFAULT_THUMBS.objects),
-    isDefault: thumbnails === undefined,
-    decode: { exif, maxPixels: maxPixels * 1e6, tiff },
-    imageTimeoutMs: imageTimeout * 1000,
-    workers,
-    signal,
-  });
-}
-
 /** @throws OptionError for a part that has no rows */
 function expectParts({ names, of }: Parts): void {
   names.forEach((name, part) => {
@@ -159,24 +126,6 @@ function expectParts({ names, of }: Parts): void {
       fix: 'Name two folders as they are written in the origins, such as Training and Test.',
     });
   });
-}
-
-function rowsByOrigin(origins: readonly string[], ownCount: number, wanted: readonly string[]) {
-  const names = new Set(wanted);
-  const rows = new Map<string, number>();
-  for (let row = 0; row < ownCount && names.size > 0; row++) {
-    if (names.has(origins[row])) rows.set(origins[row], row);
-  }
-  return rows;
-}
-
-function pointsByRow(chosen: Uint32Array, count: number): (row: number) => number | undefined {
-  if (chosen.length === count) return (row) => row;
-  const points = new Map<number, number>();
-  chosen.forEach((row, point) => {
-    points.set(row, point);
-  });
-  return (row) => points.get(row);
 }
 
 function pageFindings(
@@ -196,40 +145,44 @@ function pageFindings(
   };
 }
 
-/** The chosen rows in the form that the page needs. @param ownRows rows of the run itself */
-export function pagePoints(
-  rows: Collected,
-  chosen: Uint32Array,
-  ownRows: number,
-  typical: number,
-  output: string,
-): PagePoints {
-  const n = chosen.length;
-  const k = Math.min(rows.k, Math.max(2, Math.floor(MAX_VALUE_BYTES / (4 * Math.max(1, n)))));
-  const values = new Float32Array(n * k);
-  const targets = new Uint32Array(n);
-  const shared = new Uint16Array(n);
-  const rests: string[] = [];
-  let last = '';
-  chosen.forEach((row, i) => {
-    for (let c = 0; c < k; c++) values[i * k + c] = rows.reduced[row * rows.k + c] / typical;
-    targets[i] = rows.targets[row];
-    const origin = rows.origins[row];
-    const most = Math.min(last.length, origin.length, 0xffff);
-    let same = 0;
-    while (same < most && last.charCodeAt(same) === origin.charCodeAt(same)) same++;
-    shared[i] = same;
-    rests.push(origin.slice(same));
-    last = origin;
-  });
-  return {
-    count: n,
-    rows: ownRows,
-    k,
-    output,
-    values: base64(values),
-    targets: base64(targets),
-    shared: base64(shared),
-    rests,
+/** Rows that the PCA of the page is fitted on, spread over the table. */
+const SAMPLE = 5000;
+const COMPONENTS = 10;
+/** Longer vectors would take too long for a page. */
+const MOST_DIMS = 1024;
+
+/**
+ * Components for a run that kept none (--k 0): fitted on a sample, for the page and the search for near duplicates,
+ * whose result does not depend on which components they are.
+ */
+export async function previewReducer(
+  rows: RunRows,
+  standardize: boolean,
+): Promise<Reducer | undefined> {
+  const { count, dims } = rows;
+  if (dims === 0 || dims > MOST_DIMS || count < 2) return undefined;
+  const { ReducerFitter } = await import('../reduce/reducer-fitter.ts');
+  const k = Math.min(COMPONENTS, dims);
+  const fitter = new ReducerFitter(dims, { k, standardize, center: true });
+  const step = Math.max(1, Math.ceil(count / SAMPLE));
+  // The fitter reads rows of long vectors again: the sample stays in memory, 20 MB at most.
+  const sample: FeatureBlock[] = [];
+  let at = 0;
+  for await (const { n, vectors } of rows.batches()) {
+    const values: Float32Array[] = [];
+    for (let i = 0; i < n; i++) {
+      if ((at + i) % step === 0) values.push(vectors.subarray(i * dims, (i + 1) * dims));
+    }
+    const block = new Float32Array(values.length * dims);
+    values.forEach((value, i) => {
+      block.set(value, i * dims);
+    });
+    if (values.length > 0) sample.push({ values: block, n: values.length });
+    at += n;
+  }
+  for (const block of sample) fitter.add(block);
+  const blocks = async function* () {
+    yield* sample;
   };
+  return fitter.finish({ dims, count: fitter.count, blocks });
 }

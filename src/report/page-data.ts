@@ -85,3 +85,8 @@ export const MAX_SHOWN = 100;
 export const MAX_REJECTIONS = 2000;
 /** Bytes of all components of the page: more rows, fewer components. */
 export const MAX_VALUE_BYTES = 32 << 20;
+
+/** A typed array's bytes (little-endian on every machine that runs this) as base64. */
+export function base64(values: ArrayBufferView): string {
+  return Buffer.from(values.buffer, values.byteOffset, values.byteLength).toString('base64');
+}

@@ -15,10 +15,9 @@ import { type StoreOptions, s3OptionsOf } from '../s3/s3-options.ts';
 import { openOutput, openOutputForReading } from '../storage/open-output.ts';
 import type { OutputStore } from '../storage/output-store.ts';
 import { joinRuns } from './compare-runs.ts';
-import { imagesOfRun, readReducer } from './finished-run.ts';
+import { imagesOfRun, readReducer, tableRows } from './finished-run.ts';
 import { makeReport } from './make-report.ts';
 import { MAX_REJECTIONS, type PageRejection } from './page-data.ts';
-import { tableRows } from './table-rows.ts';
 import { writeReportFiles } from './write-report.ts';
 
 export interface ReportRunOptions {

@@ -1,9 +1,21 @@
 import { once } from 'node:events';
 import type { Writable } from 'node:stream';
-import { RecordBatchStreamWriter } from 'apache-arrow';
+import {
+  type Data,
+  Field,
+  Float32,
+  List,
+  makeData,
+  RecordBatch,
+  RecordBatchStreamWriter,
+  Schema,
+  Struct,
+  Utf8,
+} from 'apache-arrow';
+import { nulls, textData } from '../export/arrow-data.ts';
 import { ArrowPieces } from '../export/arrow-pieces.ts';
-import { type AnswerSchema, answerBatch } from './answer-batch.ts';
-import type { RowQueue } from './row-queue.ts';
+import type { FeatureColumn } from '../export/column-names.ts';
+import type { AnsweredRow, RowQueue } from './row-queue.ts';
 
 /** Rows in one record batch of the answer, and bytes that one may have; rows that are ready are sent at once, without waiting for more. */
 const BATCH_ROWS = 1024;
@@ -14,7 +26,8 @@ export class AnswerStream {
   readonly #output: Writable;
   readonly #schema: AnswerSchema;
   readonly #signal: AbortSignal;
-  readonly #encoder = new Encoder();
+  readonly #pieces = new ArrowPieces();
+  readonly #writer = new RecordBatchStreamWriter();
   readonly #batchRows: number;
   #sent = 0;
 
@@ -32,7 +45,8 @@ export class AnswerStream {
   }
 
   async start(): Promise<void> {
-    await this.#write(this.#encoder.schema(this.#schema));
+    this.#writer.reset(this.#pieces, this.#schema.arrow);
+    await this.#flush();
   }
 
   /** Writes every row that can leave now, and waits while the reader is behind. */
@@ -42,15 +56,18 @@ export class AnswerStream {
       const taken = rows.take(this.#batchRows);
       if (taken.length === 0) return;
       this.#sent += taken.length;
-      await this.#write(this.#encoder.batch(answerBatch(this.#schema, taken)));
+      this.#writer.write(answerBatch(this.#schema, taken));
+      await this.#flush();
     }
   }
 
   async end(): Promise<void> {
-    await this.#write(this.#encoder.end());
+    this.#writer.finish();
+    await this.#flush();
   }
 
-  async #write(bytes: Uint8Array): Promise<void> {
+  async #flush(): Promise<void> {
+    const bytes = Buffer.concat(this.#pieces.take());
     this.#signal.throwIfAborted();
     if (this.#output.write(bytes)) return;
     await once(this.#output, 'drain', { signal: this.#signal }).catch((error) => {
@@ -60,22 +77,61 @@ export class AnswerStream {
   }
 }
 
-/** apache-arrow's writer, message by message. */
-class Encoder extends RecordBatchStreamWriter {
-  readonly #pieces = new ArrowPieces();
+/** The columns of the answer, and the outputs that its vectors are. */
+export interface AnswerSchema {
+  readonly vectors: readonly FeatureColumn[];
+  readonly arrow: Schema;
+}
 
-  schema({ arrow }: AnswerSchema): Uint8Array {
-    this.reset(this.#pieces, arrow);
-    return Buffer.concat(this.#pieces.take());
-  }
+/** origin, target, one list of float32 for each output, status, error. Items are as pyarrow's `list_(float32())` has them. */
+export function answerSchema(columns: readonly FeatureColumn[]): AnswerSchema {
+  const vectors = columns.filter(({ kind }) => kind === 'vector');
+  const fields = [
+    new Field('origin', new Utf8(), false),
+    new Field('target', new Utf8(), false),
+    ...vectors.map(({ name }) => new Field(name, LIST, true)),
+    new Field('status', new Utf8(), false),
+    new Field('error', new Utf8(), true),
+  ];
+  return { vectors, arrow: new Schema(fields) };
+}
 
-  batch(batch: Parameters<RecordBatchStreamWriter['write']>[0]): Uint8Array {
-    this.write(batch);
-    return Buffer.concat(this.#pieces.take());
-  }
+const LIST = new List(new Field('item', new Float32(), true));
 
-  end(): Uint8Array {
-    this.finish();
-    return Buffer.concat(this.#pieces.take());
-  }
+function answerBatch(schema: AnswerSchema, rows: readonly AnsweredRow[]): RecordBatch {
+  const children = [
+    textData(rows.map(({ origin }) => origin)),
+    textData(rows.map(({ target }) => target)),
+    ...schema.vectors.map((column) => vectorData(column, rows)),
+    textData(rows.map(({ reason }) => reason ?? 'ok')),
+    textData(rows.map(({ message }) => message)),
+  ];
+  const type = new Struct(schema.arrow.fields);
+  return new RecordBatch(
+    schema.arrow,
+    makeData({ type, length: rows.length, nullCount: 0, children: children as Data[] }),
+  );
+}
+
+function vectorData({ output, length }: FeatureColumn, rows: readonly AnsweredRow[]): Data {
+  const accepted = rows.reduce((sum, { vectors }) => sum + (vectors === undefined ? 0 : 1), 0);
+  const data = new Float32Array(accepted * length);
+  const valueOffsets = new Int32Array(rows.length + 1);
+  let end = 0;
+  rows.forEach(({ vectors }, i) => {
+    if (vectors !== undefined) {
+      data.set(vectors[output], end);
+      end += length;
+    }
+    valueOffsets[i + 1] = end;
+  });
+  const child = makeData({ type: new Float32(), length: data.length, nullCount: 0, data });
+  const isNull = (i: number) => rows[i].vectors === undefined;
+  return makeData({
+    type: LIST,
+    length: rows.length,
+    valueOffsets,
+    child,
+    ...nulls(rows.length, isNull),
+  });
 }

@@ -4,7 +4,7 @@ import type { ModelFolder } from '../model/model-folder.ts';
 import type { ExtractOptions } from '../options/extract-options.ts';
 import { packageVersion } from '../package-version.ts';
 import { openPixelsExtractor } from '../pipeline/extractor/open-extractor.ts';
-import { type AnswerSchema, answerSchema } from './answer-batch.ts';
+import { type AnswerSchema, answerSchema } from './answer-stream.ts';
 import { type AnswerDescription, PROTOCOL_VERSION } from './protocol.ts';
 
 /**

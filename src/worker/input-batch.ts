@@ -1,5 +1,60 @@
-import type { InputColumn, InputSchema } from './input-schema.ts';
-import { ProtocolError } from './worker-errors.ts';
+import { DataType, type Field, type Schema } from 'apache-arrow';
+import { ProtocolError } from './protocol.ts';
+
+/** How one column is stored in a batch's body: its place among the columns, and whether its offsets are int64. */
+interface InputColumn {
+  readonly position: number;
+  readonly hasWideOffsets: boolean;
+}
+
+interface InputSchema {
+  readonly columnCount: number;
+  readonly origin: InputColumn;
+  /** Absent: the worker reads each origin itself. */
+  readonly content: InputColumn | undefined;
+}
+
+const FIX =
+  'Send the columns origin (string) and, where you have the bytes, content (binary); no others.';
+
+/** @throws ProtocolError for columns that are missing, unknown, doubled or of another type */
+export function readInputSchema({ fields }: Schema): InputSchema {
+  const found = fields.map(({ name, type }) => `${name}: ${type}`).join(', ') || 'no columns';
+  const wanted = new Set(['origin', 'content']);
+  for (const { name } of fields) {
+    if (wanted.delete(name)) continue;
+    throw new ProtocolError(
+      `Expected the columns origin and content, each once, but found ${found}.`,
+      { fix: FIX },
+    );
+  }
+  const origin = columnOf(fields, 'origin', 'utf8', [DataType.isUtf8, DataType.isLargeUtf8]);
+  const content = columnOf(fields, 'content', 'binary', [
+    DataType.isBinary,
+    DataType.isLargeBinary,
+  ]);
+  if (origin === undefined) {
+    throw new ProtocolError(`Expected a column origin but found ${found}.`, { fix: FIX });
+  }
+  return { columnCount: fields.length, origin, content };
+}
+
+function columnOf(
+  fields: readonly Field[],
+  name: string,
+  typeName: string,
+  [isPlain, isLarge]: readonly ((type: DataType) => boolean)[],
+): InputColumn | undefined {
+  const position = fields.findIndex((field) => field.name === name);
+  if (position < 0) return undefined;
+  const { type } = fields[position];
+  if (isPlain(type)) return { position, hasWideOffsets: false };
+  if (isLarge(type)) return { position, hasWideOffsets: true };
+  throw new ProtocolError(
+    `Expected ${typeName} or large_${typeName} for the column ${name} but found ${type}.`,
+    { fix: FIX },
+  );
+}
 
 /** What the metadata of a record batch says. */
 export interface RecordBatchMetadata {
@@ -47,14 +102,14 @@ export function readInputBatch(
       }) as [Uint8Array, Uint8Array, Uint8Array];
     const nulls = nodes[position].nullCount > 0 ? validity : undefined;
     if (nulls !== undefined && nulls.length < rows / 8) throw damaged('too few validity bits');
-    return new VariableColumn(rows, nulls, readOffsets(offsets, rows, hasWideOffsets), values);
+    return readColumn(rows, nulls, readOffsets(offsets, rows, hasWideOffsets), values);
   };
   const origins = column(schema.origin);
   const contents = schema.content && column(schema.content);
   return {
     rows,
     origin(row) {
-      const bytes = origins.at(row);
+      const bytes = origins(row);
       if (bytes === null) {
         throw new ProtocolError(`Expected an origin in every row but found null in row ${row}.`, {
           fix: 'Give every row a name: the answer is matched by it.',
@@ -62,35 +117,25 @@ export function readInputBatch(
       }
       return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8');
     },
-    content: (row) => contents?.at(row),
+    content: (row) => contents?.(row),
   };
 }
 
-class VariableColumn {
-  readonly #validity: Uint8Array | undefined;
-  readonly #offsets: Int32Array | Float64Array;
-  readonly #values: Uint8Array;
-
-  constructor(
-    rows: number,
-    validity: Uint8Array | undefined,
-    offsets: Int32Array | Float64Array,
-    values: Uint8Array,
-  ) {
-    this.#validity = validity;
-    this.#offsets = offsets;
-    this.#values = values;
-    for (let i = 0; i < rows; i++) {
-      if (offsets[i] > offsets[i + 1]) throw damaged('offsets that go back');
-    }
-    if (offsets[0] < 0 || offsets[rows] > values.length) throw damaged('offsets beyond the end');
+/** @returns the value of a row, null where its bit says so */
+function readColumn(
+  rows: number,
+  validity: Uint8Array | undefined,
+  offsets: Int32Array | Float64Array,
+  values: Uint8Array,
+): (row: number) => Uint8Array | null {
+  for (let i = 0; i < rows; i++) {
+    if (offsets[i] > offsets[i + 1]) throw damaged('offsets that go back');
   }
-
-  at(row: number): Uint8Array | null {
-    const validity = this.#validity;
+  if (offsets[0] < 0 || offsets[rows] > values.length) throw damaged('offsets beyond the end');
+  return (row) => {
     if (validity !== undefined && (validity[row >> 3] & (1 << (row & 7))) === 0) return null;
-    return this.#values.subarray(this.#offsets[row], this.#offsets[row + 1]);
-  }
+    return values.subarray(offsets[row], offsets[row + 1]);
+  };
 }
 
 /** rows + 1 offsets; a batch without rows may have none. */

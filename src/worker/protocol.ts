@@ -1,4 +1,6 @@
 import type { Pool } from '../engine/engine.ts';
+import { Img2FeaturesError, isImg2FeaturesError } from '../errors.ts';
+import type { ExtractOptions } from '../options/extract-options.ts';
 
 /** Increased when a peer of the old version would misread the new one. */
 export const PROTOCOL_VERSION = 1;
@@ -75,4 +77,39 @@ export interface ErrorEvent {
   readonly stack?: string | undefined;
   /** Origins in work when the process ended. */
   readonly suspects?: readonly string[] | undefined;
+}
+
+/** File descriptor of the answer in the serving process; its 1 and 2 are what libraries print. */
+export const ANSWER_FD = 3;
+
+/** To the serving process. */
+export type ToChild =
+  | {
+      readonly type: 'start';
+      readonly options: ExtractOptions;
+      readonly journalDir: string | undefined;
+    }
+  | { readonly type: 'stop' };
+
+/** From it: events, and once, as the last message, the result. */
+export type FromChild =
+  | { readonly type: 'event'; readonly event: WorkerEvent }
+  | { readonly type: 'end'; readonly status: 0 | 2 | 141 };
+
+/** What came on stdin does not follow the protocol, or ends early. */
+export class ProtocolError extends Img2FeaturesError {
+  readonly tag = 'protocol';
+}
+
+/** The reader of the answer has closed it, so nothing can be reported to it. */
+export class BrokenPipe extends Error {
+  override readonly name = 'BrokenPipe';
+}
+
+export function errorEvent(error: unknown): ErrorEvent {
+  if (isImg2FeaturesError(error)) {
+    return { event: 'error', class: error.name, message: error.message, fix: error.fix };
+  }
+  const known = error instanceof Error ? error : new Error(String(error));
+  return { event: 'error', class: known.name, message: known.message, stack: known.stack };
 }

@@ -1,9 +1,13 @@
 import type { Message, Schema } from 'apache-arrow';
 import { DamagedArrow, decodeArrowMessage } from '../export/arrow-message.ts';
 import type { ByteReader } from '../storage/byte-streams.ts';
-import { type InputBatch, type RecordBatchMetadata, readInputBatch } from './input-batch.ts';
-import { readInputSchema } from './input-schema.ts';
-import { ProtocolError } from './worker-errors.ts';
+import {
+  type InputBatch,
+  type RecordBatchMetadata,
+  readInputBatch,
+  readInputSchema,
+} from './input-batch.ts';
+import { ProtocolError } from './protocol.ts';
 
 /**
  * The record batches of the next stream; one at a time in memory, each read when it is asked for.

@@ -3,7 +3,7 @@ import type { DecodeTask } from '../image/decoded-chunk.ts';
 import { expectPlausibleSize } from '../image/read-image-file.ts';
 import type { S3Address } from '../s3/s3-address.ts';
 import type { InputBatch } from './input-batch.ts';
-import { locateOrigin, targetOf } from './locate-origin.ts';
+import { locateOrigin, targetOf } from './read-origin.ts';
 import type { RowQueue } from './row-queue.ts';
 
 /** Rows that one decode thread takes at once, as in `extract`; those with bytes wait in memory for it. */

@@ -11,14 +11,13 @@ import { openExtractor } from '../pipeline/extractor/open-extractor.ts';
 import { s3OptionsOf } from '../s3/s3-options.ts';
 import { ByteReader } from '../storage/byte-streams.ts';
 import { answerError } from '../storage/storage-error.ts';
-import { type AnswerSchema, answerSchema } from './answer-batch.ts';
-import { AnswerStream } from './answer-stream.ts';
+import { type AnswerSchema, AnswerStream, answerSchema } from './answer-stream.ts';
 import { describeAnswer } from './describe-answer.ts';
 import type { ReadyEvent, WorkerEvent } from './protocol.ts';
+import { BrokenPipe } from './protocol.ts';
+import { RemoteReader } from './read-origin.ts';
 import { openRows } from './read-rows.ts';
-import { RemoteReader } from './remote-reader.ts';
 import { serveStream } from './serve-stream.ts';
-import { BrokenPipe } from './worker-errors.ts';
 
 export interface ServeOptions {
   readonly options: ExtractOptions;

@@ -7,9 +7,8 @@ import { createWriteStream, fstatSync, rmSync } from 'node:fs';
 import { Socket } from 'node:net';
 import type { Writable } from 'node:stream';
 import { Interrupted } from '../errors.ts';
-import { ANSWER_FD, type FromChild, type ToChild } from './child-protocol.ts';
+import { ANSWER_FD, BrokenPipe, errorEvent, type FromChild, type ToChild } from './protocol.ts';
 import { serve } from './serve.ts';
-import { BrokenPipe, errorEvent } from './worker-errors.ts';
 
 /** How long what is open may take to close once the supervisor has ended. */
 const ORPHAN_MS = 1000;

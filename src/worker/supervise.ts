@@ -8,9 +8,8 @@ import { ChildOutput } from '../engine/child-output.ts';
 import { RunError } from '../errors.ts';
 import { readJournalNames } from '../image/pool/decode-journal.ts';
 import type { ExtractOptions } from '../options/extract-options.ts';
-import type { FromChild, ToChild } from './child-protocol.ts';
-import type { WorkerEvent } from './protocol.ts';
-import { errorEvent } from './worker-errors.ts';
+import type { FromChild, ToChild, WorkerEvent } from './protocol.ts';
+import { errorEvent } from './protocol.ts';
 
 const CHILD = fileURLToPath(new URL('../../dist/worker/serving-child.js', import.meta.url));
 /** How long the serving process may take to end once it has sent its last message or was asked to stop. */

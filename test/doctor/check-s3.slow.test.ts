@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, test, vi } from 'vitest';
-import { checkS3 } from '../../src/doctor/check-s3.ts';
+import { checkS3 } from '../../src/doctor/check-storage.ts';
 import { NO_STORE, openTestStore, type TestStore, testOptions } from '../s3/store.ts';
 import { skipIf } from '../skip-if.ts';
 

@@ -3,17 +3,19 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { makeCheck, worstOf } from '../../src/doctor/check.ts';
-import { checkCpu } from '../../src/doctor/check-cpu.ts';
-import { checkDisk } from '../../src/doctor/check-disk.ts';
-import { relativeError } from '../../src/doctor/check-golden.ts';
+import { checkImages, relativeError } from '../../src/doctor/check-golden.ts';
 import { checkGpu, queryGpus } from '../../src/doctor/check-gpu.ts';
-import { checkImages } from '../../src/doctor/check-images.ts';
-import { checkMemory } from '../../src/doctor/check-memory.ts';
+import {
+  checkCpu,
+  checkMemory,
+  checkNode,
+  linuxInstructions,
+  readCpu,
+} from '../../src/doctor/check-machine.ts';
 import { checkModel } from '../../src/doctor/check-model.ts';
-import { checkNode } from '../../src/doctor/check-node.ts';
+import { checkDisk } from '../../src/doctor/check-storage.ts';
 import { checkTensorFlow } from '../../src/doctor/check-tensorflow.ts';
-import { countMultiplyAdds, expectedRate } from '../../src/doctor/expected-rate.ts';
-import { linuxInstructions, readCpu } from '../../src/doctor/read-cpu.ts';
+import { countMultiplyAdds, expectedRate } from '../../src/doctor/network-rate.ts';
 import { buildArchitecture } from '../../src/model/architectures/build-architecture.ts';
 import { describeModel } from '../../src/model/describe-model.ts';
 import { initModel } from '../../src/model/init-model.ts';

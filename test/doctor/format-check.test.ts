@@ -1,6 +1,5 @@
 import { expect, test } from 'vitest';
-import { type Check, makeCheck } from '../../src/doctor/check.ts';
-import { formatCheck, formatVerdict, wrap } from '../../src/doctor/format-check.ts';
+import { type Check, formatCheck, formatVerdict, makeCheck, wrap } from '../../src/doctor/check.ts';
 import { createPaint } from '../../src/terminal/colors.ts';
 
 const plain = createPaint(false);

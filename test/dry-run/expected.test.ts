@@ -1,6 +1,5 @@
 import { expect, test } from 'vitest';
-import { expectedOutput, expectedStateBytes } from '../../src/dry-run/expected-output.ts';
-import { expectedTime } from '../../src/dry-run/expected-time.ts';
+import { expectedOutput, expectedStateBytes, expectedTime } from '../../src/dry-run/expected.ts';
 import { featureColumns } from '../../src/export/column-names.ts';
 import { featureSchema } from '../../src/export/features-table.ts';
 import { FORMAT_NAMES } from '../../src/options/extract-options.ts';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { tableFromIPC } from 'apache-arrow';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { decodeNpy } from '../../src/reduce/npy.ts';
-import { tableRows } from '../../src/report/table-rows.ts';
+import { tableRows } from '../../src/report/finished-run.ts';
 import type { RunJson } from '../../src/run/run-json.ts';
 import { FolderStore } from '../../src/storage/folder-store.ts';
 import { loadScript } from '../scripts/load-script.ts';

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Points, readPoints } from '../../src/report/page/decode.ts';
+import { type Points, readPoints } from '../../src/report/page/points.ts';
 import type { PageData } from '../../src/report/page-data.ts';
 import { readParquetRows } from '../e2e/read-table.ts';
 import { runInProcess, tempFolder } from '../e2e/run-cli.ts';

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { FINDING_KINDS } from '../../src/findings/finding.ts';
-import { base64 } from '../../src/report/base64.ts';
 import type { PageData } from '../../src/report/page-data.ts';
+import { base64 } from '../../src/report/page-data.ts';
 import { renderPage } from '../../src/report/render-page.ts';
 
 /** The page of a run that never was: `count` points of ten components in thirty classes. */

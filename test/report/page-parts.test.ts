@@ -1,12 +1,10 @@
 /** What the page computes, without a browser. */
 import { expect, test } from 'vitest';
 import type { Collected } from '../../src/findings/collect-rows.ts';
-import { pagePoints } from '../../src/report/make-report.ts';
-import { readPoints } from '../../src/report/page/decode.ts';
 import { visible } from '../../src/report/page/dom.ts';
-import { nearest } from '../../src/report/page/neighbours.ts';
 import { palette } from '../../src/report/page/palette.ts';
-import { boundsOf, pointGrid } from '../../src/report/page/point-grid.ts';
+import { boundsOf, nearest, pointGrid, readPoints } from '../../src/report/page/points.ts';
+import { pagePoints } from '../../src/report/page-points.ts';
 
 function seeded(count: number): Float32Array {
   let state = 7;

@@ -10,8 +10,8 @@ import {
 } from 'apache-arrow';
 import { expect, test } from 'vitest';
 import { ByteReader } from '../../src/storage/byte-streams.ts';
+import { ProtocolError } from '../../src/worker/protocol.ts';
 import { openRows } from '../../src/worker/read-rows.ts';
-import { ProtocolError } from '../../src/worker/worker-errors.ts';
 import { seededRandom } from '../faults/long-form.ts';
 import { encodeBatches, encodeStream, variableData } from './arrow-streams.ts';
 

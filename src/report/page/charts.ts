@@ -1,6 +1,5 @@
 import type { PageData } from '../page-data.ts';
-import { el, nameOf, svg } from './dom.ts';
-import { count, duration, percent } from './format.ts';
+import { button, count, duration, el, nameOf, note, percent, svg } from './dom.ts';
 import { css, type Rgb } from './palette.ts';
 
 /** Bars shown at first, and after a request for all. */
@@ -41,26 +40,18 @@ export function classesSection(
     list,
   );
   if (order.length > MOST_BARS) {
-    const more = el(
-      'button',
-      { type: 'button', class: 'more' },
-      `Show ${order.length > ALL_BARS ? `${count(ALL_BARS)} of` : 'all'} ${count(order.length)}`,
-    );
-    more.addEventListener('click', () => {
+    const which = order.length > ALL_BARS ? `${count(ALL_BARS)} of` : 'all';
+    const showAll = (): void => {
       more.remove();
       add(MOST_BARS, ALL_BARS);
-    });
+    };
+    const more = button({ class: 'more' }, showAll, `Show ${which} ${count(order.length)}`);
     section.append(more);
   }
   const smallest = classCounts[order.at(-1)!] ?? 0;
   if (classes.length > 1 && most > 3 * smallest) {
-    section.append(
-      el(
-        'p',
-        { class: 'note' },
-        `The largest class has ${(most / Math.max(1, smallest)).toFixed(1)} times the images of the smallest.`,
-      ),
-    );
+    const times = (most / Math.max(1, smallest)).toFixed(1);
+    section.append(note(`The largest class has ${times} times the images of the smallest.`));
   }
   return section;
 }
@@ -69,7 +60,7 @@ export function classesSection(
 export function varianceSection({ variance, run }: PageData): HTMLElement {
   const section = el('section', { id: 'variance' }, el('h2', {}, 'Explained variance'));
   if (variance.length === 0) {
-    section.append(el('p', { class: 'note' }, 'This run has no components.'));
+    section.append(note('This run has no components.'));
     return section;
   }
   const [w, h, left, bottom, top, right] = [520, 220, 46, 24, 14, 12];
@@ -119,14 +110,11 @@ export function varianceSection({ variance, run }: PageData): HTMLElement {
     chart.append(svg('circle', { cx, cy, r: 2.6, class: 'dot' }));
   });
   const isPreview = run.reducer === undefined;
-  section.append(
-    chart,
-    el(
-      'p',
-      { class: 'note' },
-      `Bars: each component; line: together, ${percent(total)} by ${variance.length}. ${isPreview ? 'The table keeps no components (--k 0); these were fitted on a sample, for this page.' : ''}`,
-    ),
-  );
+  const remark = isPreview
+    ? 'The table keeps no components (--k 0); these were fitted on a sample, for this page.'
+    : '';
+  const legend = `Bars: each component; line: together, ${percent(total)} by ${variance.length}.`;
+  section.append(chart, note(`${legend} ${remark}`));
   return section;
 }
 

@@ -1,6 +1,8 @@
 import type { PageData } from '../page-data.ts';
-import { el, visible } from './dom.ts';
-import { bytes, count } from './format.ts';
+import { bytes, count, el, note, visible } from './dom.ts';
+
+/** Files listed; run.json has all. */
+const MOST_FILES = 60;
 
 interface ModelFacts {
   readonly architecture: string;
@@ -69,42 +71,25 @@ export function detailsSection({ run, thumbs }: PageData): HTMLElement {
     facts('Machine and model', about),
     facts('Versions', Object.entries(run.libraries as Record<string, string>)),
   );
-  const files = el(
-    'table',
-    { class: 'files' },
-    el(
-      'thead',
-      {},
-      el(
-        'tr',
-        {},
-        el('th', {}, 'File'),
-        el('th', { class: 'num' }, 'Size'),
-        el('th', {}, 'SHA-256'),
-      ),
-    ),
-  );
-  const rows = el('tbody');
-  for (const { name, bytes: size, sha256 } of run.files.slice(0, 60)) {
-    rows.append(
-      el(
-        'tr',
-        {},
-        el('td', {}, visible(name)),
-        el('td', { class: 'num' }, bytes(size)),
-        el('td', { class: 'hash' }, sha256),
-      ),
+  const row = (tag: 'th' | 'td', name: string, size: string, hash: Node) =>
+    el('tr', {}, el(tag, {}, visible(name)), el(tag, { class: 'num' }, size), hash);
+  const rows = run.files
+    .slice(0, MOST_FILES)
+    .map(({ name, bytes: size, sha256 }) =>
+      row('td', name, bytes(size), el('td', { class: 'hash' }, sha256)),
     );
-  }
-  files.append(rows);
+  const head = el('thead', {}, row('th', 'File', 'Size', el('th', {}, 'SHA-256')));
+  const files = el('table', { class: 'files' }, head, el('tbody', {}, ...rows));
+  const some =
+    run.files.length > MOST_FILES
+      ? `The first ${MOST_FILES} of ${count(run.files.length)} files. `
+      : '';
   section.append(
     columns,
     el('h3', {}, 'Files'),
     el('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': 'Files' }, files),
-    el(
-      'p',
-      { class: 'note' },
-      `${run.files.length > 60 ? `The first 60 of ${count(run.files.length)} files. ` : ''}run.json lists findings.jsonl and this page too. Pictures in this page: ${bytes(thumbs.bytes)}.`,
+    note(
+      `${some}run.json lists findings.jsonl and this page too. Pictures in this page: ${bytes(thumbs.bytes)}.`,
     ),
   );
   return section;

@@ -1,8 +1,7 @@
 import type { FindingKind } from '../../events.ts';
 import { FINDING_KINDS } from '../../findings/finding.ts';
 import type { PageData, PageFinding } from '../page-data.ts';
-import { el, nameOf, visible } from './dom.ts';
-import { count, distance } from './format.ts';
+import { button, count, distance, el, nameOf, note, visible } from './dom.ts';
 import type { Thumbs } from './thumbs.ts';
 
 const PAGE = 12;
@@ -33,15 +32,14 @@ export function findingsSection(
   });
   const buttons = FINDING_KINDS.map((kind) => {
     const found = findings.counts[kind].findings;
-    const button = el(
-      'button',
-      { type: 'button', role: 'tab', 'aria-controls': 'findings-panel', 'data-kind': kind },
+    const tab = button(
+      { role: 'tab', 'aria-controls': 'findings-panel', 'data-kind': kind },
+      () => open(kind),
       TITLES[kind],
       el('span', { class: found === 0 ? 'count none' : 'count' }, count(found)),
     );
-    button.addEventListener('click', () => open(kind));
-    tabs.append(button);
-    return button;
+    tabs.append(tab);
+    return tab;
   });
   tabs.addEventListener('keydown', (event) => {
     const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
@@ -62,14 +60,13 @@ export function findingsSection(
   return el('section', { id: 'findings' }, el('h2', {}, 'Findings'), tabs, incomplete, body);
 
   function open(kind: FindingKind): void {
-    for (const button of buttons) {
-      const isOpen = button.dataset.kind === kind;
-      button.setAttribute('aria-selected', String(isOpen));
-      button.tabIndex = isOpen ? 0 : -1;
+    for (const tab of buttons) {
+      const isOpen = tab.dataset.kind === kind;
+      tab.setAttribute('aria-selected', String(isOpen));
+      tab.tabIndex = isOpen ? 0 : -1;
     }
     const shown = findings.shown.filter((finding) => finding.kind === kind);
     const list = el('ul', { class: 'findings' });
-    const more = el('button', { type: 'button', class: 'more' });
     let end = 0;
     const grow = (): void => {
       for (const finding of shown.slice(end, end + PAGE)) list.append(entry(finding));
@@ -77,23 +74,12 @@ export function findingsSection(
       more.hidden = end === shown.length;
       more.textContent = `Show ${count(Math.min(PAGE, shown.length - end))} more of ${count(shown.length)}`;
     };
-    more.addEventListener('click', grow);
+    const more = button({ class: 'more' }, grow);
     grow();
-    const total = findings.counts[kind].findings;
-    const rest =
-      total > shown.length
-        ? el(
-            'p',
-            { class: 'note' },
-            `The first ${count(shown.length)} of ${count(total)}; findings.jsonl lists ${count(findings.counts[kind].listed)}.`,
-          )
-        : undefined;
-    body.replaceChildren(
-      el('p', { class: 'lead' }, explain(kind, data)),
-      list,
-      more,
-      ...(rest ? [rest] : []),
-    );
+    const { findings: total, listed } = findings.counts[kind];
+    const rest = `The first ${count(shown.length)} of ${count(total)}; findings.jsonl lists ${count(listed)}.`;
+    body.replaceChildren(el('p', { class: 'lead' }, explain(kind, data)), list, more);
+    if (total > shown.length) body.append(note(rest));
   }
 
   function entry(finding: PageFinding): HTMLElement {
@@ -101,25 +87,13 @@ export function findingsSection(
     const cells = origins.slice(0, PICTURES).map((origin, i) => {
       const point = points[i];
       const picture = thumbs.picture(point, 72);
+      const label = `Show ${visible(origin)} on the map`;
       const cell =
         point < 0
           ? el('span', { class: 'pick' }, picture)
-          : el('button', { type: 'button', class: 'pick' }, picture);
-      if (point >= 0) {
-        cell.setAttribute('aria-label', `Show ${visible(origin)} on the map`);
-        cell.addEventListener('click', () => onSelect(point));
-      }
-      return el(
-        'figure',
-        {},
-        cell,
-        el(
-          'figcaption',
-          {},
-          el('span', { class: 'tag' }, nameOf(classes[i])),
-          nameOf(origin, 'path'),
-        ),
-      );
+          : button({ class: 'pick', 'aria-label': label }, () => onSelect(point), picture);
+      const tag = el('span', { class: 'tag' }, nameOf(classes[i]));
+      return el('figure', {}, cell, el('figcaption', {}, tag, nameOf(origin, 'path')));
     });
     const left = images - cells.length;
     return el(

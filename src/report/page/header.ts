@@ -1,6 +1,5 @@
 import type { PageData } from '../page-data.ts';
-import { el, nameOf, visible } from './dom.ts';
-import { count, duration, percent, rate } from './format.ts';
+import { count, duration, el, nameOf, percent, rate, visible } from './dom.ts';
 
 /** What was run and how it ended, in short. */
 export function header(data: PageData): HTMLElement {

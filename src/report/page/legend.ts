@@ -1,5 +1,4 @@
-import { el, nameOf, visible } from './dom.ts';
-import { count } from './format.ts';
+import { button, count, el, nameOf, note, searchField, swatch, visible } from './dom.ts';
 import { css, type Rgb } from './palette.ts';
 
 /** Classes shown at once; a filter finds the others. */
@@ -21,7 +20,7 @@ export function openLegend(
   const isOn = classes.map(() => true);
   const boxes = new Map<number, HTMLInputElement>();
   const list = el('ul', { class: 'legend-list', 'aria-label': 'Classes' });
-  const note = el('p', { class: 'note' });
+  const remark = note('');
   const setAll = (value: boolean): void => {
     isOn.fill(value);
     for (const box of boxes.values()) box.checked = value;
@@ -34,7 +33,7 @@ export function openLegend(
     boxes.clear();
     const found = order.filter((i) => classes[i].toLowerCase().includes(wanted));
     for (const i of found.slice(0, MOST)) list.append(entry(i));
-    note.textContent =
+    remark.textContent =
       found.length > MOST
         ? `${count(MOST)} of ${count(found.length)} classes; type to find others.`
         : '';
@@ -48,60 +47,40 @@ export function openLegend(
       isOn[i] = box.checked;
       onChange(isOn, -1);
     });
-    const swatch = el('span', { class: 'swatch' });
-    swatch.style.backgroundColor = css(colors[i]);
-    const only = el(
-      'button',
-      { type: 'button', class: 'only', 'aria-label': `Only ${visible(classes[i])}` },
-      'only',
-    );
-    only.addEventListener('click', () => {
+    const showOnly = (): void => {
       isOn.fill(false);
       isOn[i] = true;
       for (const [other, otherBox] of boxes) otherBox.checked = other === i;
       onChange(isOn, -1);
-    });
+    };
+    const number = el('span', { class: 'num' }, count(counts[i]));
+    const label = { class: 'only', 'aria-label': `Only ${visible(classes[i])}` };
     const item = el(
       'li',
       {},
-      el(
-        'label',
-        {},
-        box,
-        swatch,
-        nameOf(classes[i]),
-        el('span', { class: 'num' }, count(counts[i])),
-      ),
-      only,
+      el('label', {}, box, swatch(css(colors[i])), nameOf(classes[i]), number),
+      button(label, showOnly, 'only'),
     );
     item.addEventListener('pointerenter', () => onChange(isOn, i));
     item.addEventListener('pointerleave', () => onChange(isOn, -1));
     return item;
   }
 
-  const all = el('button', { type: 'button' }, 'All');
-  const none = el('button', { type: 'button' }, 'None');
-  all.addEventListener('click', () => setAll(true));
-  none.addEventListener('click', () => setAll(false));
   const head = el(
     'div',
     { class: 'panel-head' },
     el('h3', {}, 'Classes'),
     el('span', { class: 'grow' }),
-    all,
-    none,
+    button({}, () => setAll(true), 'All'),
+    button({}, () => setAll(false), 'None'),
   );
   const element = el('div', { class: 'legend' }, head);
   if (classes.length > 12) {
-    const filter = el('input', {
-      type: 'search',
-      placeholder: `Find among ${count(classes.length)} classes`,
-      'aria-label': 'Find a class',
-    });
-    filter.addEventListener('input', () => fill(filter.value.toLowerCase()));
-    element.append(filter);
+    element.append(
+      searchField(`Find among ${count(classes.length)} classes`, 'Find a class', fill),
+    );
   }
-  element.append(list, note);
+  element.append(list, remark);
   fill('');
   return { element, isOn };
 }

@@ -1,11 +1,21 @@
 import type { PageData } from '../page-data.ts';
-import type { Points } from './decode.ts';
-import { el, nameOf, visible } from './dom.ts';
-import { count, distance, percent } from './format.ts';
+import {
+  button,
+  count,
+  distance,
+  el,
+  nameOf,
+  note,
+  percent,
+  searchField,
+  swatch,
+  visible,
+} from './dom.ts';
 import { openLegend } from './legend.ts';
-import { nearest } from './neighbours.ts';
 import { css, type Rgb } from './palette.ts';
 import { openPlot } from './plot.ts';
+import type { Points } from './points.ts';
+import { nearest } from './points.ts';
 import type { Thumbs } from './thumbs.ts';
 
 const NEIGHBOURS = 12;
@@ -65,18 +75,8 @@ export function mapSection(
   };
   swapAxes(x, y);
 
-  const search = el('input', {
-    type: 'search',
-    placeholder: 'Find images by name',
-    'aria-label': 'Find images by name',
-    spellcheck: 'false',
-    autocomplete: 'off',
-  });
+  const search = searchField('Find images by name', 'Find images by name', searchFor);
   const found = el('span', { class: 'note', role: 'status' });
-  search.addEventListener('input', () => searchFor(search.value));
-  const reset = el('button', { type: 'button' }, 'Show all');
-  reset.addEventListener('click', () => plot.reset());
-
   const toolbar = el(
     'div',
     { class: 'toolbar' },
@@ -85,7 +85,7 @@ export function mapSection(
     el('label', { class: 'field search' }, search),
     found,
     el('span', { class: 'grow' }),
-    reset,
+    button({}, () => plot.reset(), 'Show all'),
   );
   const shown =
     points.count < data.points.rows
@@ -94,9 +94,7 @@ export function mapSection(
   const layers =
     (data.run.model as { layers?: readonly unknown[] } | undefined)?.layers?.length ?? 1;
   const first = layers > 1 ? `Of ${layers} layers the first is shown. ` : '';
-  const hint = el(
-    'p',
-    { class: 'note' },
+  const hint = note(
     `${first}${shown}Distances are in units of the distance between two random images. Drag to move; scroll zooms once the map is clicked, two fingers on a phone; double-click shows all. ${data.thumbs.note}`,
   );
   showCard();
@@ -116,8 +114,7 @@ export function mapSection(
   element.dataset.drawer = plot.kind;
   return { element, select: (point) => select(point, true) };
 
-  function searchFor(text: string): void {
-    const wanted = text.trim().toLowerCase();
+  function searchFor(wanted: string): void {
     state.matches = [];
     if (wanted !== '') {
       for (let i = 0; i < points.count; i++) {
@@ -127,24 +124,15 @@ export function mapSection(
     found.textContent = wanted === '' ? '' : `${count(state.matches.length)} found`;
     results.replaceChildren(
       ...state.matches.slice(0, MOST_MATCHES).map((point) => {
-        const button = el(
-          'button',
-          { type: 'button', class: 'result' },
-          thumbs.picture(point, 28),
-          nameOf(points.origins[point], 'path'),
-        );
-        button.addEventListener('click', () => select(point, true));
-        return el('li', {}, button);
+        const picture = thumbs.picture(point, 28);
+        const name = nameOf(points.origins[point], 'path');
+        const show = () => select(point, true);
+        return el('li', {}, button({ class: 'result' }, show, picture, name));
       }),
     );
     if (state.matches.length > MOST_MATCHES) {
-      results.append(
-        el(
-          'li',
-          { class: 'note' },
-          `and ${count(state.matches.length - MOST_MATCHES)} more, marked on the map`,
-        ),
-      );
+      const more = `and ${count(state.matches.length - MOST_MATCHES)} more, marked on the map`;
+      results.append(el('li', { class: 'note' }, more));
     }
     mark();
   }
@@ -184,9 +172,7 @@ export function mapSection(
 
   function classTag(point: number): HTMLElement {
     const target = points.targets[point];
-    const swatch = el('span', { class: 'swatch' });
-    swatch.style.backgroundColor = css(colors[target]);
-    return el('span', { class: 'tag' }, swatch, nameOf(classes[target]));
+    return el('span', { class: 'tag' }, swatch(css(colors[target])), nameOf(classes[target]));
   }
 
   function showCard(near: readonly { point: number; distance: number }[] = []): void {
@@ -194,39 +180,30 @@ export function mapSection(
     if (selected < 0) {
       card.replaceChildren(
         el('h3', {}, 'Nearest images'),
-        el(
-          'p',
-          { class: 'note' },
-          'Click a point, or find an image by name, to see the images nearest to it.',
-        ),
+        note('Click a point, or find an image by name, to see the images nearest to it.'),
       );
       return;
     }
     const list = el('ol', { class: 'neighbours' });
     for (const { point, distance: far } of near) {
-      const button = el(
-        'button',
-        { type: 'button', title: visible(points.origins[point]), 'data-point': point },
+      const title = visible(points.origins[point]);
+      const label = `${title}, distance ${distance(far)}`;
+      const neighbour = button(
+        { title, 'data-point': point, 'aria-label': label },
+        () => select(point, true),
         thumbs.picture(point, 44),
         el('span', { class: 'num' }, distance(far)),
       );
-      button.setAttribute(
-        'aria-label',
-        `${visible(points.origins[point])}, distance ${distance(far)}`,
-      );
-      button.classList.toggle('other', points.targets[point] !== points.targets[selected]);
-      button.addEventListener('click', () => select(point, true));
-      list.append(el('li', {}, button));
+      neighbour.classList.toggle('other', points.targets[point] !== points.targets[selected]);
+      list.append(el('li', {}, neighbour));
     }
-    const close = el('button', { type: 'button', 'aria-label': 'Close' }, '×');
-    close.addEventListener('click', () => select(-1));
     card.replaceChildren(
       el(
         'div',
         { class: 'panel-head' },
         el('h3', {}, 'Nearest images'),
         el('span', { class: 'grow' }),
-        close,
+        button({ 'aria-label': 'Close' }, () => select(-1), '×'),
       ),
       el(
         'div',
@@ -235,7 +212,7 @@ export function mapSection(
         el('div', {}, nameOf(points.origins[selected], 'path'), classTag(selected)),
       ),
       list,
-      el('p', { class: 'note' }, `By ${points.k} components; another class is outlined.`),
+      note(`By ${points.k} components; another class is outlined.`),
     );
   }
 }

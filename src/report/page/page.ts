@@ -1,11 +1,11 @@
 import { classesSection, timeSection, varianceSection } from './charts.ts';
-import { readData, readPoints } from './decode.ts';
 import { detailsSection } from './details-section.ts';
-import { el, visible } from './dom.ts';
+import { el, note, visible } from './dom.ts';
 import { findingsSection } from './findings-section.ts';
 import { header, navigation } from './header.ts';
 import { mapSection } from './map-section.ts';
 import { palette } from './palette.ts';
+import { readData, readPoints } from './points.ts';
 import { rejectedSection } from './rejected-section.ts';
 import { openThumbs } from './thumbs.ts';
 
@@ -31,11 +31,7 @@ function show(): void {
         'section',
         { id: 'map' },
         el('h2', {}, 'Map'),
-        el(
-          'p',
-          { class: 'note' },
-          'There are no components to draw: the table has no rows, or keeps none (--k 0).',
-        ),
+        note('There are no components to draw: the table has no rows, or keeps none (--k 0).'),
       ),
     findingsSection(data, thumbs, toMap),
     pair(

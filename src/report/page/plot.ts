@@ -1,9 +1,8 @@
-import type { Points } from './decode.ts';
 import { el } from './dom.ts';
-import { type DrawnPoints, openDrawer, type View } from './draw-points.ts';
-import { PADDING, paintAxes } from './plot-axes.ts';
+import { type DrawnPoints, openDrawer, PADDING, paintAxes, type View } from './draw-plot.ts';
 import { listenToPlot } from './plot-input.ts';
-import { boundsOf, type PointGrid, pointGrid } from './point-grid.ts';
+import type { Points } from './points.ts';
+import { boundsOf, type PointGrid, pointGrid } from './points.ts';
 
 export interface PlotEvents {
   /** The point under the pointer, or -1; where, in CSS pixels of the plot. */

@@ -1,6 +1,5 @@
 import type { PageData, PageRejection } from '../page-data.ts';
-import { el, nameOf, visible } from './dom.ts';
-import { count } from './format.ts';
+import { count, el, nameOf, note, searchField, visible } from './dom.ts';
 
 /** Lines shown of one reason before a search narrows them. */
 const MOST = 50;
@@ -14,24 +13,16 @@ export function rejectedSection({ run, rejected }: PageData): HTMLElement {
     el('h2', {}, 'Rejected ', el('small', {}, count(counts.rejected))),
   );
   if (counts.rejected === 0) {
-    section.append(
-      el('p', { class: 'note' }, `All ${count(counts.extracted)} images have their row.`),
-    );
+    section.append(note(`All ${count(counts.extracted)} images have their row.`));
     return section;
   }
-  const search = el('input', {
-    type: 'search',
-    placeholder: 'Find by name or message',
-    'aria-label': 'Find a rejected image',
-    spellcheck: 'false',
-  });
+  const search = searchField('Find by name or message', 'Find a rejected image', fill);
   const groups = el('div', { class: 'groups' });
-  const note = el('p', { class: 'note', role: 'status' });
-  search.addEventListener('input', () => fill(search.value.trim().toLowerCase()));
+  const status = el('p', { class: 'note', role: 'status' });
   section.append(
     el('div', { class: 'toolbar' }, el('label', { class: 'field search' }, search)),
     groups,
-    note,
+    status,
   );
   fill('');
   return section;
@@ -50,40 +41,20 @@ export function rejectedSection({ run, rejected }: PageData): HTMLElement {
       ...reasons.map(([reason, list], i) => {
         const total =
           wanted === '' ? (counts.rejectedByReason[reason] ?? list.length) : list.length;
-        const items = list
-          .slice(0, MOST)
-          .map((rejection) =>
-            el(
-              'li',
-              {},
-              nameOf(rejection.origin, 'path'),
-              el('span', { class: 'faint' }, visible(rejection.message)),
-            ),
-          );
-        const group = el(
-          'details',
-          {},
-          el(
-            'summary',
-            {},
-            el('span', { class: 'reason' }, visible(reason)),
-            el('span', { class: 'count' }, count(total)),
-          ),
-          el('ul', { class: 'rejections' }, ...items),
-        );
+        const items = list.slice(0, MOST).map(({ origin, message }) => {
+          const why = el('span', { class: 'faint' }, visible(message));
+          return el('li', {}, nameOf(origin, 'path'), why);
+        });
+        const name = el('span', { class: 'reason' }, visible(reason));
+        const head = el('summary', {}, name, el('span', { class: 'count' }, count(total)));
+        const group = el('details', {}, head, el('ul', { class: 'rejections' }, ...items));
         group.open = wanted !== '' || reasons.length === 1 || i === 0;
         if (total > items.length)
-          group.append(
-            el(
-              'p',
-              { class: 'note' },
-              `and ${count(total - items.length)} more; rejected.jsonl lists all.`,
-            ),
-          );
+          group.append(note(`and ${count(total - items.length)} more; rejected.jsonl lists all.`));
         return group;
       }),
     );
-    note.textContent =
+    status.textContent =
       reasons.length === 0 ? 'None of those listed here matches; rejected.jsonl lists all.' : '';
   }
 }

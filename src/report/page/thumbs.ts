@@ -1,6 +1,6 @@
 import type { PageThumbs } from '../page-data.ts';
-import { bytesOf } from './decode.ts';
 import { el } from './dom.ts';
+import { bytesOf } from './points.ts';
 
 /** Small pictures of points. */
 export interface Thumbs {

@@ -1,11 +1,16 @@
 import { DecodeError } from '../image/decode-error.ts';
-import type { DecodedChunk, DecodeOptions, DecodeTask } from '../image/decoded-chunk.ts';
+import type { DecodedChunk, DecodeTask } from '../image/decoded-chunk.ts';
 import { DecodePool } from '../image/pool/decode-pool.ts';
+import type { ExtractOptions } from '../options/extract-options.ts';
 import { fetchAhead, toTask } from '../source/decode-tasks.ts';
-import { base64 } from './base64.ts';
-import type { PageThumbs } from './page-data.ts';
+import { base64, type PageThumbs } from './page-data.ts';
 import type { SourceImages } from './source-images.ts';
 
+/** Pictures by default; of a store fewer, because each is a request. */
+const DEFAULT_THUMBS = { files: 2000, objects: 200 };
+/** Pictures of a pixels run: 300 bytes each, so 400 bytes of the page. */
+const MAX_PIXEL_THUMBS = 20_000;
+const PIXEL_SIDE = 10;
 /** Pixels of a picture's side; images are squeezed into a square, as a network sees them. */
 const SIDE = 64;
 /** Pictures in a row of a sheet, and rows. */
@@ -16,39 +21,72 @@ const MOST_MS = 10_000;
 const MOST_BYTES = 8 << 20;
 const CHUNK = 16;
 
-/** Pictures by default; of a store fewer, because each is a request. */
-export const DEFAULT_THUMBS = { files: 2000, objects: 200 };
-
-export interface SheetOptions {
-  readonly most: number;
-  /** Undefined: as long as it takes, for a number that the user asked for. */
-  readonly isDefault: boolean;
-  readonly decode: Pick<DecodeOptions, 'exif' | 'maxPixels' | 'tiff'>;
-  readonly imageTimeoutMs: number;
-  readonly workers: number;
+export interface ThumbsInput {
+  readonly images: SourceImages;
+  /** uint8 [rows, 10, 10, 3]: what a pixels run has in its table; undefined for a network. */
+  readonly pixels: Uint8Array | undefined;
+  /** Rows that get a picture, the most useful first; those without a point get none. */
+  readonly order: Iterable<number>;
+  readonly pointOf: (row: number) => number | undefined;
+  readonly options: ExtractOptions;
+  /** Pictures to make; undefined: the default. */
+  readonly thumbnails?: number | undefined;
   readonly signal: AbortSignal;
 }
 
-/** Decodes some images once more and packs them as small pictures into WebP sheets. */
-export async function sheetThumbs(
-  images: SourceImages,
-  order: Iterable<number>,
-  pointOf: (row: number) => number | undefined,
-  options: SheetOptions,
-): Promise<PageThumbs> {
-  const { most, isDefault, decode, imageTimeoutMs, workers, signal } = options;
-  const until = performance.now() + (isDefault ? MOST_MS : Number.POSITIVE_INFINITY);
+/** Small pictures of some points: the table's own pixels, or images that are decoded once more. */
+export async function makeThumbs(input: ThumbsInput): Promise<PageThumbs> {
+  const { pixels, thumbnails } = input;
+  if (thumbnails === 0) {
+    const note = 'No pictures were requested (--thumbnails 0).';
+    return { kind: 'none', side: 0, perRow: 1, points: '', data: [], bytes: 0, note };
+  }
+  return pixels !== undefined && thumbnails === undefined
+    ? pixelThumbs(pixels, input)
+    : sheetThumbs(input);
+}
+
+function pixelThumbs(pixels: Uint8Array, input: ThumbsInput): PageThumbs {
+  const size = PIXEL_SIDE * PIXEL_SIDE * 3;
+  const rows = [...take(input, MAX_PIXEL_THUMBS)];
+  const data = new Uint8Array(rows.length * size);
+  rows.forEach((row, i) => {
+    data.set(pixels.subarray(row * size, (row + 1) * size), i * size);
+    if (!input.options.seedCompat) return;
+    for (let p = i * size; p < (i + 1) * size; p += 3) {
+      [data[p], data[p + 2]] = [data[p + 2], data[p]];
+    }
+  });
+  const isAll = rows.length < MAX_PIXEL_THUMBS;
+  return {
+    kind: 'pixels',
+    side: PIXEL_SIDE,
+    perRow: 1,
+    points: base64(Int32Array.from(rows, (row) => input.pointOf(row)!)),
+    data: [base64(data)],
+    bytes: data.byteLength,
+    note: `Pictures are the ${PIXEL_SIDE}×${PIXEL_SIDE} pixels of the table${isAll ? '' : `, of ${rows.length} images spread over the classes`}; \`img2features report <run> --thumbnails 2000\` makes larger ones.`,
+  };
+}
+
+/** Packs images as small pictures into WebP sheets. */
+async function sheetThumbs(input: ThumbsInput): Promise<PageThumbs> {
+  const { images, pointOf, options, thumbnails, signal } = input;
+  const { exif, tiff, workers, imageTimeout } = options;
+  const most = thumbnails ?? (images.isLocal ? DEFAULT_THUMBS.files : DEFAULT_THUMBS.objects);
+  // A number that the user asked for takes as long as it takes.
+  const until = thumbnails === undefined ? performance.now() + MOST_MS : Number.POSITIVE_INFINITY;
+  const maxPixels = options.maxPixels * 1e6;
   const sheets = new Sheets();
   const pool = new DecodePool(
-    { ...decode, width: SIDE, height: SIDE, resize: 'bilinear', channels: 'rgb' },
+    { exif, maxPixels, tiff, width: SIDE, height: SIDE, resize: 'bilinear', channels: 'rgb' },
     workers,
-    { imageTimeoutMs },
+    { imageTimeoutMs: imageTimeout * 1000 },
   );
   let ended = '';
   try {
-    const rows = take(order, most, pointOf);
-    const tasks = taskChunks(images, rows, () => ended !== '', signal);
-    for await (const chunk of pool.decode(fetched(tasks, options), signal)) {
+    const chunks = taskChunks(images, take(input, most), () => ended !== '', signal);
+    for await (const chunk of pool.decode(fetched(chunks, maxPixels, signal), signal)) {
       await addAll(chunk, sheets, pointOf);
       if (performance.now() > until) ended = `${MOST_MS / 1000} s of decoding`;
       if (sheets.bytes > MOST_BYTES) ended = `${MOST_BYTES >> 20} MB`;
@@ -73,11 +111,7 @@ export async function sheetThumbs(
   };
 }
 
-function* take(
-  order: Iterable<number>,
-  most: number,
-  pointOf: (row: number) => number | undefined,
-): Generator<number> {
+function* take({ order, pointOf }: ThumbsInput, most: number): Generator<number> {
   let left = most;
   for (const row of order) {
     if (left === 0) return;
@@ -113,7 +147,8 @@ function* taskChunks(
 
 async function* fetched(
   chunks: Iterable<DecodeTask[]>,
-  { decode: { maxPixels }, signal }: SheetOptions,
+  maxPixels: number,
+  signal: AbortSignal,
 ): AsyncGenerator<readonly DecodeTask[]> {
   // Each is a request: no more than a chunk is asked for before it is known whether there is time for it.
   const lookAhead = { images: CHUNK, bytes: Number.POSITIVE_INFINITY };

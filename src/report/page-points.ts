@@ -1,3 +1,7 @@
+import type { Collected } from '../findings/collect-rows.ts';
+import type { Finding } from '../findings/finding.ts';
+import { base64, MAX_VALUE_BYTES, type PagePoints } from './page-data.ts';
+
 /**
  * The rows that the page shows: all, or `most` of them: those of the findings, then evenly through the table.
  * @returns ascending
@@ -52,4 +56,67 @@ function spread(rows: readonly number[]): number[] {
     if (reversed < rows.length) order.push(rows[reversed]);
   }
   return order;
+}
+
+export function rowsByOrigin(
+  origins: readonly string[],
+  ownCount: number,
+  shown: readonly Finding[],
+) {
+  const names = new Set(shown.flatMap(({ origins: named }) => named));
+  const rows = new Map<string, number>();
+  for (let row = 0; row < ownCount && names.size > 0; row++) {
+    if (names.has(origins[row])) rows.set(origins[row], row);
+  }
+  return rows;
+}
+
+export function pointsByRow(
+  chosen: Uint32Array,
+  count: number,
+): (row: number) => number | undefined {
+  if (chosen.length === count) return (row) => row;
+  const points = new Map<number, number>();
+  chosen.forEach((row, point) => {
+    points.set(row, point);
+  });
+  return (row) => points.get(row);
+}
+
+/** The chosen rows in the form that the page needs. @param ownRows rows of the run itself */
+export function pagePoints(
+  rows: Collected,
+  chosen: Uint32Array,
+  ownRows: number,
+  typical: number,
+  output: string,
+): PagePoints {
+  const n = chosen.length;
+  const k = Math.min(rows.k, Math.max(2, Math.floor(MAX_VALUE_BYTES / (4 * Math.max(1, n)))));
+  const values = new Float32Array(n * k);
+  const targets = new Uint32Array(n);
+  const shared = new Uint16Array(n);
+  const rests: string[] = [];
+  let last = '';
+  chosen.forEach((row, i) => {
+    for (let c = 0; c < k; c++) values[i * k + c] = rows.reduced[row * rows.k + c] / typical;
+    targets[i] = rows.targets[row];
+    const origin = rows.origins[row];
+    const most = Math.min(last.length, origin.length, 0xffff);
+    let same = 0;
+    while (same < most && last.charCodeAt(same) === origin.charCodeAt(same)) same++;
+    shared[i] = same;
+    rests.push(origin.slice(same));
+    last = origin;
+  });
+  return {
+    count: n,
+    rows: ownRows,
+    k,
+    output,
+    values: base64(values),
+    targets: base64(targets),
+    shared: base64(shared),
+    rests,
+  };
 }

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { expect, test } from 'vitest';
-import { locateOrigin, targetOf } from '../../src/worker/locate-origin.ts';
+import { locateOrigin, targetOf } from '../../src/worker/read-origin.ts';
 
 test.each([
   ['data/a/1.jpg', resolve('data/a/1.jpg'), 'a'],

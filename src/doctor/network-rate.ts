@@ -1,4 +1,5 @@
-import type { ConvolutionKind } from '../engine/engine.ts';
+import type { ConvolutionKind, Engine } from '../engine/engine.ts';
+import { noise } from '../engine/noise.ts';
 import type { ModelDescription } from '../model/describe-model.ts';
 import type { Device } from '../runtime/choose-device.ts';
 
@@ -53,4 +54,36 @@ export function countMultiplyAdds({ layers }: Pick<ModelDescription, 'layers'>):
     const [height, width] = outputShape;
     return sum + (height ?? 0) * (width ?? 0) * params;
   }, 0);
+}
+
+interface MeasuredRate {
+  /** Of the network alone, warm-up left out. */
+  readonly imagesPerSecond: number;
+  readonly images: number;
+  readonly batch: number;
+}
+
+const BATCHES = { cuda: 64, cpu: 8, wasm: 4 } as const;
+const LONGEST_MS = 3000;
+const MOST_BATCHES = 20;
+
+/** Runs batches of noise for about three seconds, at least one after the warm-up. */
+export async function measureRate(
+  engine: Engine,
+  signal: AbortSignal,
+  { longestMs = LONGEST_MS }: { readonly longestMs?: number } = {},
+): Promise<MeasuredRate> {
+  const { device, inputSize } = engine.info;
+  const batch = BATCHES[device];
+  const pixels = noise(batch * inputSize[0] * inputSize[1] * 3);
+  await engine.run(pixels.slice(), batch); // compiles kernels, chooses algorithms
+  const before = engine.busyMs();
+  const started = performance.now();
+  let images = 0;
+  for (let i = 0; i < MOST_BATCHES && (i === 0 || performance.now() - started < longestMs); i++) {
+    signal.throwIfAborted();
+    await engine.run(pixels.slice(), batch);
+    images += batch;
+  }
+  return { imagesPerSecond: (1000 * images) / (engine.busyMs() - before), images, batch };
 }

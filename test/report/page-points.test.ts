@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { choosePoints, pictureOrder } from '../../src/report/choose-points.ts';
+import { choosePoints, pictureOrder } from '../../src/report/page-points.ts';
 
 test('a table that fits is shown whole', () => {
   expect([...choosePoints(4, [2], 10)]).toEqual([0, 1, 2, 3]);
