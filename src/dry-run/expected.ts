@@ -1,4 +1,4 @@
-import { type FeatureColumn, matrixColumns } from '../export/column-names.ts';
+import { type FeatureColumn, matrixColumns, numericColumns } from '../export/column-names.ts';
 import type { FormatName } from '../options/extract-options.ts';
 import type { Device } from '../runtime/choose-device.ts';
 
@@ -29,7 +29,7 @@ export function expectedOutput(
   formats: readonly FormatName[],
   { rows, columns, nameBytes, isPixels }: TableShape,
 ): ExpectedOutput[] {
-  const numeric = columns.filter(({ kind }) => kind === 'vector' || kind === 'reduced');
+  const numeric = numericColumns(columns);
   const binary = sum(numeric, ({ kind, length }) => length * (kind === 'vector' ? 4 : 8));
   const textOf = ({ kind, length }: FeatureColumn) =>
     length *

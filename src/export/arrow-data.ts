@@ -1,5 +1,5 @@
 /** Arrow columns from plain arrays. */
-import { type Data, makeData, Utf8 } from 'apache-arrow';
+import { AsyncByteQueue, type Data, makeData, Utf8 } from 'apache-arrow';
 
 /** A column of text; undefined is null. Only text is encoded: everything else of a table is a view. */
 export function textData(texts: readonly (string | undefined)[]): Data<Utf8> {
@@ -33,4 +33,18 @@ export function nulls(
     else nullBitmap[i >> 3] |= 1 << (i & 7);
   }
   return nullCount === 0 ? { nullCount } : { nullCount, nullBitmap };
+}
+
+/** What an apache-arrow writer writes, taken at once in place of waiting in its queue: views of the batches' own buffers. */
+export class ArrowPieces extends AsyncByteQueue {
+  #pieces: Uint8Array[] = [];
+
+  override write(piece: Uint8Array): void {
+    this.#pieces.push(piece);
+  }
+
+  /** What was written since the last call. */
+  take(): Uint8Array[] {
+    return this.#pieces.splice(0);
+  }
 }

@@ -3,8 +3,8 @@ import { DataType, type RecordBatch } from 'apache-arrow';
 import { RunError } from '../errors.ts';
 import { firstNotFinite } from '../first-not-finite.ts';
 import { DamagedArrow } from './arrow-message.ts';
-import type { FeatureColumn } from './column-names.ts';
-import { emptyNumbers, notFinite, numericColumns, type TableBatch } from './table-batch.ts';
+import { type FeatureColumn, numericColumns } from './column-names.ts';
+import { emptyNumbers, notFinite, type TableBatch } from './table-batch.ts';
 
 /**
  * Whether every column of a batch can be read without further checks of its bounds: text, or lists of floats, whose offsets rise

@@ -108,6 +108,15 @@ function refuseTwins(columns: readonly FeatureColumn[]): void {
   }
 }
 
+/** Whether a column holds text, not numbers. */
+export function isText({ kind }: Pick<FeatureColumn, 'kind'>): boolean {
+  return kind === 'origin' || kind === 'target';
+}
+
+export function numericColumns(columns: readonly FeatureColumn[]): FeatureColumn[] {
+  return columns.filter((column) => !isText(column));
+}
+
 /** Columns of the CSV matrix: of an output its reduced vector, where there is one, else the whole. */
 export function matrixColumns(columns: readonly FeatureColumn[]): FeatureColumn[] {
   const reduced = new Set(columns.filter((c) => c.kind === 'reduced').map((c) => c.output));

@@ -14,7 +14,7 @@ import {
 import { RunError } from '../errors.ts';
 import { firstNotFinite } from '../first-not-finite.ts';
 import { textData } from './arrow-data.ts';
-import type { FeatureColumn } from './column-names.ts';
+import { type FeatureColumn, isText } from './column-names.ts';
 
 /** The columns of a table and their Arrow types; make it once a run. */
 export interface FeatureSchema {
@@ -79,7 +79,7 @@ export function emptyBatch(schema: FeatureSchema): RecordBatch {
 }
 
 function arrowType(column: FeatureColumn): Utf8 | List<Float> {
-  if (column.kind === 'origin' || column.kind === 'target') return new Utf8();
+  if (isText(column)) return new Utf8();
   return listType(column.kind === 'vector' ? new Float32() : new Float64());
 }
 

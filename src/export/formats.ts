@@ -4,7 +4,7 @@ import type { WrittenFile } from '../storage/output-store.ts';
 import type { Sink, SinkContext } from './sink.ts';
 import type { ReadTable } from './table-batch.ts';
 
-/** A format: a folder of its own here, with its sink and its reader; each is loaded on use. */
+/** A format: a file of its own here, with its sink and its reader, loaded on use. */
 interface Format {
   readonly sink: () => Promise<(context: SinkContext) => Sink | Promise<Sink>>;
   readonly reader: () => Promise<ReadTable>;
@@ -26,28 +26,28 @@ const FORMATS: Readonly<Record<FormatName, Format>> = {
     readRank: 0,
   },
   json: {
-    sink: async () => (await import('./json/json-sink.ts')).openJsonSink,
-    reader: async () => (await import('./json/json-reader.ts')).readJsonTable,
+    sink: async () => (await import('./json.ts')).openJsonSink,
+    reader: async () => (await import('./json.ts')).readJsonTable,
     isExact: true,
     readRank: 3,
   },
   csv: {
-    sink: async () => (await import('./csv/csv-sink.ts')).openCsvSink,
-    reader: async () => (await import('./csv/csv-reader.ts')).readCsvTable,
+    sink: async () => (await import('./csv.ts')).openCsvSink,
+    reader: async () => (await import('./csv.ts')).readCsvTable,
     // It holds reduced vectors.
     isExact: false,
     readRank: 4,
   },
   npy: {
-    sink: async () => (await import('./npy/npy-sink.ts')).openNpySink,
-    reader: async () => (await import('./npy/npy-reader.ts')).readNpyTable,
+    sink: async () => (await import('./npy.ts')).openNpySink,
+    reader: async () => (await import('./npy.ts')).readNpyTable,
     // One file for all rows, which cannot be checked before it is read.
     isExact: false,
     readRank: 2,
   },
   feather: {
-    sink: async () => (await import('./feather/feather-sink.ts')).openFeatherSink,
-    reader: async () => (await import('./feather/feather-reader.ts')).readFeatherTable,
+    sink: async () => (await import('./feather.ts')).openFeatherSink,
+    reader: async () => (await import('./feather.ts')).readFeatherTable,
     isExact: true,
     readRank: 1,
   },

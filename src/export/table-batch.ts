@@ -1,7 +1,7 @@
 /** A finished table read back: what every format's reader gives. */
 import { RunError } from '../errors.ts';
 import { type OutputStore, readWhole } from '../storage/output-store.ts';
-import type { FeatureColumn } from './column-names.ts';
+import { type FeatureColumn, numericColumns } from './column-names.ts';
 
 /** Where a reader gets a table's files from, by their names ("json/part-00000.json"). */
 export interface TableFiles {
@@ -37,10 +37,6 @@ export type ReadTable = (
   name: string,
   columns: readonly FeatureColumn[],
 ) => AsyncIterable<TableBatch>;
-
-export function numericColumns(columns: readonly FeatureColumn[]): FeatureColumn[] {
-  return columns.filter(({ kind }) => kind === 'vector' || kind === 'reduced');
-}
 
 export function hasColumn(columns: readonly FeatureColumn[], kind: FeatureColumn['kind']): boolean {
   return columns.some((column) => column.kind === kind);

@@ -12,8 +12,7 @@ import {
   Struct,
   Utf8,
 } from 'apache-arrow';
-import { nulls, textData } from '../export/arrow-data.ts';
-import { ArrowPieces } from '../export/arrow-pieces.ts';
+import { ArrowPieces, nulls, textData } from '../export/arrow-data.ts';
 import type { FeatureColumn } from '../export/column-names.ts';
 import type { AnsweredRow, RowQueue } from './row-queue.ts';
 

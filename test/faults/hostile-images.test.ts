@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { featureColumns } from '../../src/export/column-names.ts';
-import { readCsvTable } from '../../src/export/csv/csv-reader.ts';
+import { readCsvTable } from '../../src/export/csv.ts';
 import { uncheckedFiles } from '../../src/export/table-batch.ts';
 import { FolderStore } from '../../src/storage/folder-store.ts';
 import { type Row, readParquetRows, readRejections, readRunJson } from '../e2e/read-table.ts';

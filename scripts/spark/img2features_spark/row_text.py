@@ -47,7 +47,7 @@ def json_lines(batch: pa.RecordBatch) -> list[str]:
 
 
 def csv_text(text: str) -> str:
-    """As src/export/csv-sink.ts: RFC 4180 quotes; an apostrophe before what a spreadsheet would run."""
+    """As src/export/csv.ts: RFC 4180 quotes; an apostrophe before what a spreadsheet would run."""
     safe = f"'{text}" if _FORMULA.match(text) else text
     if not _NEEDS_QUOTES.search(safe):
         return safe

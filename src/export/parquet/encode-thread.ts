@@ -14,7 +14,7 @@ import {
   type EncodeRequest,
   ownBuffer,
   type ParquetLayout,
-} from './encode-protocol.ts';
+} from './parquet-encoder.ts';
 
 // The entry of the thread that encodes Parquet: parquet-wasm takes batches as Arrow IPC and streams the file back
 // as it goes.

@@ -1,10 +1,9 @@
 import { type RecordBatch, Table, tableToIPC } from 'apache-arrow';
 import type { OutputFile, WrittenFile } from '../../storage/output-store.ts';
-import type { FeatureColumn } from '../column-names.ts';
+import { type FeatureColumn, isText } from '../column-names.ts';
 import { emptyBatch } from '../features-table.ts';
 import { METADATA_KEY, partName, provenanceJson, type Sink, type SinkContext } from '../sink.ts';
-import type { ParquetLayout } from './encode-protocol.ts';
-import { ParquetEncoder } from './parquet-encoder.ts';
+import { ParquetEncoder, type ParquetLayout } from './parquet-encoder.ts';
 
 /** Values handed to the encoder at once: what its memory grows by, for any size of a part. */
 const SLICE_BYTES = 8 << 20;
@@ -27,9 +26,7 @@ export function prepareEncoder(): void {
 export function openParquetSink({ store, schema, metadata }: SinkContext): Sink {
   const rowBytes = bytesOfRow(schema.columns);
   const layout: ParquetLayout = {
-    textColumns: schema.columns.flatMap(({ name, kind }) =>
-      kind === 'origin' || kind === 'target' ? [name] : [],
-    ),
+    textColumns: schema.columns.filter(isText).map(({ name }) => name),
     rowGroupRows: Math.max(1, Math.floor(ROW_GROUP_BYTES / rowBytes)),
     metadata: { [METADATA_KEY]: provenanceJson(metadata) },
   };

@@ -1,8 +1,10 @@
 import type { RecordBatch, Vector } from 'apache-arrow';
-import type { OutputFile, WrittenFile } from '../../storage/output-store.ts';
-import type { FeatureColumn } from '../column-names.ts';
-import { partName, type Sink, type SinkContext } from '../sink.ts';
-import { plainBytes, TextBuffer } from '../text-buffer.ts';
+import { textLines } from '../storage/byte-streams.ts';
+import type { OutputFile, WrittenFile } from '../storage/output-store.ts';
+import { type FeatureColumn, isText } from './column-names.ts';
+import { partName, type Sink, type SinkContext } from './sink.ts';
+import { inBatches, type ReadTable, type TableBatch, type TableRow } from './table-batch.ts';
+import { plainBytes, TextBuffer } from './text-buffer.ts';
 
 /** Bytes that JSON text holds as they are. */
 const PLAIN = plainBytes('"\\', { controls: false });
@@ -56,7 +58,7 @@ function openCells(
   const vector = batch.getChild(column.name)!;
   const data = vector.data[0];
   const offsets: Int32Array = data.valueOffsets;
-  if (column.kind === 'origin' || column.kind === 'target') {
+  if (isText(column)) {
     const bytes: Uint8Array = data.values;
     return (row) => {
       text.ascii('"');
@@ -71,4 +73,18 @@ function openCells(
     text.numbers(values, offsets[row], offsets[row + 1]);
     text.ascii(']');
   };
+}
+
+/** See ReadTable. The shortest decimal of a float32 reads back as the same float32. */
+export async function* readJsonTable(
+  ...[files, name, columns]: Parameters<ReadTable>
+): AsyncGenerator<TableBatch> {
+  yield* inBatches(rows(textLines(files.stream(name))), columns);
+}
+
+async function* rows(lines: AsyncIterable<string>): AsyncGenerator<TableRow> {
+  for await (const line of lines) {
+    const cells = JSON.parse(line) as Record<string, unknown>;
+    yield { origin: cells.origin, target: cells.target, cells };
+  }
 }

@@ -1,7 +1,6 @@
 import { expect, test } from 'vitest';
 import { featureColumns } from '../../src/export/column-names.ts';
-import { csvRecords } from '../../src/export/csv/csv-reader.ts';
-import { csvText } from '../../src/export/csv/csv-sink.ts';
+import { csvRecords, csvText } from '../../src/export/csv.ts';
 import { buildRecordBatch, featureSchema } from '../../src/export/features-table.ts';
 import { openSinks } from '../../src/export/formats.ts';
 import { textLines } from '../../src/storage/byte-streams.ts';

@@ -1,8 +1,11 @@
-import { RecordBatchFileWriter, Schema } from 'apache-arrow';
-import type { OutputFile, WrittenFile } from '../../storage/output-store.ts';
-import { ArrowPieces } from '../arrow-pieces.ts';
-import { emptyBatch, type FeatureSchema } from '../features-table.ts';
-import { METADATA_KEY, partName, provenanceJson, type Sink, type SinkContext } from '../sink.ts';
+import { type RecordBatch, RecordBatchFileWriter, Schema, tableFromIPC } from 'apache-arrow';
+import type { OutputFile, WrittenFile } from '../storage/output-store.ts';
+import { ArrowPieces } from './arrow-data.ts';
+import { expectSoundFile } from './arrow-message.ts';
+import { arrowTableBatch, expectLists, unreadableTable } from './arrow-table.ts';
+import { emptyBatch, type FeatureSchema } from './features-table.ts';
+import { METADATA_KEY, partName, provenanceJson, type Sink, type SinkContext } from './sink.ts';
+import type { ReadTable, TableBatch } from './table-batch.ts';
 
 /**
  * Arrow IPC files, which is what Feather version 2 is: one for each part, a record batch for each shard, not
@@ -61,5 +64,27 @@ class FileWriter extends RecordBatchFileWriter {
   override write(batch: Parameters<RecordBatchFileWriter['write']>[0]): void {
     this.isEmpty = false;
     super.write(batch);
+  }
+}
+
+/** The record batches of one Arrow IPC file of a run. @throws RunError for bytes that are no such file */
+function* readFeatherBatches(bytes: Uint8Array, name: string): Generator<RecordBatch> {
+  try {
+    expectSoundFile(bytes);
+    for (const batch of tableFromIPC(bytes).batches) {
+      expectLists(batch);
+      yield batch;
+    }
+  } catch (cause) {
+    throw unreadableTable('an Arrow file', name, cause);
+  }
+}
+
+/** See ReadTable. */
+export async function* readFeatherTable(
+  ...[files, name, columns]: Parameters<ReadTable>
+): AsyncGenerator<TableBatch> {
+  for (const batch of readFeatherBatches(await files.whole(name), name)) {
+    if (batch.numRows > 0) yield arrowTableBatch(batch, columns);
   }
 }

@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 import { tableFromIPC } from 'apache-arrow';
 import { expect, test } from 'vitest';
 import { featureColumns } from '../../src/export/column-names.ts';
-import { readFeatherTable } from '../../src/export/feather/feather-reader.ts';
+import { readFeatherTable } from '../../src/export/feather.ts';
 import { featureSchema } from '../../src/export/features-table.ts';
 import { uncheckedFiles } from '../../src/export/table-batch.ts';
 import { skipIf } from '../skip-if.ts';
