@@ -16,10 +16,11 @@ import {
   encodeStream,
   variableData,
 } from './arrow-streams.ts';
-import { runWorker, startWorker } from './worker-process.ts';
+import { runWorker, serveInProcess, startWorker } from './worker-process.ts';
 
 const { writeDataset } = await loadScript('draw-images.mjs');
 const PIXELS = ['--mode', 'pixels', '--workers', '2'];
+const OPTIONS = { mode: 'pixels', workers: 2 };
 
 let dir: string;
 let remove: () => Promise<void>;
@@ -77,8 +78,8 @@ test('origins alone are read as paths, file:// URLs and file:/ paths of Hadoop',
   const streams = forms.map((form) =>
     encodeStream(origins.map((path) => ({ origin: form(path) }))),
   );
-  const { status, stdout } = await runWorker(PIXELS, streams, { cwd: dir });
-  expect(status).toBe(0);
+  const { error, stdout } = await serveInProcess(OPTIONS, streams, dir);
+  expect(error).toBeUndefined();
   const wanted = forms.map((form) =>
     expected.map((row) => ({ ...row, origin: form(row.origin as string) })),
   );
@@ -106,35 +107,36 @@ test('record batches of one row, all rows and no row give the same answer', asyn
     encodeStream(rows, { batchRows: rows.length }),
     encodeBatches(new Schema(fields), withEmpty),
   ];
-  const { status, stdout } = await runWorker(PIXELS, streams);
-  expect(status).toBe(0);
+  const { error, stdout } = await serveInProcess(OPTIONS, streams);
+  expect(error).toBeUndefined();
   expect(decodeStreams(stdout)).toEqual([expected, expected, expected]);
 });
 
 test('large_string and large_binary are the same columns', async () => {
   const types = { originType: new LargeUtf8(), contentType: new LargeBinary() };
-  const { stdout } = await runWorker(PIXELS, encodeStream(rows, types));
+  const { stdout } = await serveInProcess(OPTIONS, encodeStream(rows, types));
   expect(decodeStreams(stdout)).toEqual([expected]);
 });
 
 test('streams without rows, or no stream at all, are answered with as much', async () => {
   const none = encodeStream([], { contentType: new LargeBinary() });
-  const { status, stdout, events } = await runWorker(PIXELS, [none, encodeStream(rows), none]);
-  expect(status).toBe(0);
+  const streams = [none, encodeStream(rows), none];
+  const { error, stdout, events } = await serveInProcess(OPTIONS, streams);
+  expect(error).toBeUndefined();
   expect(decodeStreams(stdout)).toEqual([[], expected, []]);
   expect(events.slice(1).map(({ received, sent }) => [received, sent])).toEqual([
     [0, 0],
     [rows.length, rows.length],
     [0, 0],
   ]);
-  const nothing = await runWorker(PIXELS, new Uint8Array(0));
-  expect(nothing.status).toBe(0);
+  const nothing = await serveInProcess(OPTIONS, new Uint8Array(0));
+  expect(nothing.error).toBeUndefined();
   expect(nothing.stdout).toHaveLength(0);
 });
 
 test('a stream is answered to its end before the next one is sent', async () => {
   const { child, ended, answered } = startWorker(PIXELS);
-  const whole = (await runWorker(PIXELS, encodeStream(rows))).stdout.length;
+  const whole = (await serveInProcess(OPTIONS, encodeStream(rows))).stdout.length;
   for (let n = 1; n <= 3; n++) {
     child.stdin.write(encodeStream(rows));
     await answered(n * whole);
@@ -152,9 +154,10 @@ test('each bad row is one row with its reason, and the others keep their places'
     { origin: 'a/text.jpg', content: Buffer.from('no image') },
     { origin: 'a/cut.jpg', content: good.content.subarray(0, 40) },
   ];
-  const { status, stdout } = await runWorker(PIXELS, encodeStream(sent));
-  expect(status).toBe(0);
-  const [answer] = decodeStreams(stdout) as [AnsweredCells[]];
+  const streams = [sent, [{ origin: '/nowhere/1.jpg' }]].map((one) => encodeStream(one));
+  const { error, stdout } = await serveInProcess(OPTIONS, streams);
+  expect(error).toBeUndefined();
+  const [answer, missing] = decodeStreams(stdout) as [AnsweredCells[], AnsweredCells[]];
   expect(answer.map(({ origin, status: code }) => [origin, code])).toEqual([
     ['a/null.jpg', 'unreadable'],
     ['a/empty.jpg', 'empty_file'],
@@ -167,10 +170,7 @@ test('each bad row is one row with its reason, and the others keep their places'
     vectors: null,
     error: "Expected the image's bytes but found null as content.",
   });
-  const missing = await runWorker(PIXELS, encodeStream([{ origin: '/nowhere/1.jpg' }]));
-  expect(decodeStreams(missing.stdout)[0]).toMatchObject([
-    { status: 'vanished', target: 'nowhere' },
-  ]);
+  expect(missing).toMatchObject([{ status: 'vanished', target: 'nowhere' }]);
 });
 
 test('an image that takes too long is one row, and those beside it are decoded all the same', async () => {
@@ -179,9 +179,11 @@ test('an image that takes too long is one row, and those beside it are decoded a
   // A new thread has it at once: nothing is to be loaded for it.
   const quick = makeBmp({ width: 1, height: 1, bits: 24, rows: [[1, 2, 3]] });
   const sent = [quick, slow, quick].map((content, i) => ({ origin: `a/${i}`, content }));
-  const args = [...PIXELS, '--image-timeout', '0.2'];
-  const { status, stdout } = await runWorker(args, encodeStream(sent));
-  expect(status).toBe(0);
+  const { error, stdout } = await serveInProcess(
+    { ...OPTIONS, imageTimeout: 0.2 },
+    encodeStream(sent),
+  );
+  expect(error).toBeUndefined();
   expect(decodeStreams(stdout)[0]!.map(({ status: code }) => code)).toEqual([
     'ok',
     'timeout',
@@ -206,14 +208,15 @@ test('files in place of pipes are read and written, too', async () => {
 test('options that define the pixels are those of extract', async () => {
   const more = ['--resize', 'nearest', '--seed-compat'];
   await runInProcess(dir, 'dataset', '--mode', 'pixels', '--out', 'compat', '--k', '0', ...more);
-  const { stdout } = await runWorker([...PIXELS, ...more], encodeStream(rows));
+  const asked = { ...OPTIONS, resize: 'nearest', seedCompat: true };
+  const { stdout } = await serveInProcess(asked, encodeStream(rows));
   const vectors = (decodeStreams(stdout)[0] as AnsweredCells[]).flatMap(({ vectors: v }) =>
     v ? [v] : [],
   );
   expect(vectors).toEqual(readParquetRows(join(dir, 'compat')).map((row) => row.vectors));
 });
 
-test('what cannot be meant ends with 2, an error event and an empty stdout', async () => {
+test('an input that is not what a worker reads is an error that says so', async () => {
   const batch = (name: string) =>
     encodeBatches(new Schema([new Field('origin', new Utf8()), new Field(name, new Int32())]), [
       [
@@ -221,42 +224,47 @@ test('what cannot be meant ends with 2, an error event and an empty stdout', asy
         makeData({ type: new Int32(), data: new Int32Array(1) }),
       ],
     ]);
-  const cases: [string[], Uint8Array, string, RegExp][] = [
+  const inputs: [Uint8Array, string, RegExp][] = [
+    [batch('label'), 'ProtocolError', /columns origin and content.*label: Int32/],
     [
-      PIXELS,
-      Buffer.from('hello world\n'),
-      'ProtocolError',
-      /Arrow IPC stream on stdin but found "hello wo"/,
-    ],
-    [PIXELS, batch('label'), 'ProtocolError', /columns origin and content.*label: Int32/],
-    [
-      PIXELS,
       batch('content'),
       'ProtocolError',
       /binary or large_binary for the column content but found Int32/,
     ],
     [
-      PIXELS,
       encodeStream([{ origin: null }]),
       'ProtocolError',
       /origin in every row but found null in row 0/,
     ],
-    [PIXELS, encodeStream([{ origin: 'hdfs://a/b.jpg' }]), 'SourceError', /found the origin hdfs:/],
-    [['--mode', 'pixels', '--k', '3'], new Uint8Array(0), 'OptionError', /received --k/],
-    [['--mode', 'pixels', '--log', 'json'], new Uint8Array(0), 'OptionError', /received --log/],
-    [[], new Uint8Array(0), 'OptionError', /for --mode/],
+    [encodeStream([{ origin: 'hdfs://a/b.jpg' }]), 'SourceError', /found the origin hdfs:/],
   ];
-  for (const [args, input, name, message] of cases) {
-    const { status, events, stdout } = await runWorker(args, input);
-    expect(events.at(-1)).toEqual(
-      expect.objectContaining({
-        event: 'error',
-        class: name,
-        message: expect.stringMatching(message),
-      }),
-    );
-    expect(status).toBe(2);
-    // The schema of the answer may have gone out already, no row.
-    if (name === 'OptionError') expect(stdout).toHaveLength(0);
+  for (const [input, name, message] of inputs) {
+    const { error } = await serveInProcess(OPTIONS, input);
+    expect(error).toMatchObject({ name, message: expect.stringMatching(message) });
+  }
+  const { status, events } = await runWorker(PIXELS, Buffer.from('hello world\n'));
+  expect(status).toBe(2);
+  expect(events.at(-1)).toEqual({
+    event: 'error',
+    class: 'ProtocolError',
+    message: expect.stringMatching(/Arrow IPC stream on stdin but found "hello wo"/),
+    fix: expect.stringMatching(/new_stream/),
+  });
+});
+
+test('options that a worker does not take end with 2, an error event and an empty stdout', async () => {
+  const cases: [string[], RegExp][] = [
+    [['--mode', 'pixels', '--k', '3'], /received --k/],
+    [['--mode', 'pixels', '--log', 'json'], /received --log/],
+    [[], /for --mode/],
+  ];
+  for (const [args, message] of cases) {
+    const { status, stdout, stderr } = await runInProcess(dir, 'worker', ...args);
+    expect(JSON.parse(stderr)).toMatchObject({
+      event: 'error',
+      class: 'OptionError',
+      message: expect.stringMatching(message),
+    });
+    expect([status, stdout]).toEqual([2, '']);
   }
 });

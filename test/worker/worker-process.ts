@@ -1,8 +1,9 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
-import type { Readable, Writable } from 'node:stream';
+import { PassThrough, Readable, type Writable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { resolveOptions } from '../../src/options/resolve-options.ts';
 
 const CLI = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
 
@@ -100,6 +101,45 @@ export async function runWorker(
   for (const bytes of input instanceof Uint8Array ? [input] : input) child.stdin.write(bytes);
   child.stdin.end();
   return ended;
+}
+
+/**
+ * The same answer from the code that serves, in this process: a fifth of the processor time. For tests of what is answered;
+ * `runWorker` for those of the process (its pipes, exit status, signals).
+ */
+export async function serveInProcess(
+  given: Record<string, unknown>,
+  input: Uint8Array | readonly Uint8Array[],
+  cwd = process.cwd(),
+): Promise<Pick<WorkerEnd, 'stdout' | 'events'> & { readonly error: unknown }> {
+  const { serve } = await load<typeof import('../../src/worker/serve.ts')>('worker/serve.js');
+  const output = new PassThrough();
+  const chunks: Buffer[] = [];
+  output.on('data', (chunk: Buffer) => chunks.push(chunk));
+  const events: Told[] = [];
+  const before = process.cwd();
+  process.chdir(cwd);
+  try {
+    const error = await serve({
+      options: resolveOptions({ input: '-', out: '-', k: 0, ...given }),
+      input: Readable.from(input instanceof Uint8Array ? [input] : input),
+      output,
+      journalDir: undefined,
+      signal: new AbortController().signal,
+      onEvent: (event) => void events.push(event as unknown as Told),
+    }).then(
+      () => undefined,
+      (thrown: unknown) => thrown,
+    );
+    return { error, stdout: Buffer.concat(chunks), events };
+  } finally {
+    process.chdir(before);
+  }
+}
+
+/** A module of dist/ as Node loads it: its threads are started beside it. */
+function load<T>(name: string): Promise<T> {
+  return import(/* @vite-ignore */ new URL(`../../dist/${name}`, import.meta.url).href);
 }
 
 /** What is there at last; fails after 30 s. */
