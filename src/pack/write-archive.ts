@@ -52,7 +52,10 @@ export async function writeArchive(
     const body = controller.add({ name, size, mode, ...NO_TRACES }).getWriter();
     const hash = createHash('sha256');
     let bytes = 0;
-    const chunks = 'bytes' in source ? [source.bytes] : createReadStream(source.file, LARGE_CHUNKS);
+    // Large chunks, but none larger than the file: most are small, and each read takes a whole buffer.
+    const highWaterMark = Math.min(Math.max(size, 1), LARGEST_CHUNK);
+    const chunks =
+      'bytes' in source ? [source.bytes] : createReadStream(source.file, { highWaterMark });
     for await (const chunk of chunks as AsyncIterable<Uint8Array>) {
       bytes += chunk.length;
       if (bytes > size) break;
@@ -90,7 +93,7 @@ export async function writeArchive(
 
 /** Nothing that says when and by whom a file was made. */
 const NO_TRACES = { mtime: new Date(0), uid: 0, gid: 0 };
-const LARGE_CHUNKS = { highWaterMark: 1 << 20 } as const;
+const LARGEST_CHUNK = 1 << 20;
 
 /** One file of the archive. */
 export interface ArchiveEntry {
