@@ -69,6 +69,10 @@ export function addModelCommand(
               ),
             )
             .option('preprocessing', value(PREPROCESSING_CHOICES, "the architecture's own"))
+            .option(
+              'until',
+              value('Last layer to keep; what is behind it may be of any kind', 'all'),
+            )
             .option('input-size', value('224, or 224x192 (height x width)', 'what the file says'))
             .example('$0 model convert my-model.keras', 'A model of your own')
             .example('$0 model convert tm-my-image-model', 'An export of Teachable Machine')
@@ -87,6 +91,7 @@ export function addModelCommand(
             ...(arch !== undefined && { arch }),
             ...(out !== undefined && { dir: out }),
             ...(given !== undefined && { preprocessing: preprocessing(given, 'preprocessing') }),
+            ...(args.until !== undefined && { until: args.until }),
             ...(size !== undefined && { inputSize: parseInputSize(size) }),
             overwrite: args.overwrite === true,
             onProgress: (done, total) => progress.show('convert', done, total),

@@ -24,6 +24,8 @@ export interface ModelInfo extends ModelDescription {
   /** null: the folder does not say it; give `--preprocessing`. */
   readonly preprocessing: Preprocessing | null;
   readonly inputSize: readonly [height: number, width: number];
+  /** Name of a model that was inside the model → the layer that gives its output. */
+  readonly nested: Readonly<Record<string, string>>;
   readonly colors: 'RGB' | 'gray';
   readonly trained: boolean;
   readonly source: ModelMetadata['source'];
@@ -44,12 +46,13 @@ export async function runModelInfo(options: ModelInfoOptions): Promise<ModelInfo
     isFresh: options.verify === true,
     ...(options.signal && { signal: options.signal }),
   });
-  const { architecture, inputSize, trained, source, weightsSha256 } = folder.metadata;
+  const { architecture, inputSize, nested = {}, trained, source, weightsSha256 } = folder.metadata;
   return {
     dir: folder.dir,
     architecture,
     preprocessing: knownPreprocessing(json) ?? null,
     inputSize,
+    nested,
     colors: isGray(folder.topology) ? 'gray' : 'RGB',
     trained,
     source,
@@ -73,6 +76,9 @@ export function formatModelInfo(info: ModelInfo): string {
     ...(info.trained ? [] : ['', NOT_TRAINED]),
     '',
     ...formatTable(info),
+    ...Object.entries(info.nested).map(
+      ([name, layer]) => `${name} (a model inside, as --layer takes it) = ${layer}`,
+    ),
     '',
     'Good features (--layer):',
     ...alignColumns(

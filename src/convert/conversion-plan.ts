@@ -14,6 +14,8 @@ export interface ConvertModelOptions {
   readonly preprocessing?: Preprocessing;
   /** Input height and width, for a model that leaves them open. */
   readonly inputSize?: readonly [height: number, width: number];
+  /** The last layer, or model inside, to keep: what stands behind it is not read and may be of any kind. */
+  readonly until?: string;
   /** Replace a model that is in `dir` already. */
   readonly overwrite?: boolean;
   /** Bytes of weights written so far, of how many. */
@@ -31,6 +33,8 @@ export interface ConversionPlan {
   readonly architecture: string | null;
   readonly preprocessing: Preprocessing;
   readonly inputSize: readonly [height: number, width: number];
+  /** Name of a model inside → the layer that gives its output. */
+  readonly nested?: Readonly<Record<string, string>>;
   /** In the order in which they are written. */
   readonly weights: readonly { readonly spec: WeightSpec; readonly stored: StoredWeight }[];
 }

@@ -36,6 +36,7 @@ export async function convertFullModel(
     kerasVersion: file.kerasVersion,
     isKeras3: file.kerasVersion.startsWith('3'),
     inputShape: (input) => fixedShape(input, known, options),
+    until: options.until,
   });
   const inputSize = inputSizeOf(converted, known, options);
   const preprocessing = choosePreprocessing(file, known, converted, options);
@@ -43,9 +44,10 @@ export async function convertFullModel(
   const weights = await planWeights(file, converted, options);
   return {
     topology: converted.topology,
-    architecture: known?.name ?? null,
+    architecture: options.until === undefined ? (known?.name ?? null) : null,
     preprocessing,
     inputSize,
+    nested: converted.nested,
     weights,
   };
 }
@@ -71,7 +73,7 @@ function fixedShape(
   if (!Array.isArray(shape) || shape.length !== 4 || ![1, 3].includes(shape[3] ?? 3)) {
     throw new ModelError(
       `Expected images [batch, height, width, 3] (RGB) or [batch, height, width, 1] (gray) for input "${input.name}" but found ${show(shape)}.`,
-      { fix: 'Only models on RGB or gray images, channels last, give features here.' },
+      { fix: `Only models on RGB or gray images, channels last, give features here. ${CUT_INPUT}` },
     );
   }
   const size = [shape[1], shape[2]].map((side, i) => {
@@ -96,6 +98,9 @@ function fixedShape(
   return [null, ...(size as number[]), shape[3] ?? 3];
 }
 
+const CUT_INPUT =
+  'Where a layer needs the image alone, convert the model up to it: --until <layer>.';
+
 function inputSizeOf(
   { inputs }: ConvertedTopology,
   known: BuiltArchitecture | undefined,
@@ -104,7 +109,7 @@ function inputSizeOf(
   if (inputs.length !== 1) {
     throw new ModelError(
       `Expected a model with one input, the image, but found ${inputs.length} inputs.`,
-      { fix: 'Save the branch that works on the image as a model of its own.' },
+      { fix: CUT_INPUT },
     );
   }
   const [, height, width] = fixedShape(inputs[0], known, options);

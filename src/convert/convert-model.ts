@@ -46,6 +46,7 @@ export async function convertModel(given: ConvertModelOptions): Promise<ModelFol
         preprocessing: plan.preprocessing,
         inputSize: plan.inputSize,
         trained: true,
+        ...(Object.keys(plan.nested ?? {}).length > 0 && { nested: plan.nested }),
         source: await describeSource(file, signal),
       },
       weights: streamWeights(file, plan, options),

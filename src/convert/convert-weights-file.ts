@@ -15,6 +15,12 @@ import type { StoredLayer } from './weights/stored-layer.ts';
  */
 export function convertWeightsFile(file: KerasFile, options: ConvertModelOptions): ConversionPlan {
   const { layers } = file.weights;
+  if (options.until !== undefined) {
+    throw new OptionError(
+      `Expected a file with the whole model for --until but found a file of weights alone, ${options.file}.`,
+      { fix: 'Leave --until away and name the layer in each run: --layer.' },
+    );
+  }
   const name = options.arch ?? recogniseByNames(layers);
   if (name === undefined) {
     const found = layers.slice(0, 3).map((layer) => `"${layer.name ?? layer.storeKey}"`);

@@ -1,4 +1,5 @@
 import type { LayerRow } from '../model/architectures/keras-layers.ts';
+import { isModel } from '../model/check-topology.ts';
 import { listLayers, modelConfigOf } from '../model/topology-layers.ts';
 
 type Json = Record<string, unknown>;
@@ -24,6 +25,7 @@ export function pruneTopology(
   const kept = withAncestors(rows, wanted);
   const layers = all.filter((_, i) => kept.has(rows[i].name)).map((json) => toBuild(json) as Json);
   for (const layer of layers) closeInputSize(layer.config as Json, inputSize);
+  const models = new Set(rows.filter((_, i) => isModel(all[i])).map((row) => row.name));
   const name = Array.isArray(config) ? 'model' : (config.name ?? 'model');
   if (class_name === 'Sequential') return { class_name, config: { name, layers } };
   return {
@@ -32,7 +34,8 @@ export function pruneTopology(
       name,
       layers,
       input_layers: endpoints(config.input_layers).filter(([layer]) => kept.has(layer)),
-      output_layers: wanted.map((layer) => [layer, 0, 0]),
+      // The construction of a model inside counts as its call 0.
+      output_layers: wanted.map((layer) => [layer, models.has(layer) ? 1 : 0, 0]),
     },
   };
 }

@@ -36,7 +36,7 @@ function callCount(layer: Record<string, unknown>): number {
   return layer.class_name === 'InputLayer' || isModel(layer) ? nodes + 1 : nodes;
 }
 
-function isModel({ config }: Record<string, unknown>): boolean {
+export function isModel({ config }: Record<string, unknown>): boolean {
   return Array.isArray((config as Record<string, unknown> | null)?.layers);
 }
 

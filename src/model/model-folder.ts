@@ -12,6 +12,8 @@ export interface ModelMetadata {
   readonly preprocessing: Preprocessing;
   /** Input height and width, pixels. */
   readonly inputSize: readonly [height: number, width: number];
+  /** Name of a model that was inside the model → the layer that gives its output; `--layer` takes both. */
+  readonly nested?: Readonly<Record<string, string>>;
   /** False for seeded weights: said in model.json, run.json and on the screen. */
   readonly trained: boolean;
   /** Where the weights come from. */

@@ -208,6 +208,7 @@ function parseMetadata(value: unknown, path: string): ModelMetadata {
       'height and width in pixels',
       isShape(found.inputSize) && found.inputSize.length === 2 && !found.inputSize.includes(0),
     ],
+    ['nested', 'names of layers', found.nested === undefined || isNames(found.nested)],
     ['trained', 'true or false', typeof found.trained === 'boolean'],
     ['source', 'the origin of the weights', isSource(found.source)],
     ['weightsSha256', '64 hex digits', /^[0-9a-f]{64}$/.test(String(found.weightsSha256))],
@@ -221,6 +222,10 @@ function parseMetadata(value: unknown, path: string): ModelMetadata {
   }
   const preprocessing = normalPreprocessing(String(found.preprocessing))!;
   return { ...(found as unknown as ModelMetadata), preprocessing };
+}
+
+function isNames(value: unknown): boolean {
+  return isObject(value) && Object.values(value).every((name) => typeof name === 'string');
 }
 
 function isSource(value: unknown): boolean {

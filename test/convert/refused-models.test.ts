@@ -20,20 +20,24 @@ test.each([
   [
     'custom',
     /Mystery2? "mystery": (its class is the model author's own \(module |tfjs has no such layer)/,
-    'get_layer',
+    'No layer is before it',
   ],
-  ['grouped', 'Conv2D "grouped": its groups is 3, and tfjs has only 1.', 'get_layer'],
+  ['grouped', 'Conv2D "grouped": its groups is 3, and tfjs has only 1.', 'No layer is before it'],
   [
     'resizing',
     'Resizing "smaller": tfjs has no such layer, or computes something else.',
-    'get_layer',
+    'No layer is before it',
   ],
   [
     'bilinear',
     'UpSampling2D "larger": its interpolation is "bilinear", and tfjs has only nearest.',
-    'get_layer',
+    'No layer is before it',
   ],
-  ['threshold', /ReLU "gate": its threshold is 1(\.0)?, and tfjs has only 0\./, 'get_layer'],
+  [
+    'threshold',
+    /ReLU "gate": its threshold is 1(\.0)?, and tfjs has only 0\./,
+    'No layer is before it',
+  ],
 ])('a layer that cannot be converted is named: %s', async (name, message, fix) => {
   for (const suffix of ['keras2-model.h5', 'keras3.keras']) {
     const error = await convert(`refused-${name}.${suffix}`, { preprocessing: 'none' }).catch(

@@ -8,6 +8,7 @@ import { convertModel } from '../../src/convert/convert-model.ts';
 import { unpackKerasArchive } from '../../src/convert/keras-archive.ts';
 import type { ModelFolder } from '../../src/model/model-folder.ts';
 import { readModelFolder } from '../../src/model/read-model-folder.ts';
+import { outputLayerNames } from '../../src/model/topology-layers.ts';
 import {
   agreement,
   FIXTURES,
@@ -195,7 +196,12 @@ describe('a model of Teachable Machine', () => {
       const found = await predict(folder, { images } as KerasFixture, LAYERS);
       const { values } = found.get('output_0')!;
       expect(agreement(values, stock.output).error).toBeLessThanOrEqual(1e-6);
-      // The layers of the models inside are layers of the model.
+      // The layers of the models inside are layers of the model, and the models keep their names.
+      expect(folder.metadata.nested).toEqual({
+        model1: 'depthwise',
+        sequential_1: 'global_average_pooling2d',
+        sequential_3: 'dense_Dense2',
+      });
       expect(found.get('global_average_pooling2d')!.shape).toEqual([2, 4]);
       expect(found.get('Conv1')!.shape).toEqual([2, 8, 8, 4]);
     },
@@ -342,5 +348,64 @@ describe('a description in JSON with its weights beside it', () => {
     await expect(converting()).rejects.toThrow('but found a.h5, b.h5.');
     await writeFile(join(dir, 'net_weights.h5'), 'x');
     await expect(converting()).rejects.toThrow(`in ${join(dir, 'net_weights.h5')}`);
+  });
+});
+
+describe('--until', () => {
+  /** The transfer-learning model with a Lambda and a second input behind its head, as model.to_json() and an .h5. */
+  async function writeWithLambda(name: string) {
+    const { config, version } = await readFixture('transfer.keras2-model.h5');
+    const { layers, input_layers } = config.config;
+    const layer = (class_name: string, own: string, from: string[], settings: object) => ({
+      class_name,
+      name: own,
+      config: { name: own, trainable: true, ...settings },
+      inbound_nodes: from.length === 0 ? [] : [from.map((one) => [one, 0, 0, {}])],
+    });
+    layers.push(
+      layer('Lambda', 'doubled', ['head'], { function: ['4wEAAA==', null, null] }),
+      layer('InputLayer', 'age', [], { batch_input_shape: [null, 1] }),
+      layer('Concatenate', 'both', ['doubled', 'age'], {}),
+    );
+    config.config.input_layers = [...input_layers, ['age', 0, 0]];
+    config.config.output_layers = [['both', 0, 0]];
+    const dir = join(work.dir, name);
+    await mkdir(dir);
+    await writeFile(join(dir, 'model.json'), JSON.stringify({ ...config, keras_version: version }));
+    await writeFile(join(dir, 'model.h5'), await fixtureBytes('transfer.keras2-model.h5'));
+    return (until?: string) =>
+      convertModel({
+        file: dir,
+        dir: `${dir}-until-${until}`,
+        preprocessing: 'none',
+        ...(until !== undefined && { until }),
+      });
+  }
+
+  test('converts what comes before layers that cannot be converted', async () => {
+    const convert = await writeWithLambda('lambda');
+    await expect(convert()).rejects.toMatchObject({
+      message: expect.stringContaining('found Lambda "doubled": it holds Python code.'),
+      fix: expect.stringContaining('Convert the model up to the layer before it: --until head,'),
+    });
+    await expectFixture(await convert('head'), 'transfer', 'keras2');
+    await expect(convert('both')).rejects.toThrow('found Lambda "doubled"');
+    await expect(convert('heat')).rejects.toMatchObject({
+      message: 'Expected a layer of the model for --until but found "heat".',
+      fix: 'Did you mean head?',
+    });
+  });
+
+  test('ends at the output of a model inside, under its name of the summary', async () => {
+    const folder = await (await writeWithLambda('inside'))('mobilenetv2_0.35_32');
+    expect(outputLayerNames(folder.topology)).toEqual(['out_relu']);
+    expect(folder.metadata.nested).toMatchObject({ 'mobilenetv2_0.35_32': 'out_relu' });
+    expect(folder.weights.some(({ name }) => name.startsWith('head/'))).toBe(false);
+  });
+
+  test('is refused for a file of weights alone', async () => {
+    const file = await work.put('alone.h5', await fixtureBytes('vgg16.keras2-weights.h5'));
+    const converting = convertModel({ file, dir: `${file}-converted`, until: 'fc1' });
+    await expect(converting).rejects.toThrow('Expected a file with the whole model for --until');
   });
 });

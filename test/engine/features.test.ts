@@ -57,6 +57,48 @@ describe.each(engines)('on %s, %s', (device, kind) => {
     ]);
   });
 
+  test('a model inside gives its output under its name, as other tools write it', async () => {
+    const [image, conv, , flat, sum] = TINY_LAYERS;
+    const inner = functional(
+      [{ ...image, name: 'pixels' }, { ...conv, inbound: ['pixels'] }, flat],
+      'flat',
+    );
+    const { config } = inner.model_config as { config: Record<string, unknown> };
+    const topology = functional(
+      [image, { ...flat, name: 'inner', inbound: ['image'] }, sum],
+      'sum',
+    );
+    const { layers } = (topology.model_config as { config: { layers: unknown[] } }).config;
+    const inside = { ...config, name: 'inner', input_layers: [['pixels', 0, 0]] };
+    // Keras 2 counts the construction of a model inside as its call 0.
+    layers.splice(
+      1,
+      2,
+      {
+        class_name: 'Functional',
+        name: 'inner',
+        config: inside,
+        inbound_nodes: [[['image', 0, 0, {}]]],
+      },
+      {
+        class_name: 'Dense',
+        name: 'sum',
+        config: sum.config,
+        inbound_nodes: [[['inner', 1, 0, {}]]],
+      },
+    );
+    const { 'side/kernel': _kernel, 'side/bias': _bias, ...weights } = TINY_WEIGHTS;
+    const folder = await writeTinyModel(topology, weights);
+    const engine = await open(folder, { device, layers: 'sum,inner' });
+    expect(engine.info.engine).toBe('eager');
+    const outputs = await engine.run(Uint8Array.from(PIXELS), 2);
+    expect(outputs.map((values) => [...values])).toEqual([[118, 94, 328, 100], CONV]);
+    await expect(open(folder, { device, layers: 'conv' })).rejects.toMatchObject({
+      message: expect.stringContaining('found "conv", which is in a model inside it.'),
+      fix: expect.stringContaining(`img2features model convert ${folder.dir}`),
+    });
+  });
+
   test('without a layer the last one is read', async () => {
     const engine = await open(await writeTinyModel(), { device, engine: kind });
     expect(engine.info.outputs).toEqual([{ layer: 'sum', pool: 'none', length: 2 }]);

@@ -7,7 +7,7 @@ import type { ModelFolder } from '../../src/model/model-folder.ts';
 import { caught } from './caught.ts';
 
 const { topology } = buildArchitecture('vgg16', {});
-const folder = { dir: 'models/vgg16', topology } as ModelFolder;
+const folder = { dir: 'models/vgg16', topology, metadata: {} } as ModelFolder;
 
 test('without --layer the default layer is asked for, with --pool', () => {
   expect(parseLayers(undefined, 'avg')).toEqual([{ layer: undefined, pool: 'avg' }]);
@@ -51,6 +51,13 @@ test('one layer may be asked for with two poolings but not twice with the same',
 test('the default layer is the last one of the model', () => {
   expect(resolveLayers(folder, [{ layer: undefined, pool: 'none' }])).toEqual([
     { layer: 'predictions', pool: 'none' },
+  ]);
+});
+
+test('a model that was inside a converted one is the layer that gives its output', () => {
+  const metadata = { ...folder.metadata, nested: { base: 'block5_pool' } };
+  expect(resolveLayers({ ...folder, metadata }, [{ layer: 'base', pool: 'avg' }])).toEqual([
+    { layer: 'block5_pool', pool: 'avg' },
   ]);
 });
 

@@ -1,5 +1,13 @@
+import { closestNames } from '../../closest-names.ts';
+import { OptionError } from '../../errors.ts';
 import { checkCalls, convertLayer, findRule, isReducedPrecision } from './convert-layer.ts';
-import { type FlatLayer, type FlatRef, flattenGraph } from './flatten-graph.ts';
+import {
+  cutGraph,
+  type FlatGraph,
+  type FlatLayer,
+  type FlatRef,
+  flattenGraph,
+} from './flatten-graph.ts';
 import type { KerasGraph } from './keras-graph.ts';
 import type { CallForm, LayerRule, RuleContext, TfjsLayer } from './layer-rule.ts';
 import { unsupported } from './unsupported.ts';
@@ -24,6 +32,8 @@ export interface ConvertedTopology {
   readonly inputs: readonly FlatLayer[];
   /** Layers in order, as the file has them. */
   readonly layers: readonly FlatLayer[];
+  /** Name of a model inside → the layer that gives its output. */
+  readonly nested: Readonly<Record<string, string>>;
   /** Names of layers that Keras would calculate in another precision. */
   readonly reducedPrecision: readonly string[];
 }
@@ -33,6 +43,8 @@ export interface ConvertOptions {
   readonly isKeras3: boolean;
   /** The shape that the model's input gets, with the batch: [null, height, width, 3]. */
   readonly inputShape: (input: FlatLayer) => readonly (number | null)[];
+  /** The layer, or model inside, behind which the model is cut off; default: no cut. */
+  readonly until?: string | undefined;
 }
 
 /**
@@ -40,7 +52,9 @@ export interface ConvertOptions {
  * @throws ModelError naming the first layer that cannot be converted, its class and what to do
  */
 export function convertTopology(graph: KerasGraph, options: ConvertOptions): ConvertedTopology {
-  const flat = flattenGraph(graph);
+  const whole = flattenGraph(graph);
+  const flat =
+    options.until === undefined ? whole : cutGraph(whole, outputOf(whole, options.until));
   const rows = new RowList(flat.layers.map((layer) => layer.name));
   const sources = new Map<string, FlatLayer>();
   for (const layer of flat.layers) {
@@ -64,10 +78,32 @@ export function convertTopology(graph: KerasGraph, options: ConvertOptions): Con
     sources,
     inputs: flat.inputs,
     layers: flat.layers,
+    nested: nestedLayers(flat),
     reducedPrecision: flat.layers
       .filter((layer) => layer.className !== 'InputLayer' && isReducedPrecision(layer.config))
       .map((layer) => layer.name),
   };
+}
+
+/** @throws OptionError where neither a layer nor a model inside has the name */
+function outputOf({ layers, nested }: FlatGraph, name: string): FlatRef {
+  const layer = layers.find((one) => one.name === name);
+  const found = layer === undefined ? nested.get(name) : { layer, node: 0, tensor: 0 };
+  if (found !== undefined) return found;
+  const near = closestNames(name, [...layers.map((one) => one.name), ...nested.keys()]);
+  throw new OptionError(`Expected a layer of the model for --until but found "${name}".`, {
+    ...(near.length > 0 && { fix: `Did you mean ${near.join(', ')}?` }),
+  });
+}
+
+/** A layer of the name wins; features are those of a layer's first call. */
+function nestedLayers({ layers, nested }: FlatGraph): Record<string, string> {
+  const names = new Set(layers.map(({ name }) => name));
+  return Object.fromEntries(
+    [...nested]
+      .filter(([name, { node, tensor }]) => !names.has(name) && node === 0 && tensor === 0)
+      .map(([name, { layer }]) => [name, layer.name]),
+  );
 }
 
 function addLayer(rows: RowList, sources: Map<string, FlatLayer>, context: RuleContext): void {

@@ -33,6 +33,8 @@ export interface FlatGraph {
   readonly layers: readonly FlatLayer[];
   readonly inputs: readonly FlatLayer[];
   readonly outputs: readonly FlatRef[];
+  /** The first output of each model inside, by its name; of a model that is called several times, of the first call. */
+  readonly nested: ReadonlyMap<string, FlatRef>;
 }
 
 /** A model that calls itself through models inside models could grow without end. */
@@ -48,11 +50,12 @@ export function flattenGraph(graph: KerasGraph): FlatGraph {
   const layers = new Map<string, FlatLayer>();
   const names = new Set<string>();
   const inputs: FlatLayer[] = [];
+  const nested = new Map<string, FlatRef>();
   let calls = 0;
   declare(graph, [], []);
 
   const outputs = walk(graph, [], undefined);
-  return { name: graph.name, layers: [...layers.values()], inputs, outputs };
+  return { name: graph.name, layers: [...layers.values()], inputs, outputs, nested };
 
   /** Lists every layer first, so that the flat order is Keras' order. */
   function declare(inner: KerasGraph, path: readonly string[], keys: FlatLayer['storeKeys']): void {
@@ -131,7 +134,9 @@ export function flattenGraph(graph: KerasGraph): FlatGraph {
     const ownPath = [...path, layer.name];
     if (layer.graph !== undefined) {
       const given = call.args.flatMap((arg) => ('ref' in arg ? [arg.ref] : []));
-      return walk(layer.graph, ownPath, given);
+      const results = walk(layer.graph, ownPath, given);
+      if (!nested.has(layer.name)) nested.set(layer.name, results[0]);
+      return results;
     }
     calls++;
     if (calls > MAX_CALLS) throw damaged(`at most ${MAX_CALLS} layer calls`, 'more');
@@ -141,6 +146,46 @@ export function flattenGraph(graph: KerasGraph): FlatGraph {
     // Only recurrent layers have more than one output; a short list is enough for them.
     return [0, 1, 2, 3, 4].map((tensor) => ({ layer: flat, node, tensor }));
   }
+}
+
+/** The part of the graph that one output needs. */
+export function cutGraph(graph: FlatGraph, output: FlatRef): FlatGraph {
+  const needed = new Map<FlatLayer, Set<number>>();
+  const open = [output];
+  for (let ref = open.pop(); ref !== undefined; ref = open.pop()) {
+    const nodes = needed.get(ref.layer) ?? new Set();
+    needed.set(ref.layer, nodes);
+    if (nodes.has(ref.node)) continue;
+    nodes.add(ref.node);
+    const call = ref.layer.calls[ref.node];
+    const given = call === undefined ? [] : [...call.args, ...Object.values(call.kwargs)];
+    for (const arg of given) if ('ref' in arg) open.push(arg.ref);
+  }
+  const layers = graph.layers.filter((layer) => needed.has(layer));
+  const copies = new Map(layers.map((layer) => [layer, { ...layer, calls: [] as FlatCall[] }]));
+  /** Calls that are left out change the numbers of those behind them. */
+  const move = ({ layer, node, tensor }: FlatRef): FlatRef => ({
+    layer: copies.get(layer)!,
+    node: [...needed.get(layer)!].filter((other) => other < node).length,
+    tensor,
+  });
+  const moveArg = (arg: FlatArgument) => ('ref' in arg ? { ref: move(arg.ref) } : arg);
+  for (const [layer, { calls }] of copies) {
+    for (const { args, kwargs } of layer.calls.filter((_, i) => needed.get(layer)!.has(i))) {
+      const named = Object.entries(kwargs).map(([name, arg]) => [name, moveArg(arg)]);
+      calls.push({ args: args.map(moveArg), kwargs: Object.fromEntries(named) });
+    }
+  }
+  const isKept = ({ layer, node }: FlatRef) => needed.get(layer)?.has(node) === true;
+  return {
+    name: graph.name,
+    layers: [...copies.values()],
+    inputs: graph.inputs.flatMap((layer) => copies.get(layer) ?? []),
+    outputs: [move(output)],
+    nested: new Map(
+      [...graph.nested].filter(([, ref]) => isKept(ref)).map(([name, ref]) => [name, move(ref)]),
+    ),
+  };
 }
 
 /** undefined: something it needs has not been calculated yet. */

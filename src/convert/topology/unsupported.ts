@@ -1,9 +1,18 @@
 import { ModelError } from '../../errors.ts';
-import type { FlatLayer } from './flatten-graph.ts';
+import type { FlatLayer, FlatRef } from './flatten-graph.ts';
 
-/** What to do about any layer that cannot be converted. */
-const CUT_THE_MODEL =
-  'Save the model without it, for instance keras.Model(model.input, model.get_layer("<a layer before it>").output), and convert that file.';
+/** What to do about any layer that cannot be converted: a layer before it is enough, where there is one. */
+function cutBefore(layer: FlatLayer): string {
+  const before = layer.calls.flatMap(({ args }) => args).find((arg) => 'ref' in arg);
+  const name = before && 'ref' in before && !isInput(before.ref) ? before.ref.layer.name : '';
+  return name === ''
+    ? 'No layer is before it: build the model again in Keras without it, load the weights and convert that file.'
+    : `Convert the model up to the layer before it: --until ${name}, or another one that does not need it.`;
+}
+
+function isInput({ layer }: FlatRef): boolean {
+  return layer.className === 'InputLayer';
+}
 
 /** An error that names the layer, its class, what is wrong with it and what to do. */
 export function unsupported(layer: FlatLayer, problem: string, fix?: string): ModelError {
@@ -11,7 +20,7 @@ export function unsupported(layer: FlatLayer, problem: string, fix?: string): Mo
   return new ModelError(
     `Expected a layer that can be converted but found ${layer.className} "${layer.name}"${inner}: ${problem}.`,
     {
-      fix: fix === undefined ? CUT_THE_MODEL : `${fix} ${CUT_THE_MODEL.replace('Save', 'Or save')}`,
+      fix: fix === undefined ? cutBefore(layer) : `${fix} ${cutBefore(layer)}`,
     },
   );
 }

@@ -1,6 +1,7 @@
 import type * as Tfjs from '@tensorflow/tfjs';
 import { ModelError } from '../../errors.ts';
 import { shapeSize } from '../../model/count-values.ts';
+import { convertFirst } from '../../model/foreign-model.ts';
 import type { ModelFolder } from '../../model/model-folder.ts';
 import { isGray } from '../../model/topology-layers.ts';
 import { AlignedArena } from '../aligned-arena.ts';
@@ -123,16 +124,29 @@ async function buildModel(
     const whole = await tf.models.modelFromJSON(json as unknown as Tfjs.io.ModelJSON);
     return tf.model({
       inputs: whole.inputs,
-      outputs: layers.map((layer) => whole.getLayer(layer).output as Tfjs.SymbolicTensor),
+      outputs: layers.map((layer) => outputOf(whole.getLayer(layer))),
     });
   } catch (cause) {
     throw new ModelError(
       `Expected a model that tfjs can build in ${folder.dir} but found: ${messageOf(cause)}`,
-      { fix: 'Convert the model again, or choose an earlier layer.', cause },
+      {
+        fix:
+          folder.metadata.source.kind === 'tfjs'
+            ? convertFirst(folder.dir)
+            : 'Convert the model again, or choose an earlier layer.',
+        cause,
+      },
     );
   } finally {
     if (buildsOn !== undefined) await tf.setBackend(runsOn);
   }
+}
+
+/** Of its first call; of a model inside the first call by the model around it, which follows its own construction. */
+function outputOf(layer: Tfjs.layers.Layer): Tfjs.SymbolicTensor {
+  const isInner = 'layers' in layer;
+  const node = isInner ? Math.min(1, layer.inboundNodes.length - 1) : 0;
+  return layer.getOutputAt(node) as Tfjs.SymbolicTensor;
 }
 
 function checkInput(model: Tfjs.LayersModel, folder: ModelFolder): void {
