@@ -38,5 +38,4 @@ export type { ExtractOptions, Mode } from './options/extract-options.ts';
 export type { Preprocessing } from './options/preprocessing.ts';
 export { type RawOptions, resolveOptions } from './options/resolve-options.ts';
 export { verifyRun } from './pipeline/verify-run.ts';
-export type { FeatureBlock, FeatureBlocks } from './reduce/passes/row-passes.ts';
 export { Reducer } from './reduce/reducer.ts';

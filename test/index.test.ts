@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { posix } from 'node:path';
 import { expect, test } from 'vitest';
 import * as api from '../src/index.ts';
 
@@ -82,4 +83,18 @@ test('one call turns a folder into a table, from checked options', () => {
   const options = api.resolveOptions({ input: 'dataset', mode: 'pixels', out: 'features' });
   expect(Object.isFrozen(options)).toBe(true);
   expect(JSON.parse(JSON.stringify(options))).toMatchObject({ mode: 'pixels', k: 10 });
+});
+
+test('its types name no package that a user may lack', async () => {
+  const seen = new Set(['index.d.ts']);
+  const packages = new Set<string>();
+  for (const file of seen) {
+    const text = await readFile(new URL(`../dist/${file}`, import.meta.url), 'utf8');
+    for (const [, named = ''] of text.matchAll(/(?:from |import\()['"]([^'"]+)['"]/g)) {
+      const types = named.replace(/\.[tj]s$/, '.d.ts');
+      if (named.startsWith('.')) seen.add(posix.join(posix.dirname(file), types));
+      else if (!named.startsWith('node:')) packages.add(named);
+    }
+  }
+  expect([...packages]).toEqual(['apache-arrow']);
 });

@@ -5,7 +5,6 @@ import { type GpuDriver, lacksCode, listVisibleGpus, type VisibleGpu } from './g
 import type { FoundRuntimes } from './locate-runtime.ts';
 import { OWN_VARIABLE } from './own-runtime.ts';
 import { isAtLeast } from './runtime-platform.ts';
-import type { TfNode } from './tensorflow-js.ts';
 import type { TensorFlowRuntime } from './tensorflow-runtime.ts';
 
 /** What a network runs on: an NVIDIA GPU, the CPU by TensorFlow's library, or the CPU by WebAssembly. */
@@ -169,9 +168,9 @@ export class GpuUnused extends EngineError {}
  * @returns the choice as it is; for `auto`, a downgrade to `cpu`.
  * @throws GpuUnused when `--device cuda` was asked for and TensorFlow found no usable GPU.
  */
-export function verifyDevice(tf: TfNode, choice: DeviceChoice): DeviceChoice {
+export function verifyDevice(tf: { backend(): unknown }, choice: DeviceChoice): DeviceChoice {
   if (choice.device !== 'cuda') return choice;
-  const backend = tf.backend() as unknown as { isUsingGpuDevice: boolean };
+  const backend = tf.backend() as { isUsingGpuDevice: boolean };
   if (backend.isUsingGpuDevice) return choice;
   const reason = `TensorFlow ${choice.runtime?.tensorflow} uses no GPU (${choice.reason})`;
   if (!choice.explicit) return { ...choice, device: 'cpu', reason };
