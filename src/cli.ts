@@ -2,7 +2,7 @@
 /** argv -> options -> command. The only file that prints or ends the process. */
 import { constants } from 'node:os';
 import type { CommandContext } from './commands/command-context.ts';
-import { type ExitStatus, INTERRUPTED_STATUS } from './commands/exit-status.ts';
+import { type ExitStatus, INTERRUPTED_STATUS } from './commands/command-context.ts';
 import { reportError, runCommandLine } from './commands/run-command-line.ts';
 import { Interrupted } from './errors.ts';
 import { answerError } from './storage/storage-error.ts';

@@ -1,8 +1,11 @@
 import { basename } from 'node:path';
 import type { Argv } from 'yargs';
+import { isArchitectureName } from '../model/architectures/architecture.ts';
+import { EXTRACT_OPTIONS, MODES, type OptionDefinition } from '../options/extract-options.ts';
+import { keyOf } from '../options/option-keys.ts';
 import { oneOf } from '../options/option-values.ts';
-import type { CommandContext } from './command-context.ts';
-import type { ExitStatus } from './exit-status.ts';
+import type { CommandContext, Finish } from './command-context.ts';
+import type { CommandShape } from './command-shapes.ts';
 
 /** The argument by which a shell's script asks this program, followed by the words typed so far. */
 export const COMPLETE_FLAG = '--complete';
@@ -10,11 +13,8 @@ export const COMPLETE_FLAG = '--complete';
 const SHELLS = ['bash', 'zsh', 'fish'] as const;
 
 /** `img2features completion [shell]`: the script that makes a shell complete this program's words. */
-export function addCompletionCommand(
-  cli: Argv,
-  { terminal, env }: CommandContext,
-  finish: (status: ExitStatus) => void,
-): Argv {
+export function addCompletionCommand(cli: Argv, context: CommandContext, finish: Finish): Argv {
+  const { terminal, env } = context;
   return cli.command(
     'completion [shell]',
     'Print a script that makes the shell complete commands, options and values',
@@ -72,3 +72,117 @@ _img2features() {
 complete -c img2features -a '(img2features ${COMPLETE_FLAG} (commandline -opc)[2..-1] (commandline -ct))'
 `,
 };
+
+/** One word that a shell may insert, and its short description. */
+interface Candidate {
+  readonly word: string;
+  readonly describe: string;
+}
+
+/**
+ * What can follow on a command line: commands, options or the values of an option. Empty where a
+ * file or a free value is expected, which shells complete better themselves.
+ *
+ * @param words after the program's name; the last is the one being typed, possibly empty
+ */
+export function complete(
+  words: readonly string[],
+  shapes: readonly CommandShape[],
+): readonly Candidate[] {
+  const { typed, before, stem } = splitLine(words);
+  const { command, depth } = findCommand(before, shapes);
+  const flag = openFlag(before, command);
+  if (stem !== undefined) {
+    const values = valuesOf(stem, typed);
+    return values.map((word) => ({ word: `--${stem}=${word}`, describe: '' }));
+  }
+  if (flag !== undefined) return valuesOf(flag, typed).map((word) => ({ word, describe: '' }));
+  if (typed.startsWith('-')) return flagsOf(command, typed, before);
+  const names = command.commands.length > 0 ? command.commands : depth === 0 ? shapes : [];
+  const offered = names.flatMap(({ names: [first, ...others], describe }) => {
+    const word = first === '' ? others[0] : first;
+    return word === undefined ? [] : [{ word, describe }];
+  });
+  const values = positionalValues(command, before).map((word) => ({ word, describe: '' }));
+  return [...offered, ...values].filter(({ word }) => word.startsWith(typed));
+}
+
+/** `--mode=pi` is one word in zsh and fish, and `--mode`, `=`, `pi` in bash. */
+function splitLine(words: readonly string[]) {
+  const line = words.filter((word) => word !== '=');
+  const typed = words.at(-1) === '=' ? '' : (line.at(-1) ?? '');
+  const before = words.at(-1) === '=' ? line : line.slice(0, -1);
+  const joined = /^--([^=]+)=(.*)$/.exec(typed);
+  return { before, typed: joined?.[2] ?? typed, stem: joined?.[1] };
+}
+
+/** The command that the words before name; the program itself is `extract`. */
+function findCommand(before: readonly string[], shapes: readonly CommandShape[]) {
+  let command = shapes.find(({ names }) => names.includes(''))!;
+  let depth = 0;
+  let among = shapes;
+  for (const word of before) {
+    if (word.startsWith('-')) continue;
+    const next = among.find(({ names }) => names.includes(word));
+    if (next === undefined) break;
+    command = next;
+    among = next.commands;
+    depth += 1;
+  }
+  return { command, depth };
+}
+
+/** The flag before the word being typed, where it waits for a value. */
+function openFlag(before: readonly string[], { options }: CommandShape): string | undefined {
+  const last = /^--([^=]+)$/.exec(before.at(-1) ?? '')?.[1];
+  if (last === undefined) return undefined;
+  const definition = options.get(last);
+  return definition !== undefined && definition.type !== 'boolean' ? last : undefined;
+}
+
+function flagsOf({ options }: CommandShape, typed: string, before: readonly string[]): Candidate[] {
+  const given = new Set(before);
+  const flags = [
+    ...[...options].flatMap(([name, { describe = '', type }]) => {
+      const own = { word: `--${name}`, describe };
+      // --no- turns off a flag that is on by default.
+      return type === 'boolean' && name === 'standardize'
+        ? [own, { word: `--no-${name}`, describe: `Without: ${describe}` }]
+        : [own];
+    }),
+    { word: '--no-color', describe: 'No colours' },
+    { word: '--help', describe: 'Show help' },
+    { word: '--version', describe: 'Show version number' },
+  ];
+  return flags.filter(({ word }) => word.startsWith(typed) && !given.has(word));
+}
+
+const DEFINITIONS: Readonly<Record<string, OptionDefinition>> = EXTRACT_OPTIONS;
+
+/** Flags that are not options of a run. */
+const OTHER_VALUES: Readonly<Record<string, readonly string[]>> = {
+  mode: MODES,
+  log: ['text', 'json'],
+};
+
+function valuesOf(flag: string, typed: string): string[] {
+  const { parse } = DEFINITIONS[keyOf(flag)] ?? {};
+  const { choices = OTHER_VALUES[flag] ?? [], isList = false } = parse ?? {};
+  if (!isList) return choices.filter((word) => word.startsWith(typed));
+  // parquet,c -> parquet,csv: each word once.
+  const done = typed.split(',').slice(0, -1);
+  const head = done.map((word) => `${word},`).join('');
+  return (done.length === 0 ? ['all', ...choices] : choices)
+    .filter((word) => !done.includes(word))
+    .map((word) => head + word)
+    .filter((word) => word.startsWith(typed));
+}
+
+const ARCHITECTURES = ['vgg16', 'vgg19', 'resnet50', 'mobilenetv2'].filter(isArchitectureName);
+
+function positionalValues({ positionals }: CommandShape, before: readonly string[]): string[] {
+  if (positionals[0] === 'architecture' && !before.some((word) => isArchitectureName(word))) {
+    return ARCHITECTURES;
+  }
+  return positionals[0] === 'shell' && before.length === 1 ? ['bash', 'zsh', 'fish'] : [];
+}

@@ -3,12 +3,10 @@ import yargs, { type Argv } from 'yargs';
 import { closestNames } from '../closest-names.ts';
 import { OptionError } from '../errors.ts';
 import { packageVersion } from '../package-version.ts';
-import type { CommandContext } from './command-context.ts';
+import type { CommandContext, ExitStatus, Finish } from './command-context.ts';
 import { type CommandShape, commandShapes } from './command-shapes.ts';
-import { complete } from './complete.ts';
-import { addCompletionCommand, COMPLETE_FLAG } from './completion-command.ts';
+import { addCompletionCommand, COMPLETE_FLAG, complete } from './completion-command.ts';
 import { addDoctorCommand } from './doctor-command.ts';
-import type { ExitStatus } from './exit-status.ts';
 import { addExtractCommand, addTransformCommand } from './extract-command.ts';
 import { addModelCommand } from './model-command.ts';
 import { addPackCommand } from './pack-command.ts';
@@ -58,11 +56,7 @@ export async function createCli(context: CommandContext): Promise<ExitStatus> {
 }
 
 /** Every command; each adds itself to `cli`. */
-export function defineCommands(
-  cli: Argv,
-  context: CommandContext,
-  finish: (status: ExitStatus) => void,
-): Argv {
+export function defineCommands(cli: Argv, context: CommandContext, finish: Finish): Argv {
   const commands = [
     addExtractCommand,
     addTransformCommand,

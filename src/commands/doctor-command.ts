@@ -7,37 +7,29 @@ import { flag } from '../options/option-values.ts';
 import { storeOptions } from '../options/resolve-options.ts';
 import { s3OptionsOf } from '../s3/s3-options.ts';
 import { createPaint } from '../terminal/colors.ts';
-import type { CommandContext } from './command-context.ts';
-import type { ExitStatus } from './exit-status.ts';
-import { addOptions, configOption, givenOptions } from './given-options.ts';
+import type { CommandContext, ExitStatus, Finish } from './command-context.ts';
+import {
+  addOptions,
+  configOption,
+  givenOptions,
+  JSON_OPTION,
+  valueOption,
+} from './given-options.ts';
 
+const OUT = 'Also check the folder (or s3:// address) that a run is to write';
 const KEYS = ['model', 'preprocessing', 'device', ...STORE_KEYS] as const;
 
 /** `img2features doctor`: what this machine has, what of it is used, and what to do about the rest. */
-export function addDoctorCommand(
-  cli: Argv,
-  context: CommandContext,
-  finish: (status: ExitStatus) => void,
-): Argv {
+export function addDoctorCommand(cli: Argv, context: CommandContext, finish: Finish): Argv {
   return cli.command(
     'doctor',
     'Check this machine: library, GPU, decoders, model, speed, disk, store',
     (command) =>
       configOption(
         addOptions(command, KEYS)
-          .option('s3', {
-            type: 'string',
-            requiresArg: true,
-            group: 'Store:',
-            describe: 'Also try to list s3://bucket/prefix',
-          })
-          .option('out', {
-            type: 'string',
-            requiresArg: true,
-            group: 'Output:',
-            describe: 'Also check the folder (or s3:// address) that a run is to write',
-          })
-          .option('json', { type: 'boolean', group: 'Run:', describe: 'Print the result as JSON' }),
+          .option('s3', valueOption('Also try to list s3://bucket/prefix', 'Store:'))
+          .option('out', valueOption(OUT, 'Output:'))
+          .option('json', JSON_OPTION),
       )
         .example('$0 doctor', 'Is this machine ready, and does it use its GPU?')
         .example(

@@ -7,16 +7,17 @@ import { flag, oneOf } from '../options/option-values.ts';
 import { resolveOptions } from '../options/resolve-options.ts';
 import type { Device } from '../runtime/choose-device.ts';
 import { createReporter } from '../terminal/reporter.ts';
-import type { CommandContext } from './command-context.ts';
-import type { ExitStatus } from './exit-status.ts';
-import { addOptions, configOption, givenOptions, modeOption } from './given-options.ts';
+import type { CommandContext, ExitStatus, Finish } from './command-context.ts';
+import {
+  addOptions,
+  configOption,
+  givenOptions,
+  modeOption,
+  valueOption,
+} from './given-options.ts';
 
 /** `img2features <input> --mode … --out …`: the main job. */
-export function addExtractCommand(
-  cli: Argv,
-  context: CommandContext,
-  finish: (status: ExitStatus) => void,
-): Argv {
+export function addExtractCommand(cli: Argv, context: CommandContext, finish: Finish): Argv {
   return cli.command(
     ['$0 [input]', 'extract [input]'],
     'Turn images into a table of feature vectors',
@@ -32,11 +33,7 @@ export function addExtractCommand(
 }
 
 /** `img2features transform <input> --with <run> --out …`: new images, the same scaler and PCA. */
-export function addTransformCommand(
-  cli: Argv,
-  context: CommandContext,
-  finish: (status: ExitStatus) => void,
-): Argv {
+export function addTransformCommand(cli: Argv, context: CommandContext, finish: Finish): Argv {
   return cli.command(
     'transform [input]',
     'New images through the scaler and PCA of a finished run',
@@ -44,12 +41,7 @@ export function addTransformCommand(
       runOptions(command, TRANSFORM_KEYS, (key) =>
         INHERITED_KEYS.includes(key) ? AS_WITH : undefined,
       )
-        .option('with', {
-          type: 'string',
-          requiresArg: true,
-          group: 'Features:',
-          describe: 'Needed: the --out of a finished run, whose scaler and PCA are used',
-        })
+        .option('with', valueOption(WITH, 'Features:'))
         .example(
           '$0 transform new --with features --out new-features',
           'Same mode, model, layer, resize, scaler and PCA as the run in features',
@@ -65,6 +57,7 @@ export function addTransformCommand(
   );
 }
 
+const WITH = 'Needed: the --out of a finished run, whose scaler and PCA are used';
 const AS_WITH = 'as in --with';
 
 /** --with has its own help text here; the PCA of another run is never fitted again. */
@@ -116,21 +109,11 @@ function runOptions(
           describe:
             'A folder (dataset/<class>/<image>), s3://bucket/prefix, one image, or a list of paths (.txt, .jsonl)',
         })
-        .option('out', {
-          type: 'string',
-          requiresArg: true,
-          group: 'Output:',
-          describe: 'Folder or s3://bucket/prefix for the table',
-        }),
+        .option('out', valueOption('Folder or s3://bucket/prefix for the table', 'Output:')),
       keys,
       shownDefault,
     )
-      .option('log', {
-        type: 'string',
-        requiresArg: true,
-        group: 'Run:',
-        describe: 'text, or json: one event a line on stdout',
-      })
+      .option('log', valueOption('text, or json: one event a line on stdout', 'Run:'))
       .option('quiet', { type: 'boolean', group: 'Run:', describe: 'Only the summary and errors' }),
   );
 }

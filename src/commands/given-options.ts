@@ -20,13 +20,8 @@ const DEFINITIONS: Readonly<Record<string, OptionDefinition>> = EXTRACT_OPTIONS;
 
 /** `--config` for a command. */
 export function configOption<T>(command: Argv<T>) {
-  return command.option('config', {
-    type: 'string',
-    requiresArg: true,
-    normalize: true,
-    group: 'Run:',
-    describe: 'JSON file with any of these options',
-  });
+  const form = valueOption('JSON file with any of these options', 'Run:');
+  return command.option('config', { ...form, normalize: true });
 }
 
 /**
@@ -47,15 +42,22 @@ function yargsOption(
   };
 }
 
+/** An option with a value of a command's own. @param shown as its default */
+export function valueOption(describe: string, group: string, shown?: string) {
+  const form = { type: 'string', requiresArg: true, group, describe } as const;
+  return shown === undefined ? form : { ...form, defaultDescription: shown };
+}
+
+export const JSON_OPTION = {
+  type: 'boolean',
+  group: 'Run:',
+  describe: 'Print the result as JSON',
+} as const;
+
 /** `--mode`, which has no entry in options.ts: there it decides what the others mean. */
 export function modeOption(command: Argv, shownDefault?: string) {
-  return command.option('mode', {
-    type: 'string',
-    requiresArg: true,
-    ...(shownDefault !== undefined && { defaultDescription: shownDefault }),
-    group: 'Features:',
-    describe: 'pixels (10×10 RGB), vgg16, or cnn (any model folder by --model)',
-  });
+  const describe = 'pixels (10×10 RGB), vgg16, or cnn (any model folder by --model)';
+  return command.option('mode', valueOption(describe, 'Features:', shownDefault));
 }
 
 /**

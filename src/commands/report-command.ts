@@ -8,18 +8,21 @@ import { flag } from '../options/option-values.ts';
 import { storeOptions } from '../options/resolve-options.ts';
 import { describeFindings } from '../terminal/summary.ts';
 import { formatBytes } from '../terminal/units.ts';
-import type { CommandContext } from './command-context.ts';
-import type { ExitStatus } from './exit-status.ts';
-import { addOptions, configOption, givenOptions } from './given-options.ts';
+import type { CommandContext, ExitStatus, Finish } from './command-context.ts';
+import {
+  addOptions,
+  configOption,
+  givenOptions,
+  JSON_OPTION,
+  valueOption,
+} from './given-options.ts';
 
+const COMPARE = 'Look for images that are in both: two folders (Training Test), or another run';
+const NEAR = 'Near duplicates: distance as a share of that of two random images';
 const KEYS = ['thumbnails', ...STORE_KEYS] as const;
 
 /** `img2features report <run>`: findings and page of a finished run, again or with other options. */
-export function addReportCommand(
-  cli: Argv,
-  context: CommandContext,
-  finish: (status: ExitStatus) => void,
-): Argv {
+export function addReportCommand(cli: Argv, context: CommandContext, finish: Finish): Argv {
   return cli.command(
     'report <run>',
     'Write report.html and findings.jsonl of a finished run again',
@@ -28,22 +31,11 @@ export function addReportCommand(
         addOptions(command, KEYS)
           .positional('run', { type: 'string', demandOption: true, describe: 'The --out of a run' })
           .option('compare', {
-            type: 'string',
+            ...valueOption(COMPARE, 'Output:', 'folders named train, test, val …'),
             array: true,
-            requiresArg: true,
-            group: 'Output:',
-            describe:
-              'Look for images that are in both: two folders (Training Test), or another run',
-            defaultDescription: 'folders named train, test, val …',
           })
-          .option('near', {
-            type: 'string',
-            requiresArg: true,
-            group: 'Output:',
-            describe: 'Near duplicates: distance as a share of that of two random images',
-            defaultDescription: '0.02 for pixels, 0.05 for networks',
-          })
-          .option('json', { type: 'boolean', group: 'Run:', describe: 'Print the result as JSON' }),
+          .option('near', valueOption(NEAR, 'Output:', '0.02 for pixels, 0.05 for networks'))
+          .option('json', JSON_OPTION),
       )
         .example('$0 report features', 'After a change of the images, or without one')
         .example('$0 report features --compare Training Test', 'Test images that are in Training')

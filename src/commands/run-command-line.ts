@@ -2,9 +2,8 @@ import { isImg2FeaturesError } from '../errors.ts';
 import { printable, printableJson } from '../json.ts';
 import { createPaint } from '../terminal/colors.ts';
 import { errorEvent } from '../worker/protocol.ts';
-import type { CommandContext } from './command-context.ts';
+import type { CommandContext, ExitStatus } from './command-context.ts';
 import { createCli } from './create-cli.ts';
-import type { ExitStatus } from './exit-status.ts';
 
 /** Runs the command line; an error is reported where its caller expects it. */
 export async function runCommandLine(context: CommandContext): Promise<ExitStatus> {

@@ -2,16 +2,11 @@ import type { Argv } from 'yargs';
 import { printable, printableJson } from '../json.ts';
 import { oneOf } from '../options/option-values.ts';
 import { formatDuration } from '../terminal/units.ts';
-import type { CommandContext } from './command-context.ts';
-import type { ExitStatus } from './exit-status.ts';
+import type { CommandContext, Finish } from './command-context.ts';
 import { givenOptions } from './given-options.ts';
 
 /** `img2features setup [--gpu]`: installs the TensorFlow runtime. */
-export function addSetupCommand(
-  cli: Argv,
-  context: CommandContext,
-  finish: (status: ExitStatus) => void,
-): Argv {
+export function addSetupCommand(cli: Argv, context: CommandContext, finish: Finish): Argv {
   return cli.command(
     'setup',
     'Install the TensorFlow runtime into the cache folder',

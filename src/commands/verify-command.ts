@@ -3,16 +3,12 @@ import { printable, printableJson } from '../json.ts';
 import { STORE_KEYS } from '../options/option-keys.ts';
 import { storeOptions } from '../options/resolve-options.ts';
 import { s3OptionsOf } from '../s3/s3-options.ts';
-import type { CommandContext } from './command-context.ts';
-import type { ExitStatus } from './exit-status.ts';
+import type { CommandContext, Finish } from './command-context.ts';
 import { addOptions, configOption, givenOptions } from './given-options.ts';
 
 /** `img2features verify <run>`: checks that a finished run is still as its run.json says. */
-export function addVerifyCommand(
-  cli: Argv,
-  { terminal, signal, env }: CommandContext,
-  finish: (status: ExitStatus) => void,
-): Argv {
+export function addVerifyCommand(cli: Argv, context: CommandContext, finish: Finish): Argv {
+  const { terminal, signal, env } = context;
   return cli.command(
     'verify <run>',
     'Check a finished run: counts, hashes, every row finite, every origin once',

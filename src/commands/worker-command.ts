@@ -5,16 +5,11 @@ import { printableJson } from '../json.ts';
 import type { ExtractOptions } from '../options/extract-options.ts';
 import { WORKER_KEYS } from '../options/option-keys.ts';
 import { resolveOptions } from '../options/resolve-options.ts';
-import type { CommandContext } from './command-context.ts';
-import type { ExitStatus } from './exit-status.ts';
+import type { CommandContext, Finish } from './command-context.ts';
 import { addOptions, configOption, givenOptions, modeOption } from './given-options.ts';
 
 /** `img2features worker --mode …`: Arrow in on stdin, Arrow out on stdout; docs/worker-protocol.md. */
-export function addWorkerCommand(
-  cli: Argv,
-  context: CommandContext,
-  finish: (status: ExitStatus) => void,
-): Argv {
+export function addWorkerCommand(cli: Argv, context: CommandContext, finish: Finish): Argv {
   return cli.command(
     'worker',
     'Answer Arrow streams of images on stdin with features on stdout (for Spark)',

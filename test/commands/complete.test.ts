@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { commandShapes } from '../../src/commands/command-shapes.ts';
-import { complete } from '../../src/commands/complete.ts';
+import { complete } from '../../src/commands/completion-command.ts';
 import { createCli, defineCommands } from '../../src/commands/create-cli.ts';
 import { EXTRACT_OPTIONS } from '../../src/options/extract-options.ts';
 import { flagName } from '../../src/options/option-keys.ts';

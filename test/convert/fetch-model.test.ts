@@ -4,7 +4,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { formatModelFetch, runModelFetch } from '../../src/commands/model-fetch.ts';
+import { formatModelFetch, runModelFetch } from '../../src/commands/write-model.ts';
 import { fetchModel } from '../../src/convert/fetch/fetch-model.ts';
 import { type OfficialWeights, officialWeights } from '../../src/convert/fetch/official-weights.ts';
 import { ownIdentity } from '../../src/files/lock-file.ts';

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { formatModelConvert, runModelConvert } from '../../src/commands/model-convert.ts';
+import { formatModelConvert, runModelConvert } from '../../src/commands/write-model.ts';
 import { convertModel } from '../../src/convert/convert-model.ts';
 import { fixtureBytes, workFolder } from './keras-fixtures.ts';
 

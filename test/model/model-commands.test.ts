@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { formatModelInfo, runModelInfo } from '../../src/commands/model-info.ts';
-import { formatModelInit, runModelInit } from '../../src/commands/model-init.ts';
+import { formatModelInit, runModelInit } from '../../src/commands/write-model.ts';
 
 let root: string;
 let dir: string;
