@@ -1,6 +1,7 @@
 import type { FindingKind } from '../events.ts';
 import type { Mode } from '../options/extract-options.ts';
 import type { Collected } from './collect-rows.ts';
+import type { FeatureSpace } from './feature-space.ts';
 
 export const FINDING_KINDS: readonly FindingKind[] = [
   'leak',
@@ -43,12 +44,18 @@ const MAX_ORIGINS = 50;
  * Near duplicates: feature distance as a share of the typical distance between two images of the run
  * (the root mean square, the square root of twice the total variance).
  *
- * pixels, measured: JPEG copies at quality 75 of 100 photographs were at 0.002 to 0.011, at quality 40 up
- * to 0.015, copies of half the size up to 0.005; the closest of 128 unrelated photographs at 0.31. Photographs of
- * one fruit turned by a few degrees (Fruits-360) begin at 0.01: those are near duplicates by any measure.
- * Networks: wider, as their features move more under recoding; not measured with trained weights.
+ * Measured on pixels and on EfficientNet-Lite0; docs/report.md has the table. Features move more than pixels where an image is
+ * recoded, and less where it is cropped. Probabilities of classes are close for different images of one kind.
  */
-export const NEAR: Readonly<Record<Mode, number>> = { pixels: 0.02, vgg16: 0.05, cnn: 0.05 };
+const NEAR = { pixels: 0.02, features: 0.15, probabilities: 0.05 };
+
+/** The threshold for near duplicates where none is given. */
+export function defaultNear(mode: Mode, space: FeatureSpace | undefined): number {
+  if (mode === 'pixels') return NEAR.pixels;
+  // The mean of probabilities sums to 1, as each row does.
+  const sum = space?.shift.reduce((total, mean) => total + mean, 0) ?? 0;
+  return Math.abs(sum - 1) < 1e-3 ? NEAR.probabilities : NEAR.features;
+}
 
 /**
  * The same image in batches of different shapes: a network's last bits differ then. Measured 5e-7 of the typical

@@ -9,7 +9,7 @@ import {
   firstOfEachKind,
   summarizeFindings,
 } from '../findings/find-findings.ts';
-import { type Finding, NEAR } from '../findings/finding.ts';
+import { defaultNear, type Finding } from '../findings/finding.ts';
 import { type Parts, partsByFolder } from '../findings/leaks.ts';
 import type { ExtractOptions } from '../options/extract-options.ts';
 import type { FeatureBlock } from '../reduce/passes/row-passes.ts';
@@ -83,7 +83,7 @@ export async function makeReport(input: ReportInput): Promise<Report> {
   const parts =
     compare !== undefined && 'of' in compare ? compare : partsByFolder(rows.origins, compare);
   if (compare !== undefined && parts !== undefined) expectParts(parts);
-  const near = input.near ?? NEAR[options.mode];
+  const near = input.near ?? defaultNear(options.mode, space);
   const found = await findFindings({ source, rows, ownCount, space, bodies: images, parts, near });
 
   const shown = firstOfEachKind(found, MAX_SHOWN);

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { countFindings, findingsLines } from '../../src/findings/find-findings.ts';
+import { defaultNear } from '../../src/findings/finding.ts';
 import { farVector, findIn, type SampleImage } from './sample.ts';
 
 const shift = (vector: readonly number[], by: number) =>
@@ -247,4 +248,17 @@ test('of an image in more classes than names are listed each class is named and 
   expect(classes).toContainEqual({ class: 'many', images: 11 });
   expect(classes).toContainEqual({ class: 'class-69', images: 1 });
   expect(classes.reduce((sum, { images }) => sum + images, 0)).toBe(mixed.images);
+});
+
+test('probabilities of classes have a smaller threshold than features', () => {
+  const space = (...shift: number[]) => ({
+    dims: shift.length,
+    scale: new Float64Array(shift.length).fill(1),
+    shift: Float64Array.from(shift),
+    typical: 1,
+  });
+  expect(defaultNear('cnn', space(0.25, 0.5, 0.25))).toBe(0.05);
+  expect(defaultNear('vgg16', space(0.25, 0.5, 0.5))).toBe(0.15);
+  expect(defaultNear('cnn', undefined)).toBe(0.15);
+  expect(defaultNear('pixels', space(0.5, 0.5))).toBe(0.02);
 });
