@@ -8,6 +8,7 @@ import { parseJson, show } from '../json.ts';
 import {
   describeOption,
   EXTRACT_OPTIONS,
+  MODE_HELP,
   type OptionDefinition,
 } from '../options/extract-options.ts';
 import { appliesTo, flagName, keyOf, OPTION_KEYS } from '../options/option-keys.ts';
@@ -25,7 +26,7 @@ export function configOption<T>(command: Argv<T>) {
 }
 
 /**
- * An option of options.ts for yargs; values stay text, so that options.ts alone checks them.
+ * An option of the table for yargs; values stay text, so that its parser alone checks them.
  * @param shown as its default
  */
 function yargsOption(
@@ -54,14 +55,13 @@ export const JSON_OPTION = {
   describe: 'Print the result as JSON',
 } as const;
 
-/** `--mode`, which has no entry in options.ts: there it decides what the others mean. */
+/** `--mode` for a command. */
 export function modeOption(command: Argv, shownDefault?: string) {
-  const describe = 'pixels (10×10 RGB), vgg16, or cnn (any model folder by --model)';
-  return command.option('mode', valueOption(describe, 'Features:', shownDefault));
+  return command.option('mode', valueOption(MODE_HELP, 'Features:', shownDefault));
 }
 
 /**
- * Adds options of options.ts by their keys.
+ * Adds options of the table by their keys.
  * @param shownDefault what help shows as default in place of the option's own
  */
 export function addOptions<T>(

@@ -17,8 +17,9 @@ import {
 } from './option-values.ts';
 import { PREPROCESSING_CHOICES, preprocessing } from './preprocessing.ts';
 
-/** What --mode takes. */
+/** What --mode takes; it has no entry in the table, for it decides what the others mean. */
 export const MODES = ['pixels', 'vgg16', 'cnn'] as const;
+export const MODE_HELP = 'pixels (10×10 RGB), vgg16, or cnn (any model folder by --model)';
 export type Mode = (typeof MODES)[number];
 
 /** One option of `extract`: the only place that defines its type, unit, default and help text. */

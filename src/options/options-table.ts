@@ -1,4 +1,9 @@
-import { describeOption, EXTRACT_OPTIONS, type OptionDefinition } from './extract-options.ts';
+import {
+  describeOption,
+  EXTRACT_OPTIONS,
+  MODE_HELP,
+  type OptionDefinition,
+} from './extract-options.ts';
 import { flagName } from './option-keys.ts';
 
 /** The options of `extract` as a Markdown table; docs/options.md holds it, and a test compares the two. */
@@ -12,7 +17,7 @@ export function optionsTable(): string {
   return [
     '| option | default | meaning |',
     '|---|---|---|',
-    '| `--mode` | | pixels (10×10 RGB), vgg16, or cnn (any model folder by --model) |',
+    `| \`--mode\` | | ${MODE_HELP} |`,
     '| `--out` | | Folder or s3://bucket/prefix for the table |',
     ...rows,
     '| `--log` | text | text, or json: one event a line on stdout |',

@@ -29,7 +29,7 @@ export function resolveOptions(raw: RawOptions): ExtractOptions {
     const given = raw[key];
     if (given !== undefined && !appliesTo(key, mode)) {
       throw new OptionError(
-        `Expected --${flagName(key)} only with --mode ${modes!.join(' or ')} but the mode is ${mode}.`,
+        `Expected --${flagName(key)} only with --mode ${modes?.join(' or ')} but the mode is ${mode}.`,
       );
     }
     const preset = typeof fallback === 'function' ? fallback(mode) : fallback;
