@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import io
-import re
 import subprocess
 
 import numpy as np
 import pyarrow as pa
 import pytest
-from conftest import CLI
 
 from img2features_spark import OptionError, Reducer, ReducerError, reducers_from_bytes, reducers_to_bytes
 from img2features_spark.eigenpairs import top_eigenpairs
@@ -20,7 +18,7 @@ from img2features_spark.origins import location_of, origin_rule, path_of_uri
 from img2features_spark.row_text import csv_text
 from img2features_spark.run_job import reason_of
 from img2features_spark.vector_blocks import list_array, matrix_of
-from img2features_spark.worker_command import PASSED_ON, worker_arguments
+from img2features_spark.worker_command import worker_arguments
 
 
 @pytest.mark.parametrize(
@@ -109,14 +107,6 @@ def test_options_become_flags():
     ]  # fmt: skip
     with pytest.raises(OptionError, match="found k="):
         worker_arguments("cnn", {"k": 3})
-
-
-def test_every_option_of_the_worker_is_passed_on():
-    done = subprocess.run([*CLI, "worker", "--help"], capture_output=True, text=True, check=True)
-    flags = set(re.findall(r"^ +--([a-z0-9-]+)", done.stdout, re.MULTILINE))
-    # A task's GPUs are Spark's to hand out.
-    own = {"mode", "config", "help", "version", "color", "gpus", "describe"}
-    assert {name.replace("_", "-") for name in PASSED_ON} == flags - own
 
 
 def test_merged_moments_are_those_of_all_rows():
