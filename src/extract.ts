@@ -7,9 +7,12 @@ import { featureColumns, selectColumns } from './export/column-names.ts';
 import { DecodePool } from './image/pool/decode-pool.ts';
 import { ReadyThreads } from './image/pool/decode-thread.ts';
 import type { ExtractOptions } from './options/extract-options.ts';
-import { decodeOptions } from './pipeline/decode-options.ts';
 import { runFacts } from './pipeline/describe-run.ts';
-import type { Extractor, ExtractorPlan } from './pipeline/extractor/extractor.ts';
+import {
+  decodeOptions,
+  type Extractor,
+  type ExtractorPlan,
+} from './pipeline/extractor/extractor.ts';
 import { planExtractor } from './pipeline/extractor/open-extractor.ts';
 import {
   expectForeseen,
@@ -20,13 +23,11 @@ import {
 import { listImages, sourceOptions } from './pipeline/list-images.ts';
 import { openRun } from './pipeline/open-run.ts';
 import { refuseOutputInInput } from './pipeline/prepare-output.ts';
-import { ReducerFitting } from './pipeline/reducer-fitting.ts';
+import { openSavedReducers, ReducerFitting } from './pipeline/reducer-fitting.ts';
 import type { Run, RunEnd } from './pipeline/run.ts';
-import { openSavedReducers } from './pipeline/saved-reducers.ts';
 import { extractShards } from './pipeline/stream/extract-shards.ts';
 import { findCrashers } from './pipeline/stream/find-crashers.ts';
-import { openProgress } from './pipeline/stream/progress.ts';
-import { type RunClock, StageClock } from './pipeline/stream/stage-clock.ts';
+import { openProgress, type RunClock, StageClock } from './pipeline/stream/progress.ts';
 import { summarize } from './pipeline/summarize.ts';
 import { workFolder } from './pipeline/work-folder.ts';
 import type { Reducer } from './reduce/reducer.ts';

@@ -7,7 +7,7 @@ import { findModelFolder } from '../model/find-model-folder.ts';
 import type { ModelFolder } from '../model/model-folder.ts';
 import { readModelFolder } from '../model/read-model-folder.ts';
 import type { ExtractOptions } from '../options/extract-options.ts';
-import { networkOutputs } from '../pipeline/extractor/network-outputs.ts';
+import { networkOutputs } from '../pipeline/extractor/network-extractor.ts';
 import { readRate, recordRate } from '../pipeline/extractor/recorded-rates.ts';
 import { chooseDevice } from '../runtime/choose-device.ts';
 import { locateRuntime } from '../runtime/locate-runtime.ts';

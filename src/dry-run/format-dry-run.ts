@@ -1,5 +1,5 @@
 import { printable } from '../json.ts';
-import { wantedImages } from '../pipeline/update/preview-update.ts';
+import { wantedImages } from '../pipeline/update/compare-manifests.ts';
 import { describeSkipped } from '../source/skipped.ts';
 import { formatBytes, formatCount, formatDuration, formatRate } from '../terminal/units.ts';
 import type { DryRun } from './run-dry-run.ts';

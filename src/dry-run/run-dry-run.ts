@@ -3,10 +3,10 @@
 import type { UpdateCounts } from '../events.ts';
 import { type FeatureColumn, featureColumns, selectColumns } from '../export/column-names.ts';
 import type { ExtractOptions } from '../options/extract-options.ts';
-import { decodeOptions } from '../pipeline/decode-options.ts';
+import { decodeOptions } from '../pipeline/extractor/extractor.ts';
 import { openPixelsExtractor } from '../pipeline/extractor/open-extractor.ts';
 import { listImages, sourceOptions } from '../pipeline/list-images.ts';
-import { previewUpdate, wantedImages } from '../pipeline/update/preview-update.ts';
+import { previewUpdate, wantedImages } from '../pipeline/update/compare-manifests.ts';
 import { isInStore } from '../place.ts';
 import { freeSpace } from '../runtime/free-space.ts';
 import { openSource } from '../source/open-source.ts';

@@ -1,7 +1,6 @@
 import { statSync } from 'node:fs';
 import { OptionError } from '../errors.ts';
-import { packageVersion } from '../package-version.ts';
-import { libraryVersions } from '../pipeline/library-versions.ts';
+import { libraryVersions, packageVersion } from '../package-version.ts';
 import { expectPath } from '../place.ts';
 import { type ArchivePlan, type PackContents, planArchive } from './plan-archive.ts';
 import { type ArchiveEntry, type PackedFile, textEntry, writeArchive } from './write-archive.ts';

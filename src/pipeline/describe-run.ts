@@ -1,13 +1,17 @@
-import { outputLabels } from '../export/column-names.ts';
-import type { ExtractOptions } from '../options/extract-options.ts';
-import { packageVersion } from '../package-version.ts';
+import {
+  type FeatureColumn,
+  type FeatureOutput,
+  featureColumns,
+  outputLabels,
+  selectColumns,
+} from '../export/column-names.ts';
+import type { ExtractOptions, Mode } from '../options/extract-options.ts';
+import { libraryVersions, packageVersion } from '../package-version.ts';
 import { fingerprint, type Json } from '../run/fingerprint.ts';
-import type { RunFacts } from '../run/run-json.ts';
+import type { RunFacts, RunJson } from '../run/run-json.ts';
 import type { RunStore } from '../run/run-store.ts';
 import type { Extractor } from './extractor/extractor.ts';
-import { runIdentity } from './identify-run.ts';
-import { libraryVersions } from './library-versions.ts';
-import { networkHash } from './network-hash.ts';
+import { networkHash, runIdentity } from './identify-run.ts';
 import type { RunEnd } from './run.ts';
 
 /** Provenance as text, for formats that can carry it; no times and no machine, so bytes repeat. */
@@ -144,4 +148,20 @@ function stageTimes({ clock, extractor, progress, store }: RunEnd): Record<strin
   return Object.fromEntries(
     Object.entries(times).map(([name, value]) => [name, Math.round(value * 1000) / 1000]),
   );
+}
+
+/** The layer or "pixels" that findings and report use: the first of a run. */
+export function firstOutput(run: RunJson): FeatureOutput {
+  return outputsOf(run)[0];
+}
+
+/** The columns of a finished run's table, as its run.json says. */
+export function tableColumns(run: RunJson): FeatureColumn[] {
+  const { mode, k, columns } = run.options as ExtractOptions;
+  return selectColumns(featureColumns(mode as Mode, outputsOf(run), k), columns?.split(','));
+}
+
+function outputsOf(run: RunJson): readonly FeatureOutput[] {
+  const model = run.model as { readonly layers: readonly FeatureOutput[] } | undefined;
+  return model?.layers ?? [{ layer: 'pixels', pool: 'none', length: 300 }];
 }

@@ -1,10 +1,11 @@
-import type { EngineInfo } from '../engine/engine.ts';
+import type { EngineInfo, EngineOutput } from '../engine/engine.ts';
+import { pruneTopology } from '../engine/prune-topology.ts';
 import { RunError } from '../errors.ts';
+import type { ModelFolder } from '../model/model-folder.ts';
 import type { ExtractOptions } from '../options/extract-options.ts';
 import { keysForAllModes } from '../options/option-keys.ts';
-import { describeDifference, type RunIdentity } from '../run/fingerprint.ts';
+import { describeDifference, fingerprint, type RunIdentity } from '../run/fingerprint.ts';
 import type { Extractor, ExtractorPlan } from './extractor/extractor.ts';
-import { networkHash } from './network-hash.ts';
 
 /**
  * Everything that the bytes of a run depend on beside its images. Two runs with the same identity and
@@ -77,4 +78,14 @@ export function expectForeseen(foreseen: RunIdentity, identity: RunIdentity): vo
       fix: 'Name what that run used by --device, --engine, --conv or --batch, or give --overwrite to start again.',
     },
   );
+}
+
+/** SHA-256 of the layers that the outputs need, hex: weights alone do not show a stride or an activation. */
+export function networkHash(
+  { topology, metadata }: ModelFolder,
+  outputs: readonly Pick<EngineOutput, 'layer'>[],
+): string {
+  const wanted = [...new Set(outputs.map(({ layer }) => layer))];
+  const { class_name, config } = pruneTopology(topology, wanted, metadata.inputSize);
+  return fingerprint({ class_name, config: { ...(config as object), name: '' } } as RunIdentity);
 }

@@ -12,8 +12,7 @@ import type { OutputStore, WrittenFile } from '../storage/output-store.ts';
 import type { Extractor } from './extractor/extractor.ts';
 import type { RunToCompute } from './open-run.ts';
 import type { ShardSums } from './reducer-fitting.ts';
-import type { Progress } from './stream/progress.ts';
-import type { RunClock } from './stream/stage-clock.ts';
+import type { Progress, RunClock } from './stream/progress.ts';
 
 /** A run that is open: what its stages share. */
 export interface Run extends RunToCompute {

@@ -9,7 +9,7 @@ import { type RunJson, readRunJson } from '../run/run-json.ts';
 import { textLines } from '../storage/byte-streams.ts';
 import { FolderStore } from '../storage/folder-store.ts';
 import type { OutputStore } from '../storage/output-store.ts';
-import { tableColumns } from './table-columns.ts';
+import { tableColumns } from './describe-run.ts';
 
 /** Problems named one by one of each kind; the rest are counted, as a table may hold millions. */
 const MAX_NAMED = 5;

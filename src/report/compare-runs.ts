@@ -3,7 +3,7 @@ import type { RunRows } from '../findings/collect-rows.ts';
 import type { Parts } from '../findings/leaks.ts';
 import type { ExtractOptions } from '../options/extract-options.ts';
 import { keysForAllModes } from '../options/option-keys.ts';
-import { firstOutput } from '../pipeline/table-columns.ts';
+import { firstOutput } from '../pipeline/describe-run.ts';
 import type { RunJson } from '../run/run-json.ts';
 
 /** A run that another is compared with. */

@@ -7,7 +7,7 @@ import { bestFormat, filesOfFormat, tableReader } from '../export/formats.ts';
 import { expectNoFaults } from '../export/table-batch.ts';
 import type { RunRows } from '../findings/collect-rows.ts';
 import type { ExtractOptions } from '../options/extract-options.ts';
-import { tableColumns } from '../pipeline/table-columns.ts';
+import { tableColumns } from '../pipeline/describe-run.ts';
 import { workFolder } from '../pipeline/work-folder.ts';
 import type { Reducer } from '../reduce/reducer.ts';
 import { readReducerFile } from '../reduce/reducer-file.ts';

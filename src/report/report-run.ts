@@ -5,7 +5,7 @@ import { Closers } from '../closers.ts';
 import { OptionError } from '../errors.ts';
 import type { Parts } from '../findings/leaks.ts';
 import type { ExtractOptions } from '../options/extract-options.ts';
-import { firstOutput } from '../pipeline/table-columns.ts';
+import { firstOutput } from '../pipeline/describe-run.ts';
 import { workFolder } from '../pipeline/work-folder.ts';
 import { isInStore } from '../place.ts';
 import { REPORT_FILES, readIntact } from '../run/intact-files.ts';

@@ -53,7 +53,7 @@ async function readNetwork(options: ExtractOptions) {
   const [{ findModelFolder }, { readModelFolder }, { networkOutputs }] = await Promise.all([
     import('../model/find-model-folder.ts'),
     import('../model/read-model-folder.ts'),
-    import('../pipeline/extractor/network-outputs.ts'),
+    import('../pipeline/extractor/network-extractor.ts'),
   ]);
   const { mode, model, preprocessing } = options;
   const folder = await readModelFolder(findModelFolder(mode, model), { preprocessing });

@@ -2,7 +2,7 @@ import { RunError } from '../errors.ts';
 import type { DecodedChunk, DecodeTask } from '../image/decoded-chunk.ts';
 import type { DecodePool } from '../image/pool/decode-pool.ts';
 import type { Extractor } from '../pipeline/extractor/extractor.ts';
-import type { ChunkRange } from '../pipeline/stream/chunk-ranges.ts';
+import type { ChunkRange } from '../pipeline/stream/decode-entries.ts';
 import { runBatches } from '../pipeline/stream/run-batches.ts';
 import { type FetchedChunk, fetchAhead } from '../source/decode-tasks.ts';
 import type { AnswerStream } from './answer-stream.ts';

@@ -5,15 +5,14 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { featureColumns } from '../../src/export/column-names.ts';
 import type { RejectReason } from '../../src/image/decode-error.ts';
-import { chunkRanges } from '../../src/pipeline/stream/chunk-ranges.ts';
+import { chunkRanges } from '../../src/pipeline/stream/decode-entries.ts';
 import {
   type CompareOptions,
   compareManifests,
   isSameTable,
 } from '../../src/pipeline/update/compare-manifests.ts';
 import { mergeRows, ReusedRows } from '../../src/pipeline/update/reuse-rows.ts';
-import { RowReader } from '../../src/pipeline/update/row-reader.ts';
-import { type StoredBatch, storedRows } from '../../src/pipeline/update/stored-rows.ts';
+import { RowReader, type StoredBatch, storedRows } from '../../src/pipeline/update/stored-rows.ts';
 import { type FinishedState, readFinishedState } from '../../src/run/finished-state.ts';
 import { type Manifest, ManifestBuilder } from '../../src/run/manifest.ts';
 import { planShards } from '../../src/run/plan-shards.ts';

@@ -2,8 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { DecodeError } from '../../src/image/decode-error.ts';
 import type { DecodedChunk, DecodeTask } from '../../src/image/decoded-chunk.ts';
-import { chunkRanges } from '../../src/pipeline/stream/chunk-ranges.ts';
-import { FetchedChunks } from '../../src/pipeline/stream/decode-entries.ts';
+import { chunkRanges, FetchedChunks } from '../../src/pipeline/stream/decode-entries.ts';
 import type { Source, SourceEntry } from '../../src/source/source.ts';
 
 const never = new AbortController().signal;

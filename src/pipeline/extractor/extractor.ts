@@ -2,7 +2,10 @@ import type { ChosenBatch } from '../../engine/choose-batch.ts';
 import type { EngineInfo, EngineOutput } from '../../engine/engine.ts';
 import type { PoolMember } from '../../engine/engine-pool.ts';
 import type { RunEvent } from '../../events.ts';
+import type { DecodeOptions } from '../../image/decoded-chunk.ts';
 import type { ModelFolder } from '../../model/model-folder.ts';
+import { isGray } from '../../model/topology-layers.ts';
+import type { ExtractOptions } from '../../options/extract-options.ts';
 import type { DeviceChoice } from '../../runtime/choose-device.ts';
 
 /** Turns pixels into feature vectors: a network on a device, or the pixels themselves. */
@@ -67,4 +70,21 @@ export interface EngineReport {
   readonly trial: ChosenBatch | undefined;
   /** Most images at once since memory ran out; undefined while it never did. */
   readonly halvedTo: number | undefined;
+}
+
+/** How the options ask for pixels. */
+export function decodeOptions(
+  options: ExtractOptions,
+  { inputSize: [height, width], model }: Pick<Extractor, 'inputSize' | 'model'>,
+): DecodeOptions {
+  const isOfGray = model !== undefined && isGray(model.topology);
+  return {
+    width,
+    height,
+    resize: options.resize,
+    exif: options.exif,
+    channels: isOfGray ? 'gray' : options.seedCompat ? 'bgr' : 'rgb',
+    maxPixels: options.maxPixels * 1e6,
+    tiff: options.tiff,
+  };
 }

@@ -1,18 +1,20 @@
-import type { EngineInfo, EngineSpec } from '../../engine/engine.ts';
+import { describeOutput } from '../../engine/describe-output.ts';
+import type { EngineInfo, EngineOutput, EngineSpec } from '../../engine/engine.ts';
 import { openEnginePool } from '../../engine/engine-pool.ts';
 import { expectPossible } from '../../engine/open-engine.ts';
 import { parseLayers } from '../../engine/parse-layers.ts';
-import { OptionError } from '../../errors.ts';
+import { resolveLayers } from '../../engine/resolve-layers.ts';
+import { EngineError, OptionError } from '../../errors.ts';
+import { describeModel, type ModelDescription } from '../../model/describe-model.ts';
 import { findModelFolder } from '../../model/find-model-folder.ts';
 import type { ModelFolder } from '../../model/model-folder.ts';
 import { readModelFolder } from '../../model/read-model-folder.ts';
 import { firstScaling, isGray } from '../../model/topology-layers.ts';
 import type { ExtractOptions } from '../../options/extract-options.ts';
-import type { DeviceChoice } from '../../runtime/choose-device.ts';
-import { locateRuntime } from '../../runtime/locate-runtime.ts';
-import { chooseGpus, idleGpuWarning } from './choose-gpus.ts';
+import { chooseDevice, type DeviceChoice } from '../../runtime/choose-device.ts';
+import { listVisibleGpus, pickGpus, type VisibleGpu } from '../../runtime/gpus.ts';
+import { type FoundRuntimes, locateRuntime } from '../../runtime/locate-runtime.ts';
 import type { Extractor, ExtractorHooks, ExtractorPlan } from './extractor.ts';
-import { networkOutputs } from './network-outputs.ts';
 import { prepareBatch } from './prepare-batch.ts';
 
 /** Batches in flight to one engine, all of them in memory: one that it computes, and what waits for it. */
@@ -128,4 +130,66 @@ function announceEngine(info: EngineInfo, { onEvent }: ExtractorHooks): void {
       message: `The convolutions are TensorFlow's own, not the faster Winograd ones: ${info.convReason}.`,
     });
   }
+}
+
+interface ChosenGpus {
+  readonly choice: DeviceChoice;
+  /** One engine each; one `undefined` = one engine on the device's default. */
+  readonly gpus: readonly (VisibleGpu | undefined)[];
+}
+
+/**
+ * The device, and on CUDA which GPUs. `--gpus` asks for CUDA as `--device cuda` does.
+ * @throws EngineError where the device is not available, or a requested GPU does not exist
+ */
+export function chooseGpus(
+  { device, gpus }: Pick<ExtractOptions, 'device' | 'gpus'>,
+  found: FoundRuntimes,
+  { onEvent }: Pick<ExtractorHooks, 'onEvent'>,
+  env: NodeJS.ProcessEnv = process.env,
+): ChosenGpus {
+  const { driver } = found;
+  if (gpus === undefined) {
+    const choice = chooseDevice(device, found);
+    const isThere = driver.devices.length > 0 && driver.missing !== 'visibility';
+    if (device === 'auto' && choice.device !== 'cuda' && isThere) {
+      onEvent(idleGpuWarning(choice.reason));
+    }
+    return { choice, gpus: [undefined] };
+  }
+  if (!driver.present) {
+    throw new EngineError(`Expected a GPU for --gpus ${gpus} but found ${driver.detail}.`, {
+      fix: 'Leave --gpus out: --device auto then takes the CPU.',
+    });
+  }
+  const picked = pickGpus(gpus, listVisibleGpus(driver, env));
+  const choice = chooseDevice('cuda', found, picked);
+  const names = [...new Set(picked.map(({ name }) => name))];
+  if (names.length > 1) {
+    const message = `The GPUs differ (${names.join(', ')}): the last bits of a row can depend on which of them computes it.`;
+    onEvent({ event: 'warning', message });
+  }
+  const reason = `asked for with --gpus ${gpus}: ${driver.detail}`;
+  return { choice: { ...choice, reason }, gpus: picked };
+}
+
+/** A GPU is there, and `auto` computes without it. */
+function idleGpuWarning(reason: string) {
+  return { event: 'warning', message: `The GPU is idle: ${reason}` } as const;
+}
+
+/**
+ * The vectors that a model's folder gives for `--layer` and `--pool`, without an engine.
+ * @throws ModelError, OptionError
+ */
+export async function networkOutputs(
+  folder: ModelFolder,
+  { layer, pool }: Pick<ExtractOptions, 'layer' | 'pool'>,
+): Promise<{ outputs: EngineOutput[]; model: ModelDescription }> {
+  const model = await describeModel(folder);
+  const outputs = resolveLayers(folder, parseLayers(layer, pool)).map((request) => {
+    const found = model.layers.find(({ name }) => name === request.layer)!;
+    return describeOutput(request, [null, ...found.outputShape]);
+  });
+  return { outputs, model };
 }

@@ -1,9 +1,11 @@
 import type { UpdateCounts } from '../../events.ts';
 import type { RejectReason } from '../../image/decode-error.ts';
+import type { ExtractOptions } from '../../options/extract-options.ts';
 import { pairByOrigin } from '../../run/compare-utf8.ts';
-import type { FinishedState } from '../../run/finished-state.ts';
+import { type FinishedState, readFinishedState } from '../../run/finished-state.ts';
 import { entriesOf, type Manifest } from '../../run/manifest.ts';
 import type { SourceEntry } from '../../source/source.ts';
+import { workFolder } from '../work-folder.ts';
 
 export interface Comparison {
   readonly counts: UpdateCounts;
@@ -104,4 +106,25 @@ async function hasPassed(
   if (reason === 'vanished' || reason === 'changed') return true;
   if (reason === 'timeout') return hasMoreTime;
   return reason === 'unreadable' && (await isReadable(entry));
+}
+
+/**
+ * What `--update` would find, by the lists alone: nothing is locked, read again or written, and options are
+ * not compared.
+ *
+ * @returns undefined where no run has finished
+ */
+export async function previewUpdate(
+  options: ExtractOptions,
+  manifest: Manifest,
+): Promise<UpdateCounts | undefined> {
+  const before = await readFinishedState(workFolder(options));
+  if (before === undefined) return undefined;
+  const asBefore = { hasMoreTime: false, isReadable: async () => false };
+  return (await compareManifests(before, manifest, asBefore)).counts;
+}
+
+/** Images that an update computes. */
+export function wantedImages({ added, changed, retried }: UpdateCounts): number {
+  return added + changed + retried;
 }

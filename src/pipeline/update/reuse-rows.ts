@@ -9,8 +9,7 @@ import type { RunStore } from '../../run/run-store.ts';
 import { readShardFile, type ShardRows, writeShardFile } from '../../run/shard-file.ts';
 import { openSealed, type ShardContent, sealJson } from '../../run/shard-records.ts';
 import { writeDurably } from '../../storage/durable-file.ts';
-import { RowReader } from './row-reader.ts';
-import type { StoredBatch } from './stored-rows.ts';
+import { RowReader, type StoredBatch } from './stored-rows.ts';
 
 export interface ReusedRowsOptions {
   /** Where rows wait for those that are computed: `<work folder>/update/reused`. */

@@ -11,8 +11,7 @@ import type { RunStore } from '../../run/run-store.ts';
 import { writeDurably } from '../../storage/durable-file.ts';
 import type { OutputStore, WrittenFile } from '../../storage/output-store.ts';
 import { clearOutput } from '../prepare-output.ts';
-import type { ShardSums } from '../reducer-fitting.ts';
-import { fittedBefore } from '../saved-reducers.ts';
+import { fittedBefore, type ShardSums } from '../reducer-fitting.ts';
 import type { ReusedRows } from './reuse-rows.ts';
 
 export interface UpdateParts {

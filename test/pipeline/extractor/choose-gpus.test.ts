@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { RunEvent } from '../../../src/events.ts';
-import { chooseGpus } from '../../../src/pipeline/extractor/choose-gpus.ts';
+import { chooseGpus } from '../../../src/pipeline/extractor/network-extractor.ts';
 import type { FoundRuntimes } from '../../../src/runtime/locate-runtime.ts';
 
 // Made-up machines: no GPU was at hand.

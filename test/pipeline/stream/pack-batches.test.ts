@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { DecodedChunk } from '../../../src/image/decoded-chunk.ts';
-import { chunkRanges } from '../../../src/pipeline/stream/chunk-ranges.ts';
-import { type ImageBatch, packBatches } from '../../../src/pipeline/stream/pack-batches.ts';
+import { chunkRanges } from '../../../src/pipeline/stream/decode-entries.ts';
+import { type ImageBatch, packBatches } from '../../../src/pipeline/stream/run-batches.ts';
 
 const timing = { readMs: 0, decodeMs: 0, resizeMs: 0 };
 

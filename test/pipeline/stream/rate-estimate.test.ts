@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { RateEstimate } from '../../../src/pipeline/stream/rate-estimate.ts';
+import { RateEstimate } from '../../../src/pipeline/stream/progress.ts';
 
 /** [milliseconds, done] after each step, as runs on a busy machine of two cores told them; the start comes first. */
 const RECORDED = {
