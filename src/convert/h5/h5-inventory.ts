@@ -10,7 +10,7 @@ export interface H5Dataset {
 }
 
 /** Float kinds are the ones that weights can have; "other" is never read. */
-export type H5Dtype = 'float16' | 'float32' | 'float64' | 'other';
+export type H5Dtype = 'bfloat16' | 'float16' | 'float32' | 'float64' | 'other';
 
 export interface H5Group {
   /** Only the attributes that Keras writes; strings, or lists of strings. */

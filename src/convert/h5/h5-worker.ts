@@ -95,6 +95,8 @@ function describeDataset(dataset: Dataset): H5Dataset {
 }
 
 function dtypeOf({ type, size, littleEndian }: Metadata): H5Dtype {
+  // h5py has no bfloat16: Keras 3 writes its two bytes as data without a meaning.
+  if (type === module.H5T_class_t.H5T_OPAQUE.value && size === 2) return 'bfloat16';
   if (type !== module.H5T_class_t.H5T_FLOAT.value || !littleEndian) return 'other';
   if (size === 2) return 'float16';
   if (size === 4) return 'float32';

@@ -42,7 +42,7 @@ export function pairWeights(
 export function checkFloat(name: string, { dataset }: StoredWeight): void {
   if (dataset.dtype === 'other') {
     throw new ModelError(
-      `Expected float32, float16 or float64 values for ${name} but found another type of ${dataset.itemBytes} bytes.`,
+      `Expected float32, float16, bfloat16 or float64 values for ${name} but found another type of ${dataset.itemBytes} bytes.`,
       { fix: 'Save the model without quantization.' },
     );
   }

@@ -38,11 +38,15 @@ function rowsPerSlice({ dataset }: StoredWeight): number {
 function toFloat32(bytes: Uint8Array, { dataset }: StoredWeight): Uint8Array {
   if (dataset.dtype === 'float32') return bytes;
   const { buffer, byteOffset, byteLength } = bytes;
-  const values =
-    dataset.dtype === 'float64'
-      ? Float32Array.from(new Float64Array(buffer, byteOffset, byteLength / 8))
-      : Float32Array.from(new Uint16Array(buffer, byteOffset, byteLength / 2), halfToNumber);
-  return new Uint8Array(values.buffer);
+  if (dataset.dtype === 'float64') {
+    const doubles = new Float64Array(buffer, byteOffset, byteLength / 8);
+    return new Uint8Array(Float32Array.from(doubles).buffer);
+  }
+  const halves = new Uint16Array(buffer, byteOffset, byteLength / 2);
+  // bfloat16 is the upper half of a float32.
+  return dataset.dtype === 'bfloat16'
+    ? new Uint8Array(Uint32Array.from(halves, (bits) => bits << 16).buffer)
+    : new Uint8Array(Float32Array.from(halves, halfToNumber).buffer);
 }
 
 /** IEEE 754 binary16: sign, 5 bits of exponent (bias 15), 10 bits of fraction. */
