@@ -121,7 +121,7 @@ function describe(root: H5Group, path: string): Omit<KerasFile, 'origin' | 'read
       { fix: 'Give a file that Keras saved: model.save(…) or model.save_weights(…).' },
     );
   }
-  const generation = kerasVersion.startsWith('3') ? 'Keras 3' : 'Keras 2';
+  const generation = /^[13]\./.test(kerasVersion) ? `Keras ${kerasVersion[0]}` : 'Keras 2';
   const isTree = !hasLayerGroups(holder);
   if (config === undefined) {
     const format = isTree ? '.weights.h5' : 'weights .h5';

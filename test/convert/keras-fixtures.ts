@@ -13,10 +13,12 @@ import type { Preprocessing } from '../../src/options/preprocessing.ts';
 export interface KerasFixture {
   readonly preprocessing: Preprocessing;
   readonly side: number;
+  /** Largest error, of the largest value, where Keras computed in half precision. */
+  readonly tolerance?: number;
   /** Two uint8 RGB images, zlib, base64. */
   readonly images: string;
   /** File suffix → which Keras wrote it. */
-  readonly files: Readonly<Record<string, 'keras2' | 'keras3'>>;
+  readonly files: Readonly<Record<string, 'keras1' | 'keras2' | 'keras3'>>;
   /** Layer → float32 values, zlib, base64; by which Keras computed them. */
   readonly outputs: Readonly<
     Record<string, Readonly<Record<string, { shape: number[]; values: string }>>>

@@ -8,6 +8,7 @@ import {
   parseKerasObject,
 } from '../keras-json.ts';
 import type { KerasGraph, KerasLayer, TensorRef } from './keras-graph.ts';
+import { renameKeras1 } from './keras1-layers.ts';
 import { parseCalls, parseRefs } from './parse-calls.ts';
 import { StoreKeys } from './store-key.ts';
 
@@ -40,7 +41,7 @@ function parseLayers(model: KerasObject, depth: number): KerasLayer[] {
   const keys = new StoreKeys();
   const names = new Set<string>();
   return (model.config.layers as unknown[]).map((entry, i) => {
-    const layer = parseKerasObject(entry, `layer ${i} of the model`);
+    const layer = renameKeras1(parseKerasObject(entry, `layer ${i} of the model`));
     const name = (entry as JsonObject).name ?? layer.config.name;
     if (typeof name !== 'string' || name === '') {
       throw damaged(`a name for layer ${i} of the model`, show(name));

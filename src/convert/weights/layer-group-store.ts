@@ -51,8 +51,17 @@ export function findOwned(
     const fewest = Math.min(...found.map(({ owners }) => owners.length));
     if (found.length > 0) return found.filter(({ owners }) => owners.length === fewest);
   }
-  return undefined;
+  const start = `${names[names.length - 1]}_`;
+  const named = weights.filter(({ path }) => {
+    const full = path.slice(path.lastIndexOf('/') + 1).replace(/:\d+$/, '');
+    return full.startsWith(start) && KERAS_1_WEIGHT.test(full.slice(start.length));
+  });
+  return named.length > 0 ? named : undefined;
 }
+
+/** Keras 1 put the layer's name in front of the weight's, without a slash: "conv1_W", older "conv1_W_1". */
+const KERAS_1_WEIGHT =
+  /^(W|b|gamma|beta|running_mean|running_std|alphas|depthwise_kernel|pointwise_kernel)(_\d+)?$/;
 
 function listWeights(group: H5Group, path: string, layer: string): OwnedWeight[] {
   return (listAttribute(group, 'weight_names') ?? []).map((full) => {
