@@ -1,8 +1,8 @@
 import { basename } from 'node:path';
 import type { Argv } from 'yargs';
 import { isArchitectureName } from '../model/architectures/architecture.ts';
-import { EXTRACT_OPTIONS, MODES, type OptionDefinition } from '../options/extract-options.ts';
-import { keyOf } from '../options/option-keys.ts';
+import { MODES } from '../options/extract-options.ts';
+import { keyOf, optionOf } from '../options/option-keys.ts';
 import { oneOf } from '../options/option-values.ts';
 import type { CommandContext, Finish } from './command-context.ts';
 import type { CommandShape } from './command-shapes.ts';
@@ -143,10 +143,11 @@ function openFlag(before: readonly string[], { options }: CommandShape): string 
 function flagsOf({ options }: CommandShape, typed: string, before: readonly string[]): Candidate[] {
   const given = new Set(before);
   const flags = [
-    ...[...options].flatMap(([name, { describe = '', type }]) => {
+    ...[...options].flatMap(([name, { describe = '' }]) => {
       const own = { word: `--${name}`, describe };
-      // --no- turns off a flag that is on by default.
-      return type === 'boolean' && name === 'standardize'
+      // --no- turns off a flag that is, or may be, on by default.
+      const option = optionOf(keyOf(name));
+      return option?.isFlag && option.default !== false
         ? [own, { word: `--no-${name}`, describe: `Without: ${describe}` }]
         : [own];
     }),
@@ -157,8 +158,6 @@ function flagsOf({ options }: CommandShape, typed: string, before: readonly stri
   return flags.filter(({ word }) => word.startsWith(typed) && !given.has(word));
 }
 
-const DEFINITIONS: Readonly<Record<string, OptionDefinition>> = EXTRACT_OPTIONS;
-
 /** Flags that are not options of a run. */
 const OTHER_VALUES: Readonly<Record<string, readonly string[]>> = {
   mode: MODES,
@@ -166,9 +165,9 @@ const OTHER_VALUES: Readonly<Record<string, readonly string[]>> = {
 };
 
 function valuesOf(flag: string, typed: string): string[] {
-  const { parse } = DEFINITIONS[keyOf(flag)] ?? {};
-  const { choices = OTHER_VALUES[flag] ?? [], isList = false } = parse ?? {};
-  if (!isList) return choices.filter((word) => word.startsWith(typed));
+  const parse = optionOf(keyOf(flag))?.parse;
+  const choices = parse?.choices ?? OTHER_VALUES[flag] ?? [];
+  if (!parse?.isList) return choices.filter((word) => word.startsWith(typed));
   // parquet,c -> parquet,csv: each word once.
   const done = typed.split(',').slice(0, -1);
   const head = done.map((word) => `${word},`).join('');

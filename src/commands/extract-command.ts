@@ -98,7 +98,7 @@ async function runExtract(
 /** The options of a run, as options/extract-options.ts defines them. */
 function runOptions(
   command: Argv,
-  keys: readonly string[] = OPTION_KEYS,
+  keys = OPTION_KEYS,
   shownDefault?: (key: string) => string | undefined,
 ) {
   return configOption(

@@ -10,14 +10,13 @@ import {
   EXTRACT_OPTIONS,
   MODE_HELP,
   type OptionDefinition,
+  type OptionKey,
 } from '../options/extract-options.ts';
 import { appliesTo, flagName, keyOf, OPTION_KEYS } from '../options/option-keys.ts';
 import type { CommandContext } from './command-context.ts';
 
 /** Everything that a configuration file may hold. */
 const KNOWN_KEYS: readonly string[] = ['input', 'mode', 'out', 'log', 'quiet', ...OPTION_KEYS];
-
-const DEFINITIONS: Readonly<Record<string, OptionDefinition>> = EXTRACT_OPTIONS;
 
 /** `--config` for a command. */
 export function configOption<T>(command: Argv<T>) {
@@ -66,11 +65,11 @@ export function modeOption(command: Argv, shownDefault?: string) {
  */
 export function addOptions<T>(
   command: Argv<T>,
-  keys: readonly string[],
+  keys: readonly OptionKey[],
   shownDefault: (key: string) => string | undefined = () => undefined,
 ): Argv<T> {
   return keys.reduce((all, key) => {
-    const options = yargsOption(DEFINITIONS[key], shownDefault(key));
+    const options = yargsOption(EXTRACT_OPTIONS[key], shownDefault(key));
     return all.option(flagName(key), options) as Argv<T>;
   }, command);
 }

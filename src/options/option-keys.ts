@@ -58,10 +58,15 @@ export function keysForAllModes(
   );
 }
 
+/** The entry of an option; undefined for a name that is none. */
+export function optionOf(key: string): OptionDefinition | undefined {
+  const table: Readonly<Record<string, OptionDefinition>> = EXTRACT_OPTIONS;
+  return table[key];
+}
+
 /** Whether a mode takes the option; where it is not known, it may. */
 export function appliesTo(key: string, mode: unknown): boolean {
-  const table: Readonly<Record<string, OptionDefinition>> = EXTRACT_OPTIONS;
-  const modes: readonly unknown[] | undefined = table[key]?.modes;
+  const modes: readonly unknown[] | undefined = optionOf(key)?.modes;
   return modes === undefined || mode === undefined || modes.includes(mode);
 }
 

@@ -40,6 +40,12 @@ test('an option that is given is not offered again', () => {
   expect(words('--mode', 'pixels', '--mo')).toEqual(['--model']);
 });
 
+test('the flags that are or may be on by default are offered with --no-, too', () => {
+  expect(words('--no-')).toEqual([
+    ...['--no-standardize', '--no-report', '--no-s3-path-style', '--no-color'],
+  ]);
+});
+
 test('a command offers its own options only', () => {
   expect(words('setup', '--')).toEqual([
     '--gpu',
