@@ -8,7 +8,7 @@ import type { OpenShape } from '../model/topology-layers.ts';
 import { isGray } from '../model/topology-layers.ts';
 import type { Preprocessing } from '../options/preprocessing.ts';
 import { PREPROCESSING_CHOICES } from '../options/preprocessing.ts';
-import { formatBytes, formatCount } from '../terminal/units.ts';
+import { formatBytes, formatCount, plural } from '../terminal/units.ts';
 
 export interface ModelInfoOptions {
   readonly dir: string;
@@ -69,7 +69,7 @@ export function formatModelInfo(info: ModelInfo): string {
     `Model          ${info.dir}`,
     `Architecture   ${info.architecture ?? 'its own'}, input ${info.inputSize.join('×')} ${info.colors}`,
     `Preprocessing  ${info.preprocessing ?? `unknown: give --preprocessing ${PREPROCESSING_CHOICES}`}`,
-    `Weights        ${formatCount(info.params)} values, ${formatBytes(info.weightBytes)} in ${formatCount(info.shards)} ${info.shards === 1 ? 'file' : 'files'}`,
+    `Weights        ${formatCount(info.params)} values, ${formatBytes(info.weightBytes)} in ${plural(info.shards, 'file')}`,
     `Origin         ${describeSource(info.source)}`,
     ...('file' in info.source ? [`  its SHA-256  ${info.source.sha256}`] : []),
     `SHA-256        ${info.weightsSha256} (weights, computed)`,

@@ -1,7 +1,7 @@
 /** The commands that write a model folder: `model convert`, `model fetch`, `model init`. */
 import { basename, join, resolve } from 'node:path';
 import type { ConvertModelOptions } from '../convert/conversion-plan.ts';
-import type { FetchModelOptions } from '../convert/fetch/fetch-model.ts';
+import type { FetchedModel, FetchModelOptions } from '../convert/fetch/fetch-model.ts';
 import { isImg2FeaturesError } from '../errors.ts';
 import { printable } from '../json.ts';
 import { convertModel, fetchModel } from '../library/load-on-call.ts';
@@ -104,16 +104,7 @@ export interface ModelFetchOptions extends Omit<FetchModelOptions, 'dir' | 'cach
 }
 
 /** JSON-able: what `--json` prints. */
-interface ModelFetchResult extends ModelConvertResult {
-  readonly url: string;
-  /** The downloaded file, kept for the next time. */
-  readonly file: string;
-  readonly wasCached: boolean;
-  /** True when the model folder was there already, made from this file. */
-  readonly wasThere: boolean;
-  /** What the download was checked against. */
-  readonly checkedBy: string;
-}
+type ModelFetchResult = ModelConvertResult & Omit<FetchedModel, 'folder'>;
 
 /**
  * `img2features model fetch <name>`: published weights, checked and converted.

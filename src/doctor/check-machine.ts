@@ -5,7 +5,7 @@ import { whyNoNativeJpeg } from '../image/jpeg/direct-decoder.ts';
 import { whyNoKernels } from '../reduce/kernels.ts';
 import { runCommand } from '../runtime/run-command.ts';
 import { isAtLeast } from '../runtime/runtime-platform.ts';
-import { formatBytes } from '../terminal/units.ts';
+import { formatBytes, plural } from '../terminal/units.ts';
 import { type Check, makeCheck } from './check.ts';
 
 /** End of life of each release line of Node (github.com/nodejs/release); odd lines are supported for half a year. */
@@ -83,7 +83,7 @@ export function checkCpu(
       ? 'instructions not known'
       : instructions.join(' ') || 'no vector instructions';
   return makeCheck('cpu', {
-    summary: `${model}, ${cores} ${cores === 1 ? 'core' : 'cores'}`,
+    summary: `${model}, ${plural(cores, 'core')}`,
     details: [
       `instructions: ${known}`,
       without.kernels === null

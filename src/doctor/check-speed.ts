@@ -1,5 +1,4 @@
 import type { EngineInfo } from '../engine/engine.ts';
-import { openEngine } from '../engine/open-engine.ts';
 import { describeModel } from '../model/describe-model.ts';
 import type { ModelFolder } from '../model/model-folder.ts';
 import { recordRate } from '../pipeline/extractor/recorded-rates.ts';
@@ -10,7 +9,12 @@ import { type Check, makeCheck, problemOf } from './check.ts';
 import type { Cpu } from './check-machine.ts';
 import { canHave } from './check-tensorflow.ts';
 import { withGoldenModel } from './golden/golden-files.ts';
-import { countMultiplyAdds, type ExpectedRate, expectedRate, measureRate } from './network-rate.ts';
+import {
+  countMultiplyAdds,
+  type ExpectedRate,
+  expectedRate,
+  measureNetwork,
+} from './network-rate.ts';
 
 export interface SpeedRequest {
   readonly found: FoundRuntimes;
@@ -49,72 +53,62 @@ async function measure(
   folder: ModelFolder,
   isBuiltIn: boolean,
 ): Promise<Check> {
-  const choice = chooseDevice(device, found);
-  const engine = await openEngine(
-    { layers: [{ layer: undefined, pool: 'none' }], precision: 'fp32' },
-    folder,
-    choice,
-    { signal },
-  );
-  try {
-    const { info } = engine;
-    const { imagesPerSecond, images, batch } = await measureRate(engine, signal);
-    if (!isBuiltIn) await remember(info, folder, imagesPerSecond);
-    const expected = isBuiltIn
-      ? undefined
-      : expectedRate({
-          device: info.device,
-          cores: Math.min(cpu.cores, cpu.quota ?? cpu.cores),
-          instructions: cpu.instructions,
-          architecture: folder.metadata.architecture,
-          conv: info.conv,
-          multiplyAdds: countMultiplyAdds(await describeModel(folder)),
-        });
-    const name = isBuiltIn ? 'the built-in network' : (folder.metadata.architecture ?? folder.dir);
-    return makeCheck('speed', {
-      summary: `${formatRate(imagesPerSecond)} images/s: ${name} on ${info.device}, ${info.engine} engine`,
-      details: [
-        `${info.library}; ${info.deviceReason}`,
-        `ready in ${formatDuration(info.startupMs)}; ${images} images in batches of ${batch}, network alone`,
-        ...expectation(info, expected, isBuiltIn),
-      ],
-      findings: [
-        isBuiltIn && {
-          severity: 'note',
-          message:
-            'The built-in network is tiny: its speed does not predict that of a real one. Name a model by --model.',
-        },
-        // Far below what was measured elsewhere: other work, a limit or a wrong library, not noise.
-        expected?.isFirm &&
-          imagesPerSecond < expected.least * FAR_BELOW && {
-            severity: 'warning',
-            message: `${formatRate(imagesPerSecond)} images/s is far below what these cores can do.`,
-            fix: 'Look for other work on the machine (top), a CPU limit of its container, or power saving; then run this again.',
-          },
-      ],
-      facts: {
-        measured: true,
-        builtInModel: isBuiltIn,
-        model: folder.metadata.architecture,
-        weightsSha256: folder.metadata.weightsSha256,
-        requestedDevice: device,
+  const spec = { layers: [{ layer: undefined, pool: 'none' }], precision: 'fp32' } as const;
+  const rate = await measureNetwork(spec, folder, chooseDevice(device, found), signal);
+  const { info, imagesPerSecond, images, batch } = rate;
+  if (!isBuiltIn) await remember(info, folder, imagesPerSecond);
+  const expected = isBuiltIn
+    ? undefined
+    : expectedRate({
         device: info.device,
-        deviceName: info.deviceName,
-        deviceReason: info.deviceReason,
-        engine: info.engine,
-        engineReason: info.engineReason,
-        library: info.library,
-        startupMs: Math.round(info.startupMs),
-        batch,
-        images,
-        imagesPerSecond: Math.round(imagesPerSecond * 1000) / 1000,
-        expectedLeast: expected && Math.round(expected.least * 100) / 100,
-        expectedMost: expected && Math.round(expected.most * 100) / 100,
+        cores: Math.min(cpu.cores, cpu.quota ?? cpu.cores),
+        instructions: cpu.instructions,
+        architecture: folder.metadata.architecture,
+        conv: info.conv,
+        multiplyAdds: countMultiplyAdds(await describeModel(folder)),
+      });
+  const name = isBuiltIn ? 'the built-in network' : (folder.metadata.architecture ?? folder.dir);
+  return makeCheck('speed', {
+    summary: `${formatRate(imagesPerSecond)} images/s: ${name} on ${info.device}, ${info.engine} engine`,
+    details: [
+      `${info.library}; ${info.deviceReason}`,
+      `ready in ${formatDuration(info.startupMs)}; ${images} images in batches of ${batch}, network alone`,
+      ...expectation(info, expected, isBuiltIn),
+    ],
+    findings: [
+      isBuiltIn && {
+        severity: 'note',
+        message:
+          'The built-in network is tiny: its speed does not predict that of a real one. Name a model by --model.',
       },
-    });
-  } finally {
-    await engine.close();
-  }
+      // Far below what was measured elsewhere: other work, a limit or a wrong library, not noise.
+      expected?.isFirm &&
+        imagesPerSecond < expected.least * FAR_BELOW && {
+          severity: 'warning',
+          message: `${formatRate(imagesPerSecond)} images/s is far below what these cores can do.`,
+          fix: 'Look for other work on the machine (top), a CPU limit of its container, or power saving; then run this again.',
+        },
+    ],
+    facts: {
+      measured: true,
+      builtInModel: isBuiltIn,
+      model: folder.metadata.architecture,
+      weightsSha256: folder.metadata.weightsSha256,
+      requestedDevice: device,
+      device: info.device,
+      deviceName: info.deviceName,
+      deviceReason: info.deviceReason,
+      engine: info.engine,
+      engineReason: info.engineReason,
+      library: info.library,
+      startupMs: Math.round(info.startupMs),
+      batch,
+      images,
+      imagesPerSecond: Math.round(imagesPerSecond * 1000) / 1000,
+      expectedLeast: expected && Math.round(expected.least * 100) / 100,
+      expectedMost: expected && Math.round(expected.most * 100) / 100,
+    },
+  });
 }
 
 /** For the next --dry-run. */

@@ -2,6 +2,7 @@ import { isImg2FeaturesError } from '../errors.ts';
 import { printable } from '../json.ts';
 import type { Json } from '../run/fingerprint.ts';
 import type { Paint } from '../terminal/colors.ts';
+import { plural } from '../terminal/units.ts';
 
 /** The checks by name, in the order they are made and shown, and how people see them; `--json` uses the names as keys. */
 const TITLES = {
@@ -115,12 +116,11 @@ export function formatCheck(check: Check, columns: number, paint: Paint): string
 export function formatVerdict(checks: readonly Check[], paint: Paint): string {
   const count = (status: Check['status']) => checks.filter((c) => c.status === status).length;
   const [problems, warnings] = [count('problem'), count('warning')];
-  const say = (n: number, what: string) => `${n} ${what}${n === 1 ? '' : 's'}`;
   if (problems > 0) {
-    const text = `${say(problems, 'problem')}, ${say(warnings, 'warning')}: see the fixes above.`;
+    const text = `${plural(problems, 'problem')}, ${plural(warnings, 'warning')}: see the fixes above.`;
     return `${paint.red(text)}\n`;
   }
-  if (warnings > 0) return `${paint.yellow(`No problem, ${say(warnings, 'warning')}.`)}\n`;
+  if (warnings > 0) return `${paint.yellow(`No problem, ${plural(warnings, 'warning')}.`)}\n`;
   return `${paint.green('All is well.')}\n`;
 }
 

@@ -1,7 +1,9 @@
-import type { ConvolutionKind, Engine } from '../engine/engine.ts';
+import type { ConvolutionKind, Engine, EngineSpec } from '../engine/engine.ts';
 import { noise } from '../engine/noise.ts';
+import { openEngine } from '../engine/open-engine.ts';
 import type { ModelDescription } from '../model/describe-model.ts';
-import type { Device } from '../runtime/choose-device.ts';
+import type { ModelFolder } from '../model/model-folder.ts';
+import type { Device, DeviceChoice } from '../runtime/choose-device.ts';
 
 export interface ExpectedRate {
   /** Images per second. */
@@ -56,23 +58,30 @@ export function countMultiplyAdds({ layers }: Pick<ModelDescription, 'layers'>):
   }, 0);
 }
 
-interface MeasuredRate {
-  /** Of the network alone, warm-up left out. */
-  readonly imagesPerSecond: number;
-  readonly images: number;
-  readonly batch: number;
-}
-
 const BATCHES = { cuda: 64, cpu: 8, wasm: 4 } as const;
 const LONGEST_MS = 3000;
 const MOST_BATCHES = 20;
 
-/** Runs batches of noise for about three seconds, at least one after the warm-up. */
-export async function measureRate(
-  engine: Engine,
+/**
+ * Opens a network, runs batches of noise for about three seconds, at least one after the warm-up, and closes it.
+ * @returns the rate of the network alone, warm-up left out
+ */
+export async function measureNetwork(
+  spec: EngineSpec,
+  folder: ModelFolder,
+  choice: DeviceChoice,
   signal: AbortSignal,
-  { longestMs = LONGEST_MS }: { readonly longestMs?: number } = {},
-): Promise<MeasuredRate> {
+  longestMs = LONGEST_MS,
+) {
+  const engine = await openEngine(spec, folder, choice, { signal });
+  try {
+    return { info: engine.info, ...(await measureRate(engine, signal, longestMs)) };
+  } finally {
+    await engine.close();
+  }
+}
+
+async function measureRate(engine: Engine, signal: AbortSignal, longestMs: number) {
   const { device, inputSize } = engine.info;
   const batch = BATCHES[device];
   const pixels = noise(batch * inputSize[0] * inputSize[1] * 3);

@@ -1,6 +1,5 @@
-import { countMultiplyAdds, measureRate } from '../doctor/network-rate.ts';
+import { countMultiplyAdds, measureNetwork } from '../doctor/network-rate.ts';
 import type { EngineOutput } from '../engine/engine.ts';
-import { openEngine } from '../engine/open-engine.ts';
 import { parseLayers } from '../engine/parse-layers.ts';
 import { isImg2FeaturesError } from '../errors.ts';
 import { findModelFolder } from '../model/find-model-folder.ts';
@@ -39,23 +38,16 @@ export async function describeNetwork(
   });
   const { outputs, model } = await networkOutputs(folder, options);
   const { inputSize } = folder.metadata;
-  try {
-    const rate = await findRate(options, folder, countMultiplyAdds(model), signal);
-    return typeof rate === 'string'
-      ? { inputSize, outputs, model: folder, rate: undefined, note: rate }
-      : { inputSize, outputs, model: folder, rate, note: undefined };
-  } catch (error) {
+  const rate = await findRate(options, folder, countMultiplyAdds(model), signal).catch((error) => {
     signal.throwIfAborted();
     if (!isImg2FeaturesError(error)) throw error;
     // The run itself would report the same; the counts are shown even so.
-    return {
-      inputSize,
-      outputs,
-      model: folder,
-      rate: undefined,
-      note: `The run would fail: ${error.message}`,
-    };
-  }
+    return `The run would fail: ${error.message}`;
+  });
+  const known = { inputSize, outputs, model: folder };
+  return typeof rate === 'string'
+    ? { ...known, rate: undefined, note: rate }
+    : { ...known, rate, note: undefined };
 }
 
 /** @returns a rate, or why there is none */
@@ -79,26 +71,12 @@ async function findRate(
   if (cost > (device === 'wasm' ? CHEAP_ON_WASM : CHEAP_MULTIPLY_ADDS)) {
     return 'The speed of this network is not known here yet: `img2features doctor` measures it.';
   }
-  const engine = await openEngine(
-    {
-      layers: parseLayers(options.layer, options.pool),
-      precision: options.precision,
-      engine: options.engine,
-      conv: options.conv,
-    },
-    folder,
-    choice,
-    { signal },
-  );
-  try {
-    const { imagesPerSecond } = await measureRate(engine, signal, { longestMs: 1000 });
-    const measured = engine.info.device;
-    if (isUsual) {
-      const rate = { imagesPerSecond, by: 'dry-run', at: new Date().toISOString() } as const;
-      await recordRate({ ...key, device: measured }, rate);
-    }
-    return { device: measured, imagesPerSecond, from: 'dry-run' };
-  } finally {
-    await engine.close();
+  const { precision, engine, conv } = options;
+  const spec = { layers: parseLayers(options.layer, options.pool), precision, engine, conv };
+  const { info, imagesPerSecond } = await measureNetwork(spec, folder, choice, signal, 1000);
+  if (isUsual) {
+    const rate = { imagesPerSecond, by: 'dry-run', at: new Date().toISOString() } as const;
+    await recordRate({ ...key, device: info.device }, rate);
   }
+  return { device: info.device, imagesPerSecond, from: 'dry-run' };
 }

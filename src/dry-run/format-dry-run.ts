@@ -1,7 +1,7 @@
 import { printable } from '../json.ts';
 import { wantedImages } from '../pipeline/update/compare-manifests.ts';
 import { describeSkipped } from '../source/skipped.ts';
-import { formatBytes, formatCount, formatDuration, formatRate } from '../terminal/units.ts';
+import { formatBytes, formatCount, formatDuration, formatRate, plural } from '../terminal/units.ts';
 import type { DryRun } from './run-dry-run.ts';
 
 /** Classes named one by one; a folder of a million images may have as many. */
@@ -111,7 +111,7 @@ function timeLines({ time, sample, network, notes, images, update }: DryRun): st
     sample.imagesPerSecond === null
       ? []
       : [
-          `decoding ${formatRate(sample.imagesPerSecond)} images/s on ${sample.workers} ${sample.workers === 1 ? 'thread' : 'threads'} (${sample.images} tried)`,
+          `decoding ${formatRate(sample.imagesPerSecond)} images/s on ${plural(sample.workers, 'thread')} (${sample.images} tried)`,
         ];
   const compute =
     network === null

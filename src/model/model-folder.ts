@@ -54,3 +54,9 @@ export interface ModelFolder {
   readonly shardStamps: readonly string[];
   readonly metadata: ModelMetadata;
 }
+
+/** What a worker and a packed archive say of their model. */
+export function modelFacts({ metadata }: Pick<ModelFolder, 'metadata'>) {
+  const { architecture, preprocessing, trained, weightsSha256 } = metadata;
+  return { architecture, preprocessing, trained, weightsSha256 };
+}

@@ -1,5 +1,6 @@
 import { statSync } from 'node:fs';
 import { OptionError } from '../errors.ts';
+import { modelFacts } from '../model/model-folder.ts';
 import { libraryVersions, packageVersion } from '../package-version.ts';
 import { expectPath } from '../place.ts';
 import { type ArchivePlan, type PackContents, planArchive } from './plan-archive.ts';
@@ -66,15 +67,7 @@ function manifestEntry(
     platform: `${process.platform}-${process.arch}`,
     node: hasNode ? process.version : null,
     runtime: runtime === undefined ? null : describeRuntime(runtime),
-    model:
-      model === undefined
-        ? null
-        : {
-            architecture: model.metadata.architecture,
-            preprocessing: model.metadata.preprocessing,
-            trained: model.metadata.trained,
-            weightsSha256: model.metadata.weightsSha256,
-          },
+    model: model === undefined ? null : modelFacts(model),
     libraries: libraryVersions(),
     files: Object.fromEntries(files),
   };

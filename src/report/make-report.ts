@@ -133,14 +133,10 @@ function pageFindings(
   shown: readonly Finding[],
   pointOf: (origin: string) => number,
 ): PageFindings {
-  const { near, outlierScore, isComplete, measuredIn, parts } = found;
+  const { findings: _, ...facts } = found;
   return {
     counts: countFindings(found),
-    near,
-    outlierScore,
-    isComplete,
-    measuredIn,
-    parts,
+    ...facts,
     shown: shown.map((finding) => ({ ...finding, points: finding.origins.map(pointOf) })),
   };
 }

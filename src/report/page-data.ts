@@ -1,4 +1,5 @@
 import type { FindingKind, KindCount } from '../events.ts';
+import type { Findings } from '../findings/find-findings.ts';
 import type { Finding } from '../findings/finding.ts';
 import type { RunJson } from '../run/run-json.ts';
 
@@ -62,13 +63,8 @@ export interface PageThumbs {
   readonly note: string;
 }
 
-export interface PageFindings {
+export interface PageFindings extends Omit<Findings, 'findings'> {
   readonly counts: Readonly<Record<FindingKind, KindCount>>;
-  readonly near: number;
-  readonly outlierScore: number;
-  readonly isComplete: boolean;
-  readonly measuredIn: 'features' | 'components' | 'equality';
-  readonly parts: readonly string[];
   /** At most MAX_SHOWN of each kind. */
   readonly shown: readonly PageFinding[];
 }

@@ -1,7 +1,7 @@
 import type { FindingKind, KindCount, RunSummary, UpdateCounts, UpdateReport } from '../events.ts';
 import { printable } from '../json.ts';
 import { describeSkipped } from '../source/skipped.ts';
-import { formatBytes, formatCount, formatDuration, formatRate } from './units.ts';
+import { formatBytes, formatCount, formatDuration, formatRate, plural } from './units.ts';
 
 /** The summary of a run, for people. */
 export function formatSummary(summary: RunSummary): string {
@@ -97,15 +97,15 @@ export function formatUpdate(update: UpdateCounts): string {
 }
 
 const WORDS: Readonly<Record<FindingKind, (count: KindCount) => string>> = {
-  leak: ({ findings }) => `${images(findings)} also in another part (leaks)`,
+  leak: ({ findings }) => `${plural(findings, 'image')} also in another part (leaks)`,
   two_classes: ({ findings }) => `${formatCount(findings)} × the same image in two classes`,
   exact_duplicate: ({ findings, images: all }) =>
-    `${images(all)} in ${sets(findings)} of exact duplicates`,
+    `${plural(all, 'image')} in ${plural(findings, 'set')} of exact duplicates`,
   same_features: ({ findings, images: all }) =>
-    `${images(all)} in ${sets(findings)} with the same features`,
+    `${plural(all, 'image')} in ${plural(findings, 'set')} with the same features`,
   near_duplicate: ({ findings, images: all }) =>
-    `${images(all)} in ${sets(findings)} of near duplicates`,
-  outlier: ({ findings }) => `${images(findings)} far from their class`,
+    `${plural(all, 'image')} in ${plural(findings, 'set')} of near duplicates`,
+  outlier: ({ findings }) => `${plural(findings, 'image')} far from their class`,
 };
 
 /** One line for each kind of finding that there is. */
@@ -114,12 +114,4 @@ export function describeFindings(counts: Readonly<Record<FindingKind, KindCount>
     .filter(([, count]) => count.findings > 0)
     .map(([kind, count]) => `  ${WORDS[kind as FindingKind](count)}`);
   return lines.length === 0 ? ['  no copies, leaks or outliers found'] : lines;
-}
-
-function images(count: number): string {
-  return `${formatCount(count)} ${count === 1 ? 'image' : 'images'}`;
-}
-
-function sets(count: number): string {
-  return `${formatCount(count)} ${count === 1 ? 'set' : 'sets'}`;
 }

@@ -25,6 +25,11 @@ export function formatCount(count: number): string {
   return count.toLocaleString('en-US');
 }
 
+/** 1 image, 2,000 images */
+export function plural(count: number, noun: string): string {
+  return `${formatCount(count)} ${noun}${count === 1 ? '' : 's'}`;
+}
+
 /** Images per second with as many digits as have a meaning: 4.53, 87.2, 1,234. */
 export function formatRate(rate: number): string {
   if (rate < 10) return rate.toFixed(2);

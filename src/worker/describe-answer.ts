@@ -1,6 +1,6 @@
 import type { EngineOutput } from '../engine/engine.ts';
 import { featureColumns } from '../export/column-names.ts';
-import type { ModelFolder } from '../model/model-folder.ts';
+import { type ModelFolder, modelFacts } from '../model/model-folder.ts';
 import type { ExtractOptions } from '../options/extract-options.ts';
 import { packageVersion } from '../package-version.ts';
 import { openPixelsExtractor } from '../pipeline/extractor/open-extractor.ts';
@@ -37,14 +37,7 @@ export function describeAnswer(
       return { name, layer, pool, length };
     }),
     lengths: vectors.map(({ length }) => length),
-    ...(model !== undefined && {
-      model: {
-        architecture: model.metadata.architecture,
-        preprocessing: model.metadata.preprocessing,
-        trained: model.metadata.trained,
-        weightsSha256: model.metadata.weightsSha256,
-      },
-    }),
+    ...(model !== undefined && { model: modelFacts(model) }),
   };
 }
 

@@ -1,4 +1,5 @@
 import { DataType, type Field, type Schema } from 'apache-arrow';
+import type { RecordBatchMetadata } from '../export/arrow-message.ts';
 import { ProtocolError } from './protocol.ts';
 
 /** How one column is stored in a batch's body: its place among the columns, and whether its offsets are int64. */
@@ -54,14 +55,6 @@ function columnOf(
     `Expected ${typeName} or large_${typeName} for the column ${name} but found ${type}.`,
     { fix: FIX },
   );
-}
-
-/** What the metadata of a record batch says. */
-export interface RecordBatchMetadata {
-  readonly length: number;
-  readonly nodes: readonly { readonly length: number; readonly nullCount: number }[];
-  readonly buffers: readonly { readonly offset: number; readonly length: number }[];
-  readonly compression: unknown;
 }
 
 /** The rows of one record batch. Contents are views of its body. */

@@ -1,5 +1,6 @@
 import type { Pool } from '../engine/engine.ts';
 import { Img2FeaturesError, isImg2FeaturesError } from '../errors.ts';
+import type { modelFacts } from '../model/model-folder.ts';
 import type { ExtractOptions } from '../options/extract-options.ts';
 
 /** Increased when a peer of the old version would misread the new one. */
@@ -29,15 +30,7 @@ export interface AnswerDescription {
     readonly length: number;
   }[];
   readonly lengths: readonly number[];
-  readonly model?:
-    | {
-        /** null for a network that is none of the known ones. */
-        readonly architecture: string | null;
-        readonly preprocessing: string;
-        readonly trained: boolean;
-        readonly weightsSha256: string;
-      }
-    | undefined;
+  readonly model?: ReturnType<typeof modelFacts> | undefined;
 }
 
 /** The first event about the work: input is taken from now on. */

@@ -1,12 +1,11 @@
 import type { Message, Schema } from 'apache-arrow';
-import { DamagedArrow, decodeArrowMessage } from '../export/arrow-message.ts';
-import type { ByteReader } from '../storage/byte-streams.ts';
 import {
-  type InputBatch,
+  DamagedArrow,
+  decodeArrowMessage,
   type RecordBatchMetadata,
-  readInputBatch,
-  readInputSchema,
-} from './input-batch.ts';
+} from '../export/arrow-message.ts';
+import type { ByteReader } from '../storage/byte-streams.ts';
+import { type InputBatch, readInputBatch, readInputSchema } from './input-batch.ts';
 import { ProtocolError } from './protocol.ts';
 
 /**
