@@ -7,6 +7,7 @@ import { flag } from '../options/option-values.ts';
 import { storeOptions } from '../options/resolve-options.ts';
 import { s3OptionsOf } from '../s3/s3-options.ts';
 import { createPaint } from '../terminal/colors.ts';
+import { CLEAR_LINE } from '../terminal/reporter.ts';
 import type { CommandContext, ExitStatus, Finish } from './command-context.ts';
 import {
   addOptions,
@@ -70,7 +71,7 @@ async function diagnose(
   const { formatCheck, formatVerdict } = await import('../doctor/check.ts');
   const paint = createPaint(!asJson && terminal.colors?.stdout === true);
   const checks: Check[] = [];
-  const clear = terminal.isTerminal && !asJson ? '\r\x1b[2K' : '';
+  const clear = terminal.isTerminal && !asJson ? CLEAR_LINE : '';
   const report = await runDoctor(options, {
     signal,
     onStart: (name: CheckName) => {

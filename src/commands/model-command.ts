@@ -4,7 +4,7 @@ import { printableJson, show } from '../json.ts';
 import { ARCHITECTURE_NAMES } from '../model/architectures/architecture.ts';
 import { integer, positiveNumber } from '../options/option-values.ts';
 import { PREPROCESSING_CHOICES, preprocessing } from '../options/preprocessing.ts';
-import { createByteProgress } from '../terminal/byte-progress.ts';
+import { createByteProgress } from '../terminal/reporter.ts';
 import type { CommandContext, Finish } from './command-context.ts';
 
 /** `img2features model init|info|convert|fetch`: model folders. */
@@ -38,7 +38,7 @@ export function addModelCommand(cli: Argv, context: CommandContext, finish: Fini
             seed: integer(0, 0xffffffff)(args.seed ?? '1', 'seed'),
             ...(width !== undefined && { width: positiveNumber()(width, 'width') }),
             ...(classes !== undefined && { classes: integer(1, 1_000_000)(classes, 'classes') }),
-            ...(out !== undefined && { dir: out }),
+            dir: out,
             includeTop: args.top !== false,
             overwrite: args.overwrite === true,
             signal,
@@ -83,10 +83,10 @@ export function addModelCommand(cli: Argv, context: CommandContext, finish: Fini
           const progress = createByteProgress(terminal, args.json === true);
           const result = await runModelConvert({
             file: args.file,
-            ...(arch !== undefined && { arch }),
-            ...(out !== undefined && { dir: out }),
+            arch,
+            dir: out,
             ...(given !== undefined && { preprocessing: preprocessing(given, 'preprocessing') }),
-            ...(args.until !== undefined && { until: args.until }),
+            until: args.until,
             ...(size !== undefined && { inputSize: parseInputSize(size) }),
             overwrite: args.overwrite === true,
             onProgress: (done, total) => progress.show('convert', done, total),
@@ -114,8 +114,8 @@ export function addModelCommand(cli: Argv, context: CommandContext, finish: Fini
           const result = await runModelFetch({
             name: args.architecture,
             includeTop: args.top !== false,
-            ...(args.out !== undefined && { dir: args.out }),
-            ...(args.mirror !== undefined && { mirror: args.mirror }),
+            dir: args.out,
+            mirror: args.mirror,
             overwrite: args.overwrite === true,
             onProgress: progress.show,
             signal,

@@ -1,6 +1,6 @@
 import type { Argv } from 'yargs';
 import { printable, printableJson } from '../json.ts';
-import { createByteProgress } from '../terminal/byte-progress.ts';
+import { createByteProgress } from '../terminal/reporter.ts';
 import { formatBytes } from '../terminal/units.ts';
 import type { CommandContext, Finish } from './command-context.ts';
 

@@ -1,6 +1,7 @@
 import type { Argv } from 'yargs';
 import { printable, printableJson } from '../json.ts';
 import { oneOf } from '../options/option-values.ts';
+import { CLEAR_LINE } from '../terminal/reporter.ts';
 import { formatDuration } from '../terminal/units.ts';
 import type { CommandContext, Finish } from './command-context.ts';
 import { givenOptions } from './given-options.ts';
@@ -32,9 +33,9 @@ export function addSetupCommand(cli: Argv, context: CommandContext, finish: Fini
           if (isJson) stdout(`${printableJson({ event: 'step', ...step })}\n`);
           else if (step.state === 'done') {
             const text = `${step.name}: ${step.detail} (${formatDuration(step.ms)})`;
-            stderr(`${isTerminal ? '\r\x1b[2K' : ''}${printable(text)}\n`);
+            stderr(`${isTerminal ? CLEAR_LINE : ''}${printable(text)}\n`);
           } else if (isTerminal) {
-            stderr(`\r\x1b[2K${printable(`${step.name}: ${step.detail}`)}`);
+            stderr(`${CLEAR_LINE}${printable(`${step.name}: ${step.detail}`)}`);
           }
         },
       );

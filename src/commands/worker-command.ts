@@ -28,7 +28,7 @@ export function addWorkerCommand(cli: Argv, context: CommandContext, finish: Fin
     async (args) => {
       const options = workerOptions(givenOptions(args, context.env));
       if (args.describe === true) {
-        const { describeWorker } = await import('../worker/describe-answer.ts');
+        const { describeWorker } = await import('../worker/answer.ts');
         context.terminal.stdout(`${printableJson(await describeWorker(options))}\n`);
         return finish(0);
       }

@@ -25,6 +25,8 @@ export interface ReporterOptions {
 /** Lines of bad images shown; after them only the count grows. All of them are in rejected.jsonl. */
 const MAX_REJECTIONS_SHOWN = 10;
 const REDRAW_MS = 100;
+/** Empties the line that the cursor is on, so that it can be written again. */
+export const CLEAR_LINE = '\r\x1b[2K';
 /** Time between plain progress lines (no terminal). */
 const PLAIN_MS = 10_000;
 
@@ -63,7 +65,7 @@ function textReporter(options: ReporterOptions): Reporter {
   }
 
   function clearLine(): void {
-    if (lineIsOpen) stderr('\r\x1b[2K');
+    if (lineIsOpen) stderr(CLEAR_LINE);
     lineIsOpen = false;
   }
 
@@ -75,7 +77,7 @@ function textReporter(options: ReporterOptions): Reporter {
       line(formatProgress(event));
       return;
     }
-    stderr(`\r\x1b[2K${formatBar(event, options.columns)}`);
+    stderr(`${CLEAR_LINE}${formatBar(event, options.columns)}`);
     lineIsOpen = true;
   }
 
@@ -158,4 +160,27 @@ function formatBar(event: ProgressEvent, columns: number): string {
     event.total === 0 ? room : Math.round((room * images) / event.total);
   const [done, decoded] = [share(event.done), share(event.decoded)];
   return `[${'#'.repeat(done)}${'='.repeat(decoded - done)}${'-'.repeat(room - decoded)}] ${text}`;
+}
+
+/** A progress line for downloads and conversions, on a terminal only. */
+export function createByteProgress(
+  { isTerminal, stderr, now }: Pick<ReporterOptions, 'isTerminal' | 'stderr' | 'now'>,
+  isSilent: boolean,
+) {
+  let lastAt = Number.NEGATIVE_INFINITY;
+  let isOpen = false;
+  return {
+    show(stage: string, done: number, total: number | undefined): void {
+      if (!isTerminal || isSilent || now() - lastAt < REDRAW_MS) return;
+      lastAt = now();
+      isOpen = true;
+      const share = total ? `${Math.floor((100 * done) / total)}% ` : '';
+      const size = total ? `${formatBytes(done)} of ${formatBytes(total)}` : formatBytes(done);
+      stderr(`${CLEAR_LINE}${stage} ${share}${size}`);
+    },
+    close(): void {
+      if (isOpen) stderr(CLEAR_LINE);
+      isOpen = false;
+    },
+  };
 }

@@ -5,7 +5,7 @@ import type { Extractor } from '../pipeline/extractor/extractor.ts';
 import type { ChunkRange } from '../pipeline/stream/decode-entries.ts';
 import { runBatches } from '../pipeline/stream/run-batches.ts';
 import { type FetchedChunk, fetchAhead } from '../source/decode-tasks.ts';
-import type { AnswerStream } from './answer-stream.ts';
+import type { AnswerStream } from './answer.ts';
 import type { InputBatch } from './input-batch.ts';
 import type { StreamEvent } from './protocol.ts';
 import { type RowChunksOptions, rowChunks } from './row-chunks.ts';
