@@ -10,16 +10,14 @@ import type { FoundRuntimes } from '../runtime/locate-runtime.ts';
 import { OWN_VARIABLE } from '../runtime/own-runtime.ts';
 import { type ProbeResult, probeRuntime } from '../runtime/probe-runtime.ts';
 import { RECORD_NAME, type RuntimeRecord, runtimeDir } from '../runtime/runtime-record.ts';
-import type { TensorFlowRuntime } from '../runtime/tensorflow-runtime.ts';
 import { formatDuration } from '../terminal/units.ts';
 import { type Check, type Finding, makeCheck, problemOf } from './check.ts';
 
 export interface TensorFlowState {
-  /** The library that a run would load; undefined: WebAssembly. */
-  readonly runtime: TensorFlowRuntime | undefined;
-  readonly record: RuntimeRecord | undefined;
+  /** Of `setup`; undefined for a library of the user's own, and without one. */
+  readonly record?: RuntimeRecord | undefined;
   /** Undefined where there is no library, or it does not work. */
-  readonly probe: ProbeResult | undefined;
+  readonly probe?: ProbeResult | undefined;
 }
 
 /** TensorFlow's library: where it is, how it was built, and whether it loads and computes here. */
@@ -29,20 +27,15 @@ export async function checkTensorFlow(
 ): Promise<{ check: Check; state: TensorFlowState }> {
   if (found.own instanceof RuntimeError) {
     const { message, fix = 'Run `img2features setup`.' } = found.own;
-    return {
-      check: makeCheck('tensorflow', {
-        summary: `what ${OWN_VARIABLE} names cannot be used`,
-        findings: [{ severity: 'problem', message, fix }],
-        facts: { found: false, works: false, platform: found.platform.name },
-      }),
-      state: { runtime: undefined, record: undefined, probe: undefined },
-    };
+    const check = makeCheck('tensorflow', {
+      summary: `what ${OWN_VARIABLE} names cannot be used`,
+      findings: [{ severity: 'problem', message, fix }],
+      facts: { found: false, works: false, platform: found.platform.name },
+    });
+    return { check, state: {} };
   }
   const runtime = found.own ?? found.installedGpuPackage ?? found.gpu ?? found.cpu;
-  if (runtime === undefined) {
-    const state = { runtime, record: undefined, probe: undefined };
-    return { check: await withoutLibrary(found), state };
-  }
+  if (runtime === undefined) return { check: await withoutLibrary(found), state: {} };
   const record = await readRecord(runtime.dir);
   const facts = {
     found: true,
@@ -70,44 +63,39 @@ export async function checkTensorFlow(
       hideGpu: found.driver.present && !canHave('cuda', found),
       libraries: runtime === found.gpu ? GPU_LIBRARIES : [],
     });
-    return {
-      check: makeCheck('tensorflow', {
-        summary: `${probe.tensorflow} (${runtime.kind} library), tfjs-node ${probe.tfjsNode}`,
-        details: [
-          built,
-          `in ${runtime.dir}`,
-          `oneDNN ${oneDnnText(probe)}${probe.cpuInstructions ? `; kernels also use ${probe.cpuInstructions}` : ''}; loads in ${formatDuration(probe.loadMs)}`,
-        ],
-        findings: findingsOf(probe),
-        facts: {
-          ...facts,
-          works: true,
-          tfjsNode: probe.tfjsNode,
-          oneDnn: probe.oneDnn,
-          cpuInstructions: probe.cpuInstructions?.split(' '),
-          device: probe.device,
-          gpuCause: probe.gpuCause?.found,
-          unopened: [...probe.unopened],
-          loadMs: Math.round(probe.loadMs),
-        },
-      }),
-      state: { runtime, record, probe },
-    };
+    const { oneDnn, cpuInstructions, loadMs } = probe;
+    const uses = cpuInstructions ? `; kernels also use ${cpuInstructions}` : '';
+    const dnn = oneDnn === undefined ? 'not mentioned by it' : oneDnn ? 'on' : 'off';
+    const check = makeCheck('tensorflow', {
+      summary: `${probe.tensorflow} (${runtime.kind} library), tfjs-node ${probe.tfjsNode}`,
+      details: [
+        built,
+        `in ${runtime.dir}`,
+        `oneDNN ${dnn}${uses}; loads in ${formatDuration(loadMs)}`,
+      ],
+      findings: findingsOf(probe),
+      facts: {
+        ...facts,
+        works: true,
+        tfjsNode: probe.tfjsNode,
+        oneDnn,
+        cpuInstructions: cpuInstructions?.split(' '),
+        device: probe.device,
+        gpuCause: probe.gpuCause?.found,
+        unopened: [...probe.unopened],
+        loadMs: Math.round(loadMs),
+      },
+    });
+    return { check, state: { record, probe } };
   } catch (error) {
-    return {
-      check: makeCheck('tensorflow', {
-        summary: `${runtime.tensorflow} (${runtime.kind} library) does not work here`,
-        details: [built],
-        findings: [problemOf(error, 'Run `img2features setup --force`.', signal)],
-        facts: { ...facts, works: false },
-      }),
-      state: { runtime, record, probe: undefined },
-    };
+    const check = makeCheck('tensorflow', {
+      summary: `${runtime.tensorflow} (${runtime.kind} library) does not work here`,
+      details: [built],
+      findings: [problemOf(error, 'Run `img2features setup --force`.', signal)],
+      facts: { ...facts, works: false },
+    });
+    return { check, state: { record } };
   }
-}
-
-function oneDnnText({ oneDnn }: ProbeResult): string {
-  return oneDnn === undefined ? 'not mentioned by it' : oneDnn ? 'on' : 'off';
 }
 
 function findingsOf({ oneDnn, unopened }: ProbeResult): (Finding | false)[] {

@@ -135,7 +135,7 @@ const GPU: FoundRuntimes = {
     detail: 'NVIDIA L4 (driver 550.54.15)',
   },
 };
-const NONE = { runtime: undefined, record: undefined, probe: undefined };
+const NONE = {};
 const NO_SMI = async () => ({ gpus: [], driver: undefined, driverCuda: undefined });
 
 test('no GPU is a note, but a problem for --device cuda', async () => {
@@ -167,7 +167,6 @@ test('a GPU in use is well, with the versions of CUDA and cuDNN', async () => {
   const check = await checkGpu(
     { ...GPU, gpu },
     {
-      runtime: gpu,
       record: {
         format: 1,
         kind: 'gpu',
@@ -348,7 +347,7 @@ describe('TensorFlow, where none is set up', () => {
     vi.stubEnv('PATH', folder());
     vi.stubEnv('CXX', '');
     const { check, state } = await checkTensorFlow(NO_GPU, signal);
-    expect([check.status, state.runtime]).toEqual(['warning', undefined]);
+    expect([check.status, state.probe]).toEqual(['warning', undefined]);
     expect(check.findings[0]!.fix).toMatch(
       /apt install python3-pip.*apt install g\+\+.*`img2features setup` then\.$/s,
     );
