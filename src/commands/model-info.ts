@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { printable } from '../json.ts';
 import { describeModel, type ModelDescription } from '../model/describe-model.ts';
-import type { ModelFolder, ModelMetadata } from '../model/model-folder.ts';
+import { describeSource, type ModelFolder, type ModelMetadata } from '../model/model-folder.ts';
 import { knownPreprocessing } from '../model/model-json.ts';
 import { readModelFolder, readModelJson } from '../model/read-model-folder.ts';
 import type { OpenShape } from '../model/topology-layers.ts';
@@ -105,13 +105,6 @@ function formatTable(info: ModelInfo): string[] {
 
 function formatShape(shape: OpenShape): string {
   return shape.map((side) => side ?? '?').join('×');
-}
-
-function describeSource(source: ModelMetadata['source']): string {
-  if ('file' in source) return `${source.file} (${source.format})`;
-  if (source.kind === 'tfjs') return `written by ${source.by || 'another tool'}`;
-  const width = source.width === 1 ? '' : `, width ${source.width}`;
-  return `img2features model init, seed ${source.seed}${width}`;
 }
 
 /** Pads every column to its widest cell; columns in `right` are aligned to the right. */

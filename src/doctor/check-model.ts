@@ -1,5 +1,5 @@
 import { findModelFolder } from '../model/find-model-folder.ts';
-import type { ModelFolder } from '../model/model-folder.ts';
+import { describeSource, type ModelFolder } from '../model/model-folder.ts';
 import { readModelFolder } from '../model/read-model-folder.ts';
 import type { Preprocessing } from '../options/preprocessing.ts';
 import { type Check, makeCheck, problemOf } from './check.ts';
@@ -48,15 +48,9 @@ export async function checkModel(
 
 function describe({ dir, metadata }: ModelFolder): Check {
   const { architecture, inputSize, trained, source, weightsSha256, preprocessing } = metadata;
-  const origin =
-    'file' in source
-      ? `${source.file} (${source.format})`
-      : source.kind === 'seeded'
-        ? `seed ${source.seed}`
-        : `written by ${source.by || 'another tool'}`;
   return makeCheck('model', {
     summary: `${architecture ?? 'a network of its own'}, ${inputSize.join('×')}, ${trained ? 'trained' : 'NOT trained'}, in ${dir}`,
-    details: [`SHA-256 ${weightsSha256} (computed)`, `from ${origin}`],
+    details: [`SHA-256 ${weightsSha256} (computed)`, `from ${describeSource(source)}`],
     findings: [
       !trained && {
         severity: 'note',

@@ -60,3 +60,11 @@ export function modelFacts({ metadata }: Pick<ModelFolder, 'metadata'>) {
   const { architecture, preprocessing, trained, weightsSha256 } = metadata;
   return { architecture, preprocessing, trained, weightsSha256 };
 }
+
+/** Where the weights come from, for people. */
+export function describeSource(source: ModelMetadata['source']): string {
+  if ('file' in source) return `${source.file} (${source.format})`;
+  if (source.kind === 'tfjs') return `written by ${source.by || 'another tool'}`;
+  const width = source.width === 1 ? '' : `, width ${source.width}`;
+  return `img2features model init, seed ${source.seed}${width}`;
+}
