@@ -60,12 +60,12 @@ test.each<[string, LayerRow[], string]>([
     'the layer conv is shared',
   ],
   [
-    'a gray input',
+    'an input of two channels',
     [
-      { ...input('image', [2, 2]), config: { name: 'image', batch_input_shape: [null, 2, 2, 1] } },
+      { ...input('image', [2, 2]), config: { name: 'image', batch_input_shape: [null, 2, 2, 2] } },
       conv2d('conv', 'image', { filters: 3, kernel: 1 }),
     ],
-    'its input image is [2, 2, 1]',
+    'its input image is [2, 2, 2]',
   ],
   [
     'weights that are not there',
@@ -102,7 +102,7 @@ test.each<[string, LayerRow[], string]>([
   if (title === 'a shared layer') {
     topology.model_config.config.layers[1].inbound_nodes.push([['conv', 0, 0, {}]]);
   }
-  const channels = title === 'a gray input' ? 1 : 3;
+  const channels = title === 'an input of two channels' ? 2 : 3;
   const weights = [
     { name: 'conv/kernel', shape: [1, 1, channels, 3], dtype: 'float32' as const },
     { name: 'conv/bias', shape: [3], dtype: 'float32' as const },
