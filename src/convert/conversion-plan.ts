@@ -10,7 +10,7 @@ export interface ConvertModelOptions {
   readonly dir: string;
   /** vgg16, vgg19, resnet50 or mobilenetv2: for files of weights whose layers do not say it. */
   readonly arch?: string;
-  /** What the model was trained with. Needed unless the model is one of the four. */
+  /** What the model was trained with. Needed unless it scales its pixels itself, or begins as one of keras.applications. */
   readonly preprocessing?: Preprocessing;
   /** Input height and width, for a model that leaves them open. */
   readonly inputSize?: readonly [height: number, width: number];

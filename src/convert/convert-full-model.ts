@@ -8,7 +8,7 @@ import type { Preprocessing } from '../options/preprocessing.ts';
 import { PREPROCESSING_CHOICES } from '../options/preprocessing.ts';
 import type { ConversionPlan, ConvertModelOptions, KerasFile } from './conversion-plan.ts';
 import { damaged, type KerasObject } from './keras-json.ts';
-import { recogniseArchitecture } from './recognise-architecture.ts';
+import { type Family, recogniseArchitecture, recogniseFamily } from './recognise-architecture.ts';
 import { type BuiltLayer, buildWithTfjs } from './topology/build-with-tfjs.ts';
 import {
   type ConvertedTopology,
@@ -31,15 +31,16 @@ export async function convertFullModel(
 ): Promise<ConversionPlan> {
   const graph = parseGraph(model);
   const known = recogniseArchitecture(graph.layers);
+  const family = recogniseFamily(graph);
   checkArch(known, options);
   const converted = convertTopology(graph, {
     kerasVersion: file.kerasVersion,
     isKeras3: file.kerasVersion.startsWith('3'),
-    inputShape: (input) => fixedShape(input, known, options),
+    inputShape: (input) => fixedShape(input, family, options),
     until: options.until,
   });
-  const inputSize = inputSizeOf(converted, known, options);
-  const preprocessing = choosePreprocessing(file, known, converted, options);
+  const inputSize = inputSizeOf(converted, family, options);
+  const preprocessing = choosePreprocessing(file, family, converted, options);
   noteReducedPrecision(converted, options);
   const weights = await planWeights(file, converted, options);
   return {
@@ -66,7 +67,7 @@ function checkArch(
 /** A model file may leave height and width open; features need them fixed. */
 function fixedShape(
   input: FlatLayer,
-  known: BuiltArchitecture | undefined,
+  family: Family | undefined,
   options: ConvertModelOptions,
 ): (number | null)[] {
   const shape = input.config.batch_input_shape ?? input.config.batch_shape;
@@ -78,7 +79,7 @@ function fixedShape(
   }
   const size = [shape[1], shape[2]].map((side, i) => {
     const wanted = options.inputSize?.[i];
-    if (side === null || side === undefined) return wanted ?? known?.inputSize[i] ?? null;
+    if (side === null || side === undefined) return wanted ?? family?.side ?? null;
     if (wanted !== undefined && wanted !== side) {
       throw new OptionError(
         `Expected an input size of ${shape[1]}×${shape[2]}, which the model fixes, but found ${options.inputSize!.join('×')}.`,
@@ -103,7 +104,7 @@ const CUT_INPUT =
 
 function inputSizeOf(
   { inputs }: ConvertedTopology,
-  known: BuiltArchitecture | undefined,
+  family: Family | undefined,
   options: ConvertModelOptions,
 ): readonly [number, number] {
   if (inputs.length !== 1) {
@@ -112,13 +113,13 @@ function inputSizeOf(
       { fix: CUT_INPUT },
     );
   }
-  const [, height, width] = fixedShape(inputs[0], known, options);
+  const [, height, width] = fixedShape(inputs[0], family, options);
   return [height!, width!];
 }
 
 function choosePreprocessing(
   file: KerasFile,
-  known: BuiltArchitecture | undefined,
+  family: Family | undefined,
   { topology }: ConvertedTopology,
   { preprocessing, onNote }: ConvertModelOptions,
 ): Preprocessing {
@@ -133,16 +134,18 @@ function choosePreprocessing(
     return preprocessing;
   }
   if (file.preprocessing !== undefined) return file.preprocessing;
-  // Keras' own weights are for RGB.
-  if (known !== undefined && !isGray(topology)) {
-    onNote?.(`recognised a ${known.name} by its layers: preprocessing ${known.preprocessing}`);
-    return known.preprocessing;
-  }
   if (scaling !== undefined) {
     onNote?.(
       `the model begins with ${scaling}, which scales the pixels itself: preprocessing none`,
     );
     return 'none';
+  }
+  // Keras' own weights are for RGB.
+  if (family !== undefined && !isGray(topology)) {
+    onNote?.(
+      `recognised ${family.name} by its first layers: preprocessing ${family.preprocessing}`,
+    );
+    return family.preprocessing;
   }
   throw new ModelError(
     'Expected to know what the pixels were preprocessed with but found a model of its own.',

@@ -3,6 +3,9 @@ import {
   type BuiltArchitecture,
   buildArchitecture,
 } from '../model/architectures/build-architecture.ts';
+import type { Preprocessing } from '../options/preprocessing.ts';
+import type { KerasGraph, KerasLayer } from './topology/keras-graph.ts';
+import { TRAINING_ONLY } from './topology/layer-rules.ts';
 
 interface NamedLayer {
   readonly name: string;
@@ -46,4 +49,80 @@ function signature(layers: readonly NamedLayer[]): string {
     .map((layer) => `${layer.name}:${layer.className}`)
     .sort()
     .join('\n');
+}
+
+/** A network of keras.applications, of any depth and width, by its first layers. */
+export interface Family {
+  readonly name: string;
+  /** What its `preprocess_input` does, or would do where a part of the network does it that was left out. */
+  readonly preprocessing: Preprocessing;
+  /** Height and width where the model leaves them open and all networks of the family have the same. */
+  readonly side?: number;
+  /** The layer that gets the pixels. */
+  readonly first: RegExp;
+  /** A layer that no other family with such a first layer has. */
+  readonly marker: RegExp;
+}
+
+// biome-ignore format: one line for each family
+const FAMILIES: readonly Family[] = [
+  { name: 'VGG', preprocessing: 'caffe', side: 224, first: /^block1_conv1$/, marker: /^block1_pool$/ },
+  { name: 'Xception', preprocessing: 'tf', side: 299, first: /^block1_conv1$/, marker: /^block1_conv1_bn$/ },
+  { name: 'ResNetV2', preprocessing: 'tf', side: 224, first: /^conv1_pad$/, marker: /^conv2_block1_preact_bn$/ },
+  { name: 'ResNet', preprocessing: 'caffe', side: 224, first: /^conv1(_pad)?$/, marker: /^(conv1_conv|bn_conv1)$/ },
+  { name: 'ResNetRS', preprocessing: 'torch', first: /^zero_padding2d(_\d+)?$/, marker: /^stem_1_stem_conv_1$/ },
+  { name: 'DenseNet', preprocessing: 'torch', side: 224, first: /^zero_padding2d(_\d+)?$/, marker: /^conv2_block1_concat$/ },
+  { name: 'InceptionV3', preprocessing: 'tf', side: 299, first: /^conv2d(_\d+)?$/, marker: /^mixed0$/ },
+  { name: 'InceptionResNetV2', preprocessing: 'tf', side: 299, first: /^conv2d(_\d+)?$/, marker: /^mixed_5b$/ },
+  { name: 'MobileNet', preprocessing: 'tf', side: 224, first: /^conv1(_pad)?$/, marker: /^conv_dw_1$/ },
+  { name: 'MobileNetV2', preprocessing: 'tf', side: 224, first: /^Conv1(_pad)?$/, marker: /^expanded_conv_depthwise$/ },
+  { name: 'MobileNetV3', preprocessing: 'tf', side: 224, first: /^conv$/i, marker: /^expanded_conv[/_]depthwise$/ },
+  { name: 'NASNet', preprocessing: 'tf', first: /^stem_conv1$/, marker: /^stem_bn1$/ },
+  { name: 'ConvNeXt', preprocessing: 'torch', side: 224, first: /_stem$/, marker: /_stage_0_block_0_layer_scale$/ },
+  { name: 'RegNet', preprocessing: 'unit', side: 224, first: /_stem_conv$/, marker: /_Stage_0_[XYZ]Block_0_/ },
+];
+
+/**
+ * The family of the network that gets the pixels: the model itself, with any head behind it, or a model inside it, with
+ * augmentation before it.
+ */
+export function recogniseFamily(graph: KerasGraph): Family | undefined {
+  for (const { first, layers } of pixelReaders(graph)) {
+    const found = FAMILIES.find(
+      ({ first: isFirst, marker }) =>
+        isFirst.test(first) && layers.some(({ name }) => marker.test(name)),
+    );
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+/** The layer that reads the pixels, with the model it is in; where that is a model itself, also those inside it. */
+function pixelReaders({
+  inputs,
+  layers,
+}: KerasGraph): { first: string; layers: readonly KerasLayer[] }[] {
+  let at = inputs.length === 1 ? inputs[0].layer : undefined;
+  while (at !== undefined) {
+    const from = at;
+    const readers = layers.filter(({ calls }) =>
+      calls.some(({ args }) => args.some((arg) => 'ref' in arg && arg.ref.layer === from)),
+    );
+    if (readers.length !== 1) return [];
+    const [reader] = readers;
+    if (!keepsPixels(reader)) {
+      const inner = reader.graph === undefined ? [] : pixelReaders(reader.graph);
+      return [{ first: reader.name, layers }, ...inner];
+    }
+    at = reader.name;
+  }
+  return [];
+}
+
+const SAME_PIXELS = new Set([...TRAINING_ONLY, 'Resizing', 'CenterCrop', 'Identity', 'Dropout']);
+
+function keepsPixels({ className, config, graph }: KerasLayer): boolean {
+  if (graph !== undefined) return graph.layers.every(keepsPixels);
+  if (className === 'Activation') return config.activation === 'linear';
+  return className === 'InputLayer' || SAME_PIXELS.has(className);
 }

@@ -188,7 +188,11 @@ function toSize(
       return tf.tidy(() => change(one(inputs), [height, width], this.args));
     }
     override computeOutputShape(inputShape: Untyped): Shape {
-      const [batch, , , channels] = shapeOf(inputShape);
+      const [batch, rows, columns, channels] = shapeOf(inputShape);
+      // Keras resizes images that are too small to be cut.
+      if (name === 'CenterCrop' && (rows! < this.args.height || columns! < this.args.width)) {
+        throw new Error(`CenterCrop ${this.name} of more than its input has`);
+      }
       return [batch, this.args.height, this.args.width, channels];
     }
     override getConfig() {

@@ -8,6 +8,7 @@ import { createPreprocess } from '../../src/engine/preprocess.ts';
 import type { ModelFolder } from '../../src/model/model-folder.ts';
 import { isGray } from '../../src/model/topology-layers.ts';
 import type { Preprocessing } from '../../src/options/preprocessing.ts';
+import { addKerasLayers } from '../../src/runtime/tfjs-layers.ts';
 
 /** What test/fixtures/make-keras-fixtures.py writes: models as files, and Keras' own outputs. */
 export interface KerasFixture {
@@ -54,7 +55,7 @@ export async function workFolder(): Promise<{
 }
 
 /**
- * Runs a converted folder in stock tfjs on its CPU backend.
+ * Runs a converted folder in stock tfjs, with the layers that this project adds, on its CPU backend.
  * @param layers names of layers, or output_<i> for the model's own outputs
  */
 export async function predict(
@@ -63,6 +64,7 @@ export async function predict(
   layers: readonly string[],
 ): Promise<Map<string, { shape: number[]; values: Float32Array }>> {
   tf.enableProdMode();
+  addKerasLayers(tf);
   await tf.setBackend('cpu');
   const weightData = Buffer.concat(
     await Promise.all(model.shardPaths.map((path) => readFile(path))),

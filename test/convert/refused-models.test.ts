@@ -22,15 +22,9 @@ test.each([
     /Mystery2? "mystery": (its class is the model author's own \(module |tfjs has no such layer)/,
     'No layer is before it',
   ],
-  ['grouped', 'Conv2D "grouped": its groups is 3, and tfjs has only 1.', 'No layer is before it'],
   [
     'resizing',
-    'Resizing "smaller": tfjs has no such layer, or computes something else.',
-    'No layer is before it',
-  ],
-  [
-    'bilinear',
-    'UpSampling2D "larger": its interpolation is "bilinear", and tfjs has only nearest.',
+    'Resizing "smaller": its interpolation is "bicubic", and tfjs has only bilinear.',
     'No layer is before it',
   ],
   [

@@ -3,7 +3,7 @@ import { isObject } from '../keras-json.ts';
 import type { RuleContext } from './layer-rule.ts';
 import { unsupported } from './unsupported.ts';
 
-/** Keras' name → tfjs' name where both compute the same. */
+/** Keras' name → tfjs' name, or that of runtime/tfjs-layers.ts, where both compute the same. */
 const ACTIVATIONS: Readonly<Record<string, string>> = {
   linear: 'linear',
   relu: 'relu',
@@ -20,6 +20,10 @@ const ACTIVATIONS: Readonly<Record<string, string>> = {
   gelu: 'gelu',
   mish: 'mish',
   log_softmax: 'log_softmax',
+  leaky_relu: 'leaky_relu',
+  exponential: 'exponential',
+  hard_silu: 'hard_silu',
+  hard_swish: 'hard_silu',
 };
 
 /**
@@ -31,7 +35,7 @@ export function convertActivation(value: unknown, context: RuleContext): string 
   const found = name === undefined ? undefined : ACTIVATIONS[name];
   if (found !== undefined && Object.hasOwn(ACTIVATIONS, name!)) return found;
   // Keras 2: clip(0.2x + 0.5, 0, 1), as tfjs. Keras 3 changed the slope to 1/6.
-  if (name === 'hard_sigmoid' && !context.isKeras3) return 'hard_sigmoid';
+  if (name === 'hard_sigmoid') return context.isKeras3 ? 'hard_sigmoid_keras3' : 'hard_sigmoid';
   throw unsupported(context.layer, `its activation ${name ?? show(value)} is not one of tfjs'`);
 }
 

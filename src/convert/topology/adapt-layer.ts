@@ -14,8 +14,12 @@ export function singleAxis(config: Record<string, unknown>, { layer }: RuleConte
   config.axis = axis ?? -1;
 }
 
-/** (x − mean) / max(√variance, 1e-7): a batch normalisation without scale and centre. */
+/**
+ * (x − mean) / max(√variance, 1e-7). What it learnt by `adapt` is in weights: a batch normalisation without scale and
+ * centre. What it was given as numbers: a rescaling.
+ */
 export function normalization(config: Record<string, unknown>, context: RuleContext) {
+  if (config.mean != null) return fixedNormalization(config, context);
   singleAxis(config, context);
   const zeros = { class_name: 'Zeros', config: {} };
   return {
@@ -29,6 +33,38 @@ export function normalization(config: Record<string, unknown>, context: RuleCont
       moving_variance_initializer: zeros,
     },
   };
+}
+
+function fixedNormalization(
+  { mean, variance, axis }: Record<string, unknown>,
+  { layer }: RuleContext,
+) {
+  const [means, variances] = [[numbersIn(mean)].flat(), [numbersIn(variance)].flat()];
+  const count = Math.max(means.length, variances.length);
+  if (count > 1 && ![-1, 3].includes(Number(axis))) {
+    throw unsupported(layer, `its mean is not that of the channels: axis ${show(axis)}`);
+  }
+  const at = (values: (number | undefined)[], i: number) => values[i] ?? values[0] ?? Number.NaN;
+  const scale = Array.from({ length: count }, (_, i) => {
+    return 1 / Math.max(Math.sqrt(at(variances, i)), 1e-7);
+  });
+  const offset = scale.map((factor, i) => -at(means, i) * factor);
+  if (![...scale, ...offset].every(Number.isFinite)) {
+    throw unsupported(layer, `its mean ${show(mean)} or variance ${show(variance)} is no number`);
+  }
+  return { className: 'Rescaling', config: { scale, offset } };
+}
+
+/** One number, or one for each channel: Keras writes the latter with axes of length 1 before it, or as numpy's. */
+export function numbersIn(value: unknown): number | number[] | undefined {
+  const plain = isObject(value) && isObject(value.config) ? value.config.value : value;
+  if (typeof plain === 'number') return plain;
+  const isChannels = (list: unknown): list is number[] =>
+    Array.isArray(list) && list.length > 0 && list.every((n) => typeof n === 'number');
+  let inner: unknown = plain;
+  while (Array.isArray(inner) && inner.length === 1 && Array.isArray(inner[0])) [inner] = inner;
+  if (!isChannels(inner)) return undefined;
+  return inner.length === 1 ? inner[0] : inner;
 }
 
 /** tfjs runs one layer in both directions; Keras can use another one for the backward direction. */
@@ -71,18 +107,23 @@ export function leakyRectifier(config: Record<string, unknown>): undefined {
   delete config.negative_slope;
 }
 
-export function scalarRescaling(
-  config: Record<string, unknown>,
-  { layer }: RuleContext,
-): undefined {
+export function rescaling(config: Record<string, unknown>, { layer }: RuleContext): undefined {
   config.offset ??= 0;
   for (const field of ['scale', 'offset']) {
-    const value = config[field];
-    // Keras 3 may wrap a numpy value: { class_name: "__numpy__", config: { value, dtype } }.
-    const plain = isObject(value) && isObject(value.config) ? value.config.value : value;
-    if (typeof plain !== 'number') {
-      throw unsupported(layer, `${field} ${show(value)} is not one number`);
+    const numbers = numbersIn(config[field]);
+    if (numbers === undefined) {
+      throw unsupported(
+        layer,
+        `${field} ${show(config[field])} is neither one number nor one for each channel`,
+      );
     }
-    config[field] = plain;
+    config[field] = numbers;
+  }
+}
+
+/** ConvNeXt's own layer; another class of that name is the model author's. */
+export function layerScale(_config: Record<string, unknown>, { layer }: RuleContext): undefined {
+  if (typeof layer.config.projection_dim !== 'number') {
+    throw unsupported(layer, 'it is not the LayerScale of keras.applications');
   }
 }

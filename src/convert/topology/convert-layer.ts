@@ -104,7 +104,7 @@ function convertWrapped(value: unknown, context: RuleContext): Record<string, un
 }
 
 /** @throws ModelError when a call passes something besides tensors, e.g. training=True */
-export function checkCalls(layer: FlatLayer): void {
+export function checkCalls({ image = false }: LayerRule, { layer, isKeras3 }: RuleContext): void {
   for (const { args, kwargs } of layer.calls) {
     // tfjs would wait for its output for ever.
     if (!args.some((arg) => 'ref' in arg)) throw unsupported(layer, 'it is called on no tensor');
@@ -114,6 +114,8 @@ export function checkCalls(layer: FlatLayer): void {
       }
     }
     for (const [name, arg] of Object.entries(kwargs)) {
+      // The default of these layers in Keras 3, written into every file; `predict` overrides it.
+      if (image && isKeras3 && name === 'training') continue;
       if (!isHarmless(arg)) throw unsupported(layer, `it is called with ${name}=${showArg(arg)}`);
     }
   }

@@ -113,7 +113,7 @@ function addLayer(rows: RowList, sources: Map<string, FlatLayer>, context: RuleC
     addPerCall(rows, rule.perCall, context);
     return;
   }
-  checkCalls(layer);
+  checkCalls(rule, context);
   const calls = layer.calls.map((call) =>
     call.args.flatMap((arg) => ('ref' in arg ? [inboundOf(arg.ref)] : [])),
   );
@@ -156,17 +156,17 @@ function addPerCall(
   if (forms.some((form) => JSON.stringify(form) !== JSON.stringify(first))) {
     throw unsupported(layer, 'its calls differ from each other');
   }
-  const inputs = first.inputs.map(({ index, isNegated }) => {
+  const inputs = first.inputs.map(({ index, factor }) => {
     const refs = layer.calls.map((call) => refAt(call, index, layer));
-    if (!isNegated) return refs;
-    const negated = rows.freeName(`${layer.name}_negated`);
-    const minus = { className: 'Rescaling', config: { scale: -1, offset: 0 } };
+    if (factor === undefined) return refs;
+    const scaled = rows.freeName(`${layer.name}_${factor === -1 ? 'negated' : 'scaled'}`);
+    const product = { className: 'Rescaling', config: { scale: factor, offset: 0 } };
     rows.add(
-      negated,
-      minus,
+      scaled,
+      product,
       refs.map((ref) => [ref]),
     );
-    return refs.map((_, node): Inbound => [negated, node, 0, {}]);
+    return refs.map((_, node): Inbound => [scaled, node, 0, {}]);
   });
   const calls = layer.calls.map((_, node) => inputs.map((refs) => refs[node]));
   rows.add(layer.name, first, calls);

@@ -35,12 +35,14 @@ export interface LayerRule {
   readonly adapt?: (config: Record<string, unknown>, context: RuleContext) => TfjsLayer | undefined;
   /** A second layer that follows, for what tfjs needs two layers to do. The name goes to it. */
   readonly followedBy?: (context: RuleContext) => TfjsLayer | undefined;
+  /** One of Keras' image preprocessing layers. */
+  readonly image?: boolean;
   /** Instead of all this: what the layer becomes depends on how it is called. */
   readonly perCall?: (call: FlatCall, context: RuleContext) => CallForm;
 }
 
 /** A TensorFlow or Keras operation on tensors and numbers, as a tfjs layer. */
 export interface CallForm extends TfjsLayer {
-  /** The tensors it is called on; negated ones go through a factor of −1 first. */
-  readonly inputs: readonly { readonly index: number | string; readonly isNegated?: boolean }[];
+  /** The tensors it is called on, where there is a factor multiplied by it first. */
+  readonly inputs: readonly { readonly index: number | string; readonly factor?: number }[];
 }

@@ -1,32 +1,31 @@
 /**
- * What tfjs-layers 4.22 computes as Keras does, read in its source class by class. A field that it
- * ignores (ReLU's threshold, DepthwiseConv2D's dilation_rate) is `fixed` to the value at which
- * that makes no difference.
+ * What tfjs-layers 4.22 with the layers of runtime/tfjs-layers.ts computes as Keras does, read in its source class by
+ * class. A field that it ignores (ReLU's threshold) is `fixed` to the value at which that makes no difference.
  */
 import {
+  layerScale,
   leakyRectifier,
   normalization,
   rectifier,
+  rescaling,
   sameBothWays,
-  scalarRescaling,
   singleAxis,
   withoutForgetBias,
 } from './adapt-layer.ts';
 import type { LayerRule } from './layer-rule.ts';
+import { unsupported } from './unsupported.ts';
 
 const CHANNELS_LAST = { data_format: ['channels_last', null] };
+const SPATIAL = { ...CHANNELS_LAST, padding: ['same', 'valid'] };
 const UNGROUPED = { groups: [1] };
 
 const CONVOLUTION: LayerRule = {
   keep: ['filters', 'kernel_size', 'strides', 'padding', 'dilation_rate', 'activation', 'use_bias'],
-  fixed: { ...CHANNELS_LAST, ...UNGROUPED, padding: ['same', 'valid'] },
+  fixed: { ...SPATIAL, ...UNGROUPED },
   zeroed: ['kernel', 'bias'],
 };
 
-const POOLING: LayerRule = {
-  keep: ['pool_size', 'strides', 'padding'],
-  fixed: { ...CHANNELS_LAST, padding: ['same', 'valid'] },
-};
+const POOLING: LayerRule = { keep: ['pool_size', 'strides', 'padding'], fixed: SPATIAL };
 
 /** tfjs knows no `keepdims`: a Reshape restores the sides of length 1. */
 function globalPooling(sides: number): LayerRule {
@@ -48,6 +47,37 @@ const IDENTITY: LayerRule = {
   adapt: () => ({ className: 'Activation', config: { activation: 'linear' } }),
 };
 
+/** Augmentation, and what is dropped while a network is trained; AutoContrast and Equalization always work. */
+export const TRAINING_ONLY: readonly string[] = [
+  'AugMix',
+  'CutMix',
+  'MixUp',
+  'RandAugment',
+  'RandomBrightness',
+  'RandomColorDegeneration',
+  'RandomColorJitter',
+  'RandomContrast',
+  'RandomElasticTransform',
+  'RandomErasing',
+  'RandomFlip',
+  'RandomGaussianBlur',
+  'RandomGrayscale',
+  'RandomHeight',
+  'RandomHue',
+  'RandomInvert',
+  'RandomPerspective',
+  'RandomPosterization',
+  'RandomRotation',
+  'RandomSaturation',
+  'RandomSharpness',
+  'RandomShear',
+  'RandomTranslation',
+  'RandomWidth',
+  'RandomZoom',
+  'Solarization',
+  'StochasticDepth',
+];
+
 const DROPOUT: LayerRule = {
   adapt: ({ rate }) => ({ className: 'Dropout', config: { rate: rate ?? 0 } }),
   keep: ['rate'],
@@ -55,6 +85,15 @@ const DROPOUT: LayerRule = {
 };
 
 const SAME: LayerRule = {};
+
+/** InceptionResNetV2's: x + scale · y. */
+const CUSTOM_SCALE: LayerRule = {
+  perCall: (_call, context) => {
+    const { scale } = context.layer.config;
+    if (typeof scale !== 'number') throw unsupported(context.layer, 'it has no scale');
+    return { className: 'Add', config: {}, inputs: [{ index: 0 }, { index: 1, factor: scale }] };
+  },
+};
 
 const RECURRENT: LayerRule = {
   keep: [
@@ -88,15 +127,23 @@ const RECURRENT: LayerRule = {
 
 export const LAYER_RULES: Readonly<Record<string, LayerRule>> = {
   Conv1D: CONVOLUTION,
-  Conv2D: CONVOLUTION,
+  Conv2D: { ...CONVOLUTION, keep: [...CONVOLUTION.keep!, 'groups'], fixed: SPATIAL },
   Conv2DTranspose: {
     ...CONVOLUTION,
     keep: ['filters', 'kernel_size', 'strides', 'padding', 'activation', 'use_bias'],
     fixed: { ...CONVOLUTION.fixed, dilation_rate: [1], output_padding: [null] },
   },
   DepthwiseConv2D: {
-    keep: ['kernel_size', 'strides', 'padding', 'depth_multiplier', 'activation', 'use_bias'],
-    fixed: { ...CHANNELS_LAST, ...UNGROUPED, dilation_rate: [1], padding: ['same', 'valid'] },
+    keep: [
+      'kernel_size',
+      'strides',
+      'padding',
+      'dilation_rate',
+      'depth_multiplier',
+      'activation',
+      'use_bias',
+    ],
+    fixed: { ...SPATIAL, ...UNGROUPED },
     zeroed: ['depthwise', 'bias'],
   },
   SeparableConv2D: {
@@ -119,8 +166,8 @@ export const LAYER_RULES: Readonly<Record<string, LayerRule>> = {
     zeroed: ['beta', 'gamma'],
   },
   Normalization: {
-    keep: ['axis'],
-    fixed: { mean: [null], variance: [null], invert: [false] },
+    keep: ['axis', 'mean', 'variance'],
+    fixed: { invert: [false] },
     adapt: normalization,
     storedWeights: 2,
   },
@@ -134,7 +181,23 @@ export const LAYER_RULES: Readonly<Record<string, LayerRule>> = {
   GlobalMaxPooling2D: globalPooling(2),
   ZeroPadding2D: { keep: ['padding'], fixed: CHANNELS_LAST },
   Cropping2D: { keep: ['cropping'], fixed: CHANNELS_LAST },
-  UpSampling2D: { keep: ['size'], fixed: { ...CHANNELS_LAST, interpolation: ['nearest'] } },
+  UpSampling2D: {
+    keep: ['size', 'interpolation'],
+    fixed: { ...CHANNELS_LAST, interpolation: ['nearest', 'bilinear'] },
+  },
+  Resizing: {
+    image: true,
+    keep: ['height', 'width', 'interpolation'],
+    fixed: {
+      ...CHANNELS_LAST,
+      interpolation: ['bilinear', 'nearest'],
+      crop_to_aspect_ratio: [false],
+      pad_to_aspect_ratio: [false],
+      antialias: [false],
+    },
+    harmless: ['fill_mode', 'fill_value'],
+  },
+  CenterCrop: { image: true, keep: ['height', 'width'], fixed: CHANNELS_LAST },
   Flatten: { fixed: CHANNELS_LAST },
   Reshape: { keep: ['target_shape'] },
   Permute: { keep: ['dims'] },
@@ -156,7 +219,10 @@ export const LAYER_RULES: Readonly<Record<string, LayerRule>> = {
   ELU: { fixed: { alpha: [1] } },
   ThresholdedReLU: { keep: ['theta'] },
   Softmax: { keep: ['axis'] },
-  Rescaling: { keep: ['scale', 'offset'], adapt: scalarRescaling },
+  Rescaling: { keep: ['scale', 'offset'], adapt: rescaling },
+  LayerScale: { harmless: ['init_values', 'projection_dim'], adapt: layerScale },
+  CustomScaleLayer: CUSTOM_SCALE,
+  'Custom>CustomScaleLayer': CUSTOM_SCALE,
   Dropout: DROPOUT,
   SpatialDropout1D: DROPOUT,
   SpatialDropout2D: DROPOUT,
@@ -176,13 +242,6 @@ export const LAYER_RULES: Readonly<Record<string, LayerRule>> = {
   ActivityRegularization: { ...IDENTITY, harmless: ['l1', 'l2'] },
   Identity: IDENTITY,
   ...Object.fromEntries(
-    [
-      'RandomFlip',
-      'RandomRotation',
-      'RandomZoom',
-      'RandomTranslation',
-      'RandomContrast',
-      'RandomBrightness',
-    ].map((name) => [name, { ...IDENTITY, harmless: ['*'] }]),
+    TRAINING_ONLY.map((name) => [name, { ...IDENTITY, image: true, harmless: ['*'] }]),
   ),
 };

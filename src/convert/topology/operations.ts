@@ -1,9 +1,10 @@
 /**
- * Arithmetic written between layers (`x / 127.5 - 1`), which Keras 2 keeps as TFOpLambda layers and
- * Keras 3 as operation nodes. With one number it is a Rescaling; with two tensors, a merging layer.
+ * Arithmetic and functions written between layers (`x / 127.5 - 1`, `tf.nn.relu(x)`), which Keras 2 keeps as
+ * TFOpLambda layers and Keras 3 as operation nodes. With one number, or one for each channel, it is a Rescaling; with two tensors, a
+ * merging layer; a function is an Activation.
  */
 import { show } from '../../json.ts';
-
+import { numbersIn } from './adapt-layer.ts';
 import type { FlatArgument, FlatCall } from './flatten-graph.ts';
 import type { CallForm, LayerRule, RuleContext } from './layer-rule.ts';
 import { unsupported } from './unsupported.ts';
@@ -28,6 +29,37 @@ const KERAS_3: Readonly<Record<string, Operation>> = {
   Divide: 'divide',
 };
 
+/** Functions of one tensor, by the last part of their name in TensorFlow and in Keras 3, in small letters. */
+const FUNCTIONS: Readonly<Record<string, string>> = {
+  relu: 'relu',
+  relu6: 'relu6',
+  sigmoid: 'sigmoid',
+  tanh: 'tanh',
+  silu: 'swish',
+  swish: 'swish',
+  gelu: 'gelu',
+  elu: 'elu',
+  selu: 'selu',
+  softplus: 'softplus',
+  softsign: 'softsign',
+  softmax: 'softmax',
+  log_softmax: 'log_softmax',
+  logsoftmax: 'log_softmax',
+  exp: 'exponential',
+  leaky_relu: 'leaky_relu',
+  leakyrelu: 'leaky_relu',
+  hardsigmoid: 'hard_sigmoid_keras3',
+  hardsilu: 'hard_silu',
+};
+
+/** Arguments at which a function is the one of the list; TensorFlow's leaky_relu has its 0.2 unsaid. */
+const USUAL: Readonly<Record<string, unknown>> = {
+  approximate: false,
+  axis: -1,
+  alpha: 0.2,
+  negative_slope: 0.2,
+};
+
 /** Keras' own layer of two inputs; tfjs has none. */
 export const SUBTRACT_LAYER: LayerRule = {
   perCall: (call, context) => convert('subtract', call, context),
@@ -41,6 +73,8 @@ export const OPERATION: LayerRule = {
     if (name === 'cast' && (plainValue(call.kwargs.dtype) ?? 'float32') === 'float32') {
       return convert('identity', call, context);
     }
+    const lastPart = name.slice(name.lastIndexOf('.') + 1).toLowerCase();
+    if (Object.hasOwn(FUNCTIONS, lastPart)) return applied(FUNCTIONS[lastPart], call, context);
     if (!Object.hasOwn(known, name)) {
       throw unsupported(
         context.layer,
@@ -59,18 +93,62 @@ function convert(operation: Operation, call: FlatCall, context: RuleContext): Ca
   if (y === undefined) throw unsupported(context.layer, 'it has no second operand');
   const [a, b] = [plainValue(x.arg), plainValue(y.arg)];
   if (a === undefined && b === undefined) return merge(operation, x.key, y.key, context);
-  const [key, number] = a === undefined ? [x.key, b] : [y.key, a];
-  if (typeof number !== 'number' || !Number.isFinite(number)) {
-    throw unsupported(context.layer, `its operand ${show(number)} is not one number`);
+  const [key, value] = a === undefined ? [x.key, b] : [y.key, a];
+  const numbers = numbersIn(value);
+  if (numbers === undefined || ![numbers].flat().every(Number.isFinite)) {
+    throw unsupported(
+      context.layer,
+      `its operand ${show(value)} is neither one number nor one for each channel`,
+    );
   }
-  if (operation === 'add') return rescaling(key, 1, number);
-  if (operation === 'multiply') return rescaling(key, number, 0);
+  if (operation === 'add') return rescaling(key, 1, numbers);
+  if (operation === 'multiply') return rescaling(key, numbers, 0);
   if (operation === 'subtract') {
-    return a === undefined ? rescaling(key, 1, -number) : rescaling(key, -1, number);
+    return a === undefined
+      ? rescaling(
+          key,
+          1,
+          each(numbers, (n) => -n),
+        )
+      : rescaling(key, -1, numbers);
   }
   if (a !== undefined)
     throw unsupported(context.layer, 'tfjs has no layer for a number divided by x');
-  return rescaling(key, 1 / number, 0);
+  return rescaling(
+    key,
+    each(numbers, (n) => 1 / n),
+    0,
+  );
+}
+
+function each(numbers: number | number[], change: (n: number) => number): number | number[] {
+  return Array.isArray(numbers) ? numbers.map(change) : change(numbers);
+}
+
+/** @throws ModelError where an argument makes it another function than that of its name */
+function applied(activation: string, call: FlatCall, context: RuleContext): CallForm {
+  const { className, config } = context.layer;
+  const given = className === 'TFOpLambda' ? [] : Object.entries(config);
+  const named = Object.entries(call.kwargs).filter(([key]) => key !== 'x' && key !== 'features');
+  const all = new Map([...given, ...named.map(([key, arg]) => [key, plainValue(arg)] as const)]);
+  // Keras 3 says alpha for elu only.
+  const isTanhGelu = activation === 'gelu' && all.get('approximate') === true;
+  for (const [key, value] of all) {
+    const isOwn = key === 'name' || (key === 'approximate' && isTanhGelu);
+    const usual = activation === 'elu' && key === 'alpha' ? 1 : USUAL[key];
+    if (isOwn || value === null || value === undefined) continue;
+    if (value !== usual) {
+      throw unsupported(context.layer, `it is called with ${key}=${show(value)}`);
+    }
+  }
+  if (call.args.length > 1) throw unsupported(context.layer, 'it is called with more than x');
+  const [first] = operands(call);
+  const index = first?.key ?? 'features';
+  return {
+    className: 'Activation',
+    config: { activation: isTanhGelu ? 'gelu_new' : activation },
+    inputs: [{ index }],
+  };
 }
 
 /** x and y, in either place: Keras 2 puts the second into the keyword arguments. */
@@ -94,11 +172,15 @@ function merge(
   return {
     className: operation === 'multiply' ? 'Multiply' : 'Add',
     config: {},
-    inputs: [{ index: first }, { index: second, isNegated: operation === 'subtract' }],
+    inputs: [{ index: first }, { index: second, ...(operation === 'subtract' && { factor: -1 }) }],
   };
 }
 
-function rescaling(index: number | string, scale: number, offset: number): CallForm {
+function rescaling(
+  index: number | string,
+  scale: number | number[],
+  offset: number | number[],
+): CallForm {
   return { className: 'Rescaling', config: { scale, offset }, inputs: [{ index }] };
 }
 

@@ -2,7 +2,7 @@ import type { LayerRow } from '../../model/architectures/keras-layers.ts';
 import { poolingWindow } from '../../model/layer-attributes.ts';
 import { type CallShape, inferCallShapes } from '../../model/layer-shapes.ts';
 import type { ModelFolder } from '../../model/model-folder.ts';
-import { batchShape, callKey, isGray } from '../../model/topology-layers.ts';
+import { batchShape, callKey, firstScaling, isGray } from '../../model/topology-layers.ts';
 import type { Preprocessing } from '../../options/preprocessing.ts';
 import type { Device } from '../../runtime/choose-device.ts';
 import { describeOutput } from '../describe-output.ts';
@@ -65,7 +65,7 @@ export function buildGraph(
   const norms = foldedNorms(calls, new Set(wanted));
   const poolings = pairedPoolings(calls, new Set(wanted));
   const taken = new Set<string>();
-  const scale = rescalesItself(calls) ? 1 : halfScale(preprocessing);
+  const scale = firstScaling(topology) === undefined ? halfScale(preprocessing) : 1;
   const builder = new GraphBuilder(precision, scale);
   const imageShape = [...inputSize, isGray(topology) ? 1 : 3] as const;
   const pixels = addPixelInput(builder, preprocessing, imageShape);
@@ -123,14 +123,6 @@ function shapedCalls(topology: Record<string, unknown>, wanted: readonly string[
   );
   if (again !== undefined) throw new UnsupportedGraph(`the layer ${again.row.name} is shared`);
   return calls;
-}
-
-/** Whether the pixels go through a layer that brings them near 1 first. */
-function rescalesItself(calls: readonly CallShape[]): boolean {
-  const first = calls.filter(({ inputs }) => inputs.length === 0).map(({ key }) => key);
-  const readers = calls.filter(({ inputs }) => inputs.some((from) => first.includes(from)));
-  const rescales = ['Rescaling', 'BatchNormalization'];
-  return readers.length > 0 && readers.every(({ row }) => rescales.includes(row.className));
 }
 
 function checkInput(

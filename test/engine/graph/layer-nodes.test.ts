@@ -1,4 +1,7 @@
-import { describe, expect, test } from 'vitest';
+import { join } from 'node:path';
+import { inflateSync } from 'node:zlib';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { convertModel } from '../../../src/convert/convert-model.ts';
 import type { EngineKind } from '../../../src/engine/engine.ts';
 import { LAYER_NODES } from '../../../src/engine/graph/layer-nodes.ts';
 import {
@@ -11,6 +14,13 @@ import {
 import { inferLayerShapes, type LayerShape } from '../../../src/model/layer-shapes.ts';
 import type { ModelFolder } from '../../../src/model/model-folder.ts';
 import { traceLayerShapes } from '../../../src/model/trace-layer-shapes.ts';
+import {
+  agreement,
+  FIXTURES,
+  fixtureBytes,
+  floats,
+  workFolder,
+} from '../../convert/keras-fixtures.ts';
 import { NO_TENSORFLOW, skipIf } from '../../skip-if.ts';
 import { found, open } from '../open-engines.ts';
 import { functional, randomWeights, writeTinyModel } from '../tiny-model.ts';
@@ -198,6 +208,33 @@ describe('each layer in the graph', skipIf(found.cpu === undefined, NO_TENSORFLO
     const [eager] = await runAll(folder, 'eager', 'fp32', 'flat');
     const [graph] = await runAll(folder, 'graph', 'fp32', 'flat');
     expect(relativeError(graph, eager)).toBeLessThanOrEqual(1e-6);
+  });
+});
+
+describe("Keras' own numbers", skipIf(found.cpu === undefined, NO_TENSORFLOW), () => {
+  const graph = { device: 'cpu', engine: 'graph' } as const;
+  test.each([
+    ['gates.keras2-model.h5', undefined, graph],
+    ['gates.keras3.keras', undefined, graph],
+    ['gates.keras3.keras', undefined, { device: 'wasm' }],
+    ['branches.keras2-model.h5', 'features', graph],
+    ['twins.keras3.keras', undefined, graph],
+    ['normalised.keras2-model.h5', undefined, graph],
+  ] as const)('%s, %s on %o', async (file, layers, engine) => {
+    const [name, generation] = file.split(/[.-]/);
+    const fixture = FIXTURES[name];
+    const work = await workFolder();
+    onTestFinished(() => work.remove());
+    const folder = await convertModel({
+      file: await work.put(file, await fixtureBytes(file)),
+      dir: join(work.dir, 'model'),
+      preprocessing: 'none',
+    });
+    const running = await open(folder, { ...engine, layers });
+    const images = new Uint8Array(inflateSync(Buffer.from(fixture.images, 'base64')));
+    const [values] = await running.run(images, 2);
+    const { error } = agreement(values, floats(fixture.outputs[generation].output_0.values));
+    expect(error).toBeLessThanOrEqual(1e-5);
   });
 });
 
