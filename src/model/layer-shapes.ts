@@ -104,7 +104,7 @@ function ruleFor(
 
 const MERGES = new Set(['Add', 'Multiply', 'Average', 'Maximum', 'Minimum', 'Concatenate']);
 
-const same: Rule = (_config, [shape]) => ({ output: shape! });
+const same: Rule = (_config, [shape]) => ({ output: shape });
 
 /** Shapes are compared from the last axis on; a side of 1 fits any. */
 const broadcast: Rule = (_config, shapes) => {
@@ -118,8 +118,8 @@ const broadcast: Rule = (_config, shapes) => {
 };
 
 const globalPool: Rule = (config, [shape]) =>
-  shape!.length === 3
-    ? { output: config.keepdims === true ? [1, 1, shape![2]] : [shape![2]] }
+  shape.length === 3
+    ? { output: config.keepdims === true ? [1, 1, shape[2]] : [shape[2]] }
     : undefined;
 
 const RULES = new Map<string, Rule>(
@@ -166,9 +166,9 @@ const RULES = new Map<string, Rule>(
 );
 
 function convolution(config: KerasConfig, [shape]: readonly OpenShape[]): Ruling | undefined {
-  const [height, width, channels] = shape!;
+  const [height, width, channels] = shape;
   const read = channels! / groupCount(config);
-  if (shape!.length !== 3 || channels == null || !Number.isInteger(read)) return undefined;
+  if (shape.length !== 3 || channels == null || !Number.isInteger(read)) return undefined;
   const filters = config.filters as number;
   const window = convolutionWindow(config);
   return {
@@ -180,10 +180,10 @@ function convolution(config: KerasConfig, [shape]: readonly OpenShape[]): Ruling
 /** Keras' `deconv_output_length`. */
 function transposedConvolution(config: KerasConfig, [shape]: readonly OpenShape[]) {
   const { size, strides, dilation, isSame } = convolutionWindow(config);
-  const channels = shape![2];
-  if (shape!.length !== 3 || channels == null || dilation.some((n) => n !== 1)) return undefined;
+  const channels = shape[2];
+  if (shape.length !== 3 || channels == null || dilation.some((n) => n !== 1)) return undefined;
   const filters = config.filters as number;
-  const sides = shape!.slice(0, 2).map((side, i) => {
+  const sides = shape.slice(0, 2).map((side, i) => {
     return side && side * strides[i] + (isSame ? 0 : Math.max(size[i] - strides[i], 0));
   });
   return {
@@ -193,8 +193,8 @@ function transposedConvolution(config: KerasConfig, [shape]: readonly OpenShape[
 }
 
 function depthwiseConvolution(config: KerasConfig, [shape]: readonly OpenShape[]) {
-  const [height, width, channels] = shape!;
-  if (shape!.length !== 3 || channels == null) return undefined;
+  const [height, width, channels] = shape;
+  if (shape.length !== 3 || channels == null) return undefined;
   const multiplier = (config.depth_multiplier as number | undefined) ?? 1;
   const window = convolutionWindow(config);
   return {
@@ -207,8 +207,8 @@ function depthwiseConvolution(config: KerasConfig, [shape]: readonly OpenShape[]
 }
 
 function separableConvolution(config: KerasConfig, [shape]: readonly OpenShape[]) {
-  const [height, width, channels] = shape!;
-  if (shape!.length !== 3 || channels == null) return undefined;
+  const [height, width, channels] = shape;
+  if (shape.length !== 3 || channels == null) return undefined;
   const multiplier = (config.depth_multiplier as number | undefined) ?? 1;
   const filters = config.filters as number;
   const window = convolutionWindow(config);
@@ -223,72 +223,72 @@ function separableConvolution(config: KerasConfig, [shape]: readonly OpenShape[]
 }
 
 function pooling(config: KerasConfig, [shape]: readonly OpenShape[]): Ruling | undefined {
-  if (shape!.length !== 3) return undefined;
-  const [height, width, channels] = shape!;
+  if (shape.length !== 3) return undefined;
+  const [height, width, channels] = shape;
   return { output: [...positions(poolingWindow(config), [height!, width!]), channels!] };
 }
 
 function zeroPadding(config: KerasConfig, [shape]: readonly OpenShape[]): Ruling | undefined {
-  if (shape!.length !== 3) return undefined;
+  if (shape.length !== 3) return undefined;
   const [height, width] = paddingSides(config).map(([before, after]) => before + after);
-  return { output: [plus(shape![0], height!), plus(shape![1], width!), shape![2]] };
+  return { output: [plus(shape[0], height), plus(shape[1], width), shape[2]] };
 }
 
 function cropping(config: KerasConfig, [shape]: readonly OpenShape[]): Ruling | undefined {
-  if (shape!.length !== 3) return undefined;
+  if (shape.length !== 3) return undefined;
   const [height, width] = croppingSides(config).map(([before, after]) => before + after);
-  return { output: [plus(shape![0], -height!), plus(shape![1], -width!), shape![2]] };
+  return { output: [plus(shape[0], -height), plus(shape[1], -width), shape[2]] };
 }
 
 function upSampling(config: KerasConfig, [shape]: readonly OpenShape[]): Ruling | undefined {
-  if (shape!.length !== 3) return undefined;
+  if (shape.length !== 3) return undefined;
   const factors = upSamplingFactors(config);
-  return { output: shape!.map((side, i) => side && side * (factors[i] ?? 1)) };
+  return { output: shape.map((side, i) => side && side * (factors[i] ?? 1)) };
 }
 
 function resizing(config: KerasConfig, [shape]: readonly OpenShape[]): Ruling | undefined {
-  return shape!.length === 3 ? { output: [...targetSize(config), shape![2]] } : undefined;
+  return shape.length === 3 ? { output: [...targetSize(config), shape[2]] } : undefined;
 }
 
 /** Keras resizes images that are smaller; here they have no rule. */
 function centerCrop(config: KerasConfig, [shape]: readonly OpenShape[]): Ruling | undefined {
   const size = targetSize(config);
-  const isLarger = size.every((side, i) => side <= (shape![i] ?? 0));
-  return shape!.length === 3 && isLarger ? { output: [...size, shape![2]] } : undefined;
+  const isLarger = size.every((side, i) => side <= (shape[i] ?? 0));
+  return shape.length === 3 && isLarger ? { output: [...size, shape[2]] } : undefined;
 }
 
 function batchNormalization(config: KerasConfig, [shape]: readonly OpenShape[]) {
-  const axes = normalizedAxes(config, shape!.length);
-  const channels = shape!.at(-1);
-  if (channels == null || axes.length !== 1 || !areLastAxes(axes, shape!.length)) return undefined;
+  const axes = normalizedAxes(config, shape.length);
+  const channels = shape.at(-1);
+  if (channels == null || axes.length !== 1 || !areLastAxes(axes, shape.length)) return undefined;
   const { gamma, beta, mean, variance } = normalization(config);
   const names = [gamma, beta, mean, variance].filter((name) => name !== undefined);
-  return { output: shape!, weights: names.map((name) => [name, [channels]] as const) };
+  return { output: shape, weights: names.map((name) => [name, [channels]] as const) };
 }
 
 function layerNormalization(config: KerasConfig, [shape]: readonly OpenShape[]) {
-  const sides = normalizedAxes(config, shape!.length).map((axis) => shape![axis]);
+  const sides = normalizedAxes(config, shape.length).map((axis) => shape[axis]);
   if (sides.some((side) => side == null)) return undefined;
   const { gamma, beta } = normalization(config);
   const names = [gamma, beta].filter((name) => name !== undefined);
-  return { output: shape!, weights: names.map((name) => [name, sides as number[]] as const) };
+  return { output: shape, weights: names.map((name) => [name, sides as number[]] as const) };
 }
 
 function layerScale(_config: KerasConfig, [shape]: readonly OpenShape[]): Ruling | undefined {
-  const channels = shape!.at(-1);
-  return channels == null ? undefined : { output: shape!, weights: [['gamma', [channels]]] };
+  const channels = shape.at(-1);
+  return channels == null ? undefined : { output: shape, weights: [['gamma', [channels]]] };
 }
 
 function parametricRectifier(config: KerasConfig, [shape]: readonly OpenShape[]) {
   const shared = (config.shared_axes ?? []) as readonly number[];
-  const alpha = shape!.map((side, i) => (shared.includes(i + 1) ? 1 : side));
+  const alpha = shape.map((side, i) => (shared.includes(i + 1) ? 1 : side));
   if (alpha.includes(null)) return undefined;
-  return { output: shape!, weights: [['alpha', alpha as number[]] as const] };
+  return { output: shape, weights: [['alpha', alpha as number[]] as const] };
 }
 
 function reshape(config: KerasConfig, [shape]: readonly OpenShape[]): Ruling | undefined {
   const target = config.target_shape as readonly number[] | undefined;
-  if (!Array.isArray(target) || shape!.includes(null)) return undefined;
+  if (!Array.isArray(target) || shape.includes(null)) return undefined;
   const length = shapeSize(shape as readonly number[]);
   const given = shapeSize(target.filter((side) => side !== -1));
   const output = target.map((side) => (side === -1 ? length / given : side));
@@ -296,8 +296,8 @@ function reshape(config: KerasConfig, [shape]: readonly OpenShape[]): Ruling | u
 }
 
 function permute({ dims }: KerasConfig, [shape]: readonly OpenShape[]): Ruling | undefined {
-  if (!Array.isArray(dims) || dims.length !== shape!.length) return undefined;
-  return { output: dims.map((axis) => shape![axis - 1] ?? null) };
+  if (!Array.isArray(dims) || dims.length !== shape.length) return undefined;
+  return { output: dims.map((axis) => shape[axis - 1] ?? null) };
 }
 
 function concatenate(config: KerasConfig, shapes: readonly OpenShape[]): Ruling | undefined {
@@ -310,16 +310,16 @@ function concatenate(config: KerasConfig, shapes: readonly OpenShape[]): Ruling 
 }
 
 function flatten(_config: KerasConfig, [shape]: readonly OpenShape[]): Ruling {
-  const isOpen = shape!.some((side) => side === null);
+  const isOpen = shape.some((side) => side === null);
   return { output: [isOpen ? null : shapeSize(shape as readonly number[])] };
 }
 
 function dense(config: KerasConfig, [shape]: readonly OpenShape[]): Ruling | undefined {
-  const features = shape![shape!.length - 1];
+  const features = shape[shape.length - 1];
   if (features == null) return undefined;
   const units = config.units as number;
   return {
-    output: [...shape!.slice(0, -1), units],
+    output: [...shape.slice(0, -1), units],
     weights: [['kernel', [features, units]], ...biasOf(config, units)],
   };
 }

@@ -139,7 +139,7 @@ function dilatedDepthwise(tf: Tfjs): Untyped {
       if (padding === 'same' || dilationRate.every((rate: number) => rate === 1)) return shape;
       const [batch, ...sides] = shapeOf(inputShape);
       const [height, width] = [0, 1].map((i) =>
-        sides[i] === null ? null : sides[i]! - (kernelSize[i] - 1) * dilationRate[i],
+        sides[i] === null ? null : sides[i] - (kernelSize[i] - 1) * dilationRate[i],
       );
       return [batch, height, width, shape[3]];
     }
@@ -164,7 +164,7 @@ function upSampling(tf: Tfjs): Untyped {
     call(inputs: Tensor | Tensor[], kwargs: Untyped) {
       if (this.interpolation !== 'bilinear') return super.call(inputs, kwargs);
       const [, height, width] = one(inputs).shape;
-      const size: Pair = [height! * this.size[0], width! * this.size[1]];
+      const size: Pair = [height * this.size[0], width * this.size[1]];
       return tf.tidy(() => resize(tf, one(inputs), size, 'bilinear'));
     }
   };

@@ -285,7 +285,7 @@ function merging(layer: LayerContext, op: string, node: string, inFloat = false)
   const isFloat = inFloat || builder.type === 'float';
   const merged = others.reduce((left, right, i) => {
     return builder.compute(op, `${name}/${node}_${i}`, [left, right], {}, isFloat).name;
-  }, first!);
+  }, first);
   return { name: merged, isFloat };
 }
 
