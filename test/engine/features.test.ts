@@ -243,19 +243,26 @@ test('a layer that is not there is answered with similar ones', async () => {
   expect(error.fix).toMatch(/^Did you mean sum\?/);
 });
 
-test('a model of gray images is refused', async () => {
+async function writeModelOf(channels: number) {
   const layers = structuredClone(TINY_LAYERS.slice(0, 2)) as typeof TINY_LAYERS;
-  Object.assign(layers[0].config, { batch_input_shape: [null, 2, 2, 1] });
-  const folder = await writeTinyModel(functional(layers, 'conv'), {
-    'conv/kernel': [
-      [1, 1, 1, 2],
-      [1, 2],
-    ],
+  Object.assign(layers[0].config, { batch_input_shape: [null, 2, 2, channels] });
+  return writeTinyModel(functional(layers, 'conv'), {
+    'conv/kernel': [[1, 1, channels, 2], [1, 2, 0, 0].slice(0, 2 * channels)],
     'conv/bias': [[2], [0, 0]],
   });
+}
+
+test('a model of gray images takes one value for each pixel, of equal colours that value', async () => {
+  const engine = await open(await writeModelOf(1));
+  const outputs = await engine.run(Uint8Array.of(0, 0, 0, 1, 1, 1, 2, 2, 2, 255, 255, 255), 1);
+  expect(outputs.map((values) => [...values])).toEqual([[0, 0, 1, 2, 2, 4, 255, 510]]);
+});
+
+test('a model of neither RGB nor gray images is refused', async () => {
+  const folder = await writeModelOf(2);
   const error = await rejection(ModelError, open(folder));
   expect(error.message).toBe(
-    `Expected one RGB input [n, 2, 2, 3] for the model in ${folder.dir} but found [, 2, 2, 1].`,
+    `Expected one input [n, 2, 2, 3] for the model in ${folder.dir} but found [, 2, 2, 2].`,
   );
 });
 
