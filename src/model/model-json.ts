@@ -83,7 +83,7 @@ export function parseTfjsJson(json: Readonly<Record<string, unknown>>, path: str
     new ModelError(`Expected ${what} in ${path} but found ${show(found)}.`);
   if (json.format === 'graph-model') {
     throw new ModelError(`Expected format "${MODEL_FORMAT}" in ${path} but found "graph-model".`, {
-      fix: 'Convert the Keras file itself: img2features model convert <keras file>.',
+      fix: 'A graph has no layers to name any more. Convert the Keras file that it was made from: img2features model convert <keras file>.',
     });
   }
   // Converters before tfjs 1.0 wrote no format.

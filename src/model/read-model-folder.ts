@@ -10,7 +10,7 @@ import {
 import { isArchitectureName } from './architectures/architecture.ts';
 import { hashWeights, type Shard, stampOf } from './check-weights.ts';
 import { modelDirOf } from './find-model-folder.ts';
-import { explainNoModel, nameForeignModel, readStart } from './foreign-model.ts';
+import { convertFirst, explainNoModel, nameForeignModel, readStart } from './foreign-model.ts';
 import type { ModelFolder, ModelMetadata } from './model-folder.ts';
 import {
   expectFitting,
@@ -192,8 +192,6 @@ function fixedInputSize(
   const found = shape ? `[${shape.map((side) => side ?? '?').join(', ')}]` : 'none';
   throw new ModelError(
     `Expected an input shape [height, width, 3] (RGB) or [height, width, 1] (gray) with fixed sizes in ${path} but found ${found}.`,
-    {
-      fix: 'Convert the Keras file again, with --input-size where the model leaves its size open.',
-    },
+    { fix: `${convertFirst(path)} Where the model leaves its size open, add --input-size.` },
   );
 }

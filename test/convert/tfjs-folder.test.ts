@@ -207,6 +207,14 @@ describe('a model of Teachable Machine', () => {
     },
   );
 
+  test('leaves its input size to the model inside: unconverted it cannot be used', async () => {
+    const dir = await writeTeachable('open');
+    await expect(readModelFolder(dir, { preprocessing: 'tf' })).rejects.toMatchObject({
+      message: expect.stringContaining('with fixed sizes'),
+      fix: expect.stringContaining(`img2features model convert ${dir}`),
+    });
+  });
+
   test('is never replaced by what it is converted into', async () => {
     const dir = await writeTeachable('place');
     await expect(convertModel({ file: dir, dir, overwrite: true })).rejects.toThrow(
@@ -236,7 +244,9 @@ async function readFixture(name: string) {
       weights.push({
         name: weight.replace(/:0$/, ''),
         shape: shape!,
-        values: Float32Array.from(value as Float32Array),
+        values: Float32Array.from(
+          ArrayBuffer.isView(value) ? (value as Float32Array) : [Number(value)],
+        ),
       });
     }
     for (const inner of group.keys()) {
@@ -262,15 +272,29 @@ async function expectFixture(folder: ModelFolder, model: string, generation: str
 }
 
 describe("a folder of tensorflowjs_converter computes Keras' own numbers", () => {
-  const cases = ['sequential', 'branches', 'transfer'].flatMap((model) =>
-    ['keras2', 'keras3'].map((generation) => ({ model, generation })),
-  );
+  const models = ['sequential', 'branches', 'transfer', 'normalised', 'recurrent'];
+  const cases = models
+    .flatMap((model) => ['keras2', 'keras3'].map((generation) => ({ model, generation })))
+    .filter(({ model, generation }) => FIXTURES[model]!.files[`${generation}-model.h5`]);
   test.each(cases)('$model from a $generation .h5', async ({ model, generation }) => {
     const { config, version, weights } = await readFixture(`${model}.${generation}-model.h5`);
     const topology = { keras_version: version, backend: 'tensorflow', model_config: config };
     const file = await writeTfjs(`${model}-${generation}`, topology, weights);
     const folder = await convertModel({ file, dir: `${file}-converted`, preprocessing: 'none' });
     await expectFixture(folder, model, generation);
+  });
+
+  test('a topology of Keras 3 cannot be used unconverted: the command is named', async () => {
+    const { config, version, weights } = await readFixture('branches.keras3-model.h5');
+    const dir = await writeTfjs(
+      'raw-keras3',
+      { keras_version: version, model_config: config },
+      weights,
+    );
+    await expect(readModelFolder(dir, { preprocessing: 'none' })).rejects.toMatchObject({
+      message: expect.stringContaining('inbound_nodes'),
+      fix: expect.stringContaining(`img2features model convert ${dir}`),
+    });
   });
 
   test('twins from .keras, whose weights keep the paths they had there', async () => {

@@ -36,32 +36,43 @@ function findLayer(
 }
 
 /**
- * The weights whose owners end as the address does, as far as the file spells it out. The layer "bn" is not the
- * layer "conv/bn": of several that end so, those with the fewest owners.
+ * The weights whose owners end as the address does, as far as the file spells it out; else those of the layer's parts
+ * (a cell); else those whose name says it in another way. The layer "bn" is not the layer "conv/bn":
+ * of several that fit, those with the fewest owners.
  */
 export function findOwned(
   weights: readonly OwnedWeight[],
   names: readonly string[],
 ): readonly OwnedWeight[] | undefined {
-  for (let depth = names.length; depth >= 1; depth--) {
-    const tail = names.slice(-depth).join('/').split('/');
-    const found = weights.filter(
-      ({ owners }) => String(owners.slice(-tail.length)) === String(tail),
-    );
-    const fewest = Math.min(...found.map(({ owners }) => owners.length));
-    if (found.length > 0) return found.filter(({ owners }) => owners.length === fewest);
+  const spelled = weights.map((weight) => ({ weight, path: `/${weight.owners.join('/')}/` }));
+  const rules = [
+    (path: string, tail: string) => path.endsWith(tail),
+    (path: string, tail: string) => path.includes(tail),
+  ];
+  for (const matches of rules) {
+    for (let depth = names.length; depth >= 1; depth--) {
+      const tail = `/${names.slice(-depth).join('/')}/`;
+      const found = spelled.filter(({ path }) => matches(path, tail)).map(({ weight }) => weight);
+      const fewest = Math.min(...found.map(({ owners }) => owners.length));
+      if (found.length > 0) return found.filter(({ owners }) => owners.length === fewest);
+    }
   }
   const start = `${names[names.length - 1]}_`;
   const named = weights.filter(({ path }) => {
     const full = path.slice(path.lastIndexOf('/') + 1).replace(/:\d+$/, '');
     return full.startsWith(start) && KERAS_1_WEIGHT.test(full.slice(start.length));
   });
-  return named.length > 0 ? named : undefined;
+  if (named.length > 0) return named;
+  const loose = weights.filter(({ owners, name }) => owners.length === 0 && LOOSE.test(name));
+  return loose.length > 0 ? loose : undefined;
 }
 
 /** Keras 1 put the layer's name in front of the weight's, without a slash: "conv1_W", older "conv1_W_1". */
 const KERAS_1_WEIGHT =
   /^(W|b|gamma|beta|running_mean|running_std|alphas|depthwise_kernel|pointwise_kernel)(_\d+)?$/;
+
+/** Keras 2 leaves the owner out of what a Normalization has learned before the model is built. */
+const LOOSE = /^(mean|variance|count)(_\d+)?$/;
 
 function listWeights(group: H5Group, path: string, layer: string): OwnedWeight[] {
   return (listAttribute(group, 'weight_names') ?? []).map((full) => {
