@@ -41,6 +41,7 @@ export async function planNetworkExtractor(
       { fix: 'Leave --seed-compat out.' },
     );
   }
+  noteDoubleScaling(model, hooks);
   const { choice, gpus } = chooseGpus(options, found, hooks);
   const { engine, precision, conv } = options;
   expectPossible({ engine, precision }, choice.device);
@@ -64,7 +65,6 @@ async function openNetwork(
   hooks: ExtractorHooks,
 ): Promise<Extractor> {
   warnOfSeededWeights(model, hooks);
-  noteDoubleScaling(model, hooks);
   const pool = await openEnginePool(specs, model, choice, {
     signal: hooks.signal,
     onLog: (message) => hooks.onEvent({ event: 'warning', message }),
@@ -108,7 +108,7 @@ function warnOfSeededWeights({ dir, metadata }: ModelFolder, { onEvent }: Extrac
 /** Known from the topology alone: the folder, or --preprocessing, may still ask for it. */
 function noteDoubleScaling(
   { topology, metadata: { preprocessing } }: ModelFolder,
-  { onEvent }: ExtractorHooks,
+  { onEvent }: Pick<ExtractorHooks, 'onEvent'>,
 ): void {
   const scaling = firstScaling(topology);
   if (scaling === undefined || preprocessing === 'none') return;
