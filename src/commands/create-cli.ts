@@ -102,33 +102,22 @@ function usageError(
   argv: readonly string[],
   flags: readonly string[],
 ): OptionError {
-  const fix = 'img2features --help lists what can be given.';
+  const refuse = (text: string, hint = '') =>
+    new OptionError(text, { fix: `${hint}img2features --help lists what can be given.` });
   const unknown = /^Unknown arguments?: (.+)$/.exec(message)?.[1]?.split(', ');
   if (unknown !== undefined) {
-    const words = unknown.filter((name) => argv.includes(name));
-    if (words.length > 0) {
-      return new OptionError(
-        `Expected one command or input but received also ${words.join(', ')}.`,
-        {
-          fix,
-        },
-      );
-    }
+    const words = unknown.filter((name) => argv.includes(name)).join(', ');
+    if (words !== '') return refuse(`Expected one command or input but received also ${words}.`);
     const near = closestNames(unknown[0], flags, 2);
     const hint = near.length > 0 ? `Did you mean --${near.join(' or --')}? ` : '';
-    return new OptionError(
-      `Expected options that exist but received ${unknown.map((name) => `--${name}`).join(', ')}.`,
-      { fix: hint + fix },
-    );
+    const given = unknown.map((name) => `--${name}`).join(', ');
+    return refuse(`Expected options that exist but received ${given}.`, hint);
   }
   if (message.startsWith('Did you mean')) {
-    return new OptionError(`Expected a command that exists but received another. ${message}`, {
-      fix,
-    });
+    return refuse(`Expected a command that exists but received another. ${message}`);
   }
   const lacking = /^Not enough arguments following: (.+)$/.exec(message)?.[1];
-  if (lacking !== undefined) {
-    return new OptionError(`Expected a value for --${lacking} but received none.`, { fix });
-  }
-  return new OptionError(message, { fix });
+  return refuse(
+    lacking === undefined ? message : `Expected a value for --${lacking} but received none.`,
+  );
 }

@@ -1,5 +1,6 @@
 import type { Argv } from 'yargs';
 import { printable, printableJson } from '../json.ts';
+import type { Packed } from '../pack/pack.ts';
 import { createByteProgress } from '../terminal/reporter.ts';
 import { formatBytes } from '../terminal/units.ts';
 import type { CommandContext, Finish } from './command-context.ts';
@@ -48,17 +49,8 @@ export function addPackCommand(cli: Argv, context: CommandContext, finish: Finis
   );
 }
 
-function describe(
-  {
-    out,
-    bytes,
-    files,
-    unpackedBytes,
-    runtime,
-    model,
-  }: Awaited<ReturnType<typeof import('../pack/pack.ts').pack>>,
-  wantedRuntime: boolean,
-): string {
+function describe(packed: Packed, wantedRuntime: boolean): string {
+  const { out, bytes, files, unpackedBytes, runtime, model } = packed;
   const lines = [
     `${printable(out)}: ${formatBytes(bytes)}, ${files} files, ${formatBytes(unpackedBytes)} unpacked`,
     `TensorFlow: ${runtime ?? (wantedRuntime ? 'none in the cache folder, so networks run by WebAssembly; img2features setup installs it' : 'left out')}`,

@@ -42,13 +42,11 @@ export function addSetupCommand(cli: Argv, context: CommandContext, finish: Fini
       if (isJson) stdout(`${printableJson({ event: 'setup', ...result })}\n`);
       else {
         const { runtime, wasInstalled, ms } = result;
-        stdout(
-          wasInstalled
-            ? `TensorFlow ${runtime.tensorflow} (${runtime.kind}) is already there: ${printable(runtime.dir)}\n`
-            : `TensorFlow ${runtime.tensorflow} (${runtime.kind}) is ready after ${formatDuration(ms)}: ${printable(runtime.dir)}\n`,
-        );
+        const how = wasInstalled ? 'already there' : `ready after ${formatDuration(ms)}`;
+        const what = `TensorFlow ${runtime.tensorflow} (${runtime.kind})`;
+        stdout(`${what} is ${how}: ${printable(runtime.dir)}\n`);
+        if (result.notice !== undefined) stdout(`${printable(result.notice)}\n`);
       }
-      if (!isJson && result.notice !== undefined) stdout(`${printable(result.notice)}\n`);
       finish(0);
     },
   );

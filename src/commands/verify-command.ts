@@ -29,17 +29,14 @@ export function addVerifyCommand(cli: Argv, context: CommandContext, finish: Fin
       const store = await openOutputForReading(args.run, { s3, signal });
       const problems = await verifyRun(store);
       await store.close?.();
+      const sound = problems.length === 0;
+      const lines = problems.map((problem) => `  ${printable(problem)}\n`).join('');
       if (args.json === true) {
-        terminal.stdout(
-          `${printableJson({ run: args.run, sound: problems.length === 0, problems })}\n`,
-        );
-      } else if (problems.length === 0) {
-        terminal.stdout(`${printable(args.run)} is sound.\n`);
+        terminal.stdout(`${printableJson({ run: args.run, sound, problems })}\n`);
       } else {
-        const lines = problems.map((problem) => `  ${printable(problem)}\n`).join('');
-        terminal.stdout(`${printable(args.run)} is not sound:\n${lines}`);
+        terminal.stdout(`${printable(args.run)} is ${sound ? 'sound.' : 'not sound:'}\n${lines}`);
       }
-      finish(problems.length === 0 ? 0 : 2);
+      finish(sound ? 0 : 2);
     },
   );
 }
