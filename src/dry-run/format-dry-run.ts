@@ -1,7 +1,14 @@
 import { printable } from '../json.ts';
 import { wantedImages } from '../pipeline/update/compare-manifests.ts';
 import { describeSkipped } from '../source/skipped.ts';
-import { formatBytes, formatCount, formatDuration, formatRate, plural } from '../terminal/units.ts';
+import {
+  andMore,
+  formatBytes,
+  formatCount,
+  formatDuration,
+  formatRate,
+  plural,
+} from '../terminal/units.ts';
 import type { DryRun } from './run-dry-run.ts';
 
 /** Classes named one by one; a folder of a million images may have as many. */
@@ -43,9 +50,7 @@ function classLines({ classes, classBytes }: DryRun): string[] {
       const count = formatCount(classes[name]).padStart(9);
       return `  ${name.padEnd(width)}${count}  ${formatBytes(classBytes[name]).padStart(9)}`;
     }),
-    ...(names.length > shown.length
-      ? [`  … and ${formatCount(names.length - shown.length)} more`]
-      : []),
+    ...andMore(names.length - shown.length),
   ];
 }
 
@@ -68,9 +73,7 @@ function unusableLines({ rejections, sample }: DryRun): string[] {
     ...rejections
       .slice(0, MOST_UNUSABLE)
       .map(({ origin, reason }) => `  unusable: ${origin} (${reason})`),
-    ...(rejections.length > MOST_UNUSABLE
-      ? [`  … and ${formatCount(rejections.length - MOST_UNUSABLE)} more unusable`]
-      : []),
+    ...andMore(rejections.length - MOST_UNUSABLE, ' unusable'),
     ...(sample.rejected.length > 0
       ? [`${sample.rejected.length} of the ${sample.images} images tried would be rejected:`]
       : []),
@@ -108,18 +111,12 @@ function timeLines({ time, sample, network, notes, images, update }: DryRun): st
   if (images === 0) return [...notes];
   if (update && wantedImages(update) === 0) return ['Time: there is nothing to compute.', ...notes];
   const decode =
-    sample.imagesPerSecond === null
-      ? []
-      : [
-          `decoding ${formatRate(sample.imagesPerSecond)} images/s on ${plural(sample.workers, 'thread')} (${sample.images} tried)`,
-        ];
+    sample.imagesPerSecond !== null &&
+    `decoding ${formatRate(sample.imagesPerSecond)} images/s on ${plural(sample.workers, 'thread')} (${sample.images} tried)`;
   const compute =
-    network === null
-      ? []
-      : [
-          `network ${formatRate(network.imagesPerSecond)} images/s on ${network.device} (${SOURCES[network.from]})`,
-        ];
-  const basis = [...decode, ...compute].join(', ');
+    network !== null &&
+    `network ${formatRate(network.imagesPerSecond)} images/s on ${network.device} (${SOURCES[network.from]})`;
+  const basis = [decode, compute].filter(Boolean).join(', ');
   if (time === null) return [`Time: not known; ${basis}.`, ...notes];
   const say = (seconds: number) => formatDuration(1000 * seconds);
   return [

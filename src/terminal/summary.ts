@@ -1,7 +1,7 @@
 import type { FindingKind, KindCount, RunSummary, UpdateCounts, UpdateReport } from '../events.ts';
 import { printable } from '../json.ts';
 import { describeSkipped } from '../source/skipped.ts';
-import { formatBytes, formatCount, formatDuration, formatRate, plural } from './units.ts';
+import { andMore, formatBytes, formatCount, formatDuration, formatRate, plural } from './units.ts';
 
 /** The summary of a run, for people. */
 export function formatSummary(summary: RunSummary): string {
@@ -54,9 +54,7 @@ export function formatSummary(summary: RunSummary): string {
   lines.push(`Table in ${summary.out}:`);
   const shown = summary.files.slice(0, 8);
   for (const file of shown) lines.push(`  ${file.name}  ${formatBytes(file.bytes)}`);
-  if (summary.files.length > shown.length) {
-    lines.push(`  … and ${formatCount(summary.files.length - shown.length)} more files`);
-  }
+  lines.push(...andMore(summary.files.length - shown.length, ' files'));
   if (summary.rejected > 0) lines.push('Bad images and why: rejected.jsonl.');
   return `${lines.map(printable).join('\n')}\n`;
 }

@@ -30,6 +30,11 @@ export function plural(count: number, noun: string): string {
   return `${formatCount(count)} ${noun}${count === 1 ? '' : 's'}`;
 }
 
+/** The line below a list for what it leaves out; none where it is whole. */
+export function andMore(left: number, what = ''): string[] {
+  return left > 0 ? [`  … and ${formatCount(left)} more${what}`] : [];
+}
+
 /** Images per second with as many digits as have a meaning: 4.53, 87.2, 1,234. */
 export function formatRate(rate: number): string {
   if (rate < 10) return rate.toFixed(2);

@@ -1,6 +1,9 @@
 import type { PageData } from '../page-data.ts';
 import { count, duration, el, nameOf, percent, rate, visible } from './dom.ts';
 
+const NOT_TRAINED =
+  'The network has seeded weights, not trained ones: the features, and what is found by them, have no meaning.';
+
 /** What was run and how it ended, in short. */
 export function header(data: PageData): HTMLElement {
   const { run, target, classes, variance, findings } = data;
@@ -37,15 +40,7 @@ export function header(data: PageData): HTMLElement {
     ),
     tiles,
   );
-  if (!isTrained) {
-    head.append(
-      el(
-        'p',
-        { class: 'banner' },
-        'The network has seeded weights, not trained ones: the features, and what is found by them, have no meaning.',
-      ),
-    );
-  }
+  if (!isTrained) head.append(el('p', { class: 'banner' }, NOT_TRAINED));
   return head;
 }
 
