@@ -82,9 +82,8 @@ export interface ProgressEvent {
   readonly secondsLeft: number | null;
 }
 
-/** What a finished run says of itself; also the core of run.json. */
-export interface RunSummary {
-  readonly out: string;
+/** The images of a finished run. */
+export interface RunCounts {
   readonly discovered: number;
   readonly extracted: number;
   readonly rejected: number;
@@ -92,6 +91,11 @@ export interface RunSummary {
   /** What the listing left out, by why; absent in runs of earlier builds. */
   readonly skipped?: Skipped;
   readonly rejectedByReason: Readonly<Record<string, number>>;
+}
+
+/** What a finished run says of itself; also the core of run.json. */
+export interface RunSummary extends RunCounts {
+  readonly out: string;
   readonly files: readonly { readonly name: string; readonly bytes: number }[];
   /** Share of the variance that the kept components explain, for each output. */
   readonly explainedVariance: Readonly<Record<string, number>>;

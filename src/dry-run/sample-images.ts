@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { isImg2FeaturesError } from '../errors.ts';
 import type { DecodeOptions, DecodeTask } from '../image/decoded-chunk.ts';
-import { sniffFormat } from '../image/formats/sniff-format.ts';
+import { sniffFormat } from '../image/formats/decode.ts';
 import { DecodePool } from '../image/pool/decode-pool.ts';
 import type { Manifest } from '../run/manifest.ts';
 import { fetchTask, toTask } from '../source/decode-tasks.ts';

@@ -75,7 +75,7 @@ export function bestFormat(
   });
 }
 
-export interface OpenSinksOptions extends SinkContext {
+interface OpenSinksOptions extends SinkContext {
   readonly formats: readonly FormatName[];
 }
 
@@ -84,16 +84,13 @@ export async function preloadSinks(formats: readonly FormatName[]): Promise<void
   await Promise.all(formats.map((format) => FORMATS[format].sink()));
 }
 
-/** All formats of a run as one sink: see {@link Sink} for the order of calls. */
-export type Sinks = Sink;
-
 /**
- * Opens a sink for each format; every call goes to all of them, one after the other.
+ * Opens a sink for each format, as one: see {@link Sink} for the order of calls; every call goes to all of them, one after the other.
  * After a failure, call `abort`.
  *
  * @throws ExportError from any of the calls
  */
-export async function openSinks({ formats, ...context }: OpenSinksOptions): Promise<Sinks> {
+export async function openSinks({ formats, ...context }: OpenSinksOptions): Promise<Sink> {
   const sinks: Sink[] = [];
   const abort = () => each(sinks, (sink) => sink.abort());
   try {

@@ -8,15 +8,16 @@ import type { ExtractOptions } from '../options/extract-options.ts';
 import { firstOutput } from '../pipeline/describe-run.ts';
 import { workFolder } from '../pipeline/work-folder.ts';
 import { isInStore } from '../place.ts';
-import { REPORT_FILES, readIntact } from '../run/intact-files.ts';
+import { REPORT_FILES } from '../run/intact-files.ts';
 import { lockWorkFolder } from '../run/lock-work-folder.ts';
+import { readRejections } from '../run/rejections.ts';
 import { publishRun, type RunJson, readNamedRun } from '../run/run-json.ts';
 import { type StoreOptions, s3OptionsOf } from '../s3/s3-options.ts';
 import { openOutput, openOutputForReading } from '../storage/open-output.ts';
 import type { OutputStore } from '../storage/output-store.ts';
 import { imagesOfRun, joinRuns, readReducer, tableRows } from './finished-run.ts';
 import { makeReport } from './make-report.ts';
-import { MAX_REJECTIONS, type PageRejection } from './page-data.ts';
+import { MAX_REJECTIONS } from './page-data.ts';
 import { writeReportFiles } from './write-report.ts';
 
 export interface ReportRunOptions {
@@ -77,7 +78,7 @@ export async function reportRun(options: ReportRunOptions): Promise<ReportRunRes
       target: options.run,
       run: withoutReport(run),
       options: { ...made, workers: Math.max(1, availableParallelism()) },
-      rejections: await readRejections(reading, run),
+      rejections: (await readRejections(reading, run.files, MAX_REJECTIONS)) ?? [],
       images: (originOf) => images.of(originOf),
       compare: parts,
       near: options.near,
@@ -105,13 +106,6 @@ function withoutReport(run: RunJson): RunJson {
     ...rest,
     files: run.files.filter(({ name }) => !REPORT_FILES.includes(name)),
   } as RunJson;
-}
-
-async function readRejections(store: OutputStore, run: RunJson): Promise<PageRejection[]> {
-  const file = run.files.find(({ name }) => name === 'rejected.jsonl');
-  if (file === undefined) return [];
-  const lines = (await readIntact(store, file)).toString().split('\n', MAX_REJECTIONS);
-  return lines.filter(Boolean).map((line) => JSON.parse(line) as PageRejection);
 }
 
 /** The two files, then run.json that lists them; they become visible together, as at the end of a run. */

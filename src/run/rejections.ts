@@ -7,6 +7,7 @@ import type { BadLimit } from '../options/option-values.ts';
 import type { ListingRejection } from '../source/source.ts';
 import type { OutputStore, WrittenFile } from '../storage/output-store.ts';
 import { compareUtf8 } from './compare-utf8.ts';
+import { readIntact } from './intact-files.ts';
 import type { Manifest } from './manifest.ts';
 import type { RunStore } from './run-store.ts';
 
@@ -33,6 +34,18 @@ export async function writeRejections(
     await file.abort();
     throw error;
   }
+}
+
+/** The first `most` of a finished run's rejections; undefined where its run.json lists none. @throws RunError for another file */
+export async function readRejections(
+  store: OutputStore,
+  files: readonly WrittenFile[],
+  most?: number,
+): Promise<Rejection[] | undefined> {
+  const file = files.find(({ name }) => name === 'rejected.jsonl');
+  if (file === undefined) return undefined;
+  const lines = (await readIntact(store, file)).toString().split('\n', most);
+  return lines.filter(Boolean).map((line) => JSON.parse(line) as Rejection);
 }
 
 /** In the work folder of a run that --max-bad stopped: nobody takes it for the table's `rejected.jsonl`. */

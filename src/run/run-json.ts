@@ -1,5 +1,6 @@
 import { arch, cpus, platform, release } from 'node:os';
 import { RunError } from '../errors.ts';
+import type { RunCounts } from '../events.ts';
 import { MAX_JSON_BYTES, parseJson, show } from '../json.ts';
 import { countSkipped, type Skipped } from '../source/skipped.ts';
 import {
@@ -51,14 +52,7 @@ export interface RunFacts {
 /** run.json: see {@link buildRunJson}. */
 export interface RunJson {
   readonly format: 1;
-  readonly counts: {
-    readonly discovered: number;
-    readonly extracted: number;
-    readonly rejected: number;
-    readonly ignored: number;
-    readonly skipped?: Skipped;
-    readonly rejectedByReason: Readonly<Record<string, number>>;
-  };
+  readonly counts: RunCounts;
   readonly files: readonly WrittenFile[];
   readonly [name: string]: unknown;
 }

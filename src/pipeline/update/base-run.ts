@@ -4,6 +4,7 @@ import { RunError } from '../../errors.ts';
 import { readJsonFile } from '../../json.ts';
 import type { FinishedState } from '../../run/finished-state.ts';
 import { readIntact } from '../../run/intact-files.ts';
+import { readRejections } from '../../run/rejections.ts';
 import { readOwnRun } from '../../run/run-json.ts';
 import { writeDurably } from '../../storage/durable-file.ts';
 import type { OutputStore, WrittenFile } from '../../storage/output-store.ts';
@@ -59,13 +60,11 @@ async function expectSameRejections(
   files: readonly WrittenFile[],
   { manifest, rejections }: FinishedState,
 ): Promise<void> {
-  const file = files.find(({ name }) => name === 'rejected.jsonl');
-  if (file === undefined) return;
+  const stored = await readRejections(output, files);
+  if (stored === undefined) return;
   const told = new Set(manifest.rejections.map(({ origin }) => origin));
   for (const index of rejections.keys()) told.add(manifest.entry(index).origin);
-  const lines = (await readIntact(output, file)).toString().split('\n').filter(Boolean);
-  const other = lines.find((line) => !told.has((JSON.parse(line) as { origin: string }).origin));
-  if (other === undefined && lines.length === told.size) return;
+  if (stored.length === told.size && stored.every(({ origin }) => told.has(origin))) return;
   throw new RunError(
     `Expected the records of the finished run to reject the images in rejected.jsonl of ${output.target} but found others.`,
     { fix: 'Give --overwrite to compute the table again.' },
