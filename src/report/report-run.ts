@@ -14,7 +14,6 @@ import { readRejections } from '../run/rejections.ts';
 import { publishRun, type RunJson, readNamedRun } from '../run/run-json.ts';
 import { type StoreOptions, s3OptionsOf } from '../s3/s3-options.ts';
 import { openOutput, openOutputForReading } from '../storage/open-output.ts';
-import type { OutputStore } from '../storage/output-store.ts';
 import { imagesOfRun, joinRuns, readReducer, tableRows } from './finished-run.ts';
 import { makeReport } from './make-report.ts';
 import { MAX_REJECTIONS } from './page-data.ts';
