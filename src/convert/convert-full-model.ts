@@ -42,6 +42,11 @@ export async function convertFullModel(
   const inputSize = inputSizeOf(converted, family, options);
   const preprocessing = choosePreprocessing(file, family, converted, options);
   noteReducedPrecision(converted, options);
+  if (file.kerasVersion.startsWith('1.')) {
+    options.onNote?.(
+      'Keras 1 does not write which backend trained a model: the kernels are read as those of TensorFlow; those of Theano would be turned by 180 degrees',
+    );
+  }
   const weights = await planWeights(file, converted, options);
   return {
     topology: converted.topology,

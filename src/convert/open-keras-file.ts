@@ -108,6 +108,7 @@ function describe(root: H5Group, path: string): Omit<KerasFile, 'origin' | 'read
   const config = root.attributes.model_config;
   const inner = root.groups.model_weights;
   const holder = inner ?? root;
+  expectTensorFlowKernels(root.attributes.backend ?? holder.attributes.backend, path);
   const kerasVersion = textOf(root.attributes.keras_version ?? holder.attributes.keras_version);
   const weights = hasLayerGroups(holder)
     ? openLayerGroups(holder, inner === undefined ? '' : '/model_weights')
@@ -130,6 +131,17 @@ function describe(root: H5Group, path: string): Omit<KerasFile, 'origin' | 'read
   const json = parseJsonObject(textOf(config), `model_config of ${path}`);
   const model = parseKerasObject(json, `model_config of ${path}`);
   return { format: `${generation} model .h5`, weights, model, kerasVersion };
+}
+
+/** Theano convolves, TensorFlow and CNTK correlate: the same numbers mean kernels turned by 180 degrees. */
+function expectTensorFlowKernels(backend: string | readonly string[] | undefined, path: string) {
+  if (textOf(backend) !== 'theano') return;
+  throw new ModelError(
+    `Expected weights of Keras on TensorFlow in ${path} but found those of Keras on Theano, whose kernels are turned by 180 degrees.`,
+    {
+      fix: 'Load the file with Keras 2.2 or 2.3 on TensorFlow, which turns them, and save it again.',
+    },
+  );
 }
 
 async function openH5(path: string, label: string, options: OpenOptions): Promise<H5File> {

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import h5wasm from 'h5wasm/node';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { formatModelConvert, runModelConvert } from '../../src/commands/write-model.ts';
 import { convertModel } from '../../src/convert/convert-model.ts';
@@ -135,4 +136,22 @@ test('half precision is said to become float32', async () => {
   expect(notes).toEqual([
     "1 layers (conv2d, …) used half or double precision in Keras: here they calculate in float32, about 1e-3 of the largest value from Keras' own float16 and 1e-2 from bfloat16 (docs/parity.md)",
   ]);
+});
+
+test('a model of Keras 1 is read as one of TensorFlow, and says so; one of Theano is refused', async () => {
+  const notes: string[] = [];
+  const name = 'keras1-sequential.model.h5';
+  await convert(name, { preprocessing: 'unit', onNote: (note) => notes.push(note) });
+  expect(notes).toEqual([
+    'Keras 1 does not write which backend trained a model: the kernels are read as those of TensorFlow; those of Theano would be turned by 180 degrees',
+  ]);
+  const file = await work.put('theano.h5', await fixtureBytes(name));
+  await h5wasm.ready;
+  const h5 = new h5wasm.File(file, 'a');
+  h5.create_attribute('backend', 'theano');
+  h5.close();
+  const dir = join(work.dir, 'theano');
+  await expect(convertModel({ file, dir, preprocessing: 'unit' })).rejects.toThrow(
+    'but found those of Keras on Theano, whose kernels are turned by 180 degrees.',
+  );
 });

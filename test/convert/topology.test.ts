@@ -300,3 +300,35 @@ test('.weights.h5 groups are named by class, in snake case, in order', () => {
     'conv2d_2',
   ]);
 });
+
+test.each([
+  [
+    'dim_ordering',
+    { class_name: 'MaxPooling2D', config: { pool_size: [2, 2], dim_ordering: 'th' } },
+  ],
+  ['mode=2', { class_name: 'BatchNormalization', config: { mode: 2, axis: 3 } }],
+  [
+    'border_mode full',
+    {
+      class_name: 'Convolution2D',
+      config: { nb_filter: 2, nb_row: 3, nb_col: 3, border_mode: 'full' },
+    },
+  ],
+  ['output_dim', { class_name: 'LSTM', config: { output_dim: 2 } }],
+  ['dot', { class_name: 'Merge', config: { mode: 'dot', dot_axes: -1 } }],
+])('of Keras 1, %s has no counterpart: the layer is named', (_what, { class_name, config }) => {
+  const model = functional([INPUT, layer(class_name, 'odd', ['image'], config)], ['odd', 0, 0]);
+  expect(() => convert(model)).toThrow(/"odd"/);
+});
+
+test('Keras 1 pads by four numbers: top, bottom, left, right', () => {
+  const padding = layer('ZeroPadding2D', 'pad', ['image'], {
+    padding: [1, 2, 3, 4],
+    dim_ordering: 'tf',
+  });
+  const { rows } = convert(functional([INPUT, padding], ['pad', 0, 0]));
+  expect(rows[1]!.config.padding).toEqual([
+    [1, 2],
+    [3, 4],
+  ]);
+});
