@@ -1,12 +1,15 @@
 // The full-size proof: real Keras 2 and 3 write VGG16, VGG19, ResNet50 and MobileNetV2 with seeded
-// weights in four layouts; each file is converted, run, and compared with what Keras computed.
+// weights in four layouts; each file is converted, run, and compared with what Keras computed. --families does so with
+// networks of every family of keras.applications, as whole models, with the preprocessing that the file itself tells:
+// the engine that is chosen, the largest error, and images in a second of processor time here and in Keras.
 //
 //   npm run build
 //   node test/keras-parity/run.mjs --python <python with tensorflow-cpu, tf_keras, keras> \
-//     [--dir <folder with 4 GB free>] [--device cpu|wasm|cuda] [--only vgg16,resnet50]
+//     [--dir <folder with 4 GB free>] [--device cpu|wasm|cuda] [--only vgg16,resnet50] [--families]
 //
 // Not part of npm test: it needs Python, some minutes and 4 GB of disk. Prints a Markdown table.
 import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -27,28 +30,91 @@ const LAYOUTS = {
   keras3: ['keras', 'weights.h5'],
 };
 
+const NETWORKS = ['vgg16', 'vgg19', 'resnet50', 'mobilenetv2'];
+
+/** `-imagenet`: the layers that `weights="imagenet"` builds, where those differ. */
+// biome-ignore format: one line for each family
+const FAMILIES = [
+  'VGG16', 'VGG19',
+  'ResNet50', 'ResNet50V2', 'ResNetRS50',
+  'RegNetX002', 'RegNetY002',
+  'DenseNet121',
+  'InceptionV3', 'InceptionResNetV2', 'Xception',
+  'MobileNet', 'MobileNetV2', 'MobileNetV3Small', 'MobileNetV3Large',
+  'NASNetMobile',
+  'EfficientNetB0', 'EfficientNetB0-imagenet', 'EfficientNetV2B0', 'EfficientNetV2S',
+  'ConvNeXtTiny',
+];
+
 const { values: options } = parseArgs({
   options: {
     python: { type: 'string', default: 'python3' },
     dir: { type: 'string', default: tmpdir() },
     device: { type: 'string', default: 'cpu' },
-    only: { type: 'string', default: 'vgg16,vgg19,resnet50,mobilenetv2' },
+    only: { type: 'string' },
+    families: { type: 'boolean', default: false },
   },
 });
+const names = options.only?.split(',') ?? (options.families ? FAMILIES : NETWORKS);
 const device = /** @type {'auto' | 'cuda' | 'cpu' | 'wasm'} */ (options.device);
 const choice = chooseDevice(device, await locateRuntime());
 const work = await mkdtemp(join(options.dir, 'keras-parity-'));
 let failed = 0;
 try {
-  console.log('| network | file | MB | convert, s | peak RSS, MB | max error / max | min cosine |');
-  console.log('| --- | --- | --- | --- | --- | --- | --- |');
-  for (const name of options.only.split(',')) {
-    for (const generation of Object.keys(LAYOUTS)) await prove(name, generation);
-  }
+  if (options.families) await proveFamilies();
+  else await proveLayouts();
 } finally {
   await rm(work, { recursive: true, force: true });
 }
 process.exitCode = failed === 0 ? 0 : 1;
+
+async function proveLayouts() {
+  console.log('| network | file | MB | convert, s | peak RSS, MB | max error / max | min cosine |');
+  console.log('| --- | --- | --- | --- | --- | --- | --- |');
+  for (const name of names) {
+    for (const generation of Object.keys(LAYOUTS)) await prove(name, generation);
+  }
+}
+
+async function proveFamilies() {
+  console.log('| network | Keras 2 | Keras 3 | images/s, here / Keras 2 / Keras 3 |');
+  console.log('| --- | --- | --- | --- |');
+  for (const name of names) {
+    const two = await proveFamily(name, 'keras2', 'keras2-model.h5');
+    const three = await proveFamily(name, 'keras3', 'keras');
+    if (two === undefined && three === undefined) throw new Error(`No Keras has a ${name}.`);
+    const rates = [two?.rate ?? three?.rate, two?.kerasRate, three?.kerasRate];
+    const rateText = rates
+      .map((rate) => (rate === undefined ? '–' : Number(rate).toFixed(1)))
+      .join(' / ');
+    console.log(`| ${[name, two?.text ?? '–', three?.text ?? '–', rateText].join(' | ')} |`);
+  }
+}
+
+/** undefined where this Keras has no such network. */
+async function proveFamily(name, generation, layout) {
+  const env = { ...process.env, OMP_NUM_THREADS: '1' };
+  await run(options.python, [join(here, 'write_full_size.py'), name, generation, work], { env });
+  const file = join(work, `${name}.${layout}`);
+  const path = join(work, `${name}.${generation}.npz`);
+  if (!existsSync(path)) return undefined;
+  const reference = readNpz(await readFile(path));
+  const dir = join(work, 'model');
+  try {
+    await run(process.execPath, [join(here, 'convert-one.mjs'), file, dir]);
+    const { error, cosine, engine, rate } = await compare(dir, reference);
+    if (!(error <= 1e-4 && cosine >= 0.999999 && engine === 'graph')) failed++;
+    const kerasRate = reference.get('rate')?.data[0];
+    return { text: `${engine}, ${error.toExponential(1)}`, rate, kerasRate };
+  } catch (cause) {
+    failed++;
+    const { stderr, message } = /** @type {{ stderr?: string, message: string }} */ (cause);
+    return { text: (stderr ?? message).match(/Expected[^\n]*/)?.[0] ?? 'failed' };
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+    await rm(file);
+  }
+}
 
 async function prove(name, generation) {
   await run(options.python, [join(here, 'write_full_size.py'), name, generation, work]);
@@ -78,7 +144,7 @@ async function prove(name, generation) {
 async function compare(dir, reference) {
   const folder = await readModelFolder(dir);
   const images = reference.get('images');
-  const layers = [...reference.keys()].filter((layer) => layer !== 'images');
+  const layers = [...reference.keys()].filter((layer) => !['images', 'rate'].includes(layer));
   /** @type {import('../../dist/engine/engine.js').EngineSpec} */
   const spec = {
     layers: layers.map((layer) => ({ layer, pool: 'none' })),
@@ -87,7 +153,8 @@ async function compare(dir, reference) {
   const engine = await openEngine(spec, folder, choice);
   try {
     const outputs = await engine.run(Uint8Array.from(images.data), images.shape[0]);
-    const worst = { error: 0, cosine: 1 };
+    const rate = options.families ? await rateOf(engine, images) : undefined;
+    const worst = { error: 0, cosine: 1, engine: engine.info.engine, rate };
     for (const [i, layer] of layers.entries()) {
       const { error, cosine } = agreement(outputs[i], reference.get(layer).data);
       worst.error = Math.max(worst.error, error);
@@ -97,6 +164,25 @@ async function compare(dir, reference) {
   } finally {
     await engine.close();
   }
+}
+
+/** Images in a second of the engine's processor time, which other programs disturb less than a second of the clock. */
+async function rateOf(engine, images) {
+  const count = images.shape[0];
+  const seconds = [];
+  for (let i = 0; i < 4; i++) {
+    const started = await processorSeconds(engine.pid);
+    await engine.run(Uint8Array.from(images.data), count);
+    seconds.push((await processorSeconds(engine.pid)) - started);
+  }
+  return count / Math.min(...seconds);
+}
+
+/** User and system time, which Linux counts in hundredths of a second. */
+async function processorSeconds(pid) {
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return (Number(fields[11]) + Number(fields[12])) / 100;
 }
 
 /** Largest |a − b| by max|b|, and the cosine. */
