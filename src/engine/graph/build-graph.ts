@@ -89,6 +89,7 @@ export function buildGraph(
           inputs,
           inputShapes,
           outputShape,
+          channels: [inputShapes[0].at(-1), outputShape.at(-1)] as [number, number],
           norm: norms.byConvolution.get(row.name),
           addsUnfused,
           mayUseWinograd: conv === 'winograd',

@@ -17,29 +17,28 @@ const POINT: Window = { size: [1, 1], strides: [1, 1], dilation: [1, 1], isSame:
 
 export function convolution(layer: LayerContext): Value {
   if (isForWinograd(layer)) return winogradConvolution(layer);
-  const { row, inputs, inputShapes, outputShape } = layer;
+  const { row, inputs, channels } = layer;
   const window = convolutionWindow(row.config);
   // TensorFlow sees from the kernel's shape that there are groups.
-  const read = inputShapes[0].at(-1)! / groupCount(row.config);
-  const shape = [...window.size, read, outputShape.at(-1)!];
+  const shape = [...window.size, channels[0] / groupCount(row.config), channels[1]];
   const convolved = convolve(layer, inputs[0], { shape, source: kernelSource(layer), window });
   return addActivation(layer, addBias(layer, convolved), row.config.activation);
 }
 
 export function depthwiseConvolution(layer: LayerContext): Value {
-  const convolved = convolveDepthwise(layer, layer.outputShape.at(-1)!, layer.norm);
+  const convolved = convolveDepthwise(layer, layer.channels[1], layer.norm);
   return addActivation(layer, addBias(layer, convolved), layer.row.config.activation);
 }
 
 /** Each channel by itself, then all channels of one place. */
 export function separableConvolution(layer: LayerContext): Value {
-  const { row, inputShapes, outputShape } = layer;
+  const { row, channels } = layer;
   const { depth_multiplier: multiplier = 1 } = row.config as { depth_multiplier?: number };
-  const channels = inputShapes[0].at(-1)! * multiplier;
-  const depthwise = convolveDepthwise(layer, channels, undefined);
+  const between = channels[0] * multiplier;
+  const depthwise = convolveDepthwise(layer, between, undefined);
   const mixed = convolve(layer, depthwise, {
     label: 'pointwise',
-    shape: [1, 1, channels, outputShape.at(-1)!],
+    shape: [1, 1, between, channels[1]],
     source: kernelSource(layer, 'pointwise_kernel'),
     window: POINT,
   });
@@ -48,9 +47,8 @@ export function separableConvolution(layer: LayerContext): Value {
 
 /** On values with height and width a convolution of 1×1, in the layers' precision. */
 export function dense(layer: LayerContext): Value {
-  const { builder, name, inputs, row, inputShapes, outputShape } = layer;
+  const { builder, name, inputs, row, inputShapes, channels: shape } = layer;
   const rank = inputShapes[0].length;
-  const shape = [inputShapes[0].at(-1)!, outputShape.at(-1)!];
   const source = kernelSource(layer);
   if (rank === 3) {
     const mixed = convolve(layer, inputs[0], { shape: [1, 1, ...shape], source, window: POINT });
@@ -62,15 +60,15 @@ export function dense(layer: LayerContext): Value {
   const input = builder.toFloat(rows);
   const product = builder.compute('MatMul', `${name}/product`, [input, kernel], {}, true);
   const biased = addBias(layer, product);
-  const sum = rank === 1 ? biased : reshaped(layer, `${name}/units`, biased, outputShape);
+  const sum = rank === 1 ? biased : reshaped(layer, `${name}/units`, biased, layer.outputShape);
   return addActivation(layer, sum, row.config.activation);
 }
 
 /** The gradient of a convolution is one from its output to its input. */
 export function transposedConvolution(layer: LayerContext): Value {
-  const { builder, name, inputs, inputShapes, outputShape, row } = layer;
+  const { builder, name, inputs, channels, row } = layer;
   const window = convolutionWindow(row.config);
-  const shape = [...window.size, outputShape[2]!, inputShapes[0][2]!];
+  const shape = [...window.size, channels[1], channels[0]];
   const kernel = builder.weight(`${name}/kernel`, shape, kernelSource(layer));
   const input = builder.toCompute(inputs[0]);
   const sizes = addSizes(layer, input);
@@ -126,9 +124,8 @@ function convolve({ builder, name }: LayerContext, value: Value, kernel: Kernel)
 }
 
 function convolveDepthwise(layer: LayerContext, outputs: number, norm: Norm | undefined): Value {
-  const { builder, name, inputs, row, inputShapes } = layer;
+  const { builder, name, inputs, row, channels } = layer;
   const window = convolutionWindow(row.config);
-  const channels = inputShapes[0].at(-1)!;
   const source = kernelSource({ ...layer, norm }, 'depthwise_kernel');
   if (window.dilation.some((rate) => rate !== 1)) {
     // The operation for one channel has no dilation; that for groups of one channel does the same with the same bytes.
@@ -137,7 +134,7 @@ function convolveDepthwise(layer: LayerContext, outputs: number, norm: Norm | un
   if (window.strides[0] !== window.strides[1]) {
     throw new UnsupportedGraph(`the layer ${row.name} has uneven strides`);
   }
-  const kernelShape = [...window.size, channels, outputs / channels];
+  const kernelShape = [...window.size, channels[0], outputs / channels[0]];
   const kernel = builder.weight(`${name}/kernel`, kernelShape, source);
   const input = builder.toCompute(inputs[0]);
   return builder.compute('DepthwiseConv2dNative', `${name}/conv`, [input, kernel], {
@@ -147,7 +144,7 @@ function convolveDepthwise(layer: LayerContext, outputs: number, norm: Norm | un
 }
 
 function winogradConvolution(layer: LayerContext): Value {
-  const { builder, name, inputShapes, outputShape } = layer;
+  const { builder, name, outputShape, channels } = layer;
   const isRectified = layer.row.config.activation === 'relu';
   // The largest of four stays the largest under a rectifier, but not under any activation.
   const isMonotone = isRectified || (layer.row.config.activation ?? 'linear') === 'linear';
@@ -156,8 +153,8 @@ function winogradConvolution(layer: LayerContext): Value {
   if (isPooled) layer.takePooling();
   const value = addWinograd(builder, `${name}/conv`, layer.inputs[0], {
     kernel: kernelSource(layer),
-    bias: biasSource(layer) ?? { kind: 'values', values: Array(outputShape.at(-1)!).fill(0) },
-    channels: [inputShapes[0].at(-1)!, outputShape.at(-1)!],
+    bias: biasSource(layer) ?? { kind: 'values', values: Array(channels[1]).fill(0) },
+    channels,
     isRectified,
     isPooled,
   });
@@ -165,11 +162,10 @@ function winogradConvolution(layer: LayerContext): Value {
 }
 
 /** 3×3, stride 1, the size kept; and enough channels that the two transforms cost less than they save. */
-function isForWinograd({ mayUseWinograd, row, inputShapes, outputShape }: LayerContext): boolean {
+function isForWinograd({ mayUseWinograd, row, channels }: LayerContext): boolean {
   const { size, strides, dilation, isSame } = convolutionWindow(row.config);
   const isPlain = [...strides, ...dilation, groupCount(row.config)].every((n) => n === 1);
   const is3x3 = size.every((n) => n === 3) && isSame;
-  const channels = [inputShapes[0].at(-1)!, outputShape.at(-1)!];
   return mayUseWinograd && isPlain && is3x3 && channels.every((n) => n >= WINOGRAD_CHANNELS);
 }
 
@@ -180,11 +176,11 @@ function kernelSource({ row, norm }: LayerContext, weight = 'kernel'): WeightSou
 
 /** The bias, with the normalisation after the convolution applied to it. */
 function addBias(layer: LayerContext, { name: value, isFloat }: Value): Value {
-  const { builder, name, outputShape, addsUnfused } = layer;
+  const { builder, name, channels, addsUnfused } = layer;
   const source = biasSource(layer);
   if (source === undefined) return { name: value, isFloat };
   const options = { isScaled: !isFloat, staysFloat: isFloat };
-  const bias = builder.weight(`${name}/bias`, [outputShape.at(-1)!], source, options);
+  const bias = builder.weight(`${name}/bias`, [channels[1]], source, options);
   const op = addsUnfused ? 'AddV2' : 'BiasAdd';
   return builder.compute(op, `${name}/biased`, [value, bias], {}, isFloat);
 }

@@ -13,6 +13,8 @@ export interface LayerContext {
   /** Without the batch axis. */
   readonly inputShapes: readonly OpenShape[];
   readonly outputShape: OpenShape;
+  /** The last side of the first input and of the output: known where a layer has weights. */
+  readonly channels: readonly [read: number, made: number];
   /** The batch normalisation that this convolution takes in. */
   readonly norm: Norm | undefined;
   /** Whether a bias is added by AddV2, which TensorFlow does not fuse with the convolution. */

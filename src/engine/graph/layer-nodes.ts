@@ -89,7 +89,7 @@ export const LAYER_NODES: ReadonlyMap<string, Rule> = new Map(
 /** A normalisation that no convolution could take in. */
 function batchNormalization(layer: LayerContext): Value {
   const { builder, name, inputs, inputShapes, row } = layer;
-  const channels = inputShapes[0].at(-1)!;
+  const [channels] = layer.channels;
   if (inputShapes[0].length !== 3) return affine(layer, normOf(row));
   const { gamma, beta, mean, variance, epsilon } = normalization(row.config);
   const parameter = (node: string, weight: string | undefined, isScaled: boolean, value = 0) => {
@@ -114,8 +114,8 @@ function batchNormalization(layer: LayerContext): Value {
 }
 
 /** x · scale + offset for each channel, with what a batch normalisation has learnt. */
-function affine({ builder, name, inputs, outputShape }: LayerContext, norm: Norm): Value {
-  const shape = [outputShape.at(-1)!];
+function affine({ builder, name, inputs, channels }: LayerContext, norm: Norm): Value {
+  const shape = [channels[1]];
   const parameter = (node: string, source: WeightSource) =>
     builder.weight(`${name}/${node}`, shape, source, { staysFloat: true });
   const scale = parameter('scale', { kind: 'scale', norm });
@@ -165,9 +165,9 @@ function layerNormalization(layer: LayerContext): Value {
   return { name: value, isFloat: true };
 }
 
-function layerScale({ builder, name, inputs, outputShape, row }: LayerContext): Value {
+function layerScale({ builder, name, inputs, channels, row }: LayerContext): Value {
   const source: WeightSource = { kind: 'stored', name: `${row.name}/gamma` };
-  const gamma = builder.weight(`${name}/gamma`, [outputShape.at(-1)!], source);
+  const gamma = builder.weight(`${name}/gamma`, [channels[1]], source);
   return builder.compute('Mul', `${name}/scaled`, [builder.toCompute(inputs[0]), gamma]);
 }
 
