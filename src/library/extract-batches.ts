@@ -10,10 +10,8 @@ import { decodeOptions, type Extractor } from '../pipeline/extractor/extractor.t
 import { planExtractor } from '../pipeline/extractor/open-extractor.ts';
 import { listImages, sourceOptions } from '../pipeline/list-images.ts';
 import { openSavedReducers } from '../pipeline/reducer-fitting.ts';
-import { decodeEntries } from '../pipeline/stream/decode-entries.ts';
-import { watchChunks } from '../pipeline/stream/extract-shards.ts';
+import { computeBatches } from '../pipeline/stream/extract-shards.ts';
 import { Progress, type RunClock, StageClock } from '../pipeline/stream/progress.ts';
-import { runBatches } from '../pipeline/stream/run-batches.ts';
 import type { Reducer } from '../reduce/reducer.ts';
 import { planRun } from '../run/plan-shards.ts';
 import { RejectionsSoFar } from '../run/rejections.ts';
@@ -93,17 +91,13 @@ export async function* extractBatches(
     const pixels = decodeOptions(resolved, extractor);
     const pool = new DecodePool(pixels, workers, { imageTimeoutMs: imageTimeout * 1000 });
     closers.add(() => pool.close());
-    const { maxPixels } = pixels;
-    const decoding = { source, entries: manifest, shards, pool, maxPixels, signal };
-    const { ranges, chunks } = decodeEntries(decoding);
     const { count, rejections, skipped } = manifest;
     const { maxBad } = resolved;
     const listed = { total: count, done: 0, rejected: 0, unusable: rejections.length };
     const progress = new Progress({ ...listed, maxBad, onEvent });
     const clock: RunClock = new StageClock();
-    const watched = watchChunks(chunks, { source, manifest, clock, progress, onEvent });
-    const originOf = (index: number) => manifest.entry(index).origin;
-    const results = runBatches(watched, ranges, extractor, originOf);
+    const run = { source, manifest, clock, progress, extractor, onEvent, signal };
+    const results = computeBatches(run, { shards, pool, maxPixels: pixels.maxPixels });
     closers.add(() => results.return(undefined));
 
     let rejected = rejections.length;

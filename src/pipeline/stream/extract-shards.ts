@@ -2,7 +2,7 @@ import type { DecodedChunk, ImageRejection } from '../../image/decoded-chunk.ts'
 import type { DecodePool } from '../../image/pool/decode-pool.ts';
 import type { ShardContent } from '../../run/shard-records.ts';
 import type { Run } from '../run.ts';
-import { decodeEntries } from './decode-entries.ts';
+import { type DecodeEntriesOptions, decodeEntries } from './decode-entries.ts';
 import { runBatches } from './run-batches.ts';
 
 /**
@@ -11,24 +11,15 @@ import { runBatches } from './run-batches.ts';
  * In memory at once: what `decodeEntries` and `runBatches` hold, and one shard.
  */
 export async function extractShards(run: Run, pool: DecodePool): Promise<void> {
-  const { options, source, manifest, store, update, extractor, fitting, progress, signal } = run;
+  const { options, store, update, extractor, fitting, progress, signal } = run;
   const open = store.plan.shards.filter(({ id }) => !store.isCommitted(id));
   if (open.length === 0) return;
 
   // What an update reuses from the finished run is not computed.
   const reused = update?.reused;
-  const { ranges, chunks } = decodeEntries({
-    source,
-    entries: manifest,
-    shards: open,
-    pool,
-    maxPixels: options.maxPixels * 1e6,
-    isWanted: reused && ((index) => reused.isWanted(index)),
-    signal,
-  });
-  const originOf = (index: number) => manifest.entry(index).origin;
-  const results = runBatches(watchChunks(chunks, run), ranges, extractor, originOf);
-
+  const isWanted = reused && ((index: number) => reused.isWanted(index));
+  const maxPixels = options.maxPixels * 1e6;
+  const results = computeBatches(run, { shards: open, pool, maxPixels, isWanted });
   const lengths = extractor.outputs.map(({ length }) => length);
   let shard: ShardBuilder | undefined;
   for await (const { batch, outputs } of results) {
@@ -45,6 +36,17 @@ export async function extractShards(run: Run, pool: DecodePool): Promise<void> {
       shard = undefined;
     }
   }
+}
+
+/** Batches of the shards' images with their vectors, in row order: decode -> batch -> network. */
+export function computeBatches(
+  run: Pick<Run, 'source' | 'manifest' | 'clock' | 'progress' | 'extractor' | 'onEvent' | 'signal'>,
+  images: Pick<DecodeEntriesOptions, 'shards' | 'pool' | 'maxPixels' | 'isWanted'>,
+) {
+  const { source, manifest, extractor, signal } = run;
+  const { ranges, chunks } = decodeEntries({ source, entries: manifest, signal, ...images });
+  const originOf = (index: number) => manifest.entry(index).origin;
+  return runBatches(watchChunks(chunks, run), ranges, extractor, originOf);
 }
 
 /** The rows of one shard, gathered batch by batch: float32 [rows, length] for each output. */
@@ -85,7 +87,7 @@ export class ShardBuilder {
 const LOST: ReadonlySet<string> = new Set(['vanished', 'changed', 'unreadable', 'broken_link']);
 
 /** Passes chunks on, reports bad images and adds up the workers' time. @throws SourceError when the input is missing */
-export async function* watchChunks(
+async function* watchChunks(
   chunks: AsyncIterable<DecodedChunk>,
   {
     source,
