@@ -76,9 +76,7 @@ export function formatModelInfo(info: ModelInfo): string {
     ...(info.trained ? [] : ['', NOT_TRAINED]),
     '',
     ...formatTable(info),
-    ...Object.entries(info.nested).map(
-      ([name, layer]) => `${name} (a model inside, as --layer takes it) = ${layer}`,
-    ),
+    ...formatNested(info),
     '',
     'Good features (--layer):',
     ...alignColumns(
@@ -101,6 +99,13 @@ function formatTable(info: ModelInfo): string[] {
     formatCount(params),
   ]);
   return alignColumns([['Layer', 'Class', 'Output', 'Weights'], ...rows], [3]);
+}
+
+/** Models inside are other names of layers. */
+function formatNested({ nested }: ModelInfo): string[] {
+  if (Object.keys(nested).length === 0) return [];
+  const rows = Object.entries(nested).map(([name, layer]) => [name, `= ${layer}`]);
+  return ['', 'Models inside (--layer):', ...alignColumns(rows, []).map((line) => `  ${line}`)];
 }
 
 function formatShape(shape: OpenShape): string {
