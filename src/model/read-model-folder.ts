@@ -12,15 +12,8 @@ import { hashWeights, type Shard, stampOf } from './check-weights.ts';
 import { modelDirOf } from './find-model-folder.ts';
 import { convertFirst, explainNoModel, nameForeignModel, readStart } from './foreign-model.ts';
 import type { ModelFolder, ModelMetadata } from './model-folder.ts';
-import {
-  expectFitting,
-  knownPreprocessing,
-  type ModelJson,
-  parseModelJson,
-  type StoredSpec,
-  storedBytes,
-  type WeightGroup,
-} from './model-json.ts';
+import { expectFitting, knownPreprocessing, type ModelJson, parseModelJson } from './model-json.ts';
+import { type StoredSpec, storedBytes, type WeightGroup } from './tfjs-json.ts';
 import { inputShapeOf } from './topology-layers.ts';
 
 export interface ReadOptions {

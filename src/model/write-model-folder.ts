@@ -5,9 +5,10 @@ import { replaceFolder } from '../files/put-in-place.ts';
 import { refuseNotFinite } from './check-weights.ts';
 import { shapeSize } from './count-values.ts';
 import type { ModelFolder, ModelMetadata, WeightSpec } from './model-folder.ts';
-import { MODEL_FORMAT, parseModelJson } from './model-json.ts';
+import { parseModelJson } from './model-json.ts';
 import { readModelFolder } from './read-model-folder.ts';
 import { ShardWriter } from './shard-writer.ts';
+import { MODEL_FORMAT } from './tfjs-json.ts';
 
 export interface WeightStream {
   readonly spec: WeightSpec;
