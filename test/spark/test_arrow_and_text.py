@@ -12,11 +12,18 @@ import pytest
 from conftest import HERE, PACKAGE
 
 from img2features_spark import ReducerError, fit_moments
-from img2features_spark.arrow_arrays import binary_array, number_array, numbers_of, take_rows, text_array
+from img2features_spark.arrow_arrays import (
+    binary_array,
+    list_array,
+    matrix_of,
+    number_array,
+    numbers_of,
+    take_rows,
+    text_array,
+)
 from img2features_spark.fit_moments import Fit, fit_rows
 from img2features_spark.row_text import csv_header, csv_lines, json_lines
 from img2features_spark.table_layout import TableLayout, count_parts
-from img2features_spark.vector_blocks import list_array, matrix_of
 from img2features_spark.worker_task import Columns
 
 

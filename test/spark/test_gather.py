@@ -15,15 +15,13 @@ from test_extract import wanted
 from img2features_spark import OptionError
 from img2features_spark.columns_of import DriverAnswer, columns_of
 from img2features_spark.errors import Img2FeaturesError
-from img2features_spark.extraction import count_slots, plan_extraction
+from img2features_spark.extraction import count_slots, plan_extraction, request_of
 from img2features_spark.gather import gather_files, gather_table
 from img2features_spark.gathered_run import run_gathered
 from img2features_spark.hadoop_files import HadoopFolder
-from img2features_spark.listing import list_files, read_files
-from img2features_spark.local_files import list_local
+from img2features_spark.listing import list_files, list_local, read_files
 from img2features_spark.origins import location_of
 from img2features_spark.progress_line import ProgressLine
-from img2features_spark.request import request_of
 from img2features_spark.worker_task import Columns
 
 

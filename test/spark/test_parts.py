@@ -10,14 +10,14 @@ import pyarrow as pa
 import pytest
 
 from img2features_spark import OptionError, Reducer, ReducerError, reducers_from_bytes, reducers_to_bytes
+from img2features_spark.arrow_arrays import list_array, matrix_of
 from img2features_spark.eigenpairs import top_eigenpairs
+from img2features_spark.fit import _join_places
 from img2features_spark.listing import is_image_name, plan_streams, shard_rows, spread_rows
-from img2features_spark.merge_states import _join_places
 from img2features_spark.moments import Moments, merge_moments
 from img2features_spark.origins import location_of, origin_rule, path_of_uri
 from img2features_spark.row_text import csv_text
 from img2features_spark.run_job import reason_of
-from img2features_spark.vector_blocks import list_array, matrix_of
 from img2features_spark.worker_command import worker_arguments
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from conftest import every_release, img2features
 
-from img2features_spark import OptionError, Reducer, ReducerError, fit_reducer, merge_states, transform
+from img2features_spark import OptionError, Reducer, ReducerError, fit, fit_reducer, transform
 
 
 def table_of(spark, values: np.ndarray, partitions: int, column: str = "cnn_vectors"):
@@ -61,7 +61,7 @@ def test_25088_columns_are_fitted_without_a_matrix(spark):
 def test_partitions_that_are_many_are_joined_on_executors(spark, monkeypatch):
     values = np.random.default_rng(4).normal(size=(60, 9)) * np.arange(1, 10)
     table = table_of(spark, values, 20)
-    monkeypatch.setattr(merge_states, "_DRIVER_BYTES", 1)
+    monkeypatch.setattr(fit, "_DRIVER_BYTES", 1)
     fitted = fit_reducer(table, 3, standardize=True)
     np.testing.assert_allclose(fitted.components, exact(values, 3, standardize=True)[0], rtol=0, atol=1e-9)
     table.unpersist()

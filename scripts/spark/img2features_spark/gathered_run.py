@@ -11,17 +11,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from .arrow_arrays import numbers_of, take_rows
+from .arrow_arrays import list_array, matrix_of, numbers_of, take_rows
 from .fit_moments import fit_rows
 from .hadoop_files import HadoopFolder
-from .job_outcome import Outcome, expect_few_bad, other_rows, rejected_line
-from .job_reducers import reducers_for, write_reducers
+from .job_outcome import Outcome, expect_few_bad, other_rows, reducers_for, rejected_line, write_reducers
 from .progress_line import ProgressLine
 from .reducer import Reducer
 from .row_text import csv_header, csv_lines, json_lines
-from .table_layout import TableLayout, count_parts
-from .table_schema import spark_schema
-from .vector_blocks import list_array, matrix_of
+from .table_layout import TableLayout, count_parts, spark_schema
 from .worker_task import Columns
 
 if TYPE_CHECKING:

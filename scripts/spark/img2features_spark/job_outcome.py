@@ -1,13 +1,21 @@
-"""The result of the job, and whether it has too many rejected images."""
+"""The job's result, its reducers (fitted, or of an earlier run), and whether too many images are rejected."""
 
 from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from .errors import Img2FeaturesError
-from .reducer import Reducer
+from .errors import Img2FeaturesError, ReducerError
+from .fit_moments import Fit
+from .hadoop_files import HadoopFolder, read_file
+from .reducer import Reducer, reducers_from_bytes, reducers_to_bytes
+from .worker_task import Columns
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 
 @dataclass(frozen=True)
@@ -41,3 +49,38 @@ def rejected_line(origin: str, reason: str, message: str) -> bytes:
     """A line of rejected.jsonl."""
     line = {"origin": origin, "reason": reason, "message": message}
     return json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+
+
+def reducers_for(
+    spark: SparkSession,
+    columns: Columns,
+    options: argparse.Namespace,
+    fit_column: Callable[[str, Fit], Reducer],
+) -> dict[str, Reducer]:
+    """One for each column of vectors, by the column's name; none with k = 0."""
+    labels = columns.labels()
+    if options.saved is not None:
+        by_output = reducers_from_bytes(_read_saved(spark, options.saved))
+        lacking = [labels[name] for name in columns.names if labels[name] not in by_output]
+        if lacking:
+            raise ReducerError(f"Expected {', '.join(lacking)} in --with but found {', '.join(by_output)}.")
+        return {name: by_output[labels[name]] for name in columns.names}
+    if options.k == 0:
+        return {}
+    scaled = options.standardize if options.standardize is not None else options.mode == "pixels"
+    return {
+        name: fit_column(name, Fit(options.k, scaled, not options.seed_compat, labels[name]))
+        for name in columns.names
+    }
+
+
+def write_reducers(out: HadoopFolder, columns: Columns, reducers: dict[str, Reducer]) -> None:
+    """Writes reducer.npz, unless there is none."""
+    if reducers:
+        labels = columns.labels()
+        named = {labels[name]: reducer for name, reducer in reducers.items()}
+        out.write("reducer.npz", [reducers_to_bytes(named)])
+
+
+def _read_saved(spark: SparkSession, path: str) -> bytes:
+    return read_file(spark, path if path.endswith(".npz") else f"{path.rstrip('/')}/reducer.npz")

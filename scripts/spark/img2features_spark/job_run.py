@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from .columns_of import DriverAnswer, columns_of
 from .errors import OptionError
-from .extraction import count_slots, plan_extraction
+from .extraction import Request, count_slots, plan_extraction, request_of
 from .gather import gather_files, gather_table
 from .gathered_run import GATHER_BYTES, run_gathered
 from .hadoop_files import HadoopFolder
 from .job_outcome import Outcome
-from .local_files import list_local
+from .listing import list_local
 from .origins import location_of
 from .progress_line import ProgressLine
-from .request import Request, request_of
 from .staged_run import STATE, run_staged
 from .worker_command import PASSED_ON
 from .worker_task import Columns

@@ -17,9 +17,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from .arrow_pipe import Clock, PipeReader, PipeWriter
+from .arrow_pipe import Clock, PipeReader, PipeWriter, SentQueue, SentStream, send_streams
 from .errors import WorkerError
-from .sent_rows import SentQueue, SentStream, send_streams
 from .worker_events import WorkerEvents
 
 PROTOCOL = 1
