@@ -29,7 +29,7 @@ async function runTests([...args]) {
   const isAll = args[0] === '--all';
   if (isAll) args.shift();
   const isQuick = !isAll && args.every((arg) => arg.startsWith('-'));
-  const report = await runVitest(isQuick ? ['--project', 'quick', ...args] : args);
+  const report = await runVitest(isQuick ? ['--project', 'quick*', ...args] : args);
   const { status, json } = report;
   const counts = countTests(json);
   const skips = listSkips(json, ROOT);

@@ -22,6 +22,9 @@ export interface CliResult {
 
 let isRunning = false;
 
+/** For the few images of a test a second thread costs more than it saves. */
+const ONE_THREAD = { IMG2FEATURES_WORKERS: '1' };
+
 /**
  * Runs the built command in this process: half the processor time of a process of its own. For tests of what a command does;
  * `runCli` for those of the process (its streams, signals, memory).
@@ -47,7 +50,7 @@ export async function watchInProcess(
   try {
     const status = await runCommandLine({
       argv: args,
-      env: process.env,
+      env: { ...ONE_THREAD, ...process.env },
       signal: new AbortController().signal,
       terminal: {
         isTerminal: false,

@@ -27,7 +27,7 @@ beforeAll(async () => {
   const { writeDataset } = await loadScript('draw-images.mjs');
   await writeDataset(images, {
     seed: 1,
-    imagesPerClass: 8,
+    imagesPerClass: 4,
     minSize: 20,
     maxSize: 40,
     withBroken: true,
@@ -57,7 +57,8 @@ test.each([
 ] as const)(
   '--mode %s: the rows are those of the table, and nothing is written',
   async (mode, given) => {
-    const options = { input: images, mode, ...(mode === 'cnn' && { model: slim }), ...given };
+    const network = mode === 'cnn' && { model: slim };
+    const options = { input: images, mode, workers: 1, ...network, ...given };
     const out = join(dir, `table-${mode}`);
     await extract(resolveOptions({ ...options, out, k: 0 }));
     const before = await readdir(dir);
@@ -70,7 +71,7 @@ test.each([
 
 test('batches hold what the network takes at once; what is bad is told, and the counts add up', async () => {
   const events: api.RunEvent[] = [];
-  const options = { input: images, mode: 'cnn', model: slim, batch: 4 } as const;
+  const options = { input: images, mode: 'cnn', model: slim, batch: 4, workers: 1 } as const;
   const batches = extractBatches(options, { onEvent: (event) => events.push(event) });
   const sizes: number[] = [];
   let next = await batches.next();
@@ -86,7 +87,7 @@ test('batches hold what the network takes at once; what is bad is told, and the 
 
 test('with a finished run its scaler and PCA are applied, and its options taken over', async () => {
   const out = join(dir, 'fitted');
-  const options = { input: images, mode: 'pixels', resize: 'bilinear' } as const;
+  const options = { input: images, mode: 'pixels', resize: 'bilinear', workers: 1 } as const;
   await extract(resolveOptions({ ...options, out, k: 3 }));
   const rows = await rowsOf(extractBatches({ input: images, mode: 'pixels', with: out }));
   expect(rows).toEqual(readParquetRows(out));
@@ -103,7 +104,7 @@ test(
   skipIf(!hasProc, 'no /proc on this system'),
   async () => {
     const before = childProcesses();
-    const options = { input: images, mode: 'cnn', model: slim, batch: 2 } as const;
+    const options = { input: images, mode: 'cnn', model: slim, batch: 2, workers: 1 } as const;
     for await (const batch of extractBatches(options)) {
       expect(batch.numRows).toBe(2);
       expect(startedSince(before)).toHaveLength(1);
@@ -118,7 +119,7 @@ test(
   skipIf(!hasProc, 'no /proc on this system'),
   async () => {
     const before = childProcesses();
-    const options = { input: images, mode: 'cnn', model: slim } as const;
+    const options = { input: images, mode: 'cnn', model: slim, workers: 1 } as const;
     const stop = new AbortController();
     setTimeout(() => stop.abort(), 50);
     await expect(rowsOf(extractBatches(options, { signal: stop.signal }))).rejects.toThrow(

@@ -21,6 +21,8 @@ import { temporaryFolder } from '../temporary-folder.ts';
 
 const { extract, resolveOptions } = built as unknown as typeof api;
 
+const PIXELS = { mode: 'pixels', k: 2, report: false, workers: 1 } as const;
+
 /** A folder with images of one colour each, and a run over them. */
 async function folderOf(count: number) {
   const dir = await temporaryFolder();
@@ -31,7 +33,7 @@ async function folderOf(count: number) {
     writeFileSync(join(input, `${i}.png`), solidPng(4, 4, [i, 99, 7 * i]));
   for (let i = 0; i < count; i++) draw(i);
   const run = (more: Record<string, unknown> = {}) =>
-    extract(resolveOptions({ input, out, mode: 'pixels', k: 2, report: false, ...more }));
+    extract(resolveOptions({ ...PIXELS, input, out, ...more }));
   return { dir, input, out, draw, run };
 }
 

@@ -5,7 +5,7 @@ import { readParquetRows, readRejections, readRunJson } from '../e2e/read-table.
 import { listFiles, runInProcess, tempFolder } from '../e2e/run-cli.ts';
 import { loadScript } from '../scripts/load-script.ts';
 import { type AnsweredCells, decodeStreams, encodeStream, type SentRow } from './arrow-streams.ts';
-import { runWorker, type WorkerEnd } from './worker-process.ts';
+import { runWorker, serveInProcess, type WorkerEnd } from './worker-process.ts';
 
 const { writeDataset } = await loadScript('draw-images.mjs');
 const locate = new URL('../../dist/runtime/locate-runtime.js', import.meta.url).href;
@@ -86,23 +86,15 @@ describe.each(DEVICES)('on %s', (device) => {
 });
 
 test('what cannot be opened is told before any input is read', async () => {
-  const cases: [string[], string, RegExp][] = [
-    [['--model', 'nowhere'], 'ModelError', /nowhere/],
-    [['--layer', 'fc3'], 'OptionError', /fc3/],
-    [['--device', 'wasm', '--engine', 'graph'], 'EngineError', /--engine graph/],
+  const cases: [Record<string, string>, string, RegExp][] = [
+    [{ model: 'nowhere' }, 'ModelError', /nowhere/],
+    [{ layer: 'fc3' }, 'OptionError', /fc3/],
+    [{ device: 'wasm', engine: 'graph' }, 'EngineError', /--engine graph/],
   ];
-  for (const [args, name, message] of cases) {
-    const { status, stdout, events } = await runWorker(
-      ['--mode', 'vgg16', ...args],
-      new Uint8Array(0),
-      { cwd: dir },
-    );
-    expect(events.at(-1)).toMatchObject({
-      event: 'error',
-      class: name,
-      message: expect.stringMatching(message),
-    });
-    expect(status).toBe(2);
+  for (const [given, name, message] of cases) {
+    const options = { mode: 'vgg16', ...given };
+    const { error, stdout } = await serveInProcess(options, new Uint8Array(0), dir);
+    expect(error).toMatchObject({ name, message: expect.stringMatching(message) });
     expect(stdout).toHaveLength(0);
   }
 });
