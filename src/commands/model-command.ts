@@ -1,4 +1,5 @@
 import type { Argv } from 'yargs';
+import { KERAS_NETWORKS } from '../convert/keras-networks.ts';
 import { OptionError } from '../errors.ts';
 import { printableJson, show } from '../json.ts';
 import { ARCHITECTURE_NAMES } from '../model/architectures/architecture.ts';
@@ -58,10 +59,7 @@ export function addModelCommand(cli: Argv, context: CommandContext, finish: Fini
             })
             .option(
               'arch',
-              value(
-                `Architecture of a file of weights alone: ${ARCHITECTURE_NAMES.join(', ')}`,
-                'recognised',
-              ),
+              value(`Network of a file of weights alone: ${FETCHED.join(', ')}`, 'recognised'),
             )
             .option('preprocessing', value(PREPROCESSING_CHOICES, "the architecture's own"))
             .option(
@@ -99,7 +97,7 @@ export function addModelCommand(cli: Argv, context: CommandContext, finish: Fini
         'fetch <architecture>',
         'Download published weights (ImageNet), check and convert them',
         (command) =>
-          modelOptions(architecture(command))
+          modelOptions(architecture(command, FETCHED))
             .option('top', TOP_FLAG)
             .option(
               'mirror',
@@ -157,11 +155,14 @@ const TOP_FLAG = { type: 'boolean', describe: 'With the classifier (--no-top: wi
 
 const JSON_FLAG = { type: 'boolean', describe: 'Print the result as JSON' } as const;
 
-function architecture<T>(command: Argv<T>) {
+/** All that can be fetched, or named for a file of weights alone. */
+const FETCHED = [...ARCHITECTURE_NAMES, ...KERAS_NETWORKS.keys()];
+
+function architecture<T>(command: Argv<T>, names: readonly string[] = ARCHITECTURE_NAMES) {
   return command.positional('architecture', {
     type: 'string',
     demandOption: true,
-    describe: ARCHITECTURE_NAMES.join(', '),
+    describe: names.join(', '),
   });
 }
 

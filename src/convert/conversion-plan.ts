@@ -8,7 +8,7 @@ export interface ConvertModelOptions {
   readonly file: string;
   /** The model folder to make. */
   readonly dir: string;
-  /** vgg16, vgg19, resnet50 or mobilenetv2: for files of weights whose layers do not say it. */
+  /** A name of ARCHITECTURE_NAMES or KERAS_NETWORKS: for files of weights whose layers do not say it. */
   readonly arch?: string;
   /** What the model was trained with. Needed unless it scales its pixels itself, or begins as one of keras.applications. */
   readonly preprocessing?: Preprocessing;

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { createReadStream, existsSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
 import { errnoOf, isImg2FeaturesError, ModelError, OptionError } from '../errors.ts';
-import { ARCHITECTURE_NAMES } from '../model/architectures/architecture.ts';
+import { show } from '../json.ts';
 import { shapeSize } from '../model/count-values.ts';
 import { modelDirOf } from '../model/find-model-folder.ts';
 import type { ModelFolder, ModelMetadata } from '../model/model-folder.ts';
@@ -15,6 +15,8 @@ import { preprocessing as parsePreprocessing } from '../options/preprocessing.ts
 import type { ConversionPlan, ConvertModelOptions, KerasFile } from './conversion-plan.ts';
 import { convertFullModel } from './convert-full-model.ts';
 import { convertWeightsFile } from './convert-weights-file.ts';
+import { isNetworkName, KERAS_NETWORKS, type KerasNetwork } from './keras-networks.ts';
+import { readTopology, weightsInOrder } from './network-topologies.ts';
 import { openKerasFile } from './open-keras-file.ts';
 
 /**
@@ -73,9 +75,11 @@ async function planConversion(
   options: ConvertModelOptions,
 ): Promise<ConversionPlan> {
   try {
-    return file.model === undefined
+    if (file.model !== undefined) return await convertFullModel(file, file.model, options);
+    const known = options.arch === undefined ? undefined : KERAS_NETWORKS.get(options.arch);
+    return known === undefined
       ? convertWeightsFile(file, options)
-      : await convertFullModel(file, file.model, options);
+      : await convertKnownNetwork(file, known, options);
   } catch (cause) {
     if (isImg2FeaturesError(cause)) throw cause;
     // A description can be damaged in more ways than can be checked one by one.
@@ -84,6 +88,20 @@ async function planConversion(
       { fix: 'The file is damaged: save, copy or download it again.', cause },
     );
   }
+}
+
+/** Weights alone, of a network whose topology is known. */
+async function convertKnownNetwork(
+  file: KerasFile,
+  { preprocessing }: KerasNetwork,
+  { arch, ...options }: ConvertModelOptions,
+): Promise<ConversionPlan> {
+  const { model, weighted } = await readTopology(arch!);
+  const weights = weightsInOrder(file.weights, weighted, options.file);
+  // The topology is that of Keras 2, whichever Keras wrote the weights.
+  const whole = { ...file, weights, kerasVersion: '2' };
+  const plan = await convertFullModel(whole, model, { preprocessing, ...options });
+  return { ...plan, architecture: options.until === undefined ? arch! : null };
 }
 
 function* streamWeights(
@@ -109,9 +127,9 @@ function* streamWeights(
 
 function checkOptions(given: ConvertModelOptions): ConvertModelOptions {
   const { arch, preprocessing, inputSize } = given;
-  if (arch !== undefined && !(ARCHITECTURE_NAMES as readonly string[]).includes(arch)) {
+  if (arch !== undefined && !isNetworkName(arch)) {
     throw new OptionError(
-      `Expected one of ${ARCHITECTURE_NAMES.join(', ')} for arch but found "${arch}".`,
+      `Expected a network that \`img2features model convert --help\` names for arch but found ${show(arch)}.`,
     );
   }
   if (inputSize?.some((side) => !Number.isSafeInteger(side) || side < 1 || side > 65_536)) {

@@ -123,7 +123,7 @@ test('two at a time: the second is told who is fetching', async () => {
 
 test('another name, or a mirror that is no address, is an option error', async () => {
   await expect(fetchModel({ name: 'alexnet', dir: 'x', cacheDir: work.dir })).rejects.toThrow(
-    'Expected one of vgg16, vgg19, resnet50, mobilenetv2, efficientnet-lite0 for the model to fetch but found "alexnet".',
+    'Expected a network that `img2features model fetch --help` names but found "alexnet".',
   );
   await expect(fetchIt({ mirror: '/some/folder' })).rejects.toThrow(
     'Expected an http or https address for mirror but found "/some/folder".',

@@ -72,7 +72,7 @@ test('options that contradict the file are option errors', async () => {
     /Expected a vgg16 in .*, as --arch says, but found a model of its own\./,
   );
   await expect(convert('twins.keras3.keras', { ...options, arch: 'alexnet' })).rejects.toThrow(
-    'Expected one of vgg16, vgg19, resnet50, mobilenetv2, efficientnet-lite0 for arch but found "alexnet".',
+    'Expected a network that `img2features model convert --help` names for arch but found "alexnet".',
   );
   await expect(convert('twins.keras3.keras', { ...options, inputSize: [9, 9] })).rejects.toThrow(
     'Expected an input size of 8×8, which the model fixes, but found 9×9.',

