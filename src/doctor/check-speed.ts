@@ -57,16 +57,7 @@ async function measure(
   const rate = await measureNetwork(spec, folder, chooseDevice(device, found), signal);
   const { info, imagesPerSecond, images, batch } = rate;
   if (!isBuiltIn) await remember(info, folder, imagesPerSecond);
-  const expected = isBuiltIn
-    ? undefined
-    : expectedRate({
-        device: info.device,
-        cores: Math.min(cpu.cores, cpu.quota ?? cpu.cores),
-        instructions: cpu.instructions,
-        architecture: folder.metadata.architecture,
-        conv: info.conv,
-        multiplyAdds: countMultiplyAdds(await describeModel(folder)),
-      });
+  const expected = isBuiltIn ? undefined : await expectedHere(info, folder, cpu);
   const name = isBuiltIn ? 'the built-in network' : (folder.metadata.architecture ?? folder.dir);
   return makeCheck('speed', {
     summary: `${formatRate(imagesPerSecond)} images/s: ${name} on ${info.device}, ${info.engine} engine`,
@@ -108,6 +99,21 @@ async function measure(
       expectedLeast: expected && Math.round(expected.least * 100) / 100,
       expectedMost: expected && Math.round(expected.most * 100) / 100,
     },
+  });
+}
+
+async function expectedHere(
+  { device, conv }: EngineInfo,
+  folder: ModelFolder,
+  { cores, quota = cores, instructions }: Cpu,
+): Promise<ExpectedRate | undefined> {
+  return expectedRate({
+    device,
+    cores: Math.min(cores, quota),
+    instructions,
+    architecture: folder.metadata.architecture,
+    conv,
+    multiplyAdds: countMultiplyAdds(await describeModel(folder)),
   });
 }
 
