@@ -28,6 +28,12 @@ export interface FoundShards {
   readonly damaged: string[];
 }
 
+interface FindOptions {
+  /** Whether the rows are still there, and checked. */
+  readonly withRows: boolean;
+  readonly lengths: readonly number[];
+}
+
 /**
  * Reads the records of a work folder and checks each against its sum and its shard: every position once, as a row or as a
  * rejection. Unless only records are left, every file of rows is checked against its record, too.
@@ -35,7 +41,7 @@ export interface FoundShards {
 export async function findShards(
   dir: string,
   plan: ShardPlan,
-  options: { readonly withRows: boolean; readonly lengths: readonly number[] },
+  options: FindOptions,
 ): Promise<FoundShards> {
   const found: FoundShards = { records: [], damaged: [] };
   for (const shard of plan.shards) {
@@ -73,7 +79,7 @@ async function soundRecord(
   dir: string,
   text: string,
   shard: Shard,
-  { withRows, lengths }: { readonly withRows: boolean; readonly lengths: readonly number[] },
+  { withRows, lengths }: FindOptions,
 ): Promise<ShardRecord | undefined> {
   const record = openSealed(text) as ShardRecord | undefined;
   try {

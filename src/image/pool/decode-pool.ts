@@ -125,7 +125,7 @@ export class DecodePool {
     const { setAside } = this.#guard;
     const rejections: ImageRejection[] = [];
     let left = tasks;
-    if (setAside !== undefined && tasks.some(({ index }) => setAside.has(index))) {
+    if (setAside?.size && tasks.some(({ index }) => setAside.has(index))) {
       for (const { index } of tasks) {
         const message = setAside.get(index);
         if (message !== undefined) rejections.push({ index, reason: 'crashed', message });
