@@ -92,7 +92,8 @@ export function formatModelConvert(result: ModelConvertResult): string {
 /** "vgg16.weights.h5" → "vgg16"; "net/model.json" → "net" */
 function modelName(file: string): string {
   return (
-    basename(modelDirOf(resolve(file))).replace(/\.(weights\.h5|h5|hdf5|keras)$/i, '') || 'model'
+    basename(modelDirOf(resolve(file))).replace(/\.(weights\.h5|h5|hdf5|keras|json)$/i, '') ||
+    'model'
   );
 }
 

@@ -135,14 +135,20 @@ export async function explainNoModel(path: string): Promise<Finding | undefined>
   if (modelJsonIn(names) === 'config.json') {
     return { found: 'an unpacked .keras file', fix: convertFirst(path) };
   }
-  const keras = names.find((name) => KERAS_FILE.test(name));
-  if (keras !== undefined)
-    return { found: `a folder with ${keras}`, fix: convertFirst(join(path, keras)) };
+  const file = names.find((name) => KERAS_FILE.test(name)) ?? tfjsFileIn(names);
+  if (file !== undefined)
+    return { found: `a folder with ${file}`, fix: convertFirst(join(path, file)) };
   for (const kind of KINDS) {
     const name = names.find((one) => kind.name?.test(one));
     if (name !== undefined) return { found: `a folder with ${name}, ${kind.found}`, fix: kind.fix };
   }
   return undefined;
+}
+
+/** `model.save('downloads://net')` of tfjs writes net.json and net.weights.bin. */
+function tfjsFileIn(names: readonly string[]): string | undefined {
+  const weights = names.find((name) => name.endsWith('.weights.bin'));
+  return names.find((name) => name === weights?.replace(/\.weights\.bin$/, '.json'));
 }
 
 async function explainFile(path: string): Promise<Finding> {

@@ -312,11 +312,13 @@ describe('a missing model', () => {
       'save it again',
     ],
     ['net.h5', 'version https://git-lfs.github.com/spec/v1', 'a Git LFS pointer', 'git lfs pull'],
+    ['folder/net.json', '{}', 'a folder with net.json', 'img2features model convert'],
     ['net.json', '{"class_name"', 'a JSON file', 'img2features model convert'],
     ['file', '', 'a file', 'Give the folder that holds model.json'],
   ])('%s is named for what it is', async (name, bytes, what, fix) => {
     await mkdir(join(root, 'folder'));
     await writeFile(join(root, name), bytes, 'latin1');
+    if (name === 'folder/net.json') await writeFile(join(root, 'folder', 'net.weights.bin'), '');
     const given = join(root, name.split('/')[0]!);
     const error = await readModelFolder(given).catch((failure) => failure);
     expect(error).toBeInstanceOf(ModelError);
