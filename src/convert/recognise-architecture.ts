@@ -87,22 +87,27 @@ const FAMILIES: readonly Family[] = [
  * augmentation before it.
  */
 export function recogniseFamily(graph: KerasGraph): Family | undefined {
-  for (const { first, layers } of pixelReaders(graph)) {
+  for (const { first, layers, isScaled } of pixelReaders(graph)) {
     const found = FAMILIES.find(
       ({ first: isFirst, marker }) =>
         isFirst.test(first) && layers.some(({ name }) => marker.test(name)),
     );
-    if (found !== undefined) return found;
+    if (found !== undefined) return isScaled ? { ...found, preprocessing: 'none' } : found;
   }
   return undefined;
 }
 
+interface PixelReader {
+  readonly first: string;
+  readonly layers: readonly KerasLayer[];
+  /** Whether the model scales the pixels before. */
+  readonly isScaled: boolean;
+}
+
 /** The layer that reads the pixels, with the model it is in; where that is a model itself, also those inside it. */
-function pixelReaders({
-  inputs,
-  layers,
-}: KerasGraph): { first: string; layers: readonly KerasLayer[] }[] {
+function pixelReaders({ inputs, layers }: KerasGraph, wasScaled = false): PixelReader[] {
   let at = inputs.length === 1 ? inputs[0].layer : undefined;
+  let isScaled = wasScaled;
   while (at !== undefined) {
     const from = at;
     const readers = layers.filter(({ calls }) =>
@@ -110,19 +115,32 @@ function pixelReaders({
     );
     if (readers.length !== 1) return [];
     const [reader] = readers;
-    if (!keepsPixels(reader)) {
-      const inner = reader.graph === undefined ? [] : pixelReaders(reader.graph);
-      return [{ first: reader.name, layers }, ...inner];
+    if (!keepsImage(reader)) {
+      const inner = reader.graph === undefined ? [] : pixelReaders(reader.graph, isScaled);
+      return [{ first: reader.name, layers, isScaled }, ...inner];
     }
+    isScaled ||= scales(reader);
     at = reader.name;
   }
   return [];
 }
 
-const SAME_PIXELS = new Set([...TRAINING_ONLY, 'Resizing', 'CenterCrop', 'Identity', 'Dropout']);
+const SCALING = new Set(['Rescaling', 'Normalization']);
+const KEEPING = new Set([
+  ...TRAINING_ONLY,
+  ...SCALING,
+  'InputLayer',
+  'Resizing',
+  'CenterCrop',
+  'Identity',
+  'Dropout',
+]);
 
-function keepsPixels({ className, config, graph }: KerasLayer): boolean {
-  if (graph !== undefined) return graph.layers.every(keepsPixels);
-  if (className === 'Activation') return config.activation === 'linear';
-  return className === 'InputLayer' || SAME_PIXELS.has(className);
+function keepsImage({ className, config, graph }: KerasLayer): boolean {
+  if (graph !== undefined) return graph.layers.every(keepsImage);
+  return className === 'Activation' ? config.activation === 'linear' : KEEPING.has(className);
+}
+
+function scales({ className, graph }: KerasLayer): boolean {
+  return graph === undefined ? SCALING.has(className) : graph.layers.some(scales);
 }

@@ -76,10 +76,11 @@ test('a network inside a model is found behind augmentation, under any name', ()
   ]);
 });
 
-test('what changes or divides the pixels first leaves the preprocessing open', () => {
+test('behind a scaling the preprocessing is none; what changes or divides the pixels leaves it open', () => {
   const [first, second] = network('Conv1', 'expanded_conv_depthwise');
   const behind = (before: Row) => recognise(before, row('Conv2D', 'Conv1', [before.name]), second);
   expect(behind(row('Dropout', 'drop', ['image']))).toEqual(['MobileNetV2', 'tf']);
-  expect(behind(row('Rescaling', 'scaled', ['image']))).toBeUndefined();
+  expect(behind(row('Rescaling', 'scaled', ['image']))).toEqual(['MobileNetV2', 'none']);
+  expect(behind(row('ReLU', 'changed', ['image']))).toBeUndefined();
   expect(recognise(first, second, row('Conv2D', 'other', ['image']))).toBeUndefined();
 });

@@ -127,6 +127,8 @@ test.each([
   ['math.multiply', { y: 2 }, { scale: 2, offset: 0 }],
   ['__operators__.add', { y: 1 }, { scale: 1, offset: 1 }],
   ['cast', { dtype: 'float32' }, { scale: 1, offset: 0 }],
+  ['math.multiply', { y: [[[[1, 2, 4]]]] }, { scale: [1, 2, 4], offset: 0 }],
+  ['math.truediv', { y: [1, 2, 4] }, { scale: [1, 0.5, 0.25], offset: 0 }],
 ])('the TensorFlow operation %s with a number is a Rescaling', (op, kwargs, expected) => {
   const { rows } = convert(
     functional(
@@ -143,6 +145,28 @@ test.each([
     ),
   );
   expect(rows[1]).toMatchObject({ class_name: 'Rescaling', config: expected });
+});
+
+test.each([
+  ['nn.relu', {}, 'relu'],
+  ['nn.gelu', { approximate: true }, 'gelu_new'],
+  ['nn.leaky_relu', { alpha: 0.2 }, 'leaky_relu'],
+  ['nn.leaky_relu', { alpha: 0.1 }, undefined],
+  ['nn.softmax', { axis: 1 }, undefined],
+])('the TensorFlow function %s with %j is an Activation, or refused', (op, kwargs, activation) => {
+  const called = {
+    class_name: 'TFOpLambda',
+    name: 'op',
+    config: { name: 'op', trainable: true, dtype: 'float32', function: op },
+    inbound_nodes: [['image', 0, 0, { ...kwargs, name: null }]],
+  };
+  const model = functional([INPUT, called], ['op', 0, 0]);
+  if (activation === undefined) expect(() => convert(model)).toThrow('it is called with a');
+  else
+    expect(convert(model).rows[1]).toMatchObject({
+      class_name: 'Activation',
+      config: { activation },
+    });
 });
 
 test('1 − x in Keras 2, and x − y in Keras 3', () => {
