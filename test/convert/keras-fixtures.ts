@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync, inflateSync } from 'node:zlib';
 import * as tf from '@tensorflow/tfjs';
+import h5wasm from 'h5wasm/node';
 import { createPreprocess } from '../../src/engine/preprocess.ts';
 import type { ModelFolder } from '../../src/model/model-folder.ts';
 import { isGray } from '../../src/model/topology-layers.ts';
@@ -43,6 +44,8 @@ export async function workFolder(): Promise<{
   put(name: string, bytes: Uint8Array): Promise<string>;
   remove(): Promise<void>;
 }> {
+  // Each conversion reads in a thread of its own: threads share HDF5's compiled code while one keeps it.
+  await h5wasm.ready;
   const dir = await mkdtemp(join(tmpdir(), 'img2features-convert-'));
   return {
     dir,

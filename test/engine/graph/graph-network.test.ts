@@ -1,6 +1,8 @@
+import { mkdtempSync, rmSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import type { EngineKind } from '../../../src/engine/engine.ts';
 import { createPreprocess } from '../../../src/engine/preprocess.ts';
 import { EngineError, OptionError } from '../../../src/errors.ts';
@@ -27,7 +29,6 @@ import {
   randomWeights,
   TINY_LAYERS,
   TINY_WEIGHTS,
-  temporaryDir,
   writeTinyModel,
 } from '../tiny-model.ts';
 import { relativeError, smallestCosine, somePixels } from './compare.ts';
@@ -245,9 +246,18 @@ function plainNorm(name: string, from: string): LayerRow {
   return { ...norm, config: { ...norm.config, scale: false, center: false } };
 }
 
+const modelsDir = mkdtempSync(join(tmpdir(), 'narrow-models-'));
+afterAll(() => rmSync(modelsDir, { recursive: true }));
+const models = new Map<string, Promise<ModelFolder>>();
+
+/** Made once, used by several tests. */
 function narrowModel(architecture: string): Promise<ModelFolder> {
-  const dir = join(temporaryDir(), architecture);
-  return initModel({ architecture, seed: 1, width: 0.125, classes: 10, dir });
+  const dir = join(modelsDir, architecture);
+  const model =
+    models.get(architecture) ??
+    initModel({ architecture, seed: 1, width: 0.125, classes: 10, dir });
+  models.set(architecture, model);
+  return model;
 }
 
 const computed = new Map<string, Promise<Float32Array[]>>();
