@@ -42,13 +42,15 @@ function parseLayers(model: KerasObject, depth: number): KerasLayer[] {
   const names = new Set<string>();
   return (model.config.layers as unknown[]).map((entry, i) => {
     const layer = renameKeras1(parseKerasObject(entry, `layer ${i} of the model`));
-    const name = (entry as JsonObject).name ?? layer.config.name;
+    const isModel = Array.isArray(layer.config.layers);
+    // Keras 1 writes a Sequential inside a Sequential as a list of layers, without a name.
+    const unnamed = isModel ? `sequential_${i}` : undefined;
+    const name = (entry as JsonObject).name ?? layer.config.name ?? unnamed;
     if (typeof name !== 'string' || name === '') {
       throw damaged(`a name for layer ${i} of the model`, show(name));
     }
     if (names.has(name)) throw damaged('each layer name once', `"${name}" twice`);
     names.add(name);
-    const isModel = Array.isArray(layer.config.layers);
     return {
       className: layer.class_name,
       module: layer.module,

@@ -23,16 +23,17 @@ export function openLayerGroups(root: H5Group, rootPath: string): WeightStore {
   const layers: StoredLayer[] = [...groups]
     .filter(([, weights]) => weights.length > 0)
     .map(([name, weights]) => ({ name, storeKey: undefined, weights }));
-  return { layers, find: (address) => findLayer(groups, address) };
+  return { layers, find: (address) => findLayer(groups, address.names) };
 }
 
 function findLayer(
   groups: ReadonlyMap<string, readonly OwnedWeight[]>,
-  { names }: LayerAddress,
+  names: LayerAddress['names'],
 ): readonly StoredWeight[] | undefined {
   const weights = groups.get(names[0]);
-  if (weights === undefined || names.length === 1) return weights?.length ? weights : undefined;
-  return findOwned(weights, names.slice(1));
+  if (names.length === 1) return weights?.length ? weights : undefined;
+  // Keras 1 does not write the name that a Sequential inside a Sequential has there.
+  return findOwned(weights ?? [...groups.values()].flat(), names.slice(1));
 }
 
 /**
