@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest';
 import type { Collected } from '../../src/findings/collect-rows.ts';
 import { visible } from '../../src/report/page/dom.ts';
+import { commandOf } from '../../src/report/page/header.ts';
 import { palette } from '../../src/report/page/palette.ts';
 import { boundsOf, nearest, pointGrid, readPoints } from '../../src/report/page/points.ts';
 import { pagePoints } from '../../src/report/page-points.ts';
@@ -72,4 +73,18 @@ test('forty classes have forty colours', () => {
 
 test('characters that steer text are written out', () => {
   expect(visible('a\u202egpj.exe\u0000\n')).toBe('a\\u{202e}gpj.exe\\u{0}\\u{a}');
+});
+
+test('the command that the page shows can be run: a network of one’s own is named', () => {
+  const options = { input: 'images', mode: 'cnn', model: 'models/mine', layer: 'avg_pool', k: 10 };
+  expect(commandOf('extract', options, 'out')).toBe(
+    'img2features images --mode cnn --model models/mine --layer avg_pool --k 10 --out out',
+  );
+  const standard = { input: 'images', mode: 'vgg16', model: 'models/vgg16', k: 10 };
+  expect(commandOf('extract', standard, 'out')).toBe(
+    'img2features images --mode vgg16 --k 10 --out out',
+  );
+  expect(commandOf('extract', { input: 'images', mode: 'pixels', k: 10 }, 'out')).toBe(
+    'img2features images --mode pixels --k 10 --out out',
+  );
 });

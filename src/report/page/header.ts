@@ -66,7 +66,7 @@ function tile(label: string, value: string, className = ''): HTMLElement {
 }
 
 /** The command with the options that differ from the usual defaults. */
-function commandOf(
+export function commandOf(
   command: string,
   options: Readonly<Record<string, unknown>>,
   target: string,
@@ -78,6 +78,8 @@ function commandOf(
   ];
   const named = {
     mode: options.mode,
+    // The one model that a mode takes by itself.
+    model: options.model === 'models/vgg16' ? undefined : options.model,
     layer: options.layer,
     pool: options.pool === 'none' ? undefined : options.pool,
     with: options.with,
