@@ -93,7 +93,7 @@ function drawnImages() {
 }
 
 /**
- * Without a package index the demo goes on without it.
+ * Without a package index the demo does without it.
  * @returns {import('./lib/steps.mjs').Step}
  */
 function trainedModel() {

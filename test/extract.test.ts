@@ -87,7 +87,7 @@ test.each([
   expect(names).not.toContain('listed');
 });
 
-test('while the network starts, and between batches, it is told what goes on', async () => {
+test('while the network starts, and between batches, events tell what is done', async () => {
   const { options } = await inputs(40);
   const { events, names } = await run({ ...options, batch: 40, report: true });
   expect(events[names.indexOf('stage')]).toMatchObject({ stage: 'list', detail: options.input });

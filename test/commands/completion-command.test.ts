@@ -69,7 +69,7 @@ test('values of options with a few words are offered, as one word or two', () =>
   expect(words('--mode', '=')).toEqual(['pixels', 'vgg16', 'cnn']);
 });
 
-test('lists go on after a comma, each word once', () => {
+test('lists continue after a comma, each word once', () => {
   expect(words('--format', 'parquet,')).toEqual(
     ['json', 'csv', 'npy', 'feather'].map((f) => `parquet,${f}`),
   );

@@ -34,7 +34,7 @@ async function cnn(out: string, ...more: string[]): Promise<CliResult> {
 }
 
 test(
-  'a device that runs out of memory: the run goes on in parts, says so, and its table is sound',
+  'a device that runs out of memory: the run computes it in parts, says so, and its table is sound',
   skipIf(found.cpu === undefined, NO_TENSORFLOW),
   async () => {
     await cnn('whole', '--device', 'cpu', '--batch', '5');
@@ -57,7 +57,7 @@ test(
   },
 );
 
-test('auto goes on with the batch that the run began with, and --update does', async () => {
+test('auto keeps the batch that the run began with, and --update does', async () => {
   await cnn('run', '--device', 'wasm', '--batch', '3');
   expect((await cnn('run', '--device', 'wasm')).stdout).toMatch(/^Already complete/m);
   const ring = join(dir, 'in', 'ring');

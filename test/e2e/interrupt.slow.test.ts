@@ -77,7 +77,7 @@ test.each([
   { signal: 'SIGTERM', afterImages: 1, status: 143, kept: 0 },
   { signal: 'SIGKILL', afterImages: 4500, status: null, kept: SHARD_ROWS },
 ] as const)(
-  'after $signal the same command goes on and ends with the same bytes',
+  'after $signal the same command resumes and ends with the same bytes',
   async ({ signal, afterImages, status, kept }) => {
     const first = await interrupted(signal, signal, afterImages);
     expect(first.status).toBe(status);
@@ -91,7 +91,7 @@ test.each([
   },
 );
 
-test('a run that was to overwrite goes on without --overwrite, and says so', async () => {
+test('a run that was to overwrite resumes without --overwrite, and says so', async () => {
   expect((await runInProcess(dir, ...command('again'), '--limit', '40')).status).toBe(1);
   const first = await interrupted('again', 'SIGTERM', 4500, '--overwrite');
   expect(first.status).toBe(143);

@@ -125,7 +125,7 @@ test('more rejections than --max-bad allows end with exit status 2 and no _SUCCE
   expect(stderr).toContain('rejected-so-far.jsonl');
   const [first] = readFileSync(reasons, 'utf8').split('\n');
   expect(Object.keys(JSON.parse(first!))).toEqual(['origin', 'reason', 'message']);
-  // A run that goes on leaves no such file.
+  // A resumed run leaves no such file.
   expect((await pixels('out-max-bad', '--max-bad', '100%')).status).toBe(1);
   expect(existsSync(reasons)).toBe(false);
 });

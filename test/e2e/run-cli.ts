@@ -33,7 +33,7 @@ export function runInProcess(cwd: string, ...args: string[]): Promise<CliResult>
   return watchInProcess(cwd, args, () => {});
 }
 
-/** The same; `onStdout` gets each text before the command goes on. */
+/** The same; `onStdout` gets each text before the command continues. */
 export async function watchInProcess(
   cwd: string,
   args: readonly string[],

@@ -203,7 +203,7 @@ test('a library that cannot be loaded is a RuntimeError of the parent', async ()
 
 // The CPU library stands for a CUDA library that finds no GPU.
 test(
-  'CUDA without a GPU is never a silent CPU',
+  'CUDA without a GPU never becomes the CPU unsaid',
   skipIf(found.cpu === undefined, NO_TENSORFLOW),
   async () => {
     const folder = await writeTinyModel();

@@ -81,7 +81,7 @@ test('files that vanish or change during a run are rejections, all others rows',
   expect(await verifyRun(join(dir, 'moved'))).toEqual([]);
 });
 
-test('an input that is gone as a whole stops the run with one error, and it goes on', async () => {
+test('an input that is gone as a whole stops the run with one error, and it can be resumed', async () => {
   await fill('disk');
   const args = command('disk', 'survived');
   const first = await changedAfterListing(args, () =>
@@ -119,7 +119,7 @@ describe(
   'on a small disk that is mounted for it',
   skipIf(!disk.isMounted, 'a small disk cannot be mounted here'),
   () => {
-    test('a full disk is one clear error, and with more room the run goes on', async () => {
+    test('a full disk is one clear error, and with more room the run resumes', async () => {
       const args = command('in', join(disk.path, 'out'));
       const first = await runInProcess(dir, ...args);
       expect(first.status).toBe(2);
@@ -148,7 +148,7 @@ describe(
       }
     });
 
-    test('a disk that turns read-only during a run is one clear error, and the run goes on', async () => {
+    test('a disk that turns read-only during a run is one clear error, and the run resumes', async () => {
       const args = command('in', join(disk.path, 'turned'));
       const first = await changedAfterListing(args, () => {
         for (let tries = 0; tries < 200; tries++) if (disk.remount('ro')) return;

@@ -163,7 +163,7 @@ describe.each(SCENARIOS)('s3 -> s3: $name', skipIf(store === undefined, NO_STORE
     return found;
   }
 
-  /** Goes on after a kill; the table must be that of the undisturbed run. */
+  /** Resumes after a kill; the table must be that of the undisturbed run. */
   async function expectRecovery(): Promise<void> {
     const { status, stdout, stderr } = await runInProcess(dir, ...args);
     // Killed at its very end, an update leaves nothing to do.

@@ -59,7 +59,7 @@ test(
 );
 
 test(
-  'an input that may not be read any more stops the run, and it goes on',
+  'an input that may not be read any more stops the run, which can be resumed',
   skipIf(!works, 'the command cannot be run as another user here'),
   async () => {
     const { child, finished } = start('mine/out');

@@ -82,7 +82,7 @@ test('a damaged lock file does not block for ever', async () => {
   expect(await readdir(join(path, '..'))).toEqual([]);
 });
 
-test('of many waiters for a dead lock one at a time goes on', async () => {
+test('of many that wait for the lock of an ended process one at a time gets it', async () => {
   const path = await lockPath();
   await (await waitForLock(path)).release();
   await writeFile(path, JSON.stringify({ pid: 1, host: 'elsewhere', token: 'x' }));

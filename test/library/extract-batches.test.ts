@@ -152,7 +152,7 @@ test('more bad images than maxBad are an error', async () => {
   expect(Object.keys(error.rejections[0])).toEqual(['origin', 'reason', 'message']);
 });
 
-test('reading goes on only a few batches ahead of the consumer', async () => {
+test('no more than a few batches are read ahead of the consumer', async () => {
   const many = join(dir, 'many', 'a');
   await mkdir(many, { recursive: true });
   const png = makePng({ width: 1, height: 1, depth: 8, colorType: 2, rows: [[1, 2, 3]] });

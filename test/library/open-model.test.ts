@@ -162,7 +162,7 @@ test('many calls may hang on one signal without a warning', async () => {
   expect(warnings).toEqual([]);
 });
 
-test('a signal stops one call; the model goes on', async () => {
+test('a signal stops one call; the model takes the next', async () => {
   const stop = new AbortController();
   const call = model.embed(Array(200).fill(files[0]), { signal: stop.signal });
   setTimeout(() => stop.abort(), 30);

@@ -264,7 +264,7 @@ describe('after a killed writer', () => {
     expect(await readdir(join(root, 'models'))).toEqual(['tiny']);
   });
 
-  test('the temporary folder of a living writer stays', async () => {
+  test('the temporary folder of a writer that still runs stays', async () => {
     const path = leftover(process.pid, '');
     await mkdir(path, { recursive: true });
     await writeModelFolder(dir, tiny());

@@ -207,7 +207,7 @@ describe('rows of a table', () => {
     expect([...outputs[0]!]).toEqual([3, 4, 7, 8]);
   });
 
-  test('never slip: another image in the row is an error', async () => {
+  test('are never mixed up: another image in the row is an error', async () => {
     const reader = new RowReader(
       batches({ count: 1, origins: letters('x'), vectors: [Float32Array.of(1)] }),
     );

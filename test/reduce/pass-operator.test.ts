@@ -60,7 +60,7 @@ test('the operator reads the rows once more, then no more, and is the same opera
   await operator.close();
 });
 
-test('rows too wide for a matrix go on by passes', async () => {
+test('rows too wide for a matrix are fitted by passes', async () => {
   const dims = 4097;
   const scaling = { shift: new Float64Array(dims), scale: new Float64Array(dims).fill(1) };
   const operator = passOperator(blocksOf(randomRows(3, dims, 1), dims), scaling);

@@ -130,7 +130,7 @@ test('blocks narrower than a multiple value find all of it', async () => {
   expect(sine(pairs.vectors.subarray(8 * 90, 9 * 90), vector(8))).toBeLessThan(1e-9);
 });
 
-test('narrow blocks go on where their span is closed', async () => {
+test('narrow blocks continue where their span is closed', async () => {
   const { operator } = known(new Array<number>(60).fill(1));
   const pairs = await topEigenpairs({ ...operator, isCostly: true }, 10, { ...limits, width: 4 });
   expect(worst(pairs.values, new Array<number>(10).fill(1))).toBeLessThan(1e-13);

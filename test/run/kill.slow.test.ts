@@ -28,7 +28,7 @@ async function bytesOf(out: string): Promise<Map<string, string>> {
   return new Map(await Promise.all(read));
 }
 
-test('killed at every rename, goes on and ends with the bytes of an undisturbed run', {
+test('killed at every rename, resumes and ends with the bytes of an undisturbed run', {
   timeout: 120_000,
   ...skipIf(!existsSync(dist), 'dist/ is not built (npm run build)'),
 }, async () => {

@@ -86,7 +86,7 @@ test('reads all vectors of one output in row order, as often as asked', async ()
   await run.close();
 });
 
-test('goes on where it was, in any order of shards', async () => {
+test('resumes where it was, in any order of shards', async () => {
   const dir = await temporaryFolder();
   const first = await openRun(dir);
   await fill(first, [2]);
@@ -300,7 +300,7 @@ test.each<[string, (content: ReturnType<typeof contentOf>) => ReturnType<typeof 
     (c) => ({ ...c, outputs: [new Float32Array(174), c.outputs[1]] }),
   ],
   ['0 values instead of 285 for output 1', (c) => ({ ...c, outputs: [c.outputs[0]] })],
-])('refuses a shard where a row would slip: %s', async (found, change) => {
+])('refuses a shard whose rows would be mixed up: %s', async (found, change) => {
   const run = await openRun(await temporaryFolder());
   const content = change(contentOf(run.plan.shards[1], LENGTHS));
   await expect(run.writeShard(1, content)).rejects.toThrow(
@@ -368,7 +368,7 @@ test.each<[string, (text: string) => string]>([
   await again.close();
 });
 
-test('goes on with records of version 0.1.0, which have no sum', async () => {
+test('resumes from records of version 0.1.0, which have no sum', async () => {
   const dir = await temporaryFolder();
   const run = await openRun(dir);
   await fill(run);

@@ -174,7 +174,7 @@ test('of two at once one works and the other waits', async () => {
   expect(await readdir(runtimes)).toEqual([NAME]);
 });
 
-test('one killed half-way leaves nothing that looks finished, and the next goes on from its download', async () => {
+test('one killed half-way leaves nothing that looks finished, and the next one resumes its download', async () => {
   const { folder, runtimes, start, calls } = await workshop();
   const child = start({ SLOW: '1' });
   await until(child, 'compile', 'start');

@@ -166,7 +166,7 @@ describe('s3 -> s3', skipIf(store === undefined, NO_STORE), () => {
       at: ({ method, url }: Seen) => method === 'POST' && /\?uploadId=/.test(url),
     },
   ])(
-    'killed at $moment it shows nothing torn, and goes on to the same bytes',
+    'killed at $moment it shows nothing torn, and resumes to the same bytes',
     async ({ moment, at }) => {
       const prefix = `killed-${moment.replaceAll(' ', '-')}/`;
       let child: ReturnType<typeof startCli>['child'] | undefined;
@@ -195,7 +195,7 @@ describe('s3 -> s3', skipIf(store === undefined, NO_STORE), () => {
     },
   );
 
-  test('a store that goes away ends the run in one line, and the next start goes on', async () => {
+  test('a store that goes away ends the run in one line, and the next start resumes', async () => {
     let isArmed = true;
     let isGone = false;
     const proxy = await startFaultProxy(store!.endpoint, ({ url }) => {

@@ -119,7 +119,7 @@ describe('a table in S3 of images in S3', skipIf(store === undefined, NO_STORE),
     table: ({ method, url }: Seen) => method === 'PUT' && url.includes('/reducer.npz'),
   };
 
-  /** Updates a run and kills it at its first request of a kind, then gives the line that the run can go on over. */
+  /** Updates a run and kills it at its first request of a kind, and keeps the proxy, for the next start. */
   async function killedUpdate(name: string, at: (seen: Seen) => boolean) {
     let child: ReturnType<typeof startCli>['child'] | undefined;
     const proxy = await startFaultProxy(store!.endpoint, (seen) => {
@@ -142,7 +142,7 @@ describe('a table in S3 of images in S3', skipIf(store === undefined, NO_STORE),
     { moment: 'end', isWhole: true },
     { moment: 'table', isWhole: false },
   ] as const)(
-    'killed at its $moment it goes on to the bytes of an undisturbed update',
+    'killed at its $moment it resumes to the bytes of an undisturbed update',
     async ({ moment, isWhole }) => {
       const name = `killed-${moment}`;
       const { proxy, old } = await killedUpdate(name, MOMENTS[moment]);

@@ -135,7 +135,7 @@ test('a failed build ends the set-up, shows what tsc said and is tried again', (
   expect(setUp().lines).toEqual(['already there', 'done in time', 'done in time']);
 });
 
-test('without a compiler it goes on with WebAssembly and says what to install', async () => {
+test('without a compiler it uses WebAssembly and says what to install', async () => {
   await rm(join(root, 'tools', 'c++'));
   const { status, lines } = setUp();
   expect(status).toBe(0);
@@ -144,7 +144,7 @@ test('without a compiler it goes on with WebAssembly and says what to install', 
   );
 });
 
-test('a failed TensorFlow set-up goes on with WebAssembly and shows why', () => {
+test('after a failed TensorFlow set-up it uses WebAssembly and shows why', () => {
   const { status, lines } = setUp({ BREAK: 'setup' });
   expect(status).toBe(0);
   expect(lines.slice(2)).toEqual([

@@ -32,7 +32,7 @@ test('a step can end with a remark of its own', async () => {
   expect(out.text).toBe('Set up … no pip\n');
 });
 
-test('a failed step says so and the error goes on', async () => {
+test('a failed step says so and throws the error', async () => {
   const out = new Sink();
   const run = () => Promise.reject(new StepError('npm ci failed. It said:', 'ENOSPC'));
   const step = { what: 'Install', isDone: () => false, run };

@@ -83,7 +83,10 @@ test('removes temporary files of dead runs when it opens, and no others', async 
   await writeFile(join(dir, 'json', `.part-00000.json.tmp-${dead}`), 'torn');
   // Left by an earlier run with our own process id, as in a container.
   await writeFile(join(dir, 'json', `.part-00001.json.tmp-${process.pid}`), 'torn');
-  await writeFile(join(dir, 'json', `.part-00002.json.tmp-${process.ppid}`), 'of a living process');
+  await writeFile(
+    join(dir, 'json', `.part-00002.json.tmp-${process.ppid}`),
+    'of a process that runs',
+  );
   await writeFile(join(dir, '.notes'), 'the user’s');
   const first = await FolderStore.open(dir);
   const file = await first.create('json/part-00003.json');

@@ -56,7 +56,7 @@ const PHASES: Record<
       await delay(100);
     },
   },
-  'held up by a reader that does not read': {
+  'waiting for a reader that does not read': {
     args: PIXELS,
     async until({ child, told }) {
       await told('ready');

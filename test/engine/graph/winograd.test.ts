@@ -179,7 +179,7 @@ describe(
 );
 
 test(
-  'without the operations auto goes on and says why, and asking for them is an error',
+  'without the operations auto uses TensorFlow’s convolution and says why, and asking for them is an error',
   skipIf(found.cpu === undefined, NO_TENSORFLOW),
   async () => {
     const folder = await writeThreeLayers();

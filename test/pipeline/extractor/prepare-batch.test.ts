@@ -40,7 +40,7 @@ test('on CUDA a run that begins measures, then warms up for that shape', async (
   ]);
 });
 
-test('a run that goes on takes the batch it began with, whatever is faster now', async () => {
+test('a resumed run takes the batch it began with, whatever is faster now', async () => {
   const cuda = pool('cuda');
   const recordedBatch = () => 128;
   const prepared = await prepareBatch(cuda, 'auto', { ...hooks, recordedBatch });
