@@ -132,13 +132,13 @@ const KEEPING = new Set([
   'InputLayer',
   'Resizing',
   'CenterCrop',
-  'Identity',
   'Dropout',
 ]);
 
 function keepsImage({ className, config, graph }: KerasLayer): boolean {
   if (graph !== undefined) return graph.layers.every(keepsImage);
-  return className === 'Activation' ? config.activation === 'linear' : KEEPING.has(className);
+  if (className === 'Activation') return config.activation === 'linear';
+  return KEEPING.has(className) || /^(cast|identity)$/i.test(String(config.function ?? className));
 }
 
 function scales({ className, graph }: KerasLayer): boolean {

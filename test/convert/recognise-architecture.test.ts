@@ -80,6 +80,10 @@ test('behind a scaling the preprocessing is none; what changes or divides the pi
   const [first, second] = network('Conv1', 'expanded_conv_depthwise');
   const behind = (before: Row) => recognise(before, row('Conv2D', 'Conv1', [before.name]), second);
   expect(behind(row('Dropout', 'drop', ['image']))).toEqual(['MobileNetV2', 'tf']);
+  expect(behind(row('TFOpLambda', 'cast', ['image'], { function: 'cast' }))).toEqual([
+    'MobileNetV2',
+    'tf',
+  ]);
   expect(behind(row('Rescaling', 'scaled', ['image']))).toEqual(['MobileNetV2', 'none']);
   expect(behind(row('ReLU', 'changed', ['image']))).toBeUndefined();
   expect(recognise(first, second, row('Conv2D', 'other', ['image']))).toBeUndefined();

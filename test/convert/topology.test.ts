@@ -126,7 +126,6 @@ test.each([
   ['math.subtract', { y: 3 }, { scale: 1, offset: -3 }],
   ['math.multiply', { y: 2 }, { scale: 2, offset: 0 }],
   ['__operators__.add', { y: 1 }, { scale: 1, offset: 1 }],
-  ['cast', { dtype: 'float32' }, { scale: 1, offset: 0 }],
   ['math.multiply', { y: [[[[1, 2, 4]]]] }, { scale: [1, 2, 4], offset: 0 }],
   ['math.truediv', { y: [1, 2, 4] }, { scale: [1, 0.5, 0.25], offset: 0 }],
 ])('the TensorFlow operation %s with a number is a Rescaling', (op, kwargs, expected) => {
@@ -148,6 +147,7 @@ test.each([
 });
 
 test.each([
+  ['cast', { dtype: 'float32' }, 'linear'],
   ['nn.relu', {}, 'relu'],
   ['nn.gelu', { approximate: true }, 'gelu_new'],
   ['nn.leaky_relu', { alpha: 0.2 }, 'leaky_relu'],

@@ -36,7 +36,8 @@ const FLOAT_POLICIES = new Set([
 /** @throws ModelError for a class without a rule, naming what to do */
 export function findRule({ layer }: RuleContext): LayerRule {
   const { className, module, config } = layer;
-  if (className === 'TFOpLambda' || isOperation(module, config)) return OPERATION;
+  // A Cast has a dtype, as only layers have else.
+  if (/^(TFOpLambda|Cast)$/.test(className) || isOperation(module, config)) return OPERATION;
   if (className === 'Lambda') {
     throw unsupported(
       layer,

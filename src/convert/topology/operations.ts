@@ -70,7 +70,8 @@ export const OPERATION: LayerRule = {
     const { className, config } = context.layer;
     const known = className === 'TFOpLambda' ? KERAS_2 : KERAS_3;
     const name = className === 'TFOpLambda' ? String(config.function) : className;
-    if (name === 'cast' && (plainValue(call.kwargs.dtype) ?? 'float32') === 'float32') {
+    const type = plainValue(call.kwargs.dtype) ?? config.dtype ?? 'float32';
+    if (name.toLowerCase() === 'cast' && type === 'float32') {
       return convert('identity', call, context);
     }
     const lastPart = name.slice(name.lastIndexOf('.') + 1).toLowerCase();
@@ -89,7 +90,10 @@ export const OPERATION: LayerRule = {
 function convert(operation: Operation, call: FlatCall, context: RuleContext): CallForm {
   const [x, y] = operands(call);
   if (x === undefined) throw unsupported(context.layer, 'it has no input');
-  if (operation === 'identity') return rescaling(x.key, 1, 0);
+  if (operation === 'identity') {
+    const config = { activation: 'linear' };
+    return { className: 'Activation', config, inputs: [{ index: x.key }] };
+  }
   if (y === undefined) throw unsupported(context.layer, 'it has no second operand');
   const [a, b] = [plainValue(x.arg), plainValue(y.arg)];
   if (a === undefined && b === undefined) return merge(operation, x.key, y.key, context);
