@@ -23,7 +23,7 @@ class WorkerThreads {
     }
   }
 
-  // They wait on what lies in here as long as the process runs.
+  // They wait on what lies in here for as long as the process lives.
   ~WorkerThreads() = delete;
 
   int count() const { return count_; }

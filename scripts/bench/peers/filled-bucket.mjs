@@ -10,6 +10,7 @@ const AT_ONCE = 32;
  * @param {number} count
  */
 export async function startFilledBucket(count) {
+  process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = 'true';
   const server = await startS3Server();
   if (server === undefined)
     throw new Error('Expected a local S3 server but neither Go nor Python gave one.');
