@@ -82,7 +82,7 @@ function commonBase(root: string, packages: readonly string[]): string {
 
 /** What package.json publishes and a run needs; without types and texts. */
 function ownEntries(root: string, path: string): ArchiveEntry[] {
-  const files = ['package.json', 'LICENSE'].map((name) =>
+  const files = ['package.json', 'LICENSE', 'models/keras-applications.jsonl.br'].map((name) =>
     fileEntry(join(root, name), `${path}/${name}`),
   );
   const folders = ['dist', 'native']

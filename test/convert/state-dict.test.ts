@@ -34,6 +34,33 @@ test('a file that ends anywhere before its end is an error that says so', () => 
   expect(() => readStateDict(Buffer.concat([whole, Buffer.of(0)]), 'it')).toThrow('found more');
 });
 
+test('changed bytes give tensors or an error that names the file, never anything else', () => {
+  const whole = writeStateDict(TINY);
+  let state = 1;
+  const random = (below: number) => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return Math.floor((state / 2 ** 32) * below);
+  };
+  let refused = 0;
+  for (let round = 0; round < 3000; round++) {
+    const bytes = Buffer.from(whole);
+    for (let n = random(3); n >= 0; n--) bytes[random(bytes.length)] = random(256);
+    try {
+      readStateDict(bytes, 'it');
+    } catch (error) {
+      expect(error).toBeInstanceOf(ModelError);
+      expect((error as ModelError).message).toContain(' in it ');
+      refused++;
+    }
+  }
+  expect(refused).toBeGreaterThan(1000);
+});
+
+test('a list of more keys than a call takes arguments is read', () => {
+  const many = pickle('](', 'N'.repeat(300_000), 'e');
+  expect(() => readStateDict(many, 'it')).toThrow('Expected the number that PyTorch begins with');
+});
+
 test.each([
   ['a function of another module', 'cos\nsystem\n(X\x02\0\0\0idtR', 'the name "os.system"'],
   ['a property of every object', 'c__proto__\n\n', 'the name'],

@@ -95,6 +95,7 @@ test('what only building or typing needs stays behind, licences do not', () => {
     expect(names.filter((name) => name.includes(`node_modules/${unwanted}/`))).toEqual([]);
   }
   expect(names).toContain('lib/LICENSE');
+  expect(names).toContain('lib/models/keras-applications.jsonl.br');
   expect(names).toContain('lib/node_modules/sharp/LICENSE');
 });
 

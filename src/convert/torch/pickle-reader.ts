@@ -171,7 +171,8 @@ const OPERATIONS: Readonly<Record<string, (reader: PickleReader) => void>> = {
   // APPENDS
   e: (it) => {
     const items = it.popSinceMark();
-    it.top(Array<unknown>, 'a list').push(...items);
+    const list = it.top(Array<unknown>, 'a list');
+    for (const item of items) list.push(item);
   },
   s: (it) => it.setItems([it.pop(), it.pop()].reverse()), // SETITEM
   u: (it) => it.setItems(it.popSinceMark()), // SETITEMS
