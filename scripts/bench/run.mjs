@@ -56,7 +56,7 @@ const { peers, model, device, python, json } = values;
 const many = values.many ?? (peers ? '30000' : '10000,30000');
 const scratch = mkdtempSync(join(tmpdir(), 'img2features-bench-'));
 try {
-  const dataset = values.dataset ?? (await drawnDataset(scratch));
+  const dataset = values.dataset ?? (await drawnDataset(scratch, peers));
   const repeat = Number(values.repeat ?? (peers ? 3 : 5));
   const counts = many.split(',').filter(Boolean).map(Number);
   const common = { dataset, repeat, model, scratch, many: counts };

@@ -1,12 +1,20 @@
-import { copyFileSync, linkSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { copyFileSync, linkSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { writeDataset } from '../../draw-images.mjs';
 
-/** 1,000 images of about 100 pixels, where no dataset is named. @param {string} scratch @returns {Promise<string>} the folder */
-export async function drawnDataset(scratch) {
+/**
+ * 1,200 images of about 100 pixels, where no dataset is named.
+ * @param {string} scratch
+ * @param {boolean} forPeers only the 800 that all of them read: Spark's image source knows no WebP
+ * @returns {Promise<string>} the folder
+ */
+export async function drawnDataset(scratch, forPeers) {
   const dir = join(scratch, 'drawn');
   const size = { minSize: 90, maxSize: 110 };
   await writeDataset(dir, { seed: 1, imagesPerClass: 200, ...size, withBroken: false });
+  if (forPeers) {
+    for (const path of imagesOf(dir)) if (path.endsWith('.webp')) rmSync(path);
+  }
   return dir;
 }
 

@@ -31,7 +31,7 @@ def pixels(path: str) -> np.ndarray:
 
 def main(dataset: str, out: str) -> None:
     started = time.perf_counter()
-    paths = sorted(str(p) for p in Path(dataset).rglob("*") if p.suffix.lower() in {".jpg", ".jpeg", ".png", ".webp"})
+    paths = sorted(str(p) for p in Path(dataset).rglob("*") if p.suffix.lower() in {".jpg", ".jpeg", ".png"})
     with ProcessPoolExecutor(2) as pool:
         vectors = np.stack(list(pool.map(pixels, paths, chunksize=64)))
     scaled = StandardScaler().fit_transform(vectors.astype(np.float64))
