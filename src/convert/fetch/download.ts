@@ -49,7 +49,7 @@ class Passing extends Error {
 
 const MAX_WAIT_MS = 60_000;
 const FIX =
-  'Check the connection and the proxy (HTTPS_PROXY, NO_PROXY), or name a mirror (--mirror or IMG2FEATURES_WEIGHTS_MIRROR). A file downloaded by other means can be converted: img2features model convert <file>.';
+  'Check the connection and the proxy (HTTPS_PROXY, NO_PROXY), or name a mirror (--mirror or IMG2FEATURES_WEIGHTS_MIRROR). A file downloaded by other means can be converted: img2features model convert <file> --arch <name>.';
 
 /**
  * Downloads a file, resuming where an earlier try or run stopped if the server still has the same

