@@ -48,7 +48,7 @@ export function linkMany(dataset, count, dir) {
 }
 
 /**
- * So many images of a dataset, as `<dir>/<class>/<image>` and as a list.
+ * So many images of a dataset, as `<dir>/<number>/<class>/<image>` and as a list.
  * @param {string} dataset
  * @param {number} count
  * @param {string} dir
@@ -56,7 +56,9 @@ export function linkMany(dataset, count, dir) {
  */
 export function linkSample(dataset, count, dir) {
   const chosen = sample(imagesOf(dataset), count);
-  const names = chosen.map((path) => join(dir, basename(dirname(path)), basename(path)));
+  const names = chosen.map((path, i) =>
+    join(dir, String(i).padStart(4, '0'), basename(dirname(path)), basename(path)),
+  );
   for (const [i, path] of chosen.entries()) linkOrCopy(path, names[i]);
   const list = `${dir}.txt`;
   writeFileSync(list, `${names.join('\n')}\n`);
