@@ -25,6 +25,8 @@ const BLOCK_MS = 120_000;
 /** Blocks that are not run here, and why. */
 const NOT_RUN = {
   '../README.md: npm start': '.ci/run and whoever clones this run them',
+  'layers.md: img2features model convert my-model.keras --until avg_pool':
+    'needs a file of Keras; test/convert/tfjs-folder.test.ts converts one',
   'gpu.md: sudo apt-get install --yes python3-pip g++':
     'needs a GPU; test/runtime has what goes without one',
   'gpu.md: docker build -f Dockerfile.cuda -t img2features:cuda .': 'needs Docker and a GPU',
