@@ -40,16 +40,16 @@ const MADE: readonly ((tf: Tfjs) => Untyped)[] = [
 
 /** By tfjs' form of the name: hard_silu in JSON is hardSilu. */
 function activations(tf: Tfjs): Record<string, (x: Tensor) => Tensor> {
-  const gate = (x: Tensor) => tf.mul(tf.relu6(tf.add(x, 3)), 1 / 6);
-  const bell = (x: Tensor) => tf.mul(Math.sqrt(2 / Math.PI), cubic(x));
+  const hardSigmoid = (x: Tensor) => tf.mul(tf.relu6(tf.add(x, 3)), 1 / 6);
   const cubic = (x: Tensor) => tf.add(x, tf.mul(0.044715, tf.mul(x, tf.square(x))));
+  const tanh = (x: Tensor) => tf.tanh(tf.mul(Math.sqrt(2 / Math.PI), cubic(x)));
   return {
-    hardSigmoidKeras3: gate,
-    hardSilu: (x) => tf.mul(x, gate(x)),
+    hardSigmoidKeras3: hardSigmoid,
+    hardSilu: (x) => tf.mul(x, hardSigmoid(x)),
     leakyRelu: (x) => tf.leakyRelu(x, 0.2),
     exponential: (x) => tf.exp(x),
     // tfjs has it as gelu_new, a name that its reader of JSON does not find.
-    geluNew: (x) => tf.mul(tf.mul(0.5, x), tf.add(1, tf.tanh(bell(x)))),
+    geluNew: (x) => tf.mul(tf.mul(0.5, x), tf.add(1, tanh(x))),
   };
 }
 

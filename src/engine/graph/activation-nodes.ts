@@ -25,16 +25,17 @@ const FUNCTIONS: Readonly<Record<string, (x: string, step: Step) => string>> = {
     step('Mul', step('Mul', 0.5, x), step('AddV2', 1, step('Erf', step('Mul', x, Math.SQRT1_2)))),
   gelu_new: (x, step) => {
     const cubic = step('AddV2', x, step('Mul', 0.044715, step('Mul', x, step('Square', x))));
-    const bell = step('Tanh', step('Mul', Math.sqrt(2 / Math.PI), cubic));
-    return step('Mul', step('Mul', 0.5, x), step('AddV2', 1, bell));
+    const tanh = step('Tanh', step('Mul', Math.sqrt(2 / Math.PI), cubic));
+    return step('Mul', step('Mul', 0.5, x), step('AddV2', 1, tanh));
   },
   hard_sigmoid: (x, step) =>
     step('Minimum', 1, step('Relu', step('AddV2', 0.5, step('Mul', 0.2, x)))),
-  hard_sigmoid_keras3: gate,
-  hard_silu: (x, step) => step('Mul', x, gate(x, step)),
+  hard_sigmoid_keras3: hardSigmoid,
+  hard_silu: (x, step) => step('Mul', x, hardSigmoid(x, step)),
 };
 
-function gate(x: string, step: Step): string {
+/** As Keras 3 defines it; that of Keras 2 is 0.2 x + 0.5, cut to [0, 1]. */
+function hardSigmoid(x: string, step: Step): string {
   return step('Mul', step('Relu6', step('AddV2', x, 3)), 1 / 6);
 }
 
