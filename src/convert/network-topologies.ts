@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { brotliDecompress } from 'node:zlib';
 import { ModelError } from '../errors.ts';
@@ -13,7 +14,7 @@ export interface NetworkTopology {
 }
 
 /** One line a network; made by scripts/make-network-topologies.py. */
-const FILE = new URL('../../models/keras-applications.jsonl.br', import.meta.url);
+const FILE = fileURLToPath(new URL('../../models/keras-applications.jsonl.br', import.meta.url));
 
 /** @throws ModelError */
 export async function readTopology(name: string): Promise<NetworkTopology> {
@@ -31,7 +32,7 @@ async function readPacked(): Promise<Buffer> {
   try {
     return await readFile(FILE);
   } catch (cause) {
-    throw new ModelError(`Expected the networks of Keras in ${FILE.pathname} but found none.`, {
+    throw new ModelError(`Expected the networks of Keras in ${FILE} but found none.`, {
       fix: 'Install the package again: this file is part of it.',
       cause,
     });
