@@ -21,3 +21,16 @@ const char* TurboJpegApi::Open(const char* path) {
                         Find(library, "tj3Decompress8", &decompress8);
   return is_whole ? nullptr : "it is older than TurboJPEG 3";
 }
+
+bool TurboJpegApi::Decompress(const Bytes& jpeg, unsigned char* pixels, int width, int height, int pixel_format) const {
+  // A handle keeps the tables of the file before: one without its own would be decoded by those.
+  const Handle handle = init(kDecompress);
+  if (handle == nullptr) return false;
+  // Rows follow one another (pitch 0) and no file of more pixels is decoded: so whatever size a file
+  // claims, nothing is written beyond the buffer. One scan, as the caller has found.
+  const bool is_decoded = set(handle, kMaxPixels, width * height) == 0 && set(handle, kScanLimit, 1) == 0 &&
+                          decompress8(handle, jpeg.data, jpeg.length, pixels, 0, pixel_format) == 0 &&
+                          get(handle, kWidth) == width && get(handle, kHeight) == height;
+  destroy(handle);
+  return is_decoded;
+}

@@ -2,6 +2,11 @@
 
 #include <cstddef>
 
+struct Bytes {
+  const unsigned char* data;
+  size_t length;
+};
+
 // The part of libjpeg-turbo's TurboJPEG 3 interface that is used here, found in the library when it is
 // opened: there are no headers at set-up. https://libjpeg-turbo.org/Documentation/Documentation
 struct TurboJpegApi {
@@ -25,4 +30,7 @@ struct TurboJpegApi {
 
   // Returns what is wrong with the file at `path`, else nullptr. The library stays open.
   const char* Open(const char* path);
+
+  // Whether `pixels`, with room for so many, was filled from a file of just that size.
+  bool Decompress(const Bytes& jpeg, unsigned char* pixels, int width, int height, int pixel_format) const;
 };

@@ -3,9 +3,11 @@ import {
   type DecodeOptions,
   type DecodeTask,
   type ImageRejection,
+  SLOT,
   toRejection,
 } from './decoded-chunk.ts';
 import { withImage } from './formats/decode.ts';
+import { FileDecoder } from './jpeg/file-decoder.ts';
 import { readImageFile } from './read-image-file.ts';
 import { Resizer } from './resize/resize.ts';
 
@@ -78,62 +80,69 @@ function swapRedAndBlue(pixels: Uint8Array, start: number, end: number): void {
   }
 }
 
-/** Records what the decoder works on, so that a hang or a crash can be attributed to one image. */
-interface DecodeWatcher {
-  /** Before a task is touched. */
-  starts(): void;
-  /** When its bytes are there; how long reading takes depends on the disk. */
-  decodes(): void;
-  /** When it is a row or a rejection, after `decodes` only. */
-  ends(): void;
-}
-
-const NOBODY: DecodeWatcher = { starts() {}, decodes() {}, ends() {} };
-
 /**
  * Decodes chunks one image after the other, in its own thread: the body of a decode worker.
  */
 export class ChunkDecoder {
   readonly #options: DecodeOptions;
   readonly #resizer: Resizer;
+  readonly #files: FileDecoder | undefined;
 
   constructor(options: DecodeOptions) {
     this.#options = options;
     this.#resizer = new Resizer(options.width, options.height, options.resize);
+    this.#files = FileDecoder.open(options, this.#resizer);
   }
 
   /**
    * Every task becomes one row or one rejection. The caller owns the rows' buffer and may
    * transfer it.
+   * @param current see SLOT: kept up to date
    */
   async decode(
     tasks: readonly DecodeTask[],
-    watcher: DecodeWatcher = NOBODY,
+    current: Int32Array = new Int32Array(Object.keys(SLOT).length),
   ): Promise<DecodedChunk> {
     const rowBytes = this.#resizer.outputBytes;
     const pixels = new Uint8Array(tasks.length * rowBytes);
     const indices: number[] = [];
     const rejections: ImageRejection[] = [];
     const timing = { readMs: 0, decodeMs: 0, resizeMs: 0 };
-    for (const task of tasks) {
-      watcher.starts();
+    const decodeFiles = this.#files?.open(tasks, current, timing);
+    for (let i = 0; i < tasks.length; i++) {
+      const first = indices.length * rowBytes;
+      const end = i + (decodeFiles?.(i, pixels.subarray(first)) ?? 0);
+      if (this.#options.channels === 'bgr') {
+        swapRedAndBlue(pixels, first, first + (end - i) * rowBytes);
+      }
+      for (; i < end; i++) indices.push(tasks[i].index);
+      if (i === tasks.length) break;
+      Atomics.store(current, SLOT.position, i);
       try {
-        const start = performance.now();
-        const bytes =
-          task.bytes ?? readImageFile(task.path as string, this.#options.maxPixels, task.listed);
-        timing.readMs += performance.now() - start;
-        const offset = indices.length * rowBytes;
-        watcher.decodes();
-        const times = await decodeInto(bytes, this.#options, this.#resizer, pixels, offset).finally(
-          () => watcher.ends(),
-        );
-        timing.decodeMs += times.decodeMs;
-        timing.resizeMs += times.resizeMs;
-        indices.push(task.index);
+        await this.#decodeOne(tasks[i], pixels, indices.length * rowBytes, current, timing);
+        indices.push(tasks[i].index);
       } catch (error) {
-        rejections.push(toRejection(task.index, error));
+        rejections.push(toRejection(tasks[i].index, error));
       }
     }
     return { indices, pixels: pixels.subarray(0, indices.length * rowBytes), rejections, timing };
+  }
+
+  async #decodeOne(
+    { path, bytes: given, listed }: DecodeTask,
+    pixels: Uint8Array,
+    offset: number,
+    current: Int32Array,
+    timing: { readMs: number; decodeMs: number; resizeMs: number },
+  ): Promise<void> {
+    const start = performance.now();
+    const bytes = given ?? readImageFile(path as string, this.#options.maxPixels, listed);
+    timing.readMs += performance.now() - start;
+    Atomics.add(current, SLOT.turns, 1);
+    const times = await decodeInto(bytes, this.#options, this.#resizer, pixels, offset).finally(
+      () => Atomics.add(current, SLOT.turns, 1),
+    );
+    timing.decodeMs += times.decodeMs;
+    timing.resizeMs += times.resizeMs;
   }
 }

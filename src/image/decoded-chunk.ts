@@ -70,3 +70,15 @@ export interface DecodedChunk {
     readonly resizeMs: number;
   };
 }
+
+/** What each int32 that a decode thread shares holds, so that a hang or a crash can be attributed to one image. */
+export const SLOT = {
+  /** Id of the chunk in work. */
+  job: 0,
+  /** Position of the task in its chunk. */
+  position: 1,
+  /** Goes up when an image's decoding begins and when it ends: odd in between. How long reading takes depends on the disk. */
+  turns: 2,
+  /** Set from outside: nobody needs the rest of the chunk. */
+  stop: 3,
+} as const;

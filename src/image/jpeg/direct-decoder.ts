@@ -48,8 +48,13 @@ async function open(): Promise<DirectDecoder> {
 /** Larger pictures get a buffer of their own, so that one of them does not stay in memory. */
 const KEPT_BYTES = 16 << 20;
 
-/** What native/jpeg/addon.cc exports. */
-interface JpegAddon {
+/** A FileDecoder of native/jpeg/file-decoder.h. */
+export interface FileDecoderHandle {
+  readonly _: unique symbol;
+}
+
+/** What native/jpeg/addon.cc exports; it says what each does. */
+export interface JpegAddon {
   /** Once in each thread. @throws Error where the library cannot be used */
   open(libraryPath: string): void;
   /** Fills `pixels`, uint8 [height, width, channels]; false where the file fails, warns or has another size. */
@@ -60,6 +65,17 @@ interface JpegAddon {
     height: number,
     channels: number,
   ): boolean;
+  openFiles(width: number, height: number, maxPixels: number): FileDecoderHandle | undefined;
+  addTables(files: FileDecoderHandle, rows: Uint8Array, columns: Uint8Array): void;
+  decodeFiles(
+    files: FileDecoderHandle,
+    paths: readonly string[],
+    listed: Float64Array,
+    from: number,
+    pixels: Uint8Array,
+    state: Int32Array | undefined,
+    report: Float64Array,
+  ): number;
 }
 
 /** As scripts/bundle-libjpeg.mjs leaves it. */
@@ -74,12 +90,17 @@ export function whyNoNativeJpeg(): string | undefined {
   return load().why;
 }
 
+/** This thread's addon; undefined where it is not available. */
+export function nativeJpeg(): JpegAddon | undefined {
+  return load().addon;
+}
+
 /**
  * libjpeg-turbo 3 compiled for this processor, vectors and all: a 100 x 100 JPEG takes 0.07 ms, in WebAssembly 0.2.
  * @returns undefined where it is not available
  */
 export function openNativeJpeg(): DirectDecoder | undefined {
-  const { addon } = load();
+  const addon = nativeJpeg();
   if (addon === undefined) return undefined;
   let kept = new Uint8Array(0);
   return {

@@ -1,7 +1,13 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { ChunkDecoder } from '../decode-and-resize.ts';
+import { SLOT } from '../decoded-chunk.ts';
 import { DecodeJournal } from './decode-journal.ts';
-import { SLOT, type WorkerReply, type WorkerRequest, type WorkerStart } from './decode-thread.ts';
+import {
+  unpackTasks,
+  type WorkerReply,
+  type WorkerRequest,
+  type WorkerStart,
+} from './decode-thread.ts';
 
 // The entry of a decode worker thread. Chunks are worked on one at a time, in the order they came.
 const port = parentPort;
@@ -9,22 +15,18 @@ if (port === null) throw new Error('Expected to run as a worker thread.');
 const { current } = workerData as WorkerStart;
 let decoder: ChunkDecoder | undefined;
 let journal: DecodeJournal | undefined;
-const watcher = {
-  starts: () => void Atomics.add(current, SLOT.position, 1),
-  decodes: () => void Atomics.add(current, SLOT.turns, 1),
-  ends: () => void Atomics.add(current, SLOT.turns, 1),
-};
 let queue = Promise.resolve();
 
-port.on('message', ({ id, tasks, options, journal: path }: WorkerRequest) => {
+port.on('message', ({ id, tasks: packed, options, journal: path }: WorkerRequest) => {
   queue = queue.then(async () => {
+    const tasks = unpackTasks(packed);
     Atomics.store(current, SLOT.job, id);
     Atomics.store(current, SLOT.position, -1);
     decoder ??= new ChunkDecoder(options);
     journal ??= new DecodeJournal(path);
     journal.begin(tasks);
     try {
-      const chunk = await decoder.decode(tasks, watcher);
+      const chunk = await decoder.decode(tasks, current);
       reply({ id, chunk }, [chunk.pixels.buffer as ArrayBuffer]);
     } catch (error) {
       const failure = error instanceof Error ? error.message : String(error);

@@ -98,6 +98,16 @@ export class Resizer {
     offset: number,
   ): boolean {
     if (this.#simd === undefined) return false;
+    const { rows, columns } = this.#tablesFor(width, height, filter);
+    return this.#simd.resize(source, width, height, rows, columns, out, offset);
+  }
+
+  /** The tables of both passes for images of one size; not for nearest. */
+  tablesFor(width: number, height: number): { rows: SimdTable; columns: SimdTable } {
+    return this.#tablesFor(width, height, this.#filter as Exclude<ResizeFilter, 'nearest'>);
+  }
+
+  #tablesFor(width: number, height: number, filter: Exclude<ResizeFilter, 'nearest'>) {
     const outWidth = this.#width;
     const rows = cached(this.#tables, `rows ${width}`, () =>
       encodeTable(this.#tapsFor(width, outWidth, filter), 'rows', outWidth),
@@ -105,7 +115,7 @@ export class Resizer {
     const columns = cached(this.#tables, `columns ${height}`, () =>
       encodeTable(this.#tapsFor(height, this.#height, filter), 'columns', outWidth),
     );
-    return this.#simd.resize(source, width, height, rows, columns, out, offset);
+    return { rows, columns };
   }
 
   #pick(source: Uint8Array, width: number, height: number, out: Uint8Array, offset: number): void {
