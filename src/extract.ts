@@ -18,6 +18,7 @@ import {
   expectForeseen,
   foreseeIdentity,
   recordedBatchOf,
+  recordedConvOf,
   runIdentity,
 } from './pipeline/identify-run.ts';
 import { listImages, sourceOptions } from './pipeline/list-images.ts';
@@ -107,7 +108,8 @@ async function open(
   const failed = new AbortController();
   const start = () => {
     const recordedBatch = () => begun && recordedBatchOf(begun.identity);
-    const opening = plan.open({ ...hooks, recordedBatch });
+    const recordedConv = begun && recordedConvOf(begun.identity);
+    const opening = plan.open({ ...hooks, recordedBatch, recordedConv });
     opening.catch((error) => failed.abort(error)); // without the network, listing has no use
     closers.addOpening(opening);
     return opening;

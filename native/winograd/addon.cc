@@ -1,4 +1,4 @@
-// The Node side: { isSupported, hasWiderRegisters, register(threads) }.
+// The Node side: { isSupported, register(threads) }.
 #include <node_api.h>
 
 #include <algorithm>
@@ -26,11 +26,9 @@ napi_value Register(napi_env env, napi_callback_info info) {
 }  // namespace
 
 NAPI_MODULE_INIT() {
-  napi_value supported, wider, function;
+  napi_value supported, function;
   napi_get_boolean(env, winograd::IsSupported(), &supported);
   napi_set_named_property(env, exports, "isSupported", supported);
-  napi_get_boolean(env, winograd::HasWiderRegisters(), &wider);
-  napi_set_named_property(env, exports, "hasWiderRegisters", wider);
   napi_create_function(env, "register", NAPI_AUTO_LENGTH, Register, nullptr, &function);
   napi_set_named_property(env, exports, "register", function);
   return exports;

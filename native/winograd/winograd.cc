@@ -229,8 +229,6 @@ class Scratch {
 
 bool IsSupported() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
 
-bool HasWiderRegisters() { return __builtin_cpu_supports("avx512f"); }
-
 int64_t CountPanels(int64_t out) { return DivideUp(out, kPanel); }
 
 void TransformKernel(const float* kernel, int64_t in, int64_t out, float* transformed,

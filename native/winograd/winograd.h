@@ -24,9 +24,6 @@ struct Shape {
 // Whether this CPU has the instructions (AVX2 and FMA); without them nothing below may be called.
 bool IsSupported();
 
-// Whether it has registers twice as wide: TensorFlow's own kernels use them, those here do not.
-bool HasWiderRegisters();
-
 // A transformed kernel is [kPoints, panels, in, kPanel], the last panel filled up by zeros.
 int64_t CountPanels(int64_t out);
 

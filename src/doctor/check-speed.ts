@@ -63,6 +63,7 @@ async function measure(
     summary: `${formatRate(imagesPerSecond)} images/s: ${name} on ${info.device}, ${info.engine} engine`,
     details: [
       `${info.library}; ${info.deviceReason}`,
+      ...(info.convReason ? [`${kernelsOf(info)} convolutions: ${info.convReason}`] : []),
       `ready in ${formatDuration(info.startupMs)}; ${images} images in batches of ${batch}, network alone`,
       ...expectation(info, expected, isBuiltIn),
     ],
@@ -91,6 +92,8 @@ async function measure(
       deviceReason: info.deviceReason,
       engine: info.engine,
       engineReason: info.engineReason,
+      conv: info.conv,
+      convReason: info.convReason,
       library: info.library,
       startupMs: Math.round(info.startupMs),
       batch,
@@ -130,6 +133,10 @@ function remember(
   );
 }
 
+function kernelsOf({ conv }: Pick<EngineInfo, 'conv'>): string {
+  return conv === 'winograd' ? "Winograd's" : "TensorFlow's";
+}
+
 function expectation(
   { device, conv }: EngineInfo,
   expected: ExpectedRate | undefined,
@@ -141,7 +148,7 @@ function expectation(
   const range = `${formatRate(expected.least)} to ${formatRate(expected.most)}`;
   return [
     expected.isFirm
-      ? `expected: ${range} images/s on these cores (AVX2; with AVX512 more), ${conv === 'winograd' ? "Winograd's" : "TensorFlow's"} convolutions`
+      ? `expected: ${range} images/s on these cores (AVX2; with AVX512 more), ${kernelsOf({ conv })} convolutions`
       : `expected: at most ${formatRate(expected.most)} images/s by its multiply-adds; many small layers get less`,
   ];
 }

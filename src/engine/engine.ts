@@ -29,8 +29,10 @@ export interface EngineSpec {
   readonly precision: Precision;
   /** Default: auto. */
   readonly engine?: 'auto' | EngineKind;
-  /** Default: auto, Winograd's where it is available. */
+  /** Default: auto, the faster one. */
   readonly conv?: 'auto' | ConvolutionKind;
+  /** What `auto` takes where both are possible; default: the one that is measured to be faster. */
+  readonly convOfRun?: ConvolutionKind | undefined;
   /** CPU threads for the network. Default: 0, the library's choice. */
   readonly threads?: number;
   /** On CUDA: the only GPU that the engine's process sees. Default: the first visible one. */
@@ -55,7 +57,7 @@ export interface EngineInfo {
   readonly engineReason?: string;
   /** `winograd` where at least one layer is computed that way. */
   readonly conv: ConvolutionKind;
-  /** What Winograd's would need: undefined where it is used, declined or not possible. */
+  /** What `auto` measured, or what Winograd's would need; undefined where there was nothing to choose. */
   readonly convReason?: string;
   /** GPU name and driver where there is one. */
   readonly deviceName: string | undefined;

@@ -72,17 +72,20 @@ async function loadModel(
     engine: 'eager',
     ...(engineReason !== undefined && { engineReason }),
   });
-  const { conv, convReason } = chooseConvolution(message, choice);
+  const { conv, convReason } = await chooseConvolution(
+    message,
+    choice,
+    backend.tf as unknown as TfNode,
+  );
   if (engine === 'eager' || device === 'wasm') return loadEager();
   const { library, sliceImages } = backend;
   const tf = backend.tf as unknown as TfNode;
   try {
     const options = { device, precision, conv, library, sliceImages };
-    return {
-      network: await loadGraphNetwork(tf, folder, layers, options),
-      engine: 'graph',
-      ...(convReason !== undefined && { convReason }),
-    };
+    const network = await loadGraphNetwork(tf, folder, layers, options);
+    // A network without such a layer has nothing to choose.
+    const isTold = convReason !== undefined && network.conv === conv;
+    return { network, engine: 'graph', ...(isTold && { convReason }) };
   } catch (error) {
     if (!(error instanceof UnsupportedGraph)) throw error;
     const reason = error.message;

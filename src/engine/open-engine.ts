@@ -60,12 +60,13 @@ export async function openEngine(
   { onLog = () => {}, signal }: OpenEngineOptions = {},
 ): Promise<ProcessEngine> {
   const started = performance.now();
-  const { engine = 'auto', precision, conv = 'auto', threads = 0 } = spec;
+  const { engine = 'auto', precision, conv = 'auto', convOfRun, threads = 0 } = spec;
   expectPossible({ engine, precision }, choice.device);
   const layers = resolveLayers(folder, spec.layers);
   const child = new EngineProcess({ env: environmentOf(spec, choice), onLog, signal });
   try {
-    const message: StartMessage = { folder, layers, choice, engine, precision, conv, threads };
+    const asked = { engine, precision, conv, convOfRun, threads };
+    const message: StartMessage = { folder, layers, choice, ...asked };
     const [[frame], gpu] = await Promise.all([
       child.request(FRAME.start, encodeJson(message)),
       choice.device === 'cuda' ? gpuName(spec.gpu) : undefined,

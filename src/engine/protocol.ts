@@ -68,6 +68,8 @@ export interface StartMessage {
   readonly engine: 'auto' | EngineKind;
   readonly precision: Precision;
   readonly conv: 'auto' | ConvolutionKind;
+  /** What `auto` takes where both are possible; undefined: the one that is measured to be faster. */
+  readonly convOfRun?: ConvolutionKind | undefined;
   /** CPU threads for the network; 0 = the library's choice. */
   readonly threads: number;
 }

@@ -312,7 +312,7 @@ export const EXTRACT_OPTIONS = {
     parse: oneOf('auto', 'winograd', 'direct'),
     default: 'auto',
     describe:
-      "3×3 convolutions on the CPU: Winograd's, twice as fast, or TensorFlow's; auto: where it is available",
+      "3×3 convolutions on the CPU: Winograd's, about twice as fast, or TensorFlow's; auto: the faster one, measured once on this machine",
     group: 'Machine',
     modes: CNN_MODES,
   },

@@ -1,4 +1,4 @@
-import type { EngineInfo, EngineOutput } from '../engine/engine.ts';
+import type { ConvolutionKind, EngineInfo, EngineOutput } from '../engine/engine.ts';
 import { pruneTopology } from '../engine/prune-topology.ts';
 import { RunError } from '../errors.ts';
 import type { ModelFolder } from '../model/model-folder.ts';
@@ -66,6 +66,12 @@ export function foreseeIdentity(
 /** Rows in a batch of the run with this identity: to resume it, or to bring it up to date, the same are used. */
 export function recordedBatchOf({ batch }: RunIdentity): number | undefined {
   return typeof batch === 'number' ? batch : undefined;
+}
+
+/** The convolutions of the run with this identity; undefined where it has no graph, or none was chosen. */
+export function recordedConvOf({ engine, conv }: RunIdentity): ConvolutionKind | undefined {
+  if (engine !== 'graph') return undefined;
+  return conv === 'winograd' ? 'winograd' : 'direct';
 }
 
 /** @throws RunError where the engine that was started is not the one that was expected */

@@ -5,16 +5,16 @@
  */
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Tensor, Tensor1D, Tensor4D } from '@tensorflow/tfjs';
 import { nativeSources, requireAddon } from './addons.ts';
 import type { PlatformKey } from './runtime-platform.ts';
+import type { TfNode } from './tensorflow-js.ts';
 import type { TensorFlowRuntime } from './tensorflow-runtime.ts';
 
 /** What native/winograd/addon.cc exports. */
 interface OperationsAddon {
   /** Whether this CPU has the instructions. */
   readonly isSupported: boolean;
-  /** Whether it has AVX-512, which TensorFlow's kernels use and ours do not. */
-  readonly hasWiderRegisters: boolean;
   /** @param threads 0 = one for each processor */
   register(threads: number): void;
 }
@@ -43,23 +43,50 @@ export async function findOperations(dir: string): Promise<string | undefined> {
 
 /**
  * Registers the operations with the library, which is loaded already.
- * @param options.threads 0 = one for each processor
- * @param options.isAsked by the user, even where they were not measured
+ * @param threads 0 = one for each processor
  * @returns why they are not used here; undefined when they can be.
  */
 export function loadOperations(
   { operationsPath: path }: TensorFlowRuntime,
-  { threads, isAsked }: { readonly threads: number; readonly isAsked: boolean },
+  threads: number,
 ): string | undefined {
   if (path === undefined) {
     return '`img2features setup` has not built the operations for them here';
   }
   return requireAddon<OperationsAddon>(path, (addon) => {
     if (!addon.isSupported) return 'this CPU lacks AVX2 or FMA';
-    if (addon.hasWiderRegisters && !isAsked) {
-      return 'this CPU has AVX-512, on which they were never measured (--conv winograd takes them)';
-    }
     addon.register(threads);
     return undefined;
   }).why;
+}
+
+/** What is used of tfjs-node's backend. */
+interface NodeBackend {
+  readonly binding: { readonly TF_ATTR_BOOL: number };
+  executeSingleOutput(op: string, attributes: readonly object[], inputs: readonly Tensor[]): Tensor;
+}
+
+/** [3, 3, into, out] -> what `runWinograd` takes. */
+export function transformKernel(tf: TfNode, kernel: Tensor4D): Tensor {
+  const backend = tf.backend() as unknown as NodeBackend;
+  return backend.executeSingleOutput('Img2FeaturesWinogradKernel', [], [kernel]);
+}
+
+/** One convolution outside a graph: of images [n, height, width, into], to be measured or tested. */
+export function runWinograd(
+  tf: TfNode,
+  input: Tensor4D,
+  transformed: Tensor,
+  bias: Tensor1D,
+  { relu = false, pool = false } = {},
+): Tensor {
+  const backend = tf.backend() as unknown as NodeBackend;
+  const flag = (name: string, value: boolean) => ({
+    name,
+    type: backend.binding.TF_ATTR_BOOL,
+    value,
+  });
+  const inputs = [input, transformed, bias];
+  const attributes = [flag('relu', relu), flag('pool', pool)];
+  return backend.executeSingleOutput('Img2FeaturesWinogradConv2D', attributes, inputs);
 }

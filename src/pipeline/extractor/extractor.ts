@@ -1,5 +1,5 @@
 import type { ChosenBatch } from '../../engine/choose-batch.ts';
-import type { EngineInfo, EngineOutput } from '../../engine/engine.ts';
+import type { ConvolutionKind, EngineInfo, EngineOutput } from '../../engine/engine.ts';
 import type { PoolMember } from '../../engine/engine-pool.ts';
 import type { RunEvent } from '../../events.ts';
 import type { DecodeOptions } from '../../image/decoded-chunk.ts';
@@ -51,6 +51,8 @@ export interface ExtractorHooks {
    * `--batch auto` measure: elsewhere nothing would keep the number for the next time.
    */
   readonly recordedBatch?: () => number | undefined;
+  /** How the run that is resumed computes convolutions; undefined in one that begins. */
+  readonly recordedConv?: ConvolutionKind | undefined;
   /** Images come one by one and callers wait for each: no batch is filled up or warmed up for. */
   readonly isInteractive?: boolean;
 }

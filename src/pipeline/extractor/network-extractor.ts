@@ -52,7 +52,11 @@ export async function planNetworkExtractor(
     outputs: async () => (await networkOutputs(model, options)).outputs,
     open: (opening) =>
       openNetwork(
-        { specs: gpus.map((gpu) => ({ ...spec, gpu })), model, choice },
+        {
+          specs: gpus.map((gpu) => ({ ...spec, convOfRun: opening.recordedConv, gpu })),
+          model,
+          choice,
+        },
         options,
         opening,
       ),
@@ -124,10 +128,10 @@ function announceEngine(info: EngineInfo, { onEvent }: ExtractorHooks): void {
       message: `The network runs layer by layer, not as one graph: ${info.engineReason}.`,
     });
   }
-  if (info.convReason !== undefined) {
+  if (info.conv === 'direct' && info.convReason !== undefined) {
     onEvent({
       event: 'note',
-      message: `The convolutions are TensorFlow's own, not the faster Winograd ones: ${info.convReason}.`,
+      message: `The convolutions are TensorFlow's own, not Winograd's: ${info.convReason}.`,
     });
   }
 }

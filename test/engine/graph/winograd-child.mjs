@@ -4,23 +4,17 @@
  */
 import { createHash } from 'node:crypto';
 import { locateRuntime } from '../../../dist/runtime/locate-runtime.js';
-import { loadOperations } from '../../../dist/runtime/operations.js';
+import { loadOperations, runWinograd, transformKernel } from '../../../dist/runtime/operations.js';
 import { loadTfjsNode } from '../../../dist/runtime/tensorflow-js.js';
 
 const shapes = JSON.parse(process.argv[2]);
 const { cpu } = await locateRuntime();
 const tf = await loadTfjsNode(cpu, { hideGpu: true });
-const reason = loadOperations(cpu, { threads: Number(process.argv[3]), isAsked: true });
+const reason = loadOperations(cpu, Number(process.argv[3]));
 if (reason !== undefined) throw new Error(reason);
-const backend = tf.backend();
 
-const convolve = (input, kernel, bias, relu, pool = false) => {
-  const transformed = backend.executeSingleOutput('Img2FeaturesWinogradKernel', [], [kernel]);
-  const flag = (name, value) => ({ name, type: backend.binding.TF_ATTR_BOOL, value });
-  const inputs = [input, transformed, bias];
-  const attributes = [flag('relu', relu), flag('pool', pool)];
-  return backend.executeSingleOutput('Img2FeaturesWinogradConv2D', attributes, inputs);
-};
+const convolve = (input, kernel, bias, relu, pool = false) =>
+  runWinograd(tf, input, transformKernel(tf, kernel), bias, { relu, pool });
 
 const results = shapes.map(({ batch, height, width, into, out, relu }, seed) =>
   tf.tidy(() => {

@@ -1,16 +1,21 @@
 /** Our own convolution against TensorFlow's, and where the graph uses it. */
 import { execFile } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
+// Threads and processes start from the build.
+import { extract, resolveOptions } from '../../../dist/index.js';
+import { chooseFaster, type Measured, NOTES } from '../../../src/engine/choose-convolution.ts';
 import { buildGraph } from '../../../src/engine/graph/build-graph.ts';
 import { WINOGRAD_OP } from '../../../src/engine/graph/winograd-nodes.ts';
 import { EngineError } from '../../../src/errors.ts';
 import { buildArchitecture } from '../../../src/model/architectures/build-architecture.ts';
 import { conv2d, input, type LayerRow } from '../../../src/model/architectures/keras-layers.ts';
 import { initModel } from '../../../src/model/init-model.ts';
+import { addNote, readNotes, runtimesDir } from '../../../src/runtime/cache-dir.ts';
+import { solidPng } from '../../dry-run/solid-png.ts';
 import { NO_TENSORFLOW, skipIf } from '../../skip-if.ts';
 import { rejection } from '../caught.ts';
 import { found, open } from '../open-engines.ts';
@@ -125,14 +130,57 @@ describe(
       }
     });
 
-    test('is taken by auto on the CPU, but with AVX-512, where it was never measured', async () => {
-      const { info } = await open(await writeThreeLayers(), { device: 'cpu' });
-      const { conv, convReason } = info;
-      expect({ conv, convReason }).toEqual(
-        /\bavx512f\b/.test(instructions)
-          ? { conv: 'direct', convReason: expect.stringContaining('AVX-512') }
-          : { conv: 'winograd', convReason: undefined },
-      );
+    test('auto takes the one that was measured to be faster here, once, and says so', async () => {
+      const folder = await writeThreeLayers();
+      const first = (await open(folder, { device: 'cpu' })).info;
+      const [[key, measured]] = Object.entries(await readNotes<Measured>(NOTES)) as [
+        [string, Measured],
+      ];
+      expect(key).toContain(' threads, TensorFlow ');
+      const { conv, convReason } = chooseFaster(measured);
+      expect(first).toMatchObject({ conv, convReason });
+      await addNote(NOTES, key, { winograd: 30, direct: 20 });
+      expect((await open(folder, { device: 'cpu' })).info).toMatchObject({
+        conv: 'direct',
+        convReason: expect.stringContaining("30.0 ms by Winograd's, 20.0 ms by TensorFlow's"),
+      });
+    });
+
+    test('a run that is brought up to date keeps its convolutions, whatever is measured by then', async () => {
+      symlinkSync(dirname(found.cpu!.dir), runtimesDir());
+      const images = join(temporaryDir(), 'images');
+      mkdirSync(images);
+      const add = (name: string) =>
+        writeFileSync(join(images, name), solidPng(10, 9, [name.length, 7, 90]));
+      const run = async (options: object) => {
+        const kept = {
+          input: images,
+          mode: 'cnn',
+          model,
+          k: 0,
+          report: false,
+          workers: 1,
+        } as const;
+        await extract(resolveOptions({ ...kept, device: 'cpu', out, ...options }));
+        return JSON.parse(readFileSync(join(out, 'run.json'), 'utf8')).device;
+      };
+      const [model, out] = [(await writeThreeLayers()).dir, join(temporaryDir(), 'out')];
+      await run({}).catch(() => {}); // measures
+      const [key] = Object.keys(await readNotes(NOTES)) as [string];
+      for (const [began, then] of [
+        ['winograd', { winograd: 9, direct: 1 }],
+        ['direct', { winograd: 1, direct: 9 }],
+      ] as const) {
+        await addNote(NOTES, key, { winograd: 5, direct: 5, [began]: 1 });
+        add(`${began}.png`);
+        expect(await run({ overwrite: true })).toMatchObject({ conv: began });
+        await addNote(NOTES, key, then);
+        add(`${began}-more.png`);
+        expect(await run({ update: true })).toMatchObject({
+          conv: began,
+          convReason: 'this run began with them',
+        });
+      }
     });
 
     test('gives what TensorFlow’s gives in layers with and without a rectifier', async () => {
