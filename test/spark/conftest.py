@@ -25,7 +25,7 @@ os.environ.pop("IMG2FEATURES", None)
 #: Files whose tests need no Spark come first, then those of one application after the other.
 ORDER = (
     *("test_parts", "test_arrow_and_text", "test_worker_process", "test_job"),
-    *("test_extract", "test_gather", "test_reducer", "test_cluster"),
+    *("test_extract", "test_gather", "test_shared", "test_reducer", "test_cluster"),
 )
 CLI = ["node", os.environ.get("IMG2FEATURES_CLI", str(REPOSITORY / "dist" / "cli.js"))]
 is_long = os.environ.get("IMG2FEATURES_SPARK") == "long"

@@ -131,13 +131,13 @@ def answer_to(batch, name, options, faults):
     origins = batch.column("origin").to_pylist()
     contents = batch.column("content").to_pylist() if "content" in batch.schema.names else None
     if contents is None:
-        contents = [Path(origin).read_bytes() for origin in origins]
+        contents = [path.read_bytes() if path.exists() else None for path in map(Path, origins)]
     answer = {"origin": origins, "target": [], name: [], "status": [], "error": []}
     for origin, content in zip(origins, contents):
         answer["target"].append(os.path.basename(os.path.dirname(origin)))
-        if content[:3] == b"bad":
+        if content is None or content[:3] == b"bad":
             answer[name].append(None)
-            answer["status"].append("damaged")
+            answer["status"].append("vanished" if content is None else "damaged")
             answer["error"].append("Expected an image but found other bytes.")
             continue
         digest = hashlib.sha256(content).digest()

@@ -48,12 +48,14 @@ def one_machine(pictures, tmp_path_factory):
     return out
 
 
-@pytest.fixture(scope="module", params=["gathered", "staged"])
+@pytest.fixture(scope="module", params=["gathered", "shared", "staged"])
 def runs(request, one_machine, pictures):
-    """The same pictures on one machine and by the job, in each of its two ways; the job's answer."""
+    """The same pictures on one machine and by the job, in each of its three ways; the job's answer."""
     out = one_machine.parent / request.param
-    flags = ["--stage"] if request.param == "staged" else []
-    done = submit(pictures, "--mode", "pixels", "--k", 5, "--out", out, *flags)
+    flags = [] if request.param == "gathered" else ["--stage"]
+    # A pattern is for Spark to list, and then Spark SQL does all the rest.
+    images = f"{pictures}/*" if request.param == "staged" else pictures
+    done = submit(images, "--mode", "pixels", "--k", 5, "--out", out, *flags)
     return one_machine, out, done
 
 

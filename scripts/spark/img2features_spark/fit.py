@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 #: Above SCATTER_DIMS: so many bytes of vectors are brought to the driver once instead of read in many passes.
 COLLECT_BYTES = 64 << 20
 
+Merge = Callable[[Iterable[bytes]], bytes]
+Summarize = Callable[[Iterator[pa.RecordBatch]], "bytes | None"]
+#: One state for all rows: that of each group of them, joined by the merge; its size, about, comes last.
+Over = Callable[[Summarize, Merge, int], "bytes | None"]
+
 
 def fit_reducer(
     table: DataFrame,
@@ -55,12 +60,33 @@ def fit_reducer(
     )
     vectors = table.select(name).where(table[name].isNotNull())
     ship(table.sparkSession)
-    state = summarize(vectors, _moments_of, merge_moments, _state_bytes(vectors, name))
-    if state is None:
+    dims = int(vectors.schema[name].metadata.get("length", SCATTER_DIMS))
+    return fit_over(partial(summarize, vectors), name, dims, fit, collect_bytes=collect_bytes)
+
+
+def fit_over(
+    over: Over,
+    name: str,
+    dims: int,
+    fit: Fit,
+    *,
+    collect_bytes: int = COLLECT_BYTES,
+    moments: Moments | None = None,
+) -> Reducer:
+    """The reducer of the column `name` of rows that lie anywhere.
+
+    over: one state for all of them, as `summarize`; dims: values in a vector, or the largest possible
+    moments: the rows' sums, where they are known already
+    """
+    if moments is None:
+        # About the size of a partition's sums.
+        size = 4 * dims * dims if dims <= SCATTER_DIMS else 24 * dims
+        state = over(_moments_of, merge_moments, size)
+        moments = Moments.from_bytes(state) if state is not None else None
+    if moments is None:
         raise ReducerError(f"Expected rows to fit {name} on but found none.")
-    moments = Moments.from_bytes(state)
     scaling = Scaling.of(moments, fit.standardize)
-    solver = by_matrix(moments, scaling) or _solver(vectors, moments, scaling, collect_bytes)
+    solver = by_matrix(moments, scaling) or _solver(over, moments, scaling, collect_bytes)
     return reducer_of(moments, scaling, solver, fit)
 
 
@@ -88,26 +114,20 @@ def only_vector(table: DataFrame) -> str:
     return names[0]
 
 
-def _state_bytes(vectors: DataFrame, name: str) -> int:
-    """About the size of a partition's sums; the largest possible where the length is not in the schema."""
-    dims = int(vectors.schema[name].metadata.get("length", SCATTER_DIMS))
-    return 4 * dims * dims if dims <= SCATTER_DIMS else 24 * dims
-
-
-def _solver(vectors: DataFrame, moments: Moments, scaling: Scaling, collect_bytes: int) -> Solver:
+def _solver(over: Over, moments: Moments, scaling: Scaling, collect_bytes: int) -> Solver:
     """On the rows, brought to the driver once; or by a pass over them each time."""
     if 4 * moments.count * moments.dims <= collect_bytes:
-        rows = _collect(vectors, moments.dims)
+        rows = _collect(over, moments.dims)
         _expect_rows(len(rows), moments.count)
         return by_rows(rows, scaling)
     share = 1 / max(1, moments.count - 1)
-    return by_products(lambda block: _pass(vectors, block, scaling, moments.count) * share, moments.dims)
+    return by_products(lambda block: _pass(over, block, scaling, moments.count) * share, moments.dims)
 
 
-def _pass(vectors: DataFrame, block: np.ndarray, scaling: Scaling, count: int) -> np.ndarray:
+def _pass(over: Over, block: np.ndarray, scaling: Scaling, count: int) -> np.ndarray:
     """X^T (X Q) by one job over all rows; no machine holds the whole of X."""
     function = partial(_image_of, block=np.ascontiguousarray(block), scaling=scaling)
-    state = summarize(vectors, function, _add_images, block.nbytes)
+    state = over(function, _add_images, block.nbytes)
     images = np.frombuffer(state or b"", np.float64)
     _expect_rows(int(images[0]) if len(images) else 0, count)
     return images[1:].reshape(block.shape)
@@ -149,9 +169,9 @@ def _add_images(states: Iterable[bytes]) -> bytes:
     return total.tobytes()
 
 
-def _collect(vectors: DataFrame, dims: int) -> np.ndarray:
+def _collect(over: Over, dims: int) -> np.ndarray:
     """All rows, float32 [n, dims], partition after partition."""
-    state = summarize(vectors, _rows_of, b"".join, 0)
+    state = over(_rows_of, b"".join, 0)
     return np.frombuffer(state or b"", np.float32).reshape(-1, dims)
 
 
@@ -171,9 +191,6 @@ def _reduce(
         arrays = [*batch.columns, list_array(values, present)]
         yield pa.RecordBatch.from_arrays(arrays, [*batch.schema.names, name])
 
-
-Merge = Callable[[Iterable[bytes]], bytes]
-Summarize = Callable[[Iterator[pa.RecordBatch]], "bytes | None"]
 
 _SCHEMA = "place long, size long, state binary"
 #: States that are joined in one task, where they are too many for the driver.

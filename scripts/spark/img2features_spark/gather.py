@@ -19,9 +19,8 @@ from .worker_task import Columns, TaskSpec, run_task
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-#: Bytes of files that a task holds beyond those of its worker.
-_READ_BYTES = 8 << 20
-_READ_ROWS = 64
+#: Why a worker has no bytes of a file that was listed.
+_LOST = ("vanished", "unreadable", "broken_link")
 
 
 def gather_files(
@@ -38,7 +37,7 @@ def gather_files(
     The paths are those of the executors' own file system. Spark's core alone runs this: nothing waits for
     Spark SQL to load.
 
-    reads: the task reads the files, as Spark would, and fails where one is missing; else its worker reads them.
+    reads: the task fails where a file cannot be read, as where Spark reads; else such a file is a rejection.
     """
     by_stream = itertools.groupby(planned, lambda file: file.stream)
     streams = [[file.path for file in group] for _, group in by_stream]
@@ -60,34 +59,25 @@ def _answer_streams(
     streams: Iterable[list[str]], task: TaskSpec, rule: OriginRule, columns: Columns, reads: bool
 ) -> Iterator[bytes]:
     for paths in streams:
-        batches = _read(paths) if reads else iter([_batch_of(path=text_array(paths))])
-        for batch in run_task(batches, task, rule, columns):
+        for batch in answer_files(paths, task, rule, columns, reads):
             yield _pack(batch)
 
 
-def _read(paths: Sequence[str]) -> Iterator[pa.RecordBatch]:
-    held: list[tuple[str, bytes]] = []
-    size = 0
-    for path in paths:
-        try:
-            with open(path, "rb") as file:
-                content = file.read()
-        except OSError as error:
-            raise WorkerError(
-                f"Expected to read {path} but failed ({error.strerror})."
-                " Every executor must see the file: put the images where all of them do, or into a store."
-            ) from error
-        if held and (len(held) == _READ_ROWS or size + len(content) > _READ_BYTES):
-            yield _file_batch(held)
-            held, size = [], 0
-        held.append((path, content))
-        size += len(content)
-    yield _file_batch(held)
-
-
-def _file_batch(files: Sequence[tuple[str, bytes]]) -> pa.RecordBatch:
-    paths, contents = zip(*files)
-    return _batch_of(path=text_array(paths), content=binary_array(contents))
+def answer_files(
+    paths: Sequence[str], task: TaskSpec, rule: OriginRule, columns: Columns, reads: bool
+) -> Iterator[pa.RecordBatch]:
+    """The rows of one stream; the worker reads its files: the bytes pass neither the JVM nor Python."""
+    done = 0
+    for batch in run_task(iter([_batch_of(path=text_array(paths))]), task, rule, columns):
+        statuses = batch.column(batch.schema.get_field_index("status")).to_pylist()
+        for path, status in zip(paths[done:], statuses):
+            if reads and status in _LOST:
+                raise WorkerError(
+                    f"Expected to read {path} but failed ({status})."
+                    " Every executor must see the file: put the images where all of them do, or into a store."
+                )
+        done += batch.num_rows
+        yield batch
 
 
 def _batch_of(**columns: pa.Array) -> pa.RecordBatch:

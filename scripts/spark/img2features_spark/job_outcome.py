@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 
+#: What a job stages, below --out until it is complete.
+STATE = ".img2features"
+
+
 @dataclass(frozen=True)
 class Outcome:
     """Images with vectors and without, and the reducer of each column of vectors that has one."""

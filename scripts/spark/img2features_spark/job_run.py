@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +14,12 @@ from .extraction import Request, count_slots, plan_extraction, request_of
 from .gather import gather_files, gather_table
 from .gathered_run import GATHER_BYTES, run_gathered
 from .hadoop_files import HadoopFolder
-from .job_outcome import Outcome
-from .listing import list_local
+from .job_outcome import STATE, Outcome
+from .listing import is_local, list_local
 from .origins import location_of
 from .progress_line import ProgressLine
-from .staged_run import STATE, run_staged
+from .shared_run import run_shared
+from .staged_run import run_staged
 from .worker_command import PASSED_ON
 from .worker_task import Columns
 
@@ -57,6 +59,11 @@ def run_job(
             listed = list_local(spark, request.paths) if request.glob is None else None
         if listed is not None and _are_few(listed, columns, options):
             outcome = _gather_local(spark, listed, columns, request, out, options, progress)
+        elif listed is not None and is_local(spark, options.out):
+            _expect_some(listed, options)
+            planned = request.streams(listed, columns, count_slots(spark))
+            folder = os.path.abspath(location_of(options.out))
+            outcome = run_shared(spark, planned, columns, request, folder, out, options, progress)
         else:
             with progress.phase("list"):
                 extraction = plan_extraction(spark, request, columns)

@@ -147,7 +147,7 @@ def list_local(spark: SparkSession, inputs: Sequence[str]) -> list[str] | None:
     None where that is Spark's to do: another store, a pattern, an input or a link's target that is not there,
     a name that is not UTF-8.
     """
-    if not all(_is_local(spark, given) for given in inputs):
+    if not all(is_local(spark, given) for given in inputs):
         return None
     try:
         found: dict[str, None] = {}
@@ -158,7 +158,8 @@ def list_local(spark: SparkSession, inputs: Sequence[str]) -> list[str] | None:
         return None
 
 
-def _is_local(spark: SparkSession, given: str) -> bool:
+def is_local(spark: SparkSession, given: str) -> bool:
+    """Whether a path is one of the machine's own file system, and no pattern."""
     if _PATTERN.search(given):
         return False
     if _STORE.match(given):

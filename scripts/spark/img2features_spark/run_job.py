@@ -111,7 +111,9 @@ def parse_job(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--max-bad", default="100%", help="end with 2 above so many rejected: 20 or 5%%")
     parser.add_argument("--accept-rejected", action="store_true", help="end with 0 in place of 1")
     parser.add_argument("--overwrite", action="store_true")
-    parser.add_argument("--stage", action="store_true", help="stage few rows too, and have Spark write them")
+    parser.add_argument(
+        "--stage", action="store_true", help="stage few rows too, and have the executors write them"
+    )
     parser.add_argument("--command", help="how an executor starts img2features")
     parser.add_argument("--timeout", type=float, default=600.0, help="seconds until a worker counts as hung")
     parser.add_argument("--glob", help="names of files to take in place of the usual extensions")

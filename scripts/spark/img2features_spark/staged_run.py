@@ -12,7 +12,15 @@ import pyarrow as pa
 from .extraction import Extraction, rejected, rows
 from .fit import fit_reducer, transform
 from .hadoop_files import HadoopFolder
-from .job_outcome import Outcome, expect_few_bad, other_rows, reducers_for, rejected_line, write_reducers
+from .job_outcome import (
+    STATE,
+    Outcome,
+    expect_few_bad,
+    other_rows,
+    reducers_for,
+    rejected_line,
+    write_reducers,
+)
 from .progress_line import ProgressLine
 from .reducer import Reducer
 from .row_text import csv_header, csv_lines
@@ -22,7 +30,6 @@ from .worker_task import Columns
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-STATE = ".img2features"
 _STAGED = f"{STATE}/vectors"
 
 
