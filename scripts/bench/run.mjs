@@ -1,5 +1,5 @@
 /**
- * `npm run bench -- [--dataset <folder>] [--only decode,resize,sizes,engine,layers,pca,write,pipeline] [--repeat 5] [--many 10000,30000]
+ * `npm run bench -- [--dataset <folder>] [--only decode,resize,sizes,engine,layers,pca,write,feed,pipeline] [--repeat 5] [--many 10000,30000]
  *     [--model models/vgg16] [--device auto] [--python <python with scikit-learn>] [--json <file>]`
  *
  * Each stage alone, then whole processes: medians, every output verified. A table on stdout, JSON into a file; each row
@@ -32,6 +32,7 @@ const STAGES = {
   layers: 'network',
   pca: 'pca',
   write: 'write',
+  feed: 'feed',
   pipeline: 'pipeline',
 };
 const JOBS = ['vgg16', 'pixels', 'spark', 's3'];

@@ -37,9 +37,10 @@ export function sample(paths, count) {
  * @param {string} dataset
  * @param {number} count
  * @param {string} dir
+ * @param {RegExp} [named] only images with such names
  */
-export function linkMany(dataset, count, dir) {
-  const sources = imagesOf(dataset);
+export function linkMany(dataset, count, dir, named = /./) {
+  const sources = imagesOf(dataset).filter((path) => named.test(path));
   for (let i = 0; i < count; i++) {
     const source = sources[i % sources.length];
     const copy = `copy-${Math.floor(i / sources.length)}`;

@@ -1,0 +1,142 @@
+/** What everything but the network carries: whole runs with an engine that answers at once. */
+import { readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { DecodePool } from '../../../dist/image/pool/decode-pool.js';
+import { conv2d, flatten, input } from '../../../dist/model/architectures/keras-layers.js';
+import { writeModelFolder } from '../../../dist/model/write-model-folder.js';
+import { imagesOf, linkMany } from '../lib/dataset.mjs';
+import { inTurn, spread, timedProcess } from '../lib/measure.mjs';
+
+const CLI = fileURLToPath(new URL('../../../dist/cli.js', import.meta.url));
+const INSTANT = fileURLToPath(new URL('../lib/instant-engine.cjs', import.meta.url));
+const SIDE = 224;
+const IMAGES = 16_384;
+const FORMATS = ['parquet', 'feather', 'npy'];
+/** The shares of a run: what decodes and stores, what fits the PCA, what writes the table. */
+const STAGES = ['extract', 'reduce', 'export'];
+
+/**
+ * 100×100 JPEGs to 224×224, 4,096 floats each: decoding and resizing alone, then whole runs, by cores and workers, and by
+ * format.
+ * @param {{ repeat: number, dataset: string, scratch: string }} options
+ */
+export async function* feed({ repeat, dataset, scratch }) {
+  const images = join(scratch, 'feed');
+  linkMany(dataset, IMAGES, images, /\.jpe?g$/i);
+  const model = await writeModel(join(scratch, 'feed-model'));
+  const cores = availableParallelism();
+  const counts = Array.from({ length: 8 }, (_, i) => 2 ** i).filter((n) => n < cores);
+  const ways = [
+    ...[...counts, cores].map((n) => ({ what: `decode and resize alone, ${n} workers`, alone: n })),
+    ...counts.map((n) => ({ what: `one format, ${n} cores`, pin: n, format: 'parquet' })),
+    ...FORMATS.map((format) => ({ what: `${format}, ${cores} cores`, format })),
+    ...[1, 2 * cores].map((workers) => ({
+      what: `parquet, ${workers} workers`,
+      workers,
+      format: 'parquet',
+    })),
+  ];
+  const found = await inTurn(ways, Math.min(repeat, 5), async (way) => {
+    if (way.alone !== undefined) return { extract: await decodeAlone(images, way.alone) };
+    return runOnce(way);
+  });
+  for (const [i, { what, alone }] of ways.entries()) {
+    const row = (name, figure) => ({
+      stage: 'feed',
+      what: `${what}${name}`,
+      unit: 'images/s',
+      ...spread(found[i].map((ms) => (1000 * IMAGES) / figure(ms))),
+    });
+    yield row(alone === undefined ? ': files to stored vectors' : '', ({ extract }) => extract);
+    if (alone !== undefined) continue;
+    yield row(': files to table', (ms) => STAGES.reduce((sum, stage) => sum + ms[stage], 0));
+  }
+
+  async function runOnce({ format, pin, workers }) {
+    const out = join(scratch, 'feed-out');
+    const args = [
+      CLI,
+      images,
+      '--mode',
+      'cnn',
+      '--model',
+      model,
+      '--device',
+      'cpu',
+      '--engine',
+      'graph',
+    ];
+    args.push('--format', format, '--no-report', '--out', out, '--overwrite', '--quiet');
+    if (workers !== undefined) args.push('--workers', String(workers));
+    const env = { ...process.env, NODE_OPTIONS: `--require=${INSTANT}` };
+    if (pin === undefined) await timedProcess(process.execPath, args, env);
+    else await timedProcess('taskset', ['-c', `0-${pin - 1}`, process.execPath, ...args], env);
+    const { counts, stagesMs } = JSON.parse(readFileSync(join(out, 'run.json'), 'utf8'));
+    if (counts.extracted !== IMAGES)
+      throw new Error(`Expected ${IMAGES} rows but found ${counts.extracted}.`);
+    return stagesMs;
+  }
+}
+
+/** A network that is loaded and hardly runs: 16 × 16 × 16 values of 224×224 pixels. */
+async function writeModel(dir) {
+  const layers = [
+    input('image', [SIDE, SIDE]),
+    conv2d('conv', 'image', { filters: 16, kernel: 14, stride: 14 }),
+    flatten('vectors', 'conv'),
+  ];
+  const weight = (name, shape) => {
+    const values = new Float32Array(shape.reduce((a, b) => a * b, 1)).fill(0.01);
+    return { spec: { name, shape, dtype: 'float32' }, chunks: [new Uint8Array(values.buffer)] };
+  };
+  const rows = layers.map(({ className, name, config, inbound }) => ({
+    ...{ class_name: className, name, config },
+    inbound_nodes: inbound.length === 0 ? [] : [inbound.map((from) => [from, 0, 0, {}])],
+  }));
+  const ends = { input_layers: [['image', 0, 0]], output_layers: [['vectors', 0, 0]] };
+  await writeModelFolder(dir, {
+    topology: {
+      model_config: { class_name: 'Functional', config: { name: 'feed', layers: rows, ...ends } },
+    },
+    metadata: {
+      architecture: null,
+      preprocessing: 'none',
+      inputSize: [SIDE, SIDE],
+      trained: false,
+      source: { kind: 'seeded', seed: 0, width: 1 },
+    },
+    weights: [weight('conv/kernel', [14, 14, 3, 16]), weight('conv/bias', [16])],
+  });
+  return dir;
+}
+
+/** Milliseconds. */
+async function decodeAlone(images, workers) {
+  const paths = imagesOf(images);
+  const options = {
+    width: SIDE,
+    height: SIDE,
+    resize: 'bicubic',
+    exif: 'ignore',
+    channels: 'rgb',
+    maxPixels: 50e6,
+    tiff: false,
+  };
+  const pool = new DecodePool(options, workers);
+  const started = performance.now();
+  const chunks = Array.from({ length: Math.ceil(paths.length / 16) }, (_, i) =>
+    paths.slice(16 * i, 16 * i + 16).map((path, j) => ({ index: 16 * i + j, path })),
+  );
+  let count = 0;
+  try {
+    for await (const { indices } of pool.decode(chunks, new AbortController().signal))
+      count += indices.length;
+  } finally {
+    await pool.close();
+  }
+  if (count !== paths.length)
+    throw new Error(`Expected ${paths.length} images but found ${count}.`);
+  return performance.now() - started;
+}
