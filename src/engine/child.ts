@@ -6,6 +6,7 @@
 import { Worker } from 'node:worker_threads';
 import { EngineError, isImg2FeaturesError } from '../errors.ts';
 import { GpuUnused } from '../runtime/choose-device.ts';
+import { mapMemory } from './batch-memory.ts';
 import { writeFrame, writeJsonFrame } from './frame-pipe.ts';
 import { HalvingRun } from './halving-run.ts';
 import { loadNetwork } from './load-network.ts';
@@ -18,17 +19,21 @@ import {
   type FailedMessage,
   FRAME,
   type Frame,
+  type PlacedMessage,
   ProtocolError,
   type StartMessage,
   type TrialMessage,
 } from './protocol.ts';
 
 const PIPE = 3;
+/** The run's memory, where it has some. */
+const MEMORY = 4;
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
 
 let network: Network | undefined;
 let bytesPerImage = 0;
+let memory: ArrayBuffer | undefined;
 const halving = new HalvingRun();
 let queue = Promise.resolve();
 
@@ -41,6 +46,7 @@ async function answer(frame: Frame): Promise<void> {
   try {
     if (frame.type === FRAME.start) await start(decodeJson<StartMessage>(frame.payload));
     else if (frame.type === FRAME.batch) runBatch(frame);
+    else if (frame.type === FRAME.placed) runPlaced(frame);
     else if (frame.type === FRAME.trial) runTrial(frame);
   } catch (error) {
     writeJsonFrame(PIPE, FRAME.failed, frame.id, describeFailure(error));
@@ -60,6 +66,19 @@ function runBatch({ id, payload }: Frame): void {
   for (const values of result.outputs) {
     const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
     writeFrame(PIPE, FRAME.output, id, bytes);
+  }
+  writeDone(id, result);
+}
+
+function runPlaced({ id, payload }: Frame): void {
+  const { images, offset, outputOffset, bytes } = decodeJson<PlacedMessage>(payload);
+  memory ??= mapMemory(MEMORY, bytes);
+  const pixels = new Uint8Array(memory, offset, images * bytesPerImage);
+  const result = halving.run(loadedNetwork(), pixels, images);
+  let at = outputOffset;
+  for (const values of result.outputs) {
+    new Float32Array(memory, at, values.length).set(values);
+    at += values.byteLength;
   }
   writeDone(id, result);
 }

@@ -1,8 +1,14 @@
 import { EngineError, isImg2FeaturesError } from '../errors.ts';
 import type { ModelFolder } from '../model/model-folder.ts';
 import type { DeviceChoice } from '../runtime/choose-device.ts';
+import { BatchMemory } from './batch-memory.ts';
 import type { EngineInfo, EngineSpec } from './engine.ts';
-import { type OpenEngineOptions, openEngine, type ProcessEngine } from './open-engine.ts';
+import {
+  type OpenEngineOptions,
+  openEngine,
+  type ProcessEngine,
+  placedBytes,
+} from './open-engine.ts';
 import { OutOfMemory } from './out-of-memory.ts';
 
 /** What a pool needs of each of its engines. */
@@ -32,15 +38,17 @@ export async function openEnginePool(
   options: OpenEngineOptions = {},
 ): Promise<EnginePool> {
   const started = performance.now();
+  const memory = BatchMemory.open();
   const names = specs.map(({ gpu }) =>
     gpu === undefined ? choice.device : `GPU ${gpu.number} (${gpu.name})`,
   );
   const open = (i: number) => {
     const onLog = (line: string) =>
       options.onLog?.(specs.length > 1 ? `${names[i]}: ${line}` : line);
-    return openEngine(specs[i], folder, choice, { ...options, onLog });
+    return openEngine(specs[i], folder, choice, { ...options, onLog, memory });
   };
   const first = await open(0).catch((error) => {
+    memory?.close();
     throw specs.length > 1 ? nameEngine(error, names[0]) : error;
   });
   const others = await Promise.allSettled(specs.slice(1).map((_, i) => open(i + 1)));
@@ -52,9 +60,10 @@ export async function openEnginePool(
     expectAlike(engines, names);
   } catch (error) {
     await Promise.all(engines.map((engine) => engine.close()));
+    memory?.close();
     throw error;
   }
-  return new EnginePool(engines, names, performance.now() - started);
+  return new EnginePool(engines, names, { startupMs: performance.now() - started, memory });
 }
 
 /**
@@ -71,11 +80,20 @@ export class EnginePool {
   /** Images in flight, and done, by engine. */
   readonly #waiting: number[];
   readonly #done: number[];
+  readonly #memory: BatchMemory | undefined;
   #shapes: readonly number[] = [];
 
-  constructor(engines: readonly PooledEngine[], names: readonly string[], startupMs?: number) {
+  constructor(
+    engines: readonly PooledEngine[],
+    names: readonly string[],
+    {
+      startupMs,
+      memory,
+    }: { readonly startupMs?: number; readonly memory?: BatchMemory | undefined } = {},
+  ) {
     const { info } = engines[0];
     this.info = startupMs === undefined ? info : { ...info, startupMs };
+    this.#memory = memory;
     this.#engines = engines;
     this.#names = names;
     this.#waiting = engines.map(() => 0);
@@ -96,6 +114,21 @@ export class EnginePool {
     this.#shapes = shapes;
   }
 
+  /**
+   * Shares memory with the engines, for so many batches at once of so many images. Without it, as where this machine
+   * has none, `batchBuffer` gives plain memory.
+   */
+  shareMemory(batches: number, images: number): void {
+    this.#memory?.reserve(batches, placedBytes(this.info, images).all);
+  }
+
+  /** Memory for a batch of so many images, to be given to `run`: what an engine reads in place where possible. */
+  batchBuffer(images: number): Uint8Array {
+    const [height, width] = this.info.inputSize;
+    const bytes = images * height * width * 3;
+    return this.#memory?.take(bytes) ?? new Uint8Array(bytes);
+  }
+
   /** As Engine.run. */
   async run(pixels: Uint8Array, n: number): Promise<Float32Array[]> {
     const { length } = this.#engines;
@@ -110,14 +143,22 @@ export class EnginePool {
       throw length > 1 ? nameEngine(error, this.#names[i]) : error;
     } finally {
       this.#waiting[i] -= n;
+      if (this.#memory?.has(pixels)) this.#memory.give(pixels);
     }
   }
 
   async #runPadded(engine: PooledEngine, pixels: Uint8Array, n: number): Promise<Float32Array[]> {
     const shape = this.#shapes.find((images) => images >= n) ?? n;
     if (shape === n || n === 0) return engine.run(pixels, n);
-    const padded = new Uint8Array((pixels.length / n) * shape);
-    padded.set(pixels);
+    const bytes = (pixels.length / n) * shape;
+    let padded: Uint8Array;
+    if (this.#memory?.has(pixels)) {
+      // A part has room for the largest shape; what another batch left there is no image.
+      padded = this.#memory.partOf(pixels).subarray(0, bytes).fill(0, pixels.length);
+    } else {
+      padded = new Uint8Array(bytes);
+      padded.set(pixels);
+    }
     const outputs = await engine.run(padded, shape);
     return outputs.map((values, i) => values.subarray(0, n * this.info.outputs[i].length));
   }
@@ -179,6 +220,7 @@ export class EnginePool {
   /** Ends every engine's process. Safe to call again. */
   async close(): Promise<void> {
     await Promise.all(this.#engines.map((engine) => engine.close()));
+    this.#memory?.close();
   }
 }
 

@@ -45,6 +45,8 @@ export interface EngineProcessOptions {
   readonly env: NodeJS.ProcessEnv;
   readonly onLog: (line: string) => void;
   readonly signal?: AbortSignal | undefined;
+  /** Descriptor of the memory that it shares with the run. */
+  readonly memory?: number | undefined;
 }
 
 /**
@@ -63,12 +65,12 @@ export class EngineProcess {
   #ended: Error | undefined;
   #nextId = 0;
 
-  constructor({ env, onLog, signal }: EngineProcessOptions) {
+  constructor({ env, onLog, signal, memory }: EngineProcessOptions) {
     if (signal?.aborted) throw interruption(signal, STOPPED);
     // Newer Node releases warn about what tfjs-node's dependencies use.
     this.#child = spawn(process.execPath, ['--no-deprecation', CHILD], {
       env,
-      stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
+      stdio: ['ignore', 'pipe', 'pipe', 'pipe', memory],
       windowsHide: true,
     });
     this.#output = new ChildOutput(onLog, Number(process.env.TF_CPP_MIN_LOG_LEVEL ?? 1));

@@ -4,6 +4,7 @@ import { type Device, type DeviceChoice, GpuUnused } from '../runtime/choose-dev
 import { GPU_LOG, SILENT_CAUSE } from '../runtime/gpu-cause.ts';
 import { findGpuDriver, listVisibleGpus, type VisibleGpu } from '../runtime/gpus.ts';
 import { libraryEnvironment } from '../runtime/tensorflow-runtime.ts';
+import type { BatchMemory } from './batch-memory.ts';
 import type { Engine, EngineInfo, EngineKind, EngineSpec, Precision } from './engine.ts';
 import { EngineProcess } from './engine-process.ts';
 import {
@@ -12,6 +13,7 @@ import {
   encodeJson,
   FRAME,
   type Frame,
+  type PlacedMessage,
   type ReadyMessage,
   type StartMessage,
 } from './protocol.ts';
@@ -25,6 +27,8 @@ export interface OpenEngineOptions {
   readonly onLog?: (line: string) => void;
   /** Stops the engine at once; open batches are rejected with Interrupted. */
   readonly signal?: AbortSignal | undefined;
+  /** Batches in it are read in place. */
+  readonly memory?: BatchMemory | undefined;
 }
 
 /** An engine in a process of its own. */
@@ -57,13 +61,14 @@ export async function openEngine(
   spec: EngineSpec,
   folder: ModelFolder,
   choice: DeviceChoice,
-  { onLog = () => {}, signal }: OpenEngineOptions = {},
+  { onLog = () => {}, signal, memory }: OpenEngineOptions = {},
 ): Promise<ProcessEngine> {
   const started = performance.now();
   const { engine = 'auto', precision, conv = 'auto', convOfRun, threads = 0 } = spec;
   expectPossible({ engine, precision }, choice.device);
   const layers = resolveLayers(folder, spec.layers);
-  const child = new EngineProcess({ env: environmentOf(spec, choice), onLog, signal });
+  const env = environmentOf(spec, choice);
+  const child = new EngineProcess({ env, onLog, signal, memory: memory?.fd });
   try {
     const asked = { engine, precision, conv, convOfRun, threads };
     const message: StartMessage = { folder, layers, choice, ...asked };
@@ -74,7 +79,8 @@ export async function openEngine(
     const ready = await withGpuCause(decodeJson<ReadyMessage>(frame.payload), choice, child);
     // `auto` may have found that the GPU cannot be used.
     checkPrecision(precision, ready.device, ready.engine);
-    return new ChildEngine(child, describeEngine(ready, gpu, performance.now() - started), onLog);
+    const info = describeEngine(ready, gpu, performance.now() - started);
+    return new ChildEngine(child, info, onLog, memory);
   } catch (error) {
     await child.close();
     throw error instanceof GpuUnused ? explain(error, child) : error;
@@ -105,12 +111,19 @@ class ChildEngine implements ProcessEngine {
   readonly #child: EngineProcess;
   readonly #imageBytes: number;
   readonly #onLog: (line: string) => void;
+  readonly #memory: BatchMemory | undefined;
   #busyMs = 0;
   #last: DoneMessage | undefined;
 
-  constructor(child: EngineProcess, info: EngineInfo, onLog: (line: string) => void) {
+  constructor(
+    child: EngineProcess,
+    info: EngineInfo,
+    onLog: (line: string) => void,
+    memory: BatchMemory | undefined,
+  ) {
     this.#child = child;
     this.#onLog = onLog;
+    this.#memory = memory;
     this.info = info;
     const [height, width] = info.inputSize;
     this.#imageBytes = height * width * 3;
@@ -126,14 +139,33 @@ class ChildEngine implements ProcessEngine {
         `Expected ${n} × ${this.#imageBytes} bytes for a batch but found ${pixels.byteLength}.`,
       );
     }
+    if (this.#memory?.has(pixels)) return this.#runPlaced(this.#memory.partOf(pixels), n);
     const frames = await this.#child.request(FRAME.batch, pixels);
-    const done = decodeJson<DoneMessage>(frames.at(-1)!.payload);
-    this.#busyMs += done.busyMs;
-    if (done.halvedTo !== this.halvedTo()) this.#onLog(halvingNote(n, done.halvedTo!));
-    this.#last = done;
+    this.#takeDone(n, frames.at(-1)!);
     return this.info.outputs.map(({ layer, length }, i) =>
       readOutput(frames[i], layer, n * length),
     );
+  }
+
+  async #runPlaced(part: Uint8Array<ArrayBuffer>, n: number): Promise<Float32Array[]> {
+    const { buffer, byteOffset: offset } = part;
+    let at = offset + placedBytes(this.info, n).pixels;
+    const { byteLength: bytes } = buffer;
+    const message: PlacedMessage = { images: n, offset, outputOffset: at, bytes };
+    const [frame] = await this.#child.request(FRAME.placed, encodeJson(message));
+    this.#takeDone(n, frame);
+    return this.info.outputs.map(({ length }) => {
+      const values = new Float32Array(buffer, at, n * length).slice();
+      at += values.byteLength;
+      return values;
+    });
+  }
+
+  #takeDone(n: number, { payload }: Frame): void {
+    const done = decodeJson<DoneMessage>(payload);
+    this.#busyMs += done.busyMs;
+    if (done.halvedTo !== this.halvedTo()) this.#onLog(halvingNote(n, done.halvedTo!));
+    this.#last = done;
   }
 
   busyMs(): number {
@@ -162,6 +194,16 @@ class ChildEngine implements ProcessEngine {
   close(): Promise<void> {
     return this.#child.close();
   }
+}
+
+/** Bytes of a batch in shared memory: its pixels, and what follows them. */
+export function placedBytes(
+  { inputSize: [height, width], outputs }: Pick<EngineInfo, 'inputSize' | 'outputs'>,
+  images: number,
+): { readonly pixels: number; readonly all: number } {
+  const pixels = Math.ceil((images * height * width * 3) / 64) * 64;
+  const values = outputs.reduce((sum, { length }) => sum + length, 0);
+  return { pixels, all: pixels + 4 * images * values };
 }
 
 function halvingNote(n: number, most: number): string {

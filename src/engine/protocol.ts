@@ -9,9 +9,10 @@
  *        12  4  length of the payload in bytes, uint32 LE
  *        16  …  payload: JSON (UTF-8) or raw bytes, by type
  * ```
- * run -> engine: start, batch or trial…, close. engine -> run: ready or failed; then for each batch, in the
+ * run -> engine: start, batch, placed or trial…, close. engine -> run: ready or failed; then for each batch, in the
  * order they were sent, either one output frame for each requested layer and a done frame, or a
- * failed frame. A trial is answered by a done frame alone, or a failed frame.
+ * failed frame. A trial, and a batch in shared memory (batch-memory.ts), are answered by a done frame alone, or a
+ * failed frame.
  */
 
 import type { ModelFolder } from '../model/model-folder.ts';
@@ -43,6 +44,8 @@ export const FRAME = {
   close: 7,
   /** JSON TrialMessage: a batch of noise, to warm up or to measure. */
   trial: 8,
+  /** JSON PlacedMessage: a batch in shared memory. */
+  placed: 9,
 } as const;
 
 export type FrameType = (typeof FRAME)[keyof typeof FRAME];
@@ -96,6 +99,16 @@ export interface ReadyMessage
 export interface TrialMessage {
   /** Images in the batch. Unlike a batch it fails where memory does not hold them all at once. */
   readonly images: number;
+}
+
+export interface PlacedMessage {
+  readonly images: number;
+  /** Of the pixels, uint8 RGB [images, height, width, 3]. */
+  readonly offset: number;
+  /** Where the outputs go, one after the other: float32 LE [images, length]. */
+  readonly outputOffset: number;
+  /** All the shared memory there is. */
+  readonly bytes: number;
 }
 
 export interface DoneMessage {

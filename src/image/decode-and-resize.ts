@@ -95,16 +95,18 @@ export class ChunkDecoder {
   }
 
   /**
-   * Every task becomes one row or one rejection. The caller owns the rows' buffer and may
-   * transfer it.
+   * Every task becomes one row or one rejection.
    * @param current see SLOT: kept up to date
+   * @param memory for the rows, with room for all of them
    */
   async decode(
     tasks: readonly DecodeTask[],
     current: Int32Array = new Int32Array(Object.keys(SLOT).length),
+    memory?: SharedArrayBuffer,
   ): Promise<DecodedChunk> {
     const rowBytes = this.#resizer.outputBytes;
-    const pixels = new Uint8Array(tasks.length * rowBytes);
+    const pixels =
+      memory === undefined ? new Uint8Array(tasks.length * rowBytes) : new Uint8Array(memory);
     const indices: number[] = [];
     const rejections: ImageRejection[] = [];
     const timing = { readMs: 0, decodeMs: 0, resizeMs: 0 };

@@ -1,6 +1,6 @@
 /**
- * Addons of our own that need no TensorFlow (native/reduce, native/jpeg), compiled at set-up into the cache folder.
- * Without them WebAssembly does the same, to the same bits. A file's name says which sources it was made from, as
+ * Addons of our own that need no TensorFlow (native/reduce, native/jpeg, native/memory), compiled at set-up into the
+ * cache folder. Without them something slower does the same, to the same bits. A file's name says which sources it was made from, as
  * with operations.ts.
  */
 import { createHash } from 'node:crypto';
@@ -14,19 +14,24 @@ import { expectTrusted } from './trusted-code.ts';
 
 export interface AddonPlan {
   /** Its folder in native/. */
-  readonly folder: 'reduce' | 'jpeg';
+  readonly folder: NativeFolder;
   /** For messages: "the kernels of the PCA". */
   readonly what: string;
+  /** What does the same, slower: "WebAssembly runs". */
+  readonly instead: string;
   /** `process.platform` and `process.arch`, joined. */
   readonly platforms: readonly string[];
   /** Arguments of the compiler besides the sources. */
   readonly compilerArgs: readonly string[];
 }
 
+type NativeFolder = 'reduce' | 'jpeg' | 'memory';
+
 export const ADDONS = {
   kernels: {
     folder: 'reduce',
     what: 'the kernels of the PCA',
+    instead: 'WebAssembly runs',
     // Their instructions are x86's.
     platforms: ['linux-x64'],
     // Their bits are WebAssembly's, which has no fused multiply-add.
@@ -35,9 +40,17 @@ export const ADDONS = {
   jpeg: {
     folder: 'jpeg',
     what: 'the JPEG decoder',
+    instead: 'WebAssembly runs',
     // Those that scripts/bundle-libjpeg.mjs has a library for.
     platforms: ['linux-x64', 'linux-arm64'],
     compilerArgs: ['-shared', '-ldl'],
+  },
+  memory: {
+    folder: 'memory',
+    what: 'the memory that the network shares with the run',
+    instead: 'A pipe is used',
+    platforms: ['linux-x64', 'linux-arm64'],
+    compilerArgs: ['-shared'],
   },
 } as const satisfies Record<string, AddonPlan>;
 
@@ -128,7 +141,7 @@ interface NativeSources {
 }
 
 /** @returns undefined where this program was bundled into one file without the sources. */
-export function nativeSources(folder: 'winograd' | 'reduce' | 'jpeg'): NativeSources | undefined {
+export function nativeSources(folder: 'winograd' | NativeFolder): NativeSources | undefined {
   const dir = join(NATIVE, folder);
   if (!existsSync(dir)) return undefined;
   const names = readdirSync(dir)

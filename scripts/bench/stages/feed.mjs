@@ -13,9 +13,21 @@ const CLI = fileURLToPath(new URL('../../../dist/cli.js', import.meta.url));
 const INSTANT = fileURLToPath(new URL('../lib/instant-engine.cjs', import.meta.url));
 const SIDE = 224;
 const IMAGES = 16_384;
+/** @type {import('../../../dist/image/decoded-chunk.js').DecodeOptions} */
+const DECODE = {
+  width: SIDE,
+  height: SIDE,
+  resize: 'bicubic',
+  exif: 'ignore',
+  channels: 'rgb',
+  maxPixels: 50e6,
+  tiff: false,
+};
 const FORMATS = ['parquet', 'feather', 'npy'];
 /** The shares of a run: what decodes and stores, what fits the PCA, what writes the table. */
 const STAGES = ['extract', 'reduce', 'export'];
+
+/** @typedef {{ what: string, alone?: number, format?: string, pin?: number, workers?: number }} Way */
 
 /**
  * 100×100 JPEGs to 224×224, 4,096 floats each: decoding and resizing alone, then whole runs, by cores and workers, and by
@@ -28,6 +40,7 @@ export async function* feed({ repeat, dataset, scratch }) {
   const model = await writeModel(join(scratch, 'feed-model'));
   const cores = availableParallelism();
   const counts = Array.from({ length: 8 }, (_, i) => 2 ** i).filter((n) => n < cores);
+  /** @type {Way[]} */
   const ways = [
     ...[...counts, cores].map((n) => ({ what: `decode and resize alone, ${n} workers`, alone: n })),
     ...counts.map((n) => ({ what: `one format, ${n} cores`, pin: n, format: 'parquet' })),
@@ -54,6 +67,7 @@ export async function* feed({ repeat, dataset, scratch }) {
     yield row(': files to table', (ms) => STAGES.reduce((sum, stage) => sum + ms[stage], 0));
   }
 
+  /** @param {Way} way */
   async function runOnce({ format, pin, workers }) {
     const out = join(scratch, 'feed-out');
     const args = [
@@ -89,7 +103,8 @@ async function writeModel(dir) {
   ];
   const weight = (name, shape) => {
     const values = new Float32Array(shape.reduce((a, b) => a * b, 1)).fill(0.01);
-    return { spec: { name, shape, dtype: 'float32' }, chunks: [new Uint8Array(values.buffer)] };
+    const dtype = /** @type {const} */ ('float32');
+    return { spec: { name, shape, dtype }, chunks: [new Uint8Array(values.buffer)] };
   };
   const rows = layers.map(({ className, name, config, inbound }) => ({
     ...{ class_name: className, name, config },
@@ -112,27 +127,20 @@ async function writeModel(dir) {
   return dir;
 }
 
-/** Milliseconds. */
+/** Milliseconds. @param {string} images @param {number} workers */
 async function decodeAlone(images, workers) {
   const paths = imagesOf(images);
-  const options = {
-    width: SIDE,
-    height: SIDE,
-    resize: 'bicubic',
-    exif: 'ignore',
-    channels: 'rgb',
-    maxPixels: 50e6,
-    tiff: false,
-  };
-  const pool = new DecodePool(options, workers);
+  const pool = new DecodePool(DECODE, workers);
   const started = performance.now();
   const chunks = Array.from({ length: Math.ceil(paths.length / 16) }, (_, i) =>
     paths.slice(16 * i, 16 * i + 16).map((path, j) => ({ index: 16 * i + j, path })),
   );
   let count = 0;
   try {
-    for await (const { indices } of pool.decode(chunks, new AbortController().signal))
-      count += indices.length;
+    for await (const chunk of pool.decode(chunks, new AbortController().signal)) {
+      count += chunk.indices.length;
+      pool.recycle(chunk);
+    }
   } finally {
     await pool.close();
   }

@@ -180,9 +180,12 @@ class GraphNetwork implements Network {
     }
   }
 
-  /** Each image's bytes at a whole number of int32 values. */
+  /** Each image's bytes at a whole number of int32 values: mostly as they are. */
   #pack(pixels: Uint8Array, n: number): Int32Array {
     const length = n * this.#packedLength;
+    if (pixels.byteLength === 4 * length && pixels.byteOffset % 4 === 0) {
+      return new Int32Array(pixels.buffer, pixels.byteOffset, length);
+    }
     if (this.#input.length < length) {
       const bytes = new AlignedArena(length * 4).allocate(length * 4);
       this.#input = new Int32Array(bytes.buffer, bytes.byteOffset, length);

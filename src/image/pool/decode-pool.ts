@@ -43,6 +43,10 @@ export class DecodePool {
   readonly #workers: number;
   readonly #guard: PoolGuard;
   readonly #threads: DecodeThread[] = [];
+  /** Of chunks that are done with. New memory for each would keep the garbage collector busy. */
+  readonly #spare: SharedArrayBuffer[] = [];
+  /** Of the largest chunk so far. */
+  #memoryBytes = 0;
   #started = 0;
   #isClosed = false;
 
@@ -102,6 +106,11 @@ export class DecodePool {
     }
   }
 
+  /** Takes the memory of a chunk for another one; nobody may read its pixels any more. */
+  recycle({ pixels: { buffer } }: DecodedChunk): void {
+    if (buffer instanceof SharedArrayBuffer) this.#spare.push(buffer);
+  }
+
   /** Ends all threads; chunks still in work are lost. */
   async close(): Promise<void> {
     this.#isClosed = true;
@@ -134,7 +143,7 @@ export class DecodePool {
     }
     for (;;) {
       try {
-        const chunk = await this.#leastBusyThread().decode(left);
+        const chunk = await this.#leastBusyThread().decode(left, this.#memoryFor(left.length));
         if (rejections.length === 0) return chunk;
         rejections.push(...chunk.rejections);
         return { ...chunk, rejections: rejections.sort((a, b) => a.index - b.index) };
@@ -148,6 +157,14 @@ export class DecodePool {
         left = await withBytes(left, rejections);
       }
     }
+  }
+
+  #memoryFor(images: number): SharedArrayBuffer {
+    this.#memoryBytes = Math.max(this.#memoryBytes, images * this.imageBytes);
+    const spare = this.#spare.pop();
+    return spare?.byteLength === this.#memoryBytes
+      ? spare
+      : new SharedArrayBuffer(this.#memoryBytes);
   }
 
   get #imageTimeoutMs(): number {

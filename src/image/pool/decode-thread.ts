@@ -73,8 +73,9 @@ export class DecodeThread {
   /**
    * Decodes one chunk after those given before. Rejects with ImageTimedOut or ThreadReplaced, after
    * which another thread may take what is left, and with a RunError when the thread ends early.
+   * @param memory for the rows; after a rejection the thread may still write there
    */
-  decode(tasks: readonly DecodeTask[]): Promise<DecodedChunk> {
+  decode(tasks: readonly DecodeTask[], memory: SharedArrayBuffer): Promise<DecodedChunk> {
     const orders = this.#orders!;
     return new Promise((resolve, reject) => {
       const id = this.#nextId++;
@@ -82,7 +83,7 @@ export class DecodeThread {
       // Work keeps the process alive, an idle thread does not.
       this.#worker.ref();
       const { owned, buffers } = takeBytes(tasks);
-      const request: WorkerRequest = { id, tasks: packFiles(owned) ?? owned, ...orders };
+      const request: WorkerRequest = { id, tasks: packFiles(owned) ?? owned, memory, ...orders };
       this.#worker.postMessage(request, buffers);
     });
   }
@@ -223,6 +224,8 @@ export interface WorkerStart {
 export interface WorkerRequest extends WorkerOrders {
   readonly id: number;
   readonly tasks: readonly DecodeTask[] | PackedFiles;
+  /** For the rows. */
+  readonly memory: SharedArrayBuffer;
 }
 
 /** The same with every chunk of a pool. */

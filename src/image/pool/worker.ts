@@ -17,7 +17,7 @@ let decoder: ChunkDecoder | undefined;
 let journal: DecodeJournal | undefined;
 let queue = Promise.resolve();
 
-port.on('message', ({ id, tasks: packed, options, journal: path }: WorkerRequest) => {
+port.on('message', ({ id, tasks: packed, memory, options, journal: path }: WorkerRequest) => {
   queue = queue.then(async () => {
     const tasks = unpackTasks(packed);
     Atomics.store(current, SLOT.job, id);
@@ -26,8 +26,7 @@ port.on('message', ({ id, tasks: packed, options, journal: path }: WorkerRequest
     journal ??= new DecodeJournal(path);
     journal.begin(tasks);
     try {
-      const chunk = await decoder.decode(tasks, current);
-      reply({ id, chunk }, [chunk.pixels.buffer as ArrayBuffer]);
+      reply({ id, chunk: await decoder.decode(tasks, current, memory) });
     } catch (error) {
       const failure = error instanceof Error ? error.message : String(error);
       reply({ id, failure, position: Atomics.load(current, SLOT.position) });
@@ -36,6 +35,6 @@ port.on('message', ({ id, tasks: packed, options, journal: path }: WorkerRequest
   });
 });
 
-function reply(message: WorkerReply, transfer: ArrayBuffer[] = []): void {
-  port?.postMessage(message, transfer);
+function reply(message: WorkerReply): void {
+  port?.postMessage(message);
 }

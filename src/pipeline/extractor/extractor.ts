@@ -21,6 +21,8 @@ export interface Extractor {
   /** undefined for pixels. */
   readonly engine: EngineInfo | undefined;
   readonly model: ModelFolder | undefined;
+  /** Memory for the pixels of a batch, all of which must go to `run`; undefined where any memory will do. */
+  batchBuffer?(images: number): Uint8Array;
   /**
    * @param pixels uint8 RGB [n, height, width, 3]; do not use it afterwards.
    * @returns float32 [n, length] for each output.

@@ -78,13 +78,17 @@ async function openNetwork(
     announceEngine(info, hooks);
     if (info.device !== choice.device) hooks.onEvent(idleGpuWarning(info.deviceReason));
     const { batchSize, ...batch } = await prepareBatch(pool, options.batch, hooks);
+    const inFlight = pool.size * IN_FLIGHT[info.device];
+    // One more is being filled.
+    if (!hooks.isInteractive) pool.shareMemory(inFlight + 1, batchSize);
     return {
       inputSize: info.inputSize,
       outputs: info.outputs,
       batchSize,
-      inFlight: pool.size * IN_FLIGHT[info.device],
+      inFlight,
       engine: info,
       model,
+      batchBuffer: (images) => pool.batchBuffer(images),
       run: (pixels, n) => pool.run(pixels, n),
       engineReport: () => ({
         ...batch,

@@ -46,7 +46,8 @@ export function computeBatches(
   const { source, manifest, extractor, signal } = run;
   const { ranges, chunks } = decodeEntries({ source, entries: manifest, signal, ...images });
   const originOf = (index: number) => manifest.entry(index).origin;
-  return runBatches(watchChunks(chunks, run), ranges, extractor, originOf);
+  const recycle = (chunk: DecodedChunk) => images.pool.recycle(chunk);
+  return runBatches(watchChunks(chunks, run), ranges, extractor, originOf, recycle);
 }
 
 /** The rows of one shard, gathered batch by batch: float32 [rows, length] for each output. */

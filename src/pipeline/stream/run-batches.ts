@@ -17,6 +17,7 @@ export interface FeatureBatch {
  * Decoded chunks through the network, in their order; `inFlight` + 1 batches are in memory.
  * @param ranges one for each chunk, in the same order
  * @param originOf the image at a position
+ * @param recycle gets each chunk whose pixels are taken over
  * @throws what the extractor throws; EngineError for a feature that is not finite
  */
 export function runBatches(
@@ -24,9 +25,14 @@ export function runBatches(
   ranges: Parameters<typeof packBatches>[1],
   extractor: Extractor,
   originOf: (index: number) => string,
+  recycle?: (chunk: DecodedChunk) => void,
 ): AsyncGenerator<FeatureBatch> {
   const [height, width] = extractor.inputSize;
-  const batches = packBatches(decoded, ranges, extractor.batchSize, height * width * 3);
+  const imageBytes = height * width * 3;
+  const { batchSize } = extractor;
+  const allocate = () =>
+    extractor.batchBuffer?.(batchSize) ?? new Uint8Array(batchSize * imageBytes);
+  const batches = packBatches(decoded, ranges, { batchSize, imageBytes, allocate, recycle });
   return mapOrdered(batches, extractor.inFlight, async (batch) => {
     const { indices, pixels } = batch;
     if (indices.length === 0) {
@@ -75,18 +81,25 @@ export interface ImageBatch {
   readonly isLastOfShard: boolean;
 }
 
+interface PackOptions {
+  readonly batchSize: number;
+  /** height × width × 3 */
+  readonly imageBytes: number;
+  /** Memory for a whole batch. */
+  readonly allocate: () => Uint8Array;
+  readonly recycle?: ((chunk: DecodedChunk) => void) | undefined;
+}
+
 /**
  * Packs decoded chunks into batches of exactly `batchSize` rows; only the last batch of a shard may be
  * smaller. What is in a batch depends on the manifest and on which images are bad, never on timing:
  * the last bits of a network's output can depend on the batch's shape.
  * @param ranges one for each chunk, in the same order
- * @param imageBytes height × width × 3
  */
 export async function* packBatches(
   decoded: AsyncIterable<DecodedChunk>,
   ranges: Iterable<Pick<ChunkRange, 'shard' | 'isLastOfShard'>>,
-  batchSize: number,
-  imageBytes: number,
+  { batchSize, imageBytes, allocate, recycle }: PackOptions,
 ): AsyncGenerator<ImageBatch> {
   let indices: number[] = [];
   let rejections: ImageRejection[] = [];
@@ -99,15 +112,14 @@ export async function* packBatches(
     let row = 0;
     do {
       const taken = Math.min(chunk.indices.length - row, batchSize - indices.length);
-      const bytes = chunk.pixels.subarray(row * imageBytes, (row + taken) * imageBytes);
-      // A chunk that is a whole batch is passed on as it is; else rows are gathered in one buffer.
-      if (taken === batchSize && indices.length === 0) pixels = bytes;
-      else {
-        if (indices.length === 0) pixels = new Uint8Array(batchSize * imageBytes);
+      if (taken > 0) {
+        if (indices.length === 0) pixels = allocate();
+        const bytes = chunk.pixels.subarray(row * imageBytes, (row + taken) * imageBytes);
         pixels.set(bytes, indices.length * imageBytes);
       }
       for (let i = 0; i < taken; i++) indices.push(chunk.indices[row + i]);
       row += taken;
+      if (row === chunk.indices.length) recycle?.(chunk);
       const isLastOfShard = range.isLastOfShard && row === chunk.indices.length;
       if (indices.length === batchSize || isLastOfShard) {
         yield {

@@ -188,7 +188,8 @@ export async function installAddons(options: AddonOptions): Promise<string[]> {
   for (const name of ADDON_NAMES) {
     const why = await installAddon(name, options);
     if (why !== undefined) {
-      missing.push(`WebAssembly runs, slower, in place of ${ADDONS[name].what}: ${why}`);
+      const { instead, what } = ADDONS[name];
+      missing.push(`${instead}, slower, in place of ${what}: ${why}`);
     }
   }
   return missing;

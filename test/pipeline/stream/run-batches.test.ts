@@ -27,7 +27,16 @@ async function pack(
     }
   }
   const batches: ImageBatch[] = [];
-  for await (const batch of packBatches(decoded(), ranges, batchSize, 1)) batches.push(batch);
+  let allocated = 0;
+  const allocate = () => {
+    allocated += 1;
+    return new Uint8Array(batchSize);
+  };
+  // What is recycled is overwritten at once.
+  const recycle = ({ pixels }: DecodedChunk) => void pixels.fill(255);
+  const options = { batchSize, imageBytes: 1, allocate, recycle };
+  for await (const batch of packBatches(decoded(), ranges, options)) batches.push(batch);
+  expect(allocated).toBe(batches.filter(({ indices }) => indices.length > 0).length);
   return batches;
 }
 
