@@ -6,9 +6,11 @@ import { type DecodeEntriesOptions, decodeEntries } from './decode-entries.ts';
 import { runBatches } from './run-batches.ts';
 
 /**
- * Computes every shard that is not committed yet: decode -> batch -> network -> shard file.
+ * Computes every shard that is not committed yet: decode -> batch -> network -> shard file. A shard is written and
+ * committed while the next one is computed.
  *
- * In memory at once: what `decodeEntries` and `runBatches` hold, and one shard.
+ * In memory at once: what `decodeEntries` and `runBatches` hold, and two shards.
+ * @throws what stops any of this, as soon as it is known; what was being written is written by then, or has failed
  */
 export async function extractShards(run: Run, pool: DecodePool): Promise<void> {
   const { options, store, update, extractor, fitting, progress, signal } = run;
@@ -22,19 +24,31 @@ export async function extractShards(run: Run, pool: DecodePool): Promise<void> {
   const results = computeBatches(run, { shards: open, pool, maxPixels, isWanted });
   const lengths = extractor.outputs.map(({ length }) => length);
   let shard: ShardBuilder | undefined;
-  for await (const { batch, outputs } of results) {
-    signal.throwIfAborted();
-    const { id, start, end } = store.plan.shards[batch.shard];
-    shard ??= new ShardBuilder(end - start, lengths);
-    shard.append(batch.indices, outputs, batch.rejections);
-    progress.advance(batch.indices.length, batch.rejections.length);
-    if (batch.isLastOfShard) {
-      const computed = shard.content();
-      const rows = (await reused?.complete(id, computed)) ?? computed;
-      await store.writeShard(id, rows, extractor.engineReport?.().halvedTo);
-      await fitting.addShard(id, rows.indices.length, rows.outputs);
-      shard = undefined;
+  let writing: Promise<unknown> = Promise.resolve();
+  let failure: { readonly error: unknown } | undefined;
+  try {
+    for await (const { batch, outputs } of results) {
+      signal.throwIfAborted();
+      if (failure !== undefined) throw failure.error;
+      const { id, start, end } = store.plan.shards[batch.shard];
+      shard ??= new ShardBuilder(end - start, lengths);
+      shard.append(batch.indices, outputs, batch.rejections);
+      progress.advance(batch.indices.length, batch.rejections.length);
+      if (batch.isLastOfShard) {
+        const computed = shard.content();
+        const rows = (await reused?.complete(id, computed)) ?? computed;
+        await writing;
+        writing = store.writeShard(id, rows, extractor.engineReport?.().halvedTo);
+        writing.catch((error) => {
+          failure = { error };
+        });
+        await fitting.addShard(id, rows.indices.length, rows.outputs);
+        shard = undefined;
+      }
     }
+    await writing;
+  } finally {
+    await Promise.allSettled([writing]);
   }
 }
 

@@ -195,12 +195,26 @@ test('what is no image fault names the image and ends the run', async () => {
 test('a thread that dies fails its chunks by the name of the image it was at', async () => {
   // Without options the worker throws while it starts, outside of any image.
   const pool = new DecodePool(undefined as unknown as DecodeOptions, 1);
+  Object.defineProperty(pool, 'imageBytes', { value: 3 });
   pools.push(pool);
   const generator = pool.decode(manyChunks(2), never);
   await expect(generator.next()).rejects.toMatchObject({
     tag: 'run',
     message: expect.stringMatching(/^Expected a decode worker .+ at \/.+a\.jpg, image 1 of 3/),
   });
+});
+
+test('memory that is given back is used again, and only then', async () => {
+  const pool = openPool(1);
+  const chunks: DecodedChunk[] = [];
+  for await (const chunk of pool.decode(manyChunks(8), never)) {
+    chunks.push(chunk);
+    chunk.pixels.fill(7);
+    if (chunks.length === 1) pool.recycle(chunk);
+  }
+  const [first, ...others] = chunks.map(({ pixels }) => pixels.every((value) => value === 7));
+  expect(first).toBe(false);
+  expect(others).toEqual(others.map(() => true));
 });
 
 test('closing while chunks are in work ends them with an error and leaves no thread', async () => {
