@@ -55,12 +55,14 @@ function npmPackages() {
 /** @returns {import('./lib/steps.mjs').Step} */
 function build() {
   const stamp = join(ROOT, 'dist', '.sources');
+  const code = join('scripts', 'bundle-code.mjs');
   const bundle = join('scripts', 'bundle-tensorflow.mjs');
   const library = join('scripts', 'bundle-libjpeg.mjs');
   const wasm = join('scripts', 'build-wasm.mjs');
   const page = join('scripts', 'build-page.mjs');
   const sources = [
     'src',
+    code,
     bundle,
     library,
     join('scripts', 'licenses'),
@@ -81,6 +83,7 @@ function build() {
       const parts = [
         ['tsc', tsc, '-p', 'tsconfig.build.json'],
         ['The clean-up', join('scripts', 'remove-orphans.mjs')],
+        ['esbuild', code],
         ['esbuild', bundle],
         ['The copy of libjpeg-turbo', library],
         ['AssemblyScript', wasm],

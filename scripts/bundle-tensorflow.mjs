@@ -4,12 +4,13 @@
  * downloads a library from a host that closed networks do not reach, and npm runs install scripts of
  * bundled dependencies, too. The whole @tensorflow tree would also take 300 MB where 3 are used.
  */
-import { copyFileSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { dirname, join, relative, sep } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { bundledLicenses } from './lib/bundled-licenses.mjs';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const OUT = join(ROOT, 'dist', 'vendor', 'tensorflow');
@@ -88,7 +89,8 @@ try {
     join(temporary, 'package.json'),
     `${JSON.stringify({ private: true, name: 'tensorflow-js', version, type: 'commonjs' })}\n`,
   );
-  await writeFile(join(temporary, 'LICENSES.txt'), await licenses(Object.keys(metafile.inputs)));
+  const used = [...Object.keys(metafile.inputs), ...EMBEDDED.map((folder) => `${folder}/`)];
+  await writeFile(join(temporary, 'LICENSES.txt'), bundledLicenses(ROOT, used));
   rmSync(OUT, { recursive: true, force: true });
   renameSync(temporary, OUT);
 } finally {
@@ -100,32 +102,4 @@ function copyAll(from, to, pattern) {
   for (const name of readdirSync(from)) {
     if (pattern.test(name)) copyFileSync(join(from, name), join(to, name));
   }
-}
-
-/**
- * Name, version and license of every package in the bundle.
- * @param {string[]} inputs paths of modules
- */
-async function licenses(inputs) {
-  const folders = new Set(inputs.map(packageFolder).filter((folder) => folder !== undefined));
-  const parts = [];
-  for (const folder of [...folders, ...EMBEDDED].sort()) {
-    const { name, version, license } = JSON.parse(
-      await readFile(join(ROOT, folder, 'package.json'), 'utf8'),
-    );
-    const file = readdirSync(join(ROOT, folder)).find((entry) => /^licen[cs]e/i.test(entry));
-    // Apache-2.0 is this package's own license, whose text is beside its package.json.
-    const text =
-      file === undefined ? '' : `\n${readFileSync(join(ROOT, folder, file), 'utf8').trim()}\n`;
-    parts.push(`${name} ${version}: ${license}\n${license === 'Apache-2.0' ? '' : text}`);
-  }
-  return parts.join('\n');
-}
-
-/** @param {string} path @returns {string | undefined} "node_modules/@scope/name" */
-function packageFolder(path) {
-  const parts = relative(ROOT, join(ROOT, path)).split(sep);
-  const at = parts.lastIndexOf('node_modules');
-  if (at === -1) return undefined;
-  return parts.slice(0, at + (parts[at + 1]?.startsWith('@') ? 3 : 2)).join('/');
 }

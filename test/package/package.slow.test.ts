@@ -38,6 +38,8 @@ test('the tarball holds what a user needs and nothing else', () => {
     'LICENSE',
     'README.md',
     'dist/cli.js',
+    'dist/bundle/LICENSES.txt',
+    'dist/bundle/cli.js',
     'dist/index.d.ts',
     'dist/vendor/tensorflow/tensorflow.cjs',
     'dist/vendor/tensorflow/LICENSES.txt',
@@ -77,7 +79,7 @@ test('the tarball holds what a user needs and nothing else', () => {
     return source !== undefined && !existsSync(join(ROOT, 'src', `${source}.ts`));
   });
   expect(orphans).toEqual([]);
-  expect(packed.size).toBeLessThan(3e6);
+  expect(packed.size).toBeLessThan(3.2e6);
 });
 
 test('publint has nothing to say', async () => {

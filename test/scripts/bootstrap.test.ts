@@ -16,6 +16,7 @@ const CLONE: Record<string, string> = {
   'package.json': '{ "type": "module", "engines": { "node": ">=20.19" } }',
   'package-lock.json': '{}',
   'src/cli.ts': '// version 1',
+  'scripts/bundle-code.mjs': '',
   'scripts/bundle-tensorflow.mjs': '',
   'scripts/bundle-libjpeg.mjs': '',
   'scripts/build-wasm.mjs': '',
