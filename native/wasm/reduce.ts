@@ -54,7 +54,7 @@ export function multiply(
   }
 }
 
-/** Rows of float32 less a shift, laid out as [group][row][4] of float64, see src/reduce/kernels/panel-kernel.ts. */
+/** Rows of float32 less a shift, laid out as [group][row][4] of float64, see src/reduce/kernels.ts. @returns whether all are finite */
 export function pack(
   rows: usize,
   rowStep: usize,
@@ -63,20 +63,54 @@ export function pack(
   groups: i32,
   to: usize,
   groupStep: usize,
-): void {
+): bool {
+  let bad = f64x2.splat(0);
   for (; count > 0; count--, rows += rowStep, to += 32) {
     let px = rows;
     let ps = shift;
     let po = to;
     let n = groups;
     do {
-      v128.store(po, centred(px, ps));
-      v128.store(po, centred(px + 8, ps + 16), 16);
+      const left = centred(px, ps);
+      const right = centred(px + 8, ps + 16);
+      bad = f64x2.add(bad, f64x2.add(f64x2.sub(left, left), f64x2.sub(right, right)));
+      v128.store(po, left);
+      v128.store(po, right, 16);
       px += 16;
       ps += 32;
       po += groupStep;
     } while (--n);
   }
+  return isZero(bad);
+}
+
+/** Turns the rows of a panel [group][row][4] into deviations, see src/reduce/moments.ts. */
+export function centre(
+  panel: usize,
+  groupStep: usize,
+  groups: i32,
+  rows: i32,
+  means: usize,
+  weight: f64,
+  share: f64,
+): void {
+  for (; groups > 0; groups--, panel += groupStep, means += 32) {
+    centrePair(panel, rows, means, weight, share);
+    centrePair(panel + 16, rows, means + 16, weight, share);
+  }
+}
+
+/** Two columns of it. */
+function centrePair(column: usize, rows: i32, means: usize, weight: f64, share: f64): void {
+  const end = column + 32 * rows;
+  let sum = f64x2.splat(0);
+  for (let at = column; at < end; at += 32) sum = f64x2.add(sum, v128.load(at));
+  const mean = f64x2.div(sum, f64x2.splat(rows));
+  for (let at = column; at < end; at += 32) v128.store(at, f64x2.sub(v128.load(at), mean));
+  const old = v128.load(means);
+  const delta = f64x2.sub(mean, old);
+  v128.store(end, f64x2.mul(f64x2.splat(weight), delta));
+  v128.store(means, f64x2.add(old, f64x2.mul(delta, f64x2.splat(share))));
 }
 
 /**
@@ -208,7 +242,11 @@ export function addRow(
     mean += 16;
     squares += 16;
   } while (--n);
-  return f64x2.extract_lane(bad, 0) === 0 && f64x2.extract_lane(bad, 1) === 0;
+  return isZero(bad);
+}
+
+function isZero(sums: v128): bool {
+  return f64x2.extract_lane(sums, 0) === 0 && f64x2.extract_lane(sums, 1) === 0;
 }
 
 /** Two float32 as float64, less a shift. */

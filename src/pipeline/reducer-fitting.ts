@@ -52,7 +52,7 @@ export class ReducerFitting implements ShardSums {
   async addShard(id: number, n: number, outputs: readonly Float32Array[]): Promise<void> {
     if (this.#fitters.length === 0) return;
     await this.#catchUp(id);
-    this.#add(n, outputs);
+    await this.#add(n, outputs);
   }
 
   /** @returns one reducer for each output, none with k = 0. */
@@ -69,14 +69,14 @@ export class ReducerFitting implements ShardSums {
   async #catchUp(end: number): Promise<void> {
     while (this.#next < end) {
       const { indices, outputs } = await this.#store.readShard(this.#next);
-      this.#add(indices.length, outputs);
+      await this.#add(indices.length, outputs);
     }
   }
 
-  #add(n: number, outputs: readonly Float32Array[]): void {
-    this.#fitters.forEach((fitter, output) => {
-      if (n > 0) fitter.add({ values: outputs[output], n });
-    });
+  async #add(n: number, outputs: readonly Float32Array[]): Promise<void> {
+    for (const [output, fitter] of this.#fitters.entries()) {
+      if (n > 0) await fitter.add({ values: outputs[output], n });
+    }
     this.#next += 1;
   }
 }

@@ -20,31 +20,51 @@ export function createSharedKernel(
   const doubles = new Float64Array(bufferOf(memory));
   if (native) return onAddon(doubles, native);
   const { multiply } = wasmKernels(memory);
-  return {
+  const kernel: TileKernel = {
     memory: doubles,
     multiply(a, aStep, b, bStep, bGroupStep, groups, depth, c, cStep) {
       multiply(a * 8, aStep * 8, b * 8, bStep * 8, bGroupStep * 8, groups, depth, c * 8, cStep * 8);
     },
+    multiplyBlock(a, b, step, tall, wide, depth, c, cStep) {
+      for (let i = 0; i < tall; i++) {
+        const j = a === b ? i : 0;
+        const [from, to, sums] = [a + i * step, b + j * step, c + (i * cStep + j) * TILE];
+        kernel.multiply(from, TILE, to, TILE, step, wide - j, depth, sums, cStep);
+      }
+    },
   };
+  return kernel;
 }
 
 function onAddon(memory: Float64Array, native: NativeKernels): TileKernel {
-  return { memory, multiply: (...places) => native.multiply(memory, ...places) };
+  return {
+    memory,
+    multiply: (...places) => native.multiply(memory, ...places),
+    multiplyBlock: (...places) => native.multiplyBlock(memory, ...places),
+  };
 }
 
-/** Copies rows into the layout that it needs: by the addon, else in WebAssembly. */
-export function createPack(
+/** Fills the panels that the products need, and centres them: by the addon, else in WebAssembly. */
+export function createPanelKernel(
   memory: SharedMemory,
   native: NativeKernels | null = nativeKernels() ?? null,
-): Pack {
+): PanelKernel {
   if (native) {
-    const floats = new Float32Array(bufferOf(memory));
     const doubles = new Float64Array(bufferOf(memory));
-    return (...places) => native.pack(floats, doubles, ...places);
+    return {
+      pack: (floats, ...places) => native.pack(floats, doubles, ...places),
+      centre: (...places) => native.centre(doubles, ...places),
+    };
   }
-  const { pack } = wasmKernels(memory);
-  return (rows, rowStep, count, shift, groups, to, groupStep) => {
-    pack(rows * 4, rowStep * 4, count, shift * 8, groups, to * 8, groupStep * 8);
+  const { pack, centre } = wasmKernels(memory);
+  return {
+    pack(_floats, rows, rowStep, count, shift, columns, to, groupStep) {
+      const groups = quadsOf(columns);
+      return pack(rows * 4, rowStep * 4, count, shift * 8, groups, to * 8, groupStep * 8) !== 0;
+    },
+    centre(panel, groupStep, groups, rows, means, weight, share) {
+      centre(panel * 8, groupStep * 8, groups, rows, means * 8, weight, share);
+    },
   };
 }
 
@@ -67,6 +87,20 @@ export interface TileKernel {
     bStep: number,
     bGroupStep: number,
     groups: number,
+    depth: number,
+    c: number,
+    cStep: number,
+  ): void;
+  /**
+   * The same for `tall` groups of columns of a panel A by `wide` of a panel B, both [group][row][4] and `groupStep` apart
+   * from group to group; where both are the same columns, only tiles on and above the diagonal.
+   */
+  multiplyBlock(
+    a: number,
+    b: number,
+    groupStep: number,
+    tall: number,
+    wide: number,
     depth: number,
     c: number,
     cStep: number,
@@ -100,26 +134,49 @@ export function loadFour(
   }
 }
 
-/**
- * Copies columns of float32 rows into the layout of a TileKernel: to[group][row][4] = rows[row][4 group ...] - shift, in float64. Places
- * and steps count floats for the rows, doubles for the rest.
- */
-export type Pack = (
-  rows: number,
-  rowStep: number,
-  count: number,
-  shift: number,
-  groups: number,
-  to: number,
-  groupStep: number,
-) => void;
+/** Panels of rows, float64 [group][row][4]: the operands of a TileKernel. Places and steps count doubles, those of rows floats. */
+export interface PanelKernel {
+  /**
+   * Copies columns of float32 rows into a panel: to[group][row][4] = rows[row][4 group ...] - shift.
+   * @param floats those of the kernel's memory; the addon takes any.
+   * @returns whether all values are finite
+   */
+  pack(
+    floats: Float32Array,
+    rows: number,
+    rowStep: number,
+    count: number,
+    shift: number,
+    columns: number,
+    to: number,
+    groupStep: number,
+  ): boolean;
+  /**
+   * Subtracts the mean of the panel's rows from them, column by column; writes weight * (mean - means) into the row after
+   * them, and adds share * (mean - means) to the means.
+   */
+  centre(
+    panel: number,
+    groupStep: number,
+    groups: number,
+    rows: number,
+    means: number,
+    weight: number,
+    share: number,
+  ): void;
+}
+
+type PackPlaces =
+  Parameters<PanelKernel['pack']> extends [unknown, ...infer Places] ? Places : never;
 
 /** What native/reduce/addon.cc exports; places and steps count elements of the arrays given. */
 export interface NativeKernels {
   /** Whether this CPU has the instructions. */
   readonly isSupported: boolean;
   multiply(memory: Float64Array, ...places: Parameters<TileKernel['multiply']>): void;
-  pack(floats: Float32Array, doubles: Float64Array, ...places: Parameters<Pack>): void;
+  multiplyBlock(memory: Float64Array, ...places: Parameters<TileKernel['multiplyBlock']>): void;
+  pack(floats: Float32Array, doubles: Float64Array, ...places: PackPlaces): boolean;
+  centre(doubles: Float64Array, ...places: Parameters<PanelKernel['centre']>): void;
   /** See row-kernel.ts. */
   addRows(
     floats: Float32Array,
@@ -168,7 +225,9 @@ type Run = (...places: number[]) => void;
 /** What native/wasm/reduce.ts exports; places and steps are in bytes. */
 export interface WasmKernels {
   readonly multiply: Run;
-  readonly pack: Run;
+  /** 1 where all values are finite. */
+  readonly pack: (...places: number[]) => number;
+  readonly centre: Run;
   readonly project: Run;
   readonly back: Run;
   /** 1 where all values are finite. */

@@ -1,9 +1,31 @@
+import { availableParallelism } from 'node:os';
 import { RunError } from '../errors.ts';
-import { TILE } from './kernels.ts';
-import { ScatterMatrix } from './symmetric-matrix.ts';
+import {
+  bufferOf,
+  createPanelKernel,
+  nativeKernels,
+  type PanelKernel,
+  quadsOf,
+  TILE,
+} from './kernels.ts';
+import {
+  blockCount,
+  createPassShare,
+  JOB,
+  MOST_THREADS,
+  matrixOf,
+  type PassShare,
+} from './passes/pass-share.ts';
+import { PassThreads } from './passes/pass-threads.ts';
+import { PASS_LIMITS } from './passes/row-passes.ts';
+import { fourVectors, mirrorUpper, multiplySymmetric } from './symmetric-matrix.ts';
 
 /** Rows gathered before they are folded into the sums; part of the result's definition. */
 const PANEL_ROWS = 256;
+/** The same with the row that joins them to those before. */
+const PANEL_DEPTH = PANEL_ROWS + 1;
+/** Panels are summed some at a time: so many bytes, which a last-level cache holds. */
+const CHUNK_BYTES = 4 * 2 ** 20;
 
 /**
  * Mean and scatter matrix (the sum of the outer products of the deviations from the mean) of rows
@@ -14,22 +36,41 @@ const PANEL_ROWS = 256;
  * Chan, Golub and LeVeque's formula:
  *   S = S_A + S_B + (n_A n_B / n) (mean_B - mean_A) (mean_B - mean_A)^T
  * whose last term is one more row of the panel. The result depends on the rows and their order only,
- * not on how they were cut into blocks. Memory: 8 dims^2 + 2072 dims bytes.
+ * not on how they were cut into blocks or on threads. Memory: 8 dims^2 bytes and the panels, up to 10 MB.
  */
 export class Moments {
   readonly dims: number;
-  readonly #sums: ScatterMatrix;
-  readonly #origin: Float64Array;
-  readonly #means: Float64Array;
-  /** Rows folded into the sums, without those that wait in the panel. */
+  readonly #share: PassShare;
+  readonly #threads: PassThreads;
+  readonly #panels: PanelKernel;
+  readonly #doubles: Float64Array;
+  /** WebAssembly reads rows in its own memory only. */
+  readonly #staged: Float32Array | undefined;
+  /** Panels of a chunk, and chunks: of two, one is filled while threads sum the other. */
+  readonly #perChunk: number;
+  readonly #chunks: number;
+  #chunk = 0;
+  #panel = 0;
+  /** Rows in whole panels, without those that wait in the last one. */
   #folded = 0;
   #waiting = 0;
+  #isMirrored = true;
 
-  constructor(dims: number) {
+  /** @param rows how many will come as fast as they can be added: threads help where that is much */
+  constructor(dims: number, rows = 0, native = nativeKernels() ?? null) {
     this.dims = dims;
-    this.#sums = new ScatterMatrix(dims, PANEL_ROWS + 1);
-    this.#origin = new Float64Array(dims);
-    this.#means = new Float64Array(dims);
+    const bytes = 4 * rows * dims;
+    const most = Math.min(MOST_THREADS, availableParallelism(), blockCount(quadsOf(dims)));
+    const threads = bytes < PASS_LIMITS.threadBytes ? 1 : most;
+    this.#chunks = threads === 1 ? 1 : 2;
+    this.#perChunk = Math.max(1, Math.floor(CHUNK_BYTES / (PANEL_DEPTH * dims * 8)));
+    const panels = { count: this.#chunks * this.#perChunk, rows: PANEL_DEPTH };
+    this.#share = createPassShare(dims, 0, native ? 0 : PANEL_ROWS, panels);
+    const buffer = bufferOf(this.#share.memory);
+    this.#doubles = new Float64Array(buffer);
+    if (!native) this.#staged = new Float32Array(buffer, this.#share.rows);
+    this.#panels = createPanelKernel(this.#share.memory, native);
+    this.#threads = new PassThreads(this.#share, threads);
   }
 
   /** Rows seen so far. */
@@ -43,30 +84,41 @@ export class Moments {
    * @throws RunError naming the row (counted from the first ever added) of a value that is not finite;
    *   the rows of this call before it may have been added.
    */
-  add(values: Float32Array | Float64Array, n: number): void {
-    if (this.count === 0 && n > 0) this.#origin.set(values.subarray(0, this.dims));
-    let done = 0;
-    while (done < n) {
+  async add(values: Float32Array, n: number): Promise<void> {
+    const { dims } = this;
+    if (this.count === 0 && n > 0) {
+      this.#doubles.set(values.subarray(0, dims), this.#share.shift / 8);
+    }
+    for (let done = 0; done < n; ) {
       const rows = Math.min(n - done, PANEL_ROWS - this.#waiting);
-      if (!Number.isFinite(this.#fillPanel(values, done, rows))) {
-        throw notFinite(values, this.dims, done, this.count - done);
+      if (!this.#fillPanel(values, done, rows)) {
+        await this.close();
+        throw notFinite(values, dims, done, this.count - done);
       }
       done += rows;
       this.#waiting += rows;
-      if (this.#waiting === PANEL_ROWS) this.#foldPanel();
+      if (this.#waiting === PANEL_ROWS) this.#centrePanel();
+      if (this.#panel === this.#perChunk) await this.#foldChunk(this.#perChunk * PANEL_DEPTH);
     }
   }
 
   /** Mean of each column, [dims]. */
-  mean(): Float64Array {
-    this.#foldPanel();
-    return this.#means.map((mean, i) => this.#origin[i] + mean);
+  async mean(): Promise<Float64Array> {
+    await this.#foldAll();
+    const { dims } = this;
+    const [origin, means] = [this.#share.shift / 8, this.#share.means / 8];
+    return Float64Array.from({ length: dims }, (_, j) => {
+      return this.#doubles[origin + j] + this.#doubles[means + j];
+    });
   }
 
   /** Sum of the squared deviations of each column from its mean, [dims]; exactly 0 where it is constant. */
-  squares(): Float64Array {
-    this.#foldPanel();
-    return this.#sums.diagonal();
+  async squares(): Promise<Float64Array> {
+    await this.#foldAll();
+    const { start, padded } = matrixOf(this.#share);
+    return Float64Array.from({ length: this.dims }, (_, i) => {
+      return this.#doubles[start + i * (padded + 1)];
+    });
   }
 
   /**
@@ -74,70 +126,82 @@ export class Moments {
    * @param block [b, dims], one vector a row.
    * @returns [b, dims]
    */
-  applyScatter(block: Float64Array, b: number): Float64Array {
-    this.#foldPanel();
-    return this.#sums.apply(block, b);
+  async applyScatter(block: Float64Array, b: number): Promise<Float64Array> {
+    await this.#foldAll();
+    const matrix = matrixOf(this.#share);
+    if (!this.#isMirrored) mirrorUpper(matrix);
+    this.#isMirrored = true;
+    const room = this.#share.panels / 8;
+    const out = multiplySymmetric(matrix, room, block, b);
+    this.#doubles.fill(0, room, room + 2 * fourVectors(matrix.padded));
+    return out;
   }
 
-  /** Copies rows into the panel. Returns NaN when a value is not finite, else 0. */
-  #fillPanel(values: Float32Array | Float64Array, from: number, rows: number): number {
+  /** Ends the threads. */
+  async close(): Promise<void> {
+    await this.#threads.close();
+  }
+
+  /** Copies rows into the panel. Returns whether all values are finite. */
+  #fillPanel(values: Float32Array, from: number, rows: number): boolean {
     const { dims } = this;
-    const waiting = this.#waiting;
-    const origin = this.#origin;
-    const sums = this.#sums;
-    const { memory } = sums;
-    let check = 0;
-    // Column by column of tiles: the rows' cache lines are used up before the next ones come in.
-    for (let j = 0; j < dims; j++) {
-      const shift = origin[j];
-      let to = sums.panelAt(j) + waiting * TILE;
-      let at = from * dims + j;
-      for (let i = 0; i < rows; i++) {
-        const value = values[at] - shift;
-        check += value - value;
-        memory[to] = value;
-        to += TILE;
-        at += dims;
-      }
+    const { shift, quads, rows: rowsAt } = this.#share;
+    const to = this.#panelAt() + this.#waiting * TILE;
+    const step = PANEL_DEPTH * TILE;
+    const staged = this.#staged;
+    if (staged === undefined) {
+      return this.#panels.pack(values, from * dims, dims, rows, shift / 8, dims, to, step);
     }
-    return check;
-  }
-
-  #foldPanel(): void {
-    const rows = this.#waiting;
-    if (rows === 0) return;
-    this.#centrePanel(rows);
-    // With no rows before these, the joining row is zero.
-    this.#sums.addPanel(this.#folded === 0 ? rows : rows + 1);
-    this.#folded += rows;
-    this.#waiting = 0;
+    for (let i = 0; i < rows; i++) {
+      const at = (from + i) * dims;
+      staged.set(values.subarray(at, at + dims), i * quads * TILE);
+    }
+    return this.#panels.pack(staged, rowsAt / 4, quads * 4, rows, shift / 8, dims, to, step);
   }
 
   /** Turns the panel into deviations from its mean, adds the joining row and moves the means on. */
-  #centrePanel(rows: number): void {
-    const means = this.#means;
+  #centrePanel(): void {
+    const rows = this.#waiting;
     const folded = this.#folded;
-    const sums = this.#sums;
-    const { memory } = sums;
     const total = folded + rows;
     const weight = Math.sqrt((folded / total) * rows);
-    for (let j = 0; j < this.dims; j++) {
-      const start = sums.panelAt(j);
-      const end = start + rows * TILE;
-      let sum = 0;
-      for (let at = start; at < end; at += TILE) sum += memory[at];
-      const mean = sum / rows;
-      for (let at = start; at < end; at += TILE) memory[at] -= mean;
-      const delta = mean - means[j];
-      memory[end] = weight * delta;
-      means[j] += delta * (rows / total);
-    }
+    const { quads, means } = this.#share;
+    const step = PANEL_DEPTH * TILE;
+    this.#panels.centre(this.#panelAt(), step, quads, rows, means / 8, weight, rows / total);
+    this.#folded = total;
+    this.#waiting = 0;
+    this.#panel++;
+  }
+
+  /** Gives threads the chunk, of so many rows, and turns to the other one. */
+  async #foldChunk(rows: number): Promise<void> {
+    const tasks = blockCount(this.#share.quads);
+    const firstRow = this.#chunk * this.#perChunk * PANEL_DEPTH;
+    this.#isMirrored = false;
+    await this.#threads.finish();
+    this.#threads.begin({ job: JOB.fold, tasks, rows, firstRow });
+    if (this.#chunks === 1) await this.#threads.finish();
+    this.#chunk = (this.#chunk + 1) % this.#chunks;
+    this.#panel = 0;
+  }
+
+  async #foldAll(): Promise<void> {
+    const rows = this.#panel * PANEL_DEPTH + (this.#waiting > 0 ? this.#waiting + 1 : 0);
+    if (this.#waiting > 0) this.#centrePanel();
+    if (rows > 0) await this.#foldChunk(rows);
+    await this.#threads.finish();
+  }
+
+  #panelAt(): number {
+    const { panels, quads } = this.#share;
+    const panel = this.#chunk * this.#perChunk + this.#panel;
+    return panels / 8 + panel * quads * PANEL_DEPTH * TILE;
   }
 }
 
 /** The error for the first value of `values` from row `from` on that is NaN or infinite. */
 export function notFinite(
-  values: Float32Array | Float64Array,
+  values: Float32Array,
   dims: number,
   from: number,
   offset: number,

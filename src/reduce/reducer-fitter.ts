@@ -18,6 +18,8 @@ export interface ReducerOptions {
   readonly standardize: boolean;
   /** Project vectors less their mean (scikit-learn); false projects them as they are (Spark). */
   readonly center: boolean;
+  /** Rows that will be added as fast as the fitter takes them: threads help to sum them; none where other work needs the cores. */
+  readonly readyRows?: number;
 }
 
 /**
@@ -53,7 +55,8 @@ export class ReducerFitter {
     }
     this.dims = dims;
     this.options = options;
-    this.#moments = dims <= SCATTER_DIMS ? new Moments(dims) : new ColumnMoments(dims);
+    this.#moments =
+      dims <= SCATTER_DIMS ? new Moments(dims, options.readyRows) : new ColumnMoments(dims);
   }
 
   /** Rows added so far. */
@@ -65,8 +68,8 @@ export class ReducerFitter {
    * Adds the next rows.
    * @throws RunError naming the row (counted from the first ever added) of a value that is not finite.
    */
-  add({ values, n }: FeatureBlock): void {
-    this.#moments.add(values, n);
+  async add({ values, n }: FeatureBlock): Promise<void> {
+    await this.#moments.add(values, n);
   }
 
   /**
@@ -83,9 +86,9 @@ export class ReducerFitter {
         `Expected ${count} rows of ${dims} values for the PCA but found ${blocks.count} of ${blocks.dims}.`,
       );
     }
-    const mean = moments.mean();
+    const mean = await moments.mean();
     const degrees = Math.max(1, count - 1);
-    const variances = moments.squares().map((sum) => sum / degrees);
+    const variances = (await moments.squares()).map((sum) => sum / degrees);
     const scalerStd = standardize ? variances.map(Math.sqrt) : new Float64Array(dims).fill(1);
     const scale = inverses(scalerStd);
     const totalVariance = variances.reduce((sum, variance, j) => sum + variance * scale[j] ** 2, 0);
@@ -94,6 +97,7 @@ export class ReducerFitter {
       moments instanceof Moments
         ? await fitComponents(scatterOperator(moments, scale), { ...shared, ...SCATTER_LIMITS })
         : await fitByPasses(blocks, { shift: mean, scale }, shared);
+    if (moments instanceof Moments) await moments.close();
     return new Reducer({
       ...components,
       dims,
@@ -148,7 +152,7 @@ export function scatterOperator(moments: Moments, scale: Float64Array): Symmetri
       // The event loop runs between products, for a signal or a progress bar.
       await setImmediate();
       const scaled = block.map((value, at) => value * scale[at % dims]);
-      const image = moments.applyScatter(scaled, b);
+      const image = await moments.applyScatter(scaled, b);
       const share = 1 / (moments.count - 1);
       return image.map((value, at) => value * share * scale[at % dims]);
     },

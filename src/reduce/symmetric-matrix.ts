@@ -1,83 +1,4 @@
-import { createKernel, loadFour, padToTile, TILE, type TileKernel } from './kernels.ts';
-
-/** Tiles of one strip: their columns of a panel (260 KB) stay in a second-level cache. */
-const STRIP_TILES = 32;
-
-/**
- * A symmetric sum of outer products, float64 [dims, dims], and the panel of rows that is added to it
- * next. Both are in the kernel's memory: the panel at 0 as [padded / 4][panelRows][4], then the
- * matrix as [padded, padded], of which the tiles on and above the diagonal are kept up to date.
- */
-export class ScatterMatrix implements SymmetricMatrix {
-  readonly dims: number;
-  /** The kernel's memory: the panel's part is free for the caller to fill. */
-  readonly memory: Float64Array;
-  readonly kernel: TileKernel;
-  readonly #panelRows: number;
-  readonly padded: number;
-  readonly start: number;
-  #isMirrored = true;
-
-  /** @param panelRows at least 8. */
-  constructor(dims: number, panelRows: number) {
-    this.dims = dims;
-    this.#panelRows = panelRows;
-    this.padded = padToTile(dims);
-    this.start = this.padded * panelRows;
-    this.kernel = createKernel(this.start + this.padded * this.padded);
-    this.memory = this.kernel.memory;
-  }
-
-  /** Where the panel holds a column's value in its first row; those of the next rows follow 4 apart. */
-  panelAt(column: number): number {
-    return (column >> 2) * this.#panelRows * TILE + (column & 3);
-  }
-
-  /** Adds the outer products of the panel's first rows. */
-  addPanel(rows: number): void {
-    const { kernel, padded } = this;
-    this.#isMirrored = false;
-    const tiles = padded / TILE;
-    const groupStep = this.#panelRows * TILE;
-    for (let strip = 0; strip < tiles; strip += STRIP_TILES) {
-      const end = Math.min(tiles, strip + STRIP_TILES);
-      for (let i = 0; i < end; i++) {
-        const j = Math.max(i, strip);
-        const c = this.start + (i * padded + j) * TILE;
-        kernel.multiply(
-          i * groupStep,
-          TILE,
-          j * groupStep,
-          TILE,
-          groupStep,
-          end - j,
-          rows,
-          c,
-          padded,
-        );
-      }
-    }
-  }
-
-  /** [dims] */
-  diagonal(): Float64Array {
-    const { dims, padded, start, memory } = this;
-    return Float64Array.from({ length: dims }, (_, i) => memory[start + i * (padded + 1)]);
-  }
-
-  /**
-   * The matrix times vectors. Overwrites the panel.
-   * @param block [b, dims], one vector a row.
-   * @returns [b, dims]
-   */
-  apply(block: Float64Array, b: number): Float64Array {
-    if (!this.#isMirrored) mirrorUpper(this);
-    this.#isMirrored = true;
-    const out = multiplySymmetric(this, 0, block, b);
-    this.memory.fill(0, 0, 2 * fourVectors(this.padded));
-    return out;
-  }
-}
+import { loadFour, TILE, type TileKernel } from './kernels.ts';
 
 /** Rows of the matrix that are walked at a time: so many streams come from memory at once. */
 const WALK_ROWS = 16;
@@ -104,7 +25,7 @@ export function fourVectors(padded: number): number {
  * @param block [b, dims], one vector a row.
  * @returns [b, dims]
  */
-function multiplySymmetric(
+export function multiplySymmetric(
   matrix: SymmetricMatrix,
   room: number,
   block: Float64Array,

@@ -159,7 +159,6 @@ export async function previewReducer(
   if (dims === 0 || dims > MOST_DIMS || count < 2) return undefined;
   const { ReducerFitter } = await import('../reduce/reducer-fitter.ts');
   const k = Math.min(COMPONENTS, dims);
-  const fitter = new ReducerFitter(dims, { k, standardize, center: true });
   const step = Math.max(1, Math.ceil(count / SAMPLE));
   // The fitter reads rows of long vectors again: the sample stays in memory, 20 MB at most.
   const sample: FeatureBlock[] = [];
@@ -176,7 +175,9 @@ export async function previewReducer(
     if (values.length > 0) sample.push({ values: block, n: values.length });
     at += n;
   }
-  for (const block of sample) fitter.add(block);
+  const readyRows = sample.reduce((sum, { n }) => sum + n, 0);
+  const fitter = new ReducerFitter(dims, { k, standardize, center: true, readyRows });
+  for (const block of sample) await fitter.add(block);
   const blocks = async function* () {
     yield* sample;
   };

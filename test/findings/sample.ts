@@ -47,7 +47,7 @@ export async function findIn(
 ): Promise<Findings> {
   const source = rowsOf(images);
   const fitter = new ReducerFitter(source.dims, { k, standardize: false, center: true });
-  for await (const { vectors, n } of source.batches()) fitter.add({ values: vectors, n });
+  for await (const { vectors, n } of source.batches()) await fitter.add({ values: vectors, n });
   const blocks = async function* () {};
   const reducer = await fitter.finish({ dims: source.dims, count: source.count, blocks });
   const space = featureSpace(reducer);

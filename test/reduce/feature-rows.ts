@@ -36,7 +36,7 @@ export async function fitRows(
 ): Promise<Reducer> {
   const blocks = blocksOf(values, dims);
   const fitter = new ReducerFitter(dims, options);
-  for await (const block of blocks.blocks()) fitter.add(block);
+  for await (const block of blocks.blocks()) await fitter.add(block);
   return fitter.finish(blocks);
 }
 

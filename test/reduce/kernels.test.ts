@@ -26,8 +26,9 @@ test('each form adds outer products worked out by hand', () => {
 test('each form gives the same bits', () => {
   const values = Float64Array.from(randomRows(1, 5000, 1), (value, i) => value * 10 ** (i % 7));
   const results = forms.map((form) => {
-    const { memory, multiply } = createKernel(5000, form);
+    const { memory, multiply, multiplyBlock } = createKernel(5000, form);
     memory.set(values);
+    for (const b of [0, 400]) multiplyBlock(0, b, 40, 3, 5, 9, 3000, 31);
     for (const groups of [6, 5, 1]) {
       for (const depth of [1, 2, 57]) multiply(3, 12, 801, 4, 240, groups, depth, 4000, 31);
     }

@@ -10,7 +10,7 @@ test('the covariance of three scaled rows times a vector, by hand', async () => 
   const values = Float32Array.of(1, 0, 3, 0, 5, 6);
   const scale = Float64Array.of(1, 0.5);
   const moments = new Moments(2);
-  moments.add(values, 3);
+  await moments.add(values, 3);
   const vector = Float64Array.of(1, 2);
   expect([...(await scatterOperator(moments, scale).apply(vector, 1))]).toEqual([10, 9]);
   const passes = passOperator(blocksOf(values, 2), { shift: Float64Array.of(3, 2), scale });
@@ -22,8 +22,8 @@ test('passes over rows and the scatter matrix are the same operator', async () =
   const values = randomRows(n, dims, 1).map((value) => value + 3);
   const scale = Float64Array.from(randomRows(1, dims, 2));
   const moments = new Moments(dims);
-  moments.add(values, n);
-  const passes = passOperator(blocksOf(values, dims, 70), { shift: moments.mean(), scale });
+  await moments.add(values, n);
+  const passes = passOperator(blocksOf(values, dims, 70), { shift: await moments.mean(), scale });
   for (const b of [5, 12, 1]) {
     const block = Float64Array.from(randomRows(b, dims, 3));
     const expected = await scatterOperator(moments, scale).apply(block, b);

@@ -204,14 +204,14 @@ test('k must be a whole number of at least 1', () => {
 test('a signal stops the fit with its reason', async () => {
   const blocks = blocksOf(randomRows(20, 3, 1), 3);
   const fitter = new ReducerFitter(3, plain);
-  for await (const block of blocks.blocks()) fitter.add(block);
+  for await (const block of blocks.blocks()) await fitter.add(block);
   const reason = new Error('stop');
   await expect(fitter.finish(blocks, AbortSignal.abort(reason))).rejects.toBe(reason);
 });
 
 test('blocks of other rows are refused', async () => {
   const fitter = new ReducerFitter(3, plain);
-  fitter.add({ values: randomRows(4, 3, 1), n: 4 });
+  await fitter.add({ values: randomRows(4, 3, 1), n: 4 });
   await expect(fitter.finish(blocksOf(randomRows(5, 3, 1), 3))).rejects.toThrow(
     'Expected 4 rows of 3 values for the PCA but found 5 of 3',
   );
@@ -266,7 +266,7 @@ describe('block5_pool, 25,088 values', () => {
 
   test('a pass that brings fewer rows is refused', async () => {
     const fitter = new ReducerFitter(dims, plain);
-    fitter.add({ values, n: 40 });
+    await fitter.add({ values, n: 40 });
     const short = blocksOf(values.subarray(0, 30 * dims), dims);
     await expect(fitter.finish({ ...short, count: 40 })).rejects.toThrow(
       'Expected 40 rows for the PCA but found 30 on a pass',

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { createColumnKernel } from '../../src/reduce/column-moments.ts';
 import {
   bufferOf,
-  createPack,
+  createPanelKernel,
   createSharedMemory,
   nativeKernels,
 } from '../../src/reduce/kernels.ts';
@@ -143,12 +143,47 @@ test('columns are laid out in panels by each form', () => {
     new Float32Array(bufferOf(memory)).set(values);
     const doubles = new Float64Array(bufferOf(memory));
     doubles.set(shift, 100);
-    createPack(memory, form)(4, dims, rows, 104, 2, 200, 24);
+    const floats = new Float32Array(bufferOf(memory));
+    const panels = createPanelKernel(memory, form);
+    expect(panels.pack(floats, 4, dims, rows, 104, 8, 200, 24)).toBe(true);
     for (let row = 0; row < rows; row++) {
       for (let j = 0; j < 8; j++) {
         const at = 200 + (j >> 2) * 24 + row * 4 + (j & 3);
         expect(doubles[at]).toBe(values[row * dims + 4 + j]! - shift[4 + j]!);
       }
+    }
+  }
+});
+
+test('a panel is centred to the same bits by each form', () => {
+  // Five groups of 3 rows of 4, the joining row after them: 16 doubles a group; means at 200.
+  const values = Float64Array.from(randomRows(1, 80, 1), (value) => value * 100);
+  const results = forms.map((form) => {
+    const memory = createSharedMemory(65536);
+    const doubles = new Float64Array(bufferOf(memory));
+    doubles.set(values);
+    doubles.set(values.subarray(0, 20), 200);
+    createPanelKernel(memory, form).centre(0, 16, 5, 3, 200, 0.75, 0.3);
+    return doubles.slice(0, 220);
+  });
+  for (const result of results) expect(result).toEqual(results[0]);
+  for (let column = 0; column < 20; column++) {
+    const at = (column >> 2) * 16 + (column & 3);
+    const mean = (values[at]! + values[at + 4]! + values[at + 8]!) / 3;
+    const delta = mean - values[column]!;
+    expect(results[0]![at + 4]).toBe(values[at + 4]! - mean);
+    expect(results[0]![at + 12]).toBe(0.75 * delta);
+    expect(results[0]![200 + column]).toBe(values[column]! + delta * 0.3);
+  }
+});
+
+test('each form notices a value that is not finite in a panel, in any column', () => {
+  for (const form of forms) {
+    for (const bad of [0, 9, 10]) {
+      const memory = createSharedMemory(65536);
+      const floats = new Float32Array(bufferOf(memory));
+      floats[2 * 12 + bad] = bad === 9 ? Number.NaN : Number.NEGATIVE_INFINITY;
+      expect(createPanelKernel(memory, form).pack(floats, 0, 12, 3, 100, 11, 200, 24)).toBe(false);
     }
   }
 });

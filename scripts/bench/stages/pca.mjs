@@ -70,8 +70,13 @@ async function fitOnce(values, n, dims) {
       }
     },
   };
-  const fitter = new ReducerFitter(dims, { k: K, standardize: false, center: true });
-  for await (const block of blocks.blocks()) fitter.add(block);
+  const fitter = new ReducerFitter(dims, {
+    k: K,
+    standardize: false,
+    center: true,
+    readyRows: n,
+  });
+  for await (const block of blocks.blocks()) await fitter.add(block);
   return fitter.finish(blocks);
 }
 

@@ -29,16 +29,18 @@ export interface PassShare {
   readonly quads: number;
   /** Groups of four vectors at most. */
   readonly groups: number;
-  /** Scratch of each thread, then float64 shift, vectors, sums of each slice, then float32 rows. */
+  /** Scratch of each thread, then float64 shift and means, vectors, sums of each slice, then float32 rows. */
   readonly shift: number;
+  readonly means: number;
   readonly vectors: number;
   readonly sums: number;
   readonly rows: number;
   /**
-   * Then, for up to MOST_MATRIX_DIMS, float64 panels [quads][STRIP_ROWS][4] of the rows in work, a block
+   * Then, for up to MOST_MATRIX_DIMS, float64 panels [quads][panelRows][4] of the rows in work, a block
    * [STRIP, STRIP] for each thread, and the scatter matrix [4 quads, 4 quads]. They use no memory before they are written.
    */
   readonly panels: number;
+  readonly panelRows: number;
   readonly blocks: number;
   readonly matrix: number;
   readonly hasMatrix: boolean;
@@ -58,7 +60,7 @@ export const SLOT = {
   /** Of a product: rows of a slice; of it and of images: groups of vectors. */
   sliceRows: 5,
   groups: 6,
-  /** Of panels: the first of their rows. */
+  /** Of `pack`: the first of its rows; of `fold`: the first in the panels. */
   firstRow: 7,
   /** Tasks done in this turn: what the coordinator waits on. */
   done: 8,
@@ -77,6 +79,8 @@ export const JOB = {
   scatter: 2,
   /** (X^T X) Q, some columns of the matrix a task. */
   image: 3,
+  /** As `scatter`, but each panel's sum is added to the matrix by itself. */
+  fold: 4,
 } as const;
 
 export const TURN = 1024;
@@ -110,22 +114,32 @@ export function imageColumns(task: number, quads: number): readonly [number, num
   return [task * IMAGE_COLUMNS, Math.min(quads * 4, (task + 1) * IMAGE_COLUMNS)];
 }
 
-/** @param b vectors at most, @param rows rows at a time. */
-export function createPassShare(dims: number, b: number, rows: number): PassShare {
+/**
+ * @param b vectors at most
+ * @param rows rows at a time
+ * @param panels how many panels there are, and the rows of each
+ */
+export function createPassShare(
+  dims: number,
+  b: number,
+  rows: number,
+  panels = { count: chunkRows(quadsOf(dims)) / STRIP_ROWS, rows: STRIP_ROWS },
+): PassShare {
   const quads = quadsOf(dims);
   const groups = Math.ceil(b / LANES);
   const hasMatrix = dims <= MOST_MATRIX_DIMS;
   const shift = CONTROL_BYTES + MOST_THREADS * SCRATCH_DOUBLES * 8;
-  const vectors = shift + quads * 32;
+  const means = shift + quads * 32;
+  const vectors = means + quads * 32;
   const sums = vectors + groups * quads * 128;
   const rowsAt = sums + SLICES * groups * quads * 128;
   // One row beyond: the partner of an odd last one.
-  const panels = rowsAt + (rows + 1) * quads * 16;
-  const blocks = panels + chunkRows(quads) * quads * 32;
+  const panelsAt = rowsAt + (rows + 1) * quads * 16;
+  const blocks = panelsAt + panels.count * panels.rows * quads * 32;
   const matrix = blocks + MOST_THREADS * STRIP * STRIP * 8;
-  const memory = createSharedMemory(hasMatrix ? matrix + (4 * quads) ** 2 * 8 : panels);
-  const places = { shift, vectors, sums, rows: rowsAt, panels, blocks, matrix };
-  return { memory, dims, quads, groups, ...places, hasMatrix };
+  const memory = createSharedMemory(hasMatrix ? matrix + (4 * quads) ** 2 * 8 : panelsAt);
+  const places = { shift, means, vectors, sums, rows: rowsAt, panels: panelsAt, blocks, matrix };
+  return { memory, dims, quads, groups, ...places, panelRows: panels.rows, hasMatrix };
 }
 
 /** The scatter matrix as a kernel finds it; its products have their vectors and images where those of passes are. */

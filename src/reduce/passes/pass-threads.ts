@@ -4,6 +4,8 @@ import { controlOf, type PassShare, SLOT, TURN } from './pass-share.ts';
 import { TaskTaker } from './task-taker.ts';
 
 const POLL_MS = 20;
+/** Idle workers may keep a fit's memory of so many bytes. */
+const KEPT_BYTES = 64 * 2 ** 20;
 
 /** What a turn does; `SLOT` says what each means. */
 export type Turn = Record<'job' | 'tasks' | 'rows', number> &
@@ -14,12 +16,12 @@ export class PassThreads {
   readonly #share: PassShare;
   readonly #control: Int32Array;
   readonly #taker: TaskTaker;
-  /** Those that still run. */
   /** The others, which run in workers. */
   readonly threads: Worker[];
   #turn = 0;
   /** Numbers of threads that have ended. */
   readonly #ended: number[] = [];
+  readonly #onExits: (() => void)[] = [];
 
   /** @param count threads, with this one. */
   constructor(share: PassShare, count: number) {
@@ -30,6 +32,12 @@ export class PassThreads {
   }
 
   async run(what: Turn): Promise<void> {
+    this.begin(what);
+    await this.finish();
+  }
+
+  /** Lets the others work; `finish` comes before the next turn. */
+  begin(what: Turn): void {
     const control = this.#control;
     const turn = ++this.#turn;
     for (const [name, value] of Object.entries(what)) control[SLOT[name as keyof Turn]] = value;
@@ -37,15 +45,29 @@ export class PassThreads {
     Atomics.store(control, SLOT.ticket, turn * TURN);
     Atomics.store(control, SLOT.turn, turn);
     Atomics.notify(control, SLOT.turn);
-    // The event loop runs between tasks, for a signal or a progress bar.
-    while (this.#taker.takeOne(turn)) await setImmediate();
-    await this.#waitForOthers(turn, what.tasks);
   }
 
+  /** Helps until the turn is done. */
+  async finish(): Promise<void> {
+    const turn = this.#turn;
+    // The event loop runs between tasks, for a signal or a progress bar.
+    while (this.#taker.takeOne(turn)) await setImmediate();
+    await this.#waitForOthers(turn, this.#control[SLOT.tasks]);
+  }
+
+  /** Ends the workers, or leaves them to the next fit where the memory that they keep until then is small. */
   async close(): Promise<void> {
     Atomics.store(this.#control, SLOT.turn, -1);
     Atomics.notify(this.#control, SLOT.turn);
-    await Promise.all(this.threads.map((thread) => thread.terminate()));
+    const threads = this.threads.splice(0);
+    const isSmall = this.#control.buffer.byteLength <= KEPT_BYTES;
+    await Promise.all(
+      threads.map((thread, i) => {
+        thread.off('exit', this.#onExits[i]);
+        if (!isSmall) return thread.terminate();
+        return this.#ended.includes(i + 1) || idle.push(thread);
+      }),
+    );
   }
 
   /** At most one task is still in work in each thread. The task of a thread that ended is done here. */
@@ -66,13 +88,25 @@ export class PassThreads {
   }
 
   #start(number: number): Worker {
-    const thread = new Worker(new URL('./pass-worker.js', import.meta.url), {
-      workerData: { share: this.#share, thread: number },
-    });
-    thread.unref();
+    const thread = idle.pop() ?? startWorker();
+    thread.postMessage({ share: this.#share, thread: number });
     // Where a thread cannot start or ends early, the others do its work.
-    thread.on('error', () => {});
-    thread.on('exit', () => this.#ended.push(number));
+    const onExit = () => this.#ended.push(number);
+    thread.once('exit', onExit);
+    this.#onExits.push(onExit);
     return thread;
   }
+}
+
+/** Workers without a fit: to start one takes longer than to sum some 10,000 rows of pixels. */
+const idle: Worker[] = [];
+
+function startWorker(): Worker {
+  const thread = new Worker(new URL('./pass-worker.js', import.meta.url));
+  thread.unref();
+  thread.on('error', () => {});
+  thread.on('exit', () => {
+    if (idle.includes(thread)) idle.splice(idle.indexOf(thread), 1);
+  });
+  return thread;
 }

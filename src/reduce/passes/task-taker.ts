@@ -1,4 +1,10 @@
-import { bufferOf, createPack, type Pack, TILE, type TileKernel } from '../kernels.ts';
+import {
+  bufferOf,
+  createPanelKernel,
+  type PanelKernel,
+  TILE,
+  type TileKernel,
+} from '../kernels.ts';
 import { fourVectors, makeImages, type SymmetricMatrix } from '../symmetric-matrix.ts';
 import {
   blockOf,
@@ -9,7 +15,6 @@ import {
   type PassShare,
   SLOT,
   STRIP,
-  STRIP_ROWS,
   scratchOf,
   stripCount,
   TURN,
@@ -56,6 +61,7 @@ export class TaskTaker {
     if (control[SLOT.job] === JOB.product) this.#sumSlice(task);
     else if (control[SLOT.job] === JOB.pack) blocks.pack(task, control[SLOT.firstRow], rows);
     else if (control[SLOT.job] === JOB.scatter) blocks.add(task, rows);
+    else if (control[SLOT.job] === JOB.fold) blocks.fold(task, control[SLOT.firstRow], rows);
     else this.#makeImages(task);
     Atomics.store(control, SLOT.tasksDone + task, turn);
     Atomics.add(control, SLOT.done, 1);
@@ -88,8 +94,6 @@ export class TaskTaker {
   }
 }
 
-const GROUP_DOUBLES = STRIP_ROWS * TILE;
-
 /**
  * Adds X^T X over rows in memory, X = rows less the shift, to the scatter matrix's upper triangle, block by
  * block. Each block's sum depends on the rows and their order only.
@@ -97,34 +101,32 @@ const GROUP_DOUBLES = STRIP_ROWS * TILE;
 class ScatterBlocks {
   readonly #share: PassShare;
   readonly #kernel: TileKernel;
-  readonly #packColumns: Pack;
+  readonly #panels: PanelKernel;
+  readonly #floats: Float32Array;
+  /** Doubles from a group of four columns to the next one. */
+  readonly #groupStep: number;
   /** Where this thread's sums are, in doubles. */
   readonly #sums: number;
 
   constructor(share: PassShare, kernel: TileKernel, thread: number) {
     this.#share = share;
     this.#kernel = kernel;
-    this.#packColumns = createPack(share.memory);
+    this.#panels = createPanelKernel(share.memory);
+    this.#floats = new Float32Array(bufferOf(share.memory));
+    this.#groupStep = share.panelRows * TILE;
     this.#sums = blockOf(share, thread) / 8;
   }
 
   /** Copies a strip of `count` rows from `firstRow` on into the panels. */
   pack(strip: number, firstRow: number, count: number): void {
-    const { quads, rows, shift } = this.#share;
+    const { quads, rows, shift, panelRows } = this.#share;
     const column = strip * STRIP;
-    for (let done = 0; done < count; done += STRIP_ROWS) {
+    for (let done = 0; done < count; done += panelRows) {
       const at = rows / 4 + (firstRow + done) * quads * 4 + column;
-      const taken = Math.min(STRIP_ROWS, count - done);
+      const taken = Math.min(panelRows, count - done);
+      const [less, columns] = [shift / 8 + column, this.#groupsOf(column) * TILE];
       const to = this.#panelAt(done, column);
-      this.#packColumns(
-        at,
-        quads * 4,
-        taken,
-        shift / 8 + column,
-        this.#groupsOf(column),
-        to,
-        GROUP_DOUBLES,
-      );
+      this.#panels.pack(this.#floats, at, quads * 4, taken, less, columns, to, this.#groupStep);
     }
   }
 
@@ -132,32 +134,41 @@ class ScatterBlocks {
   add(block: number, count: number): void {
     const [top, left] = cornerOf(block, this.#share.quads);
     this.#kernel.memory.fill(0, this.#sums, this.#sums + STRIP * STRIP);
-    for (let done = 0; done < count; done += STRIP_ROWS) {
-      this.#addPanel(top, left, done, Math.min(STRIP_ROWS, count - done));
-    }
-    this.#addToMatrix(top, left);
+    this.#addPanels(top, left, 0, count);
+    const { memory } = this.#kernel;
+    this.#eachRow(top, left, (sums, matrix, length) => {
+      for (let j = 0; j < length; j++) memory[matrix + j] += memory[sums + j];
+    });
   }
 
-  #addPanel(top: number, left: number, first: number, count: number): void {
-    const kernel = this.#kernel;
-    const sums = this.#sums;
-    const [a, b] = [this.#panelAt(first, top), this.#panelAt(first, left)];
+  /** @param first of `count` rows in the panels. */
+  fold(block: number, first: number, count: number): void {
+    const [top, left] = cornerOf(block, this.#share.quads);
+    const { memory } = this.#kernel;
+    this.#eachRow(top, left, (sums, matrix, length) => {
+      memory.copyWithin(sums, matrix, matrix + length);
+    });
+    this.#addPanels(top, left, first, count);
+    this.#eachRow(top, left, (sums, matrix, length) => {
+      memory.copyWithin(matrix, sums, sums + length);
+    });
+  }
+
+  #addPanels(top: number, left: number, first: number, count: number): void {
+    const { panelRows } = this.#share;
     const [tall, wide] = [this.#groupsOf(top), this.#groupsOf(left)];
-    for (let i = 0; i < tall; i++) {
-      // On the diagonal, tiles below it mirror those above.
-      const j = top === left ? i : 0;
-      const c = sums + (i * STRIP + j) * TILE;
-      const [from, to] = [a + i * GROUP_DOUBLES, b + j * GROUP_DOUBLES];
-      kernel.multiply(from, TILE, to, TILE, GROUP_DOUBLES, wide - j, count, c, STRIP);
+    for (let done = 0; done < count; done += panelRows) {
+      const a = this.#panelAt(first + done, top);
+      const b = this.#panelAt(first + done, left);
+      const depth = Math.min(panelRows, count - done);
+      this.#kernel.multiplyBlock(a, b, this.#groupStep, tall, wide, depth, this.#sums, STRIP);
     }
   }
 
   /** Where the panel of a row has a column, in doubles. */
   #panelAt(row: number, column: number): number {
-    const { panels, quads } = this.#share;
-    return (
-      panels / 8 + (row / STRIP_ROWS) * quads * GROUP_DOUBLES + (column / TILE) * GROUP_DOUBLES
-    );
+    const { panels, quads, panelRows } = this.#share;
+    return panels / 8 + ((row / panelRows) * quads + column / TILE) * this.#groupStep;
   }
 
   /** Groups of four columns in the strip that begins there. */
@@ -165,18 +176,18 @@ class ScatterBlocks {
     return Math.min(STRIP, 4 * this.#share.quads - column) / TILE;
   }
 
-  /** Last: a task that failed before here has not changed the matrix. */
-  #addToMatrix(top: number, left: number): void {
-    const { memory } = this.#kernel;
+  /**
+   * Calls for each row of a block's sums, with its place there and in the matrix. The matrix is written last: a task
+   * that failed before has not changed it.
+   */
+  #eachRow(top: number, left: number, visit: (sums: number, matrix: number, n: number) => void) {
     const padded = 4 * this.#share.quads;
     const matrix = this.#share.matrix / 8;
     const bottom = Math.min(padded, top + STRIP);
     const right = Math.min(padded, left + STRIP);
     for (let i = top; i < bottom; i++) {
-      const row = this.#sums + (i - top) * STRIP - left;
-      for (let j = Math.max(i, left); j < right; j++) {
-        memory[matrix + i * padded + j] += memory[row + j];
-      }
+      const j = Math.max(i, left);
+      visit(this.#sums + (i - top) * STRIP + j - left, matrix + i * padded + j, right - j);
     }
   }
 }
