@@ -120,22 +120,23 @@ napi_value AddTables(napi_env env, napi_callback_info info) {
 }
 
 // decodeFiles(files, paths: string[], listed: Float64Array of [bytes, modified ms] each, from: number, pixels: Uint8Array,
-// state: Int32Array | undefined, report: Float64Array): number. The files from `from` on, to `pixels` one after the other,
-// until one is left or needs tables; returns how many were done. `report` is added to: milliseconds of reading, decoding,
-// resizing; then, set, the width and height of a picture that needs tables.
+// sizes: Uint32Array, state: Int32Array | undefined, report: Float64Array): number. The files from `from` on, to `pixels` one
+// after the other and their widths and heights to `sizes`, until one is left or needs tables; returns how many were done.
+// `report` is added to: milliseconds of reading, decoding, resizing; then, set, the size of a picture that needs tables.
 napi_value DecodeFiles(napi_env env, napi_callback_info info) {
-  size_t count = 7, listed_length, room, state_length, report_length;
-  napi_value arguments[7], path, result;
+  size_t count = 8, listed_length, room, sizes_length, state_length, report_length;
+  napi_value arguments[8], path, result;
   uint32_t from = 0, all = 0, done = 0;
   napi_get_cb_info(env, info, &count, arguments, nullptr, nullptr);
   FileDecoder* files = FilesOf(env, arguments[0]);
   const double* listed = ValuesOf<double>(env, arguments[2], napi_float64_array, &listed_length);
   unsigned char* pixels = ValuesOf<unsigned char>(env, arguments[4], napi_uint8_array, &room);
-  int32_t* state_values = ValuesOf<int32_t>(env, arguments[5], napi_int32_array, &state_length);
-  double* report = ValuesOf<double>(env, arguments[6], napi_float64_array, &report_length);
+  uint32_t* sizes = ValuesOf<uint32_t>(env, arguments[5], napi_uint32_array, &sizes_length);
+  int32_t* state_values = ValuesOf<int32_t>(env, arguments[6], napi_int32_array, &state_length);
+  double* report = ValuesOf<double>(env, arguments[7], napi_float64_array, &report_length);
   napi_get_array_length(env, arguments[1], &all);
   napi_get_value_uint32(env, arguments[3], &from);
-  if (files != nullptr && listed_length >= 2 * size_t(all) && report_length >= 5) {
+  if (files != nullptr && listed_length >= 2 * size_t(all) && sizes_length >= 2 * size_t(all) && report_length >= 5) {
     auto* state = state_length >= 4 ? reinterpret_cast<ThreadState*>(state_values) : nullptr;
     const size_t row_bytes = files->resize.out_bytes();
     FileDecoder::Times times = {0, 0, 0};
@@ -151,6 +152,8 @@ napi_value DecodeFiles(napi_env env, napi_callback_info info) {
         report[4] = files->height;
       }
       if (outcome != FileDecoder::kDone) break;
+      sizes[2 * i] = files->width;
+      sizes[2 * i + 1] = files->height;
     }
     report[0] += times.read_ms;
     report[1] += times.decode_ms;

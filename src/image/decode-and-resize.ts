@@ -11,10 +11,12 @@ import { FileDecoder } from './jpeg/file-decoder.ts';
 import { readImageFile } from './read-image-file.ts';
 import { Resizer } from './resize/resize.ts';
 
-/** When decoding and resizing began and ended: `performance.now()`, milliseconds. */
-export interface StageTimes {
+/** How long decoding and resizing took, milliseconds, and the image's own size. */
+export interface DecodedImage {
   readonly decodeMs: number;
   readonly resizeMs: number;
+  readonly width: number;
+  readonly height: number;
 }
 
 /**
@@ -46,7 +48,7 @@ export async function decodeInto(
   resizer: Resizer,
   out: Uint8Array,
   offset: number,
-): Promise<StageTimes> {
+): Promise<DecodedImage> {
   const start = performance.now();
   return withImage(bytes, options, ({ data, width, height }) => {
     const decoded = performance.now();
@@ -54,7 +56,8 @@ export async function decodeInto(
     if (options.channels === 'gray') turnGray(data);
     resizer.resize(data, width, height, out, offset);
     if (options.channels === 'bgr') swapRedAndBlue(out, offset, offset + resizer.outputBytes);
-    return { decodeMs: decoded - start, resizeMs: performance.now() - decoded };
+    const resizeMs = performance.now() - decoded;
+    return { decodeMs: decoded - start, resizeMs, width, height };
   });
 }
 
@@ -108,26 +111,34 @@ export class ChunkDecoder {
     const pixels =
       memory === undefined ? new Uint8Array(tasks.length * rowBytes) : new Uint8Array(memory);
     const indices: number[] = [];
+    const sizes: number[] = [];
     const rejections: ImageRejection[] = [];
     const timing = { readMs: 0, decodeMs: 0, resizeMs: 0 };
-    const decodeFiles = this.#files?.open(tasks, current, timing);
+    const sizesOf = new Uint32Array(2 * tasks.length);
+    const decodeFiles = this.#files?.open(tasks, sizesOf, current, timing);
     for (let i = 0; i < tasks.length; i++) {
       const first = indices.length * rowBytes;
       const end = i + (decodeFiles?.(i, pixels.subarray(first)) ?? 0);
       if (this.#options.channels === 'bgr') {
         swapRedAndBlue(pixels, first, first + (end - i) * rowBytes);
       }
-      for (; i < end; i++) indices.push(tasks[i].index);
+      for (; i < end; i++) {
+        indices.push(tasks[i].index);
+        sizes.push(sizesOf[2 * i], sizesOf[2 * i + 1]);
+      }
       if (i === tasks.length) break;
       Atomics.store(current, SLOT.position, i);
       try {
-        await this.#decodeOne(tasks[i], pixels, indices.length * rowBytes, current, timing);
+        const offset = indices.length * rowBytes;
+        const image = await this.#decodeOne(tasks[i], pixels, offset, current, timing);
         indices.push(tasks[i].index);
+        sizes.push(image.width, image.height);
       } catch (error) {
         rejections.push(toRejection(tasks[i].index, error));
       }
     }
-    return { indices, pixels: pixels.subarray(0, indices.length * rowBytes), rejections, timing };
+    const used = pixels.subarray(0, indices.length * rowBytes);
+    return { indices, pixels: used, sizes, rejections, timing };
   }
 
   async #decodeOne(
@@ -136,15 +147,16 @@ export class ChunkDecoder {
     offset: number,
     current: Int32Array,
     timing: { readMs: number; decodeMs: number; resizeMs: number },
-  ): Promise<void> {
+  ): Promise<DecodedImage> {
     const start = performance.now();
     const bytes = given ?? readImageFile(path as string, this.#options.maxPixels, listed);
     timing.readMs += performance.now() - start;
     Atomics.add(current, SLOT.turns, 1);
-    const times = await decodeInto(bytes, this.#options, this.#resizer, pixels, offset).finally(
+    const image = await decodeInto(bytes, this.#options, this.#resizer, pixels, offset).finally(
       () => Atomics.add(current, SLOT.turns, 1),
     );
-    timing.decodeMs += times.decodeMs;
-    timing.resizeMs += times.resizeMs;
+    timing.decodeMs += image.decodeMs;
+    timing.resizeMs += image.resizeMs;
+    return image;
   }
 }

@@ -62,6 +62,8 @@ export interface DecodedChunk {
   readonly indices: readonly number[];
   /** uint8 [indices.length, height, width, 3]. */
   readonly pixels: Uint8Array;
+  /** Width and height of each image of `indices` before the resize, one after the other. */
+  readonly sizes: readonly number[];
   readonly rejections: readonly ImageRejection[];
   /** CPU-side time spent in the worker, milliseconds, by stage. */
   readonly timing: {

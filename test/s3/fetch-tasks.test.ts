@@ -42,7 +42,7 @@ function fakeSource(sizes: readonly number[]) {
 function chunkOf(tasks: readonly DecodeTask[]): DecodedChunk {
   const indices = tasks.map(({ index }) => index);
   const timing = { readMs: 0, decodeMs: 0, resizeMs: 0 };
-  return { indices, pixels: new Uint8Array(0), rejections: [], timing };
+  return { indices, pixels: new Uint8Array(0), sizes: [], rejections: [], timing };
 }
 
 test('bodies come in manifest order whatever came first, and missing images become rejections', async () => {

@@ -73,6 +73,7 @@ export interface JpegAddon {
     listed: Float64Array,
     from: number,
     pixels: Uint8Array,
+    sizes: Uint32Array,
     state: Int32Array | undefined,
     report: Float64Array,
   ): number;

@@ -29,9 +29,13 @@ export class FileDecoder {
     this.#resizer = resizer;
   }
 
-  /** @returns a function that decodes the tasks from `from` on to `pixels`, up to one that is left; it returns how many */
+  /**
+   * @param sizes gets width and height of each image before the resize
+   * @returns a function that decodes the tasks from `from` on to `pixels`, up to one that is left; it returns how many
+   */
   open(
     tasks: readonly DecodeTask[],
+    sizes: Uint32Array,
     current: Int32Array | undefined,
     timing: { -readonly [stage in keyof DecodedChunk['timing']]: number },
   ): (from: number, pixels: Uint8Array) => number {
@@ -50,7 +54,16 @@ export class FileDecoder {
         if (report[3] > 0) this.#addTables(report[3], report[4]);
         const room = pixels.subarray(done * outputBytes);
         const at = from + done;
-        done += this.#addon.decodeFiles(this.#handle, paths, listed, at, room, current, report);
+        done += this.#addon.decodeFiles(
+          this.#handle,
+          paths,
+          listed,
+          at,
+          room,
+          sizes,
+          current,
+          report,
+        );
       } while (report[3] > 0);
       timing.readMs += report[0];
       timing.decodeMs += report[1];

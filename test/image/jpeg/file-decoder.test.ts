@@ -46,7 +46,7 @@ function taskOf(bytes: Uint8Array): DecodeTask {
 function countTaken(tasks: DecodeTask[], options = to10, current?: Int32Array): number {
   const timing = { readMs: 0, decodeMs: 0, resizeMs: 0 };
   const pixels = new Uint8Array(tasks.length * options.width * options.height * 3);
-  return open(options)!.open(tasks, current, timing)(0, pixels);
+  return open(options)!.open(tasks, new Uint32Array(2 * tasks.length), current, timing)(0, pixels);
 }
 
 /** Rows and rejections of files, which must be those of their bytes. */

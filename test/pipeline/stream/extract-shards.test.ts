@@ -33,7 +33,7 @@ function runOf(write: (id: number) => Promise<void>) {
         const indices = tasks.map(({ index }) => index);
         const pixels = Uint8Array.from(indices.flatMap((index) => [index, 0, 0]));
         const timing = { readMs: 0, decodeMs: 0, resizeMs: 0 };
-        yield { indices, pixels, rejections: [], timing };
+        yield { indices, pixels, sizes: [], rejections: [], timing };
       }
     },
   };
