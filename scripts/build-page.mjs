@@ -23,6 +23,16 @@ await build({
   target: ['es2022', 'chrome110', 'firefox115', 'safari16.4'],
   charset: 'ascii',
   legalComments: 'none',
+  // What the page shares with the program may read files there; nothing that the page uses does.
+  plugins: [
+    {
+      name: 'no-node',
+      setup({ onResolve, onLoad }) {
+        onResolve({ filter: /^node:/ }, ({ path }) => ({ path, namespace: 'node' }));
+        onLoad({ filter: /./, namespace: 'node' }, () => ({ contents: 'module.exports = {}' }));
+      },
+    },
+  ],
   // Every page carries the library in it, and with it the licence that asks to go along.
   banner: { js: `/* img2features, Apache-2.0; with twgl.js:\n${licence} */` },
   logLevel: 'warning',

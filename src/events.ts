@@ -141,6 +141,8 @@ export interface RunTiming {
   readonly extractMs: number;
   readonly reduceMs: number;
   readonly exportMs: number;
+  /** Findings and page, but for writing the two files. */
+  readonly reportMs: number;
   readonly totalMs: number;
   /** Summed over the worker threads. */
   readonly readMs: number;

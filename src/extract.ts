@@ -32,6 +32,7 @@ import { openProgress, type RunClock, StageClock } from './pipeline/stream/progr
 import { summarize } from './pipeline/summarize.ts';
 import { workFolder } from './pipeline/work-folder.ts';
 import type { Reducer } from './reduce/reducer.ts';
+import type { WrittenReport } from './report/write-report.ts';
 import type { RunIdentity } from './run/fingerprint.ts';
 import {
   RejectionsSoFar,
@@ -209,12 +210,12 @@ async function publish(
     await writeRejections(output, rejections),
   ]);
   const end: RunEnd = { ...run, reducers, rejections, files };
-  const report = await clock.time('report', async () => {
-    if (!options.report) return undefined;
+  let report: WrittenReport | undefined;
+  if (options.report) {
     onEvent({ event: 'stage', stage: 'report' });
     const { writeReport } = await import('./report/write-report.ts');
-    return writeReport(end);
-  });
+    report = await writeReport(end);
+  }
   const json = buildRunJson(await runFacts({ ...end, ...report }));
   await update?.removeReplacedFiles(output, json.files);
   await publishRun(output, json);

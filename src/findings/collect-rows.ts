@@ -12,11 +12,16 @@ export interface Collected {
   readonly k: number;
   /** float64 [count, k] as in the table */
   readonly reduced: Float64Array;
+  /** Of each further layer, for the page: float32 [count, its k]; none for tables too large to keep them. */
+  readonly others: readonly Float32Array[];
   /** uint32 [count, 2]: of the vector, or of the reduced one where the table holds no other. */
   readonly hashes: Uint32Array;
   /** Length of what the components leave out, for each row, in scaled features; undefined without vectors. */
   readonly rest: Float64Array | undefined;
 }
+
+/** Rows of which further layers are kept, 40 bytes each at ten components. */
+const MOST_OTHERS = 1_000_000;
 
 /**
  * Reads all rows once.
@@ -37,12 +42,17 @@ export async function collectRows(
   const targets = new Uint32Array(count);
   const reduced = new Float64Array(count * k);
   const hashes = new Uint32Array(count * 2);
+  const others =
+    count > MOST_OTHERS ? [] : (rows.others ?? []).map((n) => new Float32Array(count * n));
   const rest = dims > 0 && k > 0 && space?.dims === dims ? new Float64Array(count) : undefined;
   let at = 0;
   for await (const batch of rows.batches()) {
     const { n, vectors } = batch;
     const components = rows.k > 0 || k === 0 ? batch.reduced : reducer!.transform(vectors, n, at);
     reduced.set(components.subarray(0, n * k), at * k);
+    others.forEach((all, i) => {
+      all.set(batch.others?.[i] ?? [], at * rows.others![i]);
+    });
     const values = dims > 0 ? vectors : components;
     const words = new Uint32Array(values.buffer, values.byteOffset, values.byteLength / 4);
     const width = n === 0 ? 0 : words.length / n;
@@ -59,7 +69,7 @@ export async function collectRows(
     if (dims > 0) onBatch(vectors, at);
     at += n;
   }
-  return { count, origins, targets, classes, k, reduced, hashes, rest };
+  return { count, origins, targets, classes, k, reduced, others, hashes, rest };
 }
 
 function positionOf(name: string, classes: string[], classAt: Map<string, number>): number {
@@ -100,6 +110,8 @@ export interface RunRows {
   readonly dims: number;
   /** Values in a reduced vector; 0 where the table holds none. */
   readonly k: number;
+  /** Values in a reduced vector of each further layer. */
+  readonly others?: readonly number[];
   /** In row order, the same at each call. */
   batches(): AsyncIterable<RowBatch>;
 }
@@ -112,4 +124,6 @@ export interface RowBatch {
   readonly vectors: Float32Array;
   /** float64 [n, k]; empty where k is 0 */
   readonly reduced: Float64Array;
+  /** The same of each further layer; none in rows of a run that this one is compared with. */
+  readonly others?: readonly Float64Array[];
 }

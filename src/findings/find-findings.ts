@@ -11,7 +11,7 @@ import { findMeasuredPairs, type MeasuredPairs } from './near-pairs.ts';
 import { OUTLIER_SCORE, outlierFindings } from './outliers.ts';
 
 /** Findings of one kind in findings.jsonl; run.json counts all. */
-const MAX_LISTED = 10_000;
+export const MAX_LISTED = 10_000;
 
 export interface FindingsInput {
   readonly source: RunRows;

@@ -54,20 +54,13 @@ export function findOutliers(
   rows: Pick<Collected, 'targets' | 'classes' | 'reduced' | 'k'>,
   count: number,
 ): Outlier[] {
-  const { targets, classes, reduced: points, k } = rows;
+  const { targets, classes } = rows;
   const members: number[][] = classes.map(() => []);
   for (let row = 0; row < count; row++) members[targets[row]].push(row);
   const outliers: Outlier[] = [];
   for (const of of members) {
     if (of.length < MIN_CLASS) continue;
-    const centre = Array.from({ length: k }, (_, c) => {
-      return medianOf(Float64Array.from(of, (row) => points[row * k + c]));
-    });
-    const distances = Float64Array.from(of, (row) => {
-      let sum = 0;
-      for (let c = 0; c < k; c++) sum += (points[row * k + c] - centre[c]) ** 2;
-      return Math.sqrt(sum);
-    });
+    const distances = centreDistances(rows, of);
     const median = medianOf(distances.slice());
     const deviation = medianOf(distances.map((distance) => Math.abs(distance - median)));
     // A class whose images are nearly all the same has no spread to measure by.
@@ -80,6 +73,21 @@ export function findOutliers(
     });
   }
   return outliers.sort((a, b) => b.score - a.score || a.row - b.row);
+}
+
+/** How far each of some rows is from their centre, the median of each component. */
+export function centreDistances(
+  { reduced: points, k }: Pick<Collected, 'reduced' | 'k'>,
+  of: readonly number[],
+): Float64Array {
+  const centre = Array.from({ length: k }, (_, c) => {
+    return medianOf(Float64Array.from(of, (row) => points[row * k + c]));
+  });
+  return Float64Array.from(of, (row) => {
+    let sum = 0;
+    for (let c = 0; c < k; c++) sum += (points[row * k + c] - centre[c]) ** 2;
+    return Math.sqrt(sum);
+  });
 }
 
 /** Sorts `values` in place. */

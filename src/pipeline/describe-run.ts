@@ -155,6 +155,11 @@ export function firstOutput(run: RunJson): FeatureOutput {
   return outputsOf(run)[0];
 }
 
+/** A name for each layer of a run. */
+export function outputNames(run: RunJson): string[] {
+  return outputLabels(outputsOf(run));
+}
+
 /** The columns of a finished run's table, as its run.json says. */
 export function tableColumns(run: RunJson): FeatureColumn[] {
   const { mode, k, columns } = run.options as ExtractOptions;

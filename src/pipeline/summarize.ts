@@ -39,6 +39,7 @@ export function summarize(
       extractMs: stages.extract,
       reduceMs: stages.reduce,
       exportMs: stages.export,
+      reportMs: stages.report ?? 0,
       totalMs: stages.total,
       readMs: stages.workersRead,
       decodeMs: stages.workersDecode,

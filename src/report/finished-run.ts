@@ -9,7 +9,7 @@ import type { RunRows } from '../findings/collect-rows.ts';
 import type { Parts } from '../findings/leaks.ts';
 import type { ExtractOptions } from '../options/extract-options.ts';
 import { keysForAllModes } from '../options/option-keys.ts';
-import { firstOutput, tableColumns } from '../pipeline/describe-run.ts';
+import { firstOutput, outputNames, tableColumns } from '../pipeline/describe-run.ts';
 import { workFolder } from '../pipeline/work-folder.ts';
 import type { Reducer } from '../reduce/reducer.ts';
 import { readReducerFile } from '../reduce/reducer-file.ts';
@@ -23,12 +23,10 @@ import type { Source, SourceEntry } from '../source/source.ts';
 import type { OutputStore } from '../storage/output-store.ts';
 import { NO_IMAGES, type SourceImages, sourceImages } from './source-images.ts';
 
-/** The reducer of the first output; undefined with --k 0. */
-export async function readReducer(store: OutputStore, run: RunJson): Promise<Reducer | undefined> {
+/** One for each output; none with --k 0. */
+export async function readReducers(store: OutputStore, run: RunJson): Promise<Reducer[]> {
   const file = run.files.find(({ name }) => name === 'reducer.npz');
-  if (file === undefined) return undefined;
-  const reducers = readReducerFile(await readIntact(store, file));
-  return reducers.values().next().value;
+  return file === undefined ? [] : [...readReducerFile(await readIntact(store, file)).values()];
 }
 
 /**
@@ -106,9 +104,15 @@ export function tableRows(store: OutputStore, run: RunJson): RunRows {
   const all = tableColumns(run);
   const format = bestFormat(run.files);
   const hasOrigin = all.some(({ kind }) => kind === 'origin');
-  const columns = (format === 'csv' ? matrixColumns(all) : all).filter(({ output }) => output <= 0);
+  const columns = (format === 'csv' ? matrixColumns(all) : all).filter(
+    ({ output, kind }) => output <= 0 || kind === 'reduced',
+  );
   const vector = columns.find(({ kind }) => kind === 'vector');
-  const reduced = columns.find(({ kind }) => kind === 'reduced');
+  const reduced = columns.find(({ kind, output }) => kind === 'reduced' && output === 0);
+  // None of a layer that --columns left out.
+  const others = outputNames(run)
+    .slice(1)
+    .map((_, i) => columns.find(({ kind, output }) => kind === 'reduced' && output === i + 1));
   if (format === undefined || !hasOrigin || (vector ?? reduced) === undefined) {
     throw new RunError(
       `Expected a table with origins and features but found ${hasOrigin ? 'no features' : 'no origins'} in ${store.target}.`,
@@ -119,6 +123,7 @@ export function tableRows(store: OutputStore, run: RunJson): RunRows {
     count: run.counts.extracted,
     dims: vector?.length ?? 0,
     k: reduced?.length ?? 0,
+    others: others.map((column) => column?.length ?? 0),
     async *batches() {
       const read = await tableReader(format);
       const files = intactFiles(store, run.files);
@@ -127,12 +132,15 @@ export function tableRows(store: OutputStore, run: RunJson): RunRows {
           expectNoFaults(batch, name);
           const { n, origins = [], targets = Array(n).fill(''), numbers } = batch;
           const of = (column: typeof vector) => column && numbers.get(column.name);
+          const reducedOf = (column: typeof vector) =>
+            (of(column) as Float64Array | undefined) ?? new Float64Array(0);
           yield {
             n,
             origins,
             targets,
             vectors: (of(vector) as Float32Array | undefined) ?? new Float32Array(0),
-            reduced: (of(reduced) as Float64Array | undefined) ?? new Float64Array(0),
+            reduced: reducedOf(reduced),
+            others: others.map(reducedOf),
           };
         }
       }
@@ -177,9 +185,10 @@ export function joinRuns(
       count,
       dims: rows.dims,
       k: 0,
+      others: rows.others,
       async *batches() {
         yield* rows.batches();
-        yield* other.rows.batches();
+        for await (const batch of other.rows.batches()) yield { ...batch, others: [] };
       },
     },
     parts: { names: [other.target, target], of },

@@ -1,5 +1,5 @@
 import { OptionError } from '../errors.ts';
-import { collectRows, type RunRows } from '../findings/collect-rows.ts';
+import { type Collected, collectRows, type RunRows } from '../findings/collect-rows.ts';
 import { featureSpace } from '../findings/feature-space.ts';
 import {
   countFindings,
@@ -7,6 +7,7 @@ import {
   findFindings,
   findingsLines,
   firstOfEachKind,
+  MAX_LISTED,
   summarizeFindings,
 } from '../findings/find-findings.ts';
 import { defaultNear, type Finding } from '../findings/finding.ts';
@@ -16,16 +17,20 @@ import type { FeatureBlock } from '../reduce/passes/row-passes.ts';
 import type { Reducer } from '../reduce/reducer.ts';
 import type { Json } from '../run/fingerprint.ts';
 import type { RunJson } from '../run/run-json.ts';
+import { commandLine } from './command-line.ts';
 import {
   MAX_POINTS,
   MAX_REJECTIONS,
-  MAX_SHOWN,
+  MAX_SHOWN_CHARS,
   type PageData,
   type PageFindings,
   type PageRejection,
 } from './page-data.ts';
 import {
   choosePoints,
+  classStrips,
+  findingKinds,
+  layersOf,
   pagePoints,
   pictureOrder,
   pointsByRow,
@@ -39,13 +44,13 @@ export interface ReportInput {
   readonly rows: RunRows;
   /** Rows of the run itself; those behind belong to the run that it is compared with. */
   readonly ownCount: number;
-  /** Of the first output; undefined with --k 0. */
-  readonly reducer: Reducer | undefined;
-  /** The layer, or "pixels". */
-  readonly output: string;
+  /** Of each output; none with --k 0. */
+  readonly reducers: readonly Reducer[];
+  /** Each output's layer, or "pixels". */
+  readonly labels: readonly string[];
   readonly target: string;
-  /** run.json, or what will become it. */
-  readonly run: RunJson;
+  /** run.json, or what will become it; asked for last, so that its times are those of the whole run. */
+  readonly run: () => Promise<RunJson>;
   readonly options: ExtractOptions;
   readonly rejections: readonly PageRejection[];
   /** Given the origin of each row. */
@@ -69,8 +74,8 @@ export interface Report {
 
 /** Findings and page of one run. */
 export async function makeReport(input: ReportInput): Promise<Report> {
-  const { rows: source, ownCount, options, output } = input;
-  const reducer = input.reducer ?? (await previewReducer(source, options.standardize));
+  const { rows: source, ownCount, options } = input;
+  const reducer = input.reducers[0] ?? (await previewReducer(source, options.standardize));
   const space = reducer && featureSpace(reducer);
   const isPixels = options.mode === 'pixels' && source.dims > 0 && ownCount <= MAX_POINTS;
   const pixels = new Uint8Array(isPixels ? ownCount * source.dims : 0);
@@ -86,36 +91,83 @@ export async function makeReport(input: ReportInput): Promise<Report> {
   const near = input.near ?? defaultNear(options.mode, space);
   const found = await findFindings({ source, rows, ownCount, space, bodies: images, parts, near });
 
-  const shown = firstOfEachKind(found, MAX_SHOWN);
-  const rowOf = rowsByOrigin(rows.origins, ownCount, shown);
-  const first = shown.flatMap(({ origins }) => origins.flatMap((name) => rowOf.get(name) ?? []));
-  const chosen = choosePoints(ownCount, first, MAX_POINTS);
+  const layers = layersOf(
+    rows,
+    input.labels,
+    reducer === undefined ? [] : [reducer, ...input.reducers.slice(1)],
+  );
+  const kept = isPixels ? pixels : undefined;
+  const data = await pageData(input, { rows, found, parts, layers, images, pixels: kept });
+  return {
+    findings: findingsLines(found),
+    summary: summarizeFindings(found),
+    html: await renderPage(data),
+  };
+}
+
+interface PageInput {
+  readonly rows: Collected;
+  readonly found: Findings;
+  readonly parts: Parts | undefined;
+  readonly layers: ReturnType<typeof layersOf>;
+  readonly images: SourceImages;
+  readonly pixels: Uint8Array | undefined;
+}
+
+async function pageData(input: ReportInput, made: PageInput): Promise<PageData> {
+  const { ownCount } = input;
+  const { rows, found, parts, layers, images, pixels } = made;
+  const shown = shownFindings(found);
+  const rowOf = rowsByOrigin(rows.origins, ownCount, found.findings);
+  const rowsOf = ({ origins }: Finding) => origins.flatMap((name) => rowOf.get(name) ?? []);
+  const chosen = choosePoints(ownCount, shown.flatMap(rowsOf), MAX_POINTS);
   const pointOf = pointsByRow(chosen, ownCount);
-  const order = pictureOrder(chosen, rows.targets, rows.classes.length, first);
-  const ownPixels = isPixels ? pixels : undefined;
-  const thumbs = await makeThumbs({ ...input, images, pixels: ownPixels, order, pointOf });
   const classCounts = rows.classes.map(() => 0);
   for (let row = 0; row < ownCount; row++) classCounts[rows.targets[row]] += 1;
-  const data: PageData = {
-    format: 1,
+  const strips = classStrips(rows, chosen, classCounts);
+  const seenFirst = firstOfEachKind(found, FIRST_FINDINGS).flatMap((finding) => {
+    return rowsOf(finding).slice(0, FIRST_IMAGES);
+  });
+  const first = [...seenFirst, ...strips.flat(), ...shown.flatMap(rowsOf)];
+  const order = pictureOrder(chosen, rows.targets, rows.classes.length, first);
+  const thumbs = await makeThumbs({
+    ...input,
+    images,
+    pixels,
+    order,
+    count: chosen.length,
+    pointOf,
+  });
+  const kinds = findingKinds(found.findings, rowOf, ownCount);
+  const run = await input.run();
+  return {
+    format: 2,
     target: input.target,
-    run: input.run,
+    command: commandLine(run, input.target),
+    run,
     rejected: input.rejections.slice(0, MAX_REJECTIONS),
     classes: rows.classes,
     classCounts,
-    points: pagePoints(rows, chosen, ownCount, space?.typical ?? 1, output),
-    variance: [...(reducer?.explainedVarianceRatio ?? [])],
+    points: pagePoints(rows, chosen, { layers, kinds, parts, ownRows: ownCount }),
+    strips: strips.map((of) => of.flatMap((row) => pointOf(row) ?? [])),
     thumbs,
     findings: pageFindings(found, shown, (name) => {
       const row = rowOf.get(name);
       return row === undefined ? -1 : (pointOf(row) ?? -1);
     }),
   };
-  return {
-    findings: findingsLines(found),
-    summary: summarizeFindings(found),
-    html: await renderPage(data),
-  };
+}
+
+/** Findings of each kind whose pictures come before all others, and pictures of one: what the page shows at first. */
+const FIRST_FINDINGS = 24;
+const FIRST_IMAGES = 10;
+
+/** The same number of each kind, as many as there is room for on the page. */
+function shownFindings(found: Findings): Finding[] {
+  for (let most = MAX_LISTED; ; most = Math.floor(most / 2)) {
+    const shown = firstOfEachKind(found, most);
+    if (most <= 100 || JSON.stringify(shown).length <= MAX_SHOWN_CHARS) return shown;
+  }
 }
 
 /** @throws OptionError for a part that has no rows */

@@ -5,9 +5,11 @@ import type { RunJson } from '../run/run-json.ts';
 
 /** All that the page shows: JSON in a script element of it. Numbers of many rows are little-endian base64. */
 export interface PageData {
-  readonly format: 1;
+  readonly format: 2;
   /** Where the table is, as the user wrote it. */
   readonly target: string;
+  /** What makes the same table, quoted for a shell. */
+  readonly command: string;
   /** run.json, without its list of findings' counts of later runs. */
   readonly run: RunJson;
   /** Rejections, at most MAX_REJECTIONS of them. */
@@ -16,8 +18,8 @@ export interface PageData {
   readonly classes: readonly string[];
   readonly classCounts: readonly number[];
   readonly points: PagePoints;
-  /** Shares of the variance by component; empty without a PCA. */
-  readonly variance: readonly number[];
+  /** Of each class, in the order of `classes`: points with pictures, from the most typical to the oddest. */
+  readonly strips: readonly (readonly number[])[];
   readonly thumbs: PageThumbs;
   readonly findings: PageFindings;
 }
@@ -32,30 +34,44 @@ export interface PagePoints {
   /** Points of the page; fewer than rows where the table is larger than MAX_POINTS. */
   readonly count: number;
   readonly rows: number;
-  readonly k: number;
-  /** The layer, or "pixels". */
-  readonly output: string;
-  /** float32 [count, k], in typical distances: two random images are 1 apart. */
-  readonly values: string;
+  /** The layers of the run, the first one first; findings, neighbours in reports and strips are by the first. */
+  readonly layers: readonly PageLayer[];
   /** uint32 [count], positions in `classes` */
   readonly targets: string;
+  /** uint8 [count]: bit i is set where a finding of FINDING_KINDS[i] names the image. */
+  readonly kinds: string;
+  /** The parts that were compared, and int8 [count], positions in them or -1. */
+  readonly parts?: { readonly names: readonly string[]; readonly of: string };
   /** Characters that each origin shares with the one before: uint16 [count] */
   readonly shared: string;
   /** The rest of each origin. */
   readonly rests: readonly string[];
 }
 
+/** What a layer gives of each point. */
+export interface PageLayer {
+  /** The layer's name, or "pixels". */
+  readonly label: string;
+  readonly k: number;
+  /** float32 [count, k], in typical distances: two random images are 1 apart. */
+  readonly values: string;
+  /** Shares of the variance by component. */
+  readonly variance: readonly number[];
+}
+
 /** Small pictures of some points. */
 export interface PageThumbs {
-  /** pixels: the table's own 10×10 vectors; sheets: pictures cut from WebP sheets. */
+  /** pixels: the table's own 10×10 vectors; sheets: pictures cut from JPEG sheets. */
   readonly kind: 'pixels' | 'sheets' | 'none';
-  /** Width and height of one, in pixels. */
+  /** Width and height of one, in pixels: all are squeezed into a square. */
   readonly side: number;
   /** Pictures in a row of a sheet, and rows of one. */
   readonly perRow: number;
-  /** int32: the point that each picture is of */
+  /** int32: the point that each picture is of, the most useful first */
   readonly points: string;
-  /** pixels: one base64 of uint8 [n, side, side, 3] RGB; sheets: base64 of WebP files, perRow² pictures each. */
+  /** uint8 [n, 2]: width and height that each is shown with, as shares of 255. */
+  readonly shapes: string;
+  /** pixels: one base64 of uint8 [n, side, side, 3] RGB; sheets: base64 of JPEG files, perRow² pictures each. */
   readonly data: readonly string[];
   /** Bytes of all pictures. */
   readonly bytes: number;
@@ -65,7 +81,7 @@ export interface PageThumbs {
 
 export interface PageFindings extends Omit<Findings, 'findings'> {
   readonly counts: Readonly<Record<FindingKind, KindCount>>;
-  /** At most MAX_SHOWN of each kind. */
+  /** Lines of findings.jsonl: as many of each kind as MAX_SHOWN_CHARS allow. */
   readonly shown: readonly PageFinding[];
 }
 
@@ -76,8 +92,8 @@ export interface PageFinding extends Finding {
 
 /** Points that the page draws without stalling. */
 export const MAX_POINTS = 200_000;
-/** Findings of one kind on the page; findings.jsonl has more. */
-export const MAX_SHOWN = 100;
+/** Characters of all findings on the page; findings.jsonl has more. */
+export const MAX_SHOWN_CHARS = 2 << 20;
 export const MAX_REJECTIONS = 2000;
 /** Bytes of all components of the page: more rows, fewer components. */
 export const MAX_VALUE_BYTES = 32 << 20;

@@ -5,7 +5,7 @@ import { Closers } from '../closers.ts';
 import { OptionError } from '../errors.ts';
 import type { Parts } from '../findings/leaks.ts';
 import type { ExtractOptions } from '../options/extract-options.ts';
-import { firstOutput } from '../pipeline/describe-run.ts';
+import { outputNames } from '../pipeline/describe-run.ts';
 import { workFolder } from '../pipeline/work-folder.ts';
 import { isInStore } from '../place.ts';
 import { REPORT_FILES } from '../run/intact-files.ts';
@@ -14,7 +14,7 @@ import { readRejections } from '../run/rejections.ts';
 import { publishRun, type RunJson, readNamedRun } from '../run/run-json.ts';
 import { type StoreOptions, s3OptionsOf } from '../s3/s3-options.ts';
 import { openOutput, openOutputForReading } from '../storage/open-output.ts';
-import { imagesOfRun, joinRuns, readReducer, tableRows } from './finished-run.ts';
+import { imagesOfRun, joinRuns, readReducers, tableRows } from './finished-run.ts';
 import { makeReport } from './make-report.ts';
 import { MAX_REJECTIONS } from './page-data.ts';
 import { writeReportFiles } from './write-report.ts';
@@ -72,10 +72,10 @@ export async function reportRun(options: ReportRunOptions): Promise<ReportRunRes
     const report = await makeReport({
       rows,
       ownCount: own.count,
-      reducer: await readReducer(reading, run),
-      output: firstOutput(run).layer,
+      reducers: await readReducers(reading, run),
+      labels: outputNames(run),
       target: options.run,
-      run: withoutReport(run),
+      run: async () => withoutReport(run),
       options: { ...made, workers: Math.max(1, availableParallelism()) },
       rejections: (await readRejections(reading, run.files, MAX_REJECTIONS)) ?? [],
       images: (originOf) => images.of(originOf),

@@ -1,4 +1,5 @@
 import { errnoOf, Interrupted, isImg2FeaturesError } from '../errors.ts';
+import { outputLabels } from '../export/column-names.ts';
 import type { RowBatch, RunRows } from '../findings/collect-rows.ts';
 import { runFacts } from '../pipeline/describe-run.ts';
 import type { RunEnd } from '../pipeline/run.ts';
@@ -25,9 +26,9 @@ export interface WrittenReport {
  */
 export async function writeReport(context: RunEnd): Promise<WrittenReport> {
   const { options, extractor, source, manifest, store, output, reducers, files, signal } = context;
+  const begun = performance.now();
   try {
-    const first = extractor.outputs[0];
-    const rows = storeRows(store, manifest, first.length, reducers[0]);
+    const rows = storeRows(store, manifest, extractor.outputs[0].length, reducers);
     const images = sourceImages(
       source,
       (row) => manifest.entry(rows.indices[row]),
@@ -37,10 +38,15 @@ export async function writeReport(context: RunEnd): Promise<WrittenReport> {
     const report = await makeReport({
       rows,
       ownCount: rows.count,
-      reducer: reducers[0],
-      output: first.layer,
+      reducers,
+      labels: outputLabels(extractor.outputs),
       target: output.target,
-      run: buildRunJson(await runFacts(context)),
+      // Its times are the last to be known: what follows is writing the page that holds them.
+      run: async () => {
+        context.clock.add('report', performance.now() - begun);
+        context.clock.stop();
+        return buildRunJson(await runFacts(context));
+      },
       options,
       rejections: context.rejections,
       images: () => images,
@@ -87,7 +93,7 @@ function storeRows(
   manifest: Manifest,
   /** Values in a vector of the first output, which is the one looked at. */
   dims: number,
-  reducer: Reducer | undefined,
+  reducers: readonly Reducer[],
 ): RunRows & { /** The manifest position of each row. */ readonly indices: Uint32Array } {
   const { shards } = store.plan;
   const count = shards.reduce((sum, { id }) => sum + store.shardRecord(id).rows, 0);
@@ -95,7 +101,8 @@ function storeRows(
   return {
     count,
     dims,
-    k: reducer?.k ?? 0,
+    k: reducers[0]?.k ?? 0,
+    others: reducers.slice(1).map(({ k }) => k),
     indices,
     async *batches(): AsyncGenerator<RowBatch> {
       let at = 0;
@@ -111,7 +118,8 @@ function storeRows(
           origins: entries.map(({ origin }) => origin),
           targets: entries.map(({ target }) => target),
           vectors: outputs[0],
-          reduced: reducer?.transform(outputs[0], n) ?? new Float64Array(0),
+          reduced: reducers[0]?.transform(outputs[0], n) ?? new Float64Array(0),
+          others: reducers.slice(1).map((reducer, i) => reducer.transform(outputs[i + 1], n)),
         };
       }
     },

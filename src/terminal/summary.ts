@@ -36,7 +36,8 @@ export function formatSummary(summary: RunSummary): string {
   }
   lines.push(
     `  time: list ${formatDuration(timing.listMs)}, extract ${formatDuration(timing.extractMs)}, ` +
-      `reduce ${formatDuration(timing.reduceMs)}, export ${formatDuration(timing.exportMs)}`,
+      `reduce ${formatDuration(timing.reduceMs)}, export ${formatDuration(timing.exportMs)}` +
+      (timing.reportMs > 0 ? `, report ${formatDuration(timing.reportMs)}` : ''),
     `  workers: read ${formatDuration(timing.readMs)}, decode ${formatDuration(timing.decodeMs)}, ` +
       `resize ${formatDuration(timing.resizeMs)} (summed over threads)`,
   );

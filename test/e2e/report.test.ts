@@ -1,7 +1,9 @@
+import { execFileSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { PageData } from '../../src/report/page-data.ts';
+import { formatDuration } from '../../src/terminal/units.ts';
 import { loadScript } from '../scripts/load-script.ts';
 import { readRunJson } from './read-table.ts';
 import { listFiles, runInProcess, tempFolder } from './run-cli.ts';
@@ -82,6 +84,34 @@ test('the page holds every row, with its class and picture', () => {
   expect(classCounts.reduce((sum, n) => sum + n, 0)).toBe(49);
   expect(classes).toContain('circle');
   expect(thumbs).toMatchObject({ kind: 'pixels', side: 10, bytes: 49 * 300 });
+});
+
+test('the command of the page, read by a shell, makes the same table', async () => {
+  const odd = join(dir, "it's; a $HOME");
+  await writeDataset(odd, { ...DRAWN, seed: 9 });
+  const options = ['--resize', 'nearest', '--no-standardize', '--k', '3', '--exclude', '*-1.*'];
+  const made = await runInProcess(dir, odd, '--mode', 'pixels', ...options, '--out', 'odd out');
+  expect(made.status).toBe(0);
+  const { command } = pageData('odd out');
+  const table = () => readFileSync(join(dir, 'odd out', 'parquet', 'part-00000.parquet'));
+  const before = table();
+  rmSync(join(dir, 'odd out'), { recursive: true });
+  const print = ['-c', `printf '%s\\0' ${command}`];
+  const words = execFileSync('bash', print, { stdio: ['ignore', 'pipe', 'inherit'] });
+  const [program, ...args] = words.toString().split('\0').slice(0, -1);
+  expect(program).toBe('img2features');
+  expect((await runInProcess(dir, ...args)).status).toBe(0);
+  expect(table().equals(before)).toBe(true);
+});
+
+test('the page, run.json and the terminal tell the same times', async () => {
+  const options = ['--mode', 'pixels', '--k', '5', '--out', 'timed'];
+  const { stdout } = await runInProcess(dir, 'dataset', ...options);
+  const { stagesMs } = readRunJson(join(dir, 'timed')) as { stagesMs: Record<string, number> };
+  expect(pageData('timed').run.stagesMs).toEqual(stagesMs);
+  expect(stagesMs.report).toBeGreaterThan(0);
+  expect(stdout).toContain(` in ${formatDuration(stagesMs.total!)} (`);
+  expect(stdout).toContain(`, report ${formatDuration(stagesMs.report!)}\n`);
 });
 
 test('the run verifies, before and after its report is written again', async () => {
@@ -194,15 +224,15 @@ test('--near is checked', async () => {
 test('pictures can be made again from the images', async () => {
   expect((await runInProcess(dir, 'report', 'out', '--thumbnails', '20')).status).toBe(0);
   const { thumbs } = pageData();
-  expect(thumbs).toMatchObject({ kind: 'sheets', side: 64 });
+  expect(thumbs).toMatchObject({ kind: 'sheets', side: 160 });
   expect(Buffer.from(thumbs.points, 'base64').length / 4).toBe(20);
-  expect(Buffer.from(thumbs.data[0]!, 'base64').subarray(8, 12).toString()).toBe('WEBP');
+  expect([...Buffer.from(thumbs.data[0]!, 'base64').subarray(0, 3)]).toEqual([0xff, 0xd8, 0xff]);
 });
 
 test('a run without components has a map all the same, fitted for it', async () => {
   const run = await runInProcess(dir, 'dataset', '--mode', 'pixels', '--k', '0', '--out', 'k0');
   expect(run.status).toBe(0);
-  expect(pageData('k0').points.k).toBe(10);
+  expect(pageData('k0').points.layers).toMatchObject([{ label: 'pixels', k: 10 }]);
   expect(findings('k0').map(({ kind }) => kind)).toContain('leak');
 });
 

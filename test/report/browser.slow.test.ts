@@ -3,8 +3,11 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { FINDING_KINDS } from '../../src/findings/finding.ts';
+import { printableJson } from '../../src/json.ts';
 import { type Points, readPoints } from '../../src/report/page/points.ts';
-import type { PageData } from '../../src/report/page-data.ts';
+import { base64, type PageData } from '../../src/report/page-data.ts';
+import { renderPage } from '../../src/report/render-page.ts';
 import { readParquetRows } from '../e2e/read-table.ts';
 import { runInProcess, tempFolder } from '../e2e/run-cli.ts';
 import { loadScript } from '../scripts/load-script.ts';
@@ -85,6 +88,7 @@ describeBrowser('the page that a run leaves', (path) => {
   }
 
   const report = () => join(dir, 'out', 'report.html');
+  const layer = () => points.layers[0]!;
 
   /** Until the plot has been drawn at its size. */
   async function painted(page: Page): Promise<void> {
@@ -101,7 +105,7 @@ describeBrowser('the page that a run leaves', (path) => {
       .locator('.plot')
       .evaluate((plot) => [plot.clientWidth, plot.clientHeight, plot.clientLeft] as const);
     const column = (c: number) =>
-      Array.from({ length: points.count }, (_, i) => points.values[i * points.k + c]!);
+      Array.from({ length: points.count }, (_, i) => layer().values[i * layer().k + c]!);
     const scale = (values: number[], from: number, size: number, sign: number) => {
       const [least, most] = [Math.min(...values), Math.max(...values)];
       const factor = (sign * size) / ((most - least) * 1.04);
@@ -109,16 +113,17 @@ describeBrowser('the page that a run leaves', (path) => {
     };
     const toX = scale(column(0), 44, inner[0] - 44 - 12, 1);
     const toY = scale(column(1), 12, inner[1] - 12 - 26, -1);
-    const at = point * points.k;
+    const at = point * layer().k;
     return {
-      x: box.x + inner[2] + toX(points.values[at]!),
-      y: box.y + inner[2] + toY(points.values[at + 1]!),
+      x: box.x + inner[2] + toX(layer().values[at]!),
+      y: box.y + inner[2] + toY(layer().values[at + 1]!),
     };
   }
 
   /** The point that is farthest from all others on the map, so that no other is under the pointer. */
   function loneliest(): number {
-    const { values, k, count } = points;
+    const { values, k } = layer();
+    const { count } = points;
     const gap = (a: number) => {
       let least = Number.POSITIVE_INFINITY;
       for (let b = 0; b < count; b++) {
@@ -134,7 +139,8 @@ describeBrowser('the page that a run leaves', (path) => {
   }
 
   function nearestTo(point: number, most: number) {
-    const { values, k, count } = points;
+    const { values, k } = layer();
+    const { count } = points;
     return Array.from({ length: count }, (_, other) => {
       let sum = 0;
       for (let c = 0; c < k; c++) sum += (values[other * k + c]! - values[point * k + c]!) ** 2;
@@ -193,14 +199,161 @@ describeBrowser('the page that a run leaves', (path) => {
     await close();
   });
 
-  test('search finds images by name, and a result can be opened by keyboard', async () => {
+  test('search finds images by name; Enter opens the first, Escape closes it', async () => {
     const { page, close } = await open(report());
     const wanted = points.origins[20]!;
-    await page.getByLabel('Find images by name').fill(wanted.toUpperCase());
+    const search = page.getByLabel('Find images by name');
+    await search.fill(wanted.toUpperCase());
     await expect.poll(() => page.locator('.result').count()).toBe(1);
-    await page.locator('.result').focus();
+    await search.press('Enter');
+    expect(await page.locator('.card .name').first().textContent()).toBe(wanted);
+    await page.keyboard.press('Escape');
+    expect(await page.locator('.card .path').count()).toBe(0);
+    await search.fill(wanted);
+    await search.press('ArrowDown');
     await page.keyboard.press('Enter');
-    expect(await page.locator('.chosen .name').first().textContent()).toBe(wanted);
+    expect(await page.locator('.card .path').textContent()).toBe(wanted);
+    await close();
+  });
+
+  /** The same page with other data in it. */
+  async function changed(name: string, change: (data: PageData) => Partial<PageData>) {
+    const file = join(dir, `${name}.html`);
+    writeFileSync(file, await renderPage({ ...data, ...change(data) }));
+    return file;
+  }
+
+  const pictures = async (page: Page) =>
+    Number(await page.locator('.plot').getAttribute('data-pictures'));
+
+  test('few images are all on the map as pictures, and can be points', async () => {
+    const { page, complaints, close } = await open(report());
+    expect(await pictures(page)).toBe(points.count);
+    await page.getByRole('button', { name: 'Points', exact: true }).click();
+    await expect.poll(() => pictures(page)).toBe(0);
+    expect(complaints).toEqual([]);
+    await close();
+  });
+
+  test('of many images those with room are pictures', async () => {
+    const file = join(dir, 'pictures.html');
+    await writeManyPoints(file, 3000, 3000);
+    const { page, complaints, close } = await open(file);
+    expect(await pictures(page)).toBeGreaterThan(50);
+    expect(await pictures(page)).toBeLessThan(1500);
+    expect(complaints).toEqual([]);
+    await close();
+  });
+
+  test('points are coloured by class, split or finding, and each layer has its own places', async () => {
+    const reversed = new Float32Array([...layer().values].reverse());
+    const [first] = data.points.layers;
+    const kinds = new Uint8Array(points.count);
+    kinds[3] = 1 << FINDING_KINDS.indexOf('outlier');
+    const of = Int8Array.from({ length: points.count }, (_, i) => (i % 2) - (i === 0 ? 1 : 0));
+    const file = await changed('layers', ({ points: packed, findings }) => ({
+      points: {
+        ...packed,
+        layers: [first!, { ...first!, label: 'fc2', values: base64(reversed) }],
+        kinds: base64(kinds),
+        parts: { names: ['Training', 'Test'], of: base64(of) },
+      },
+      findings: {
+        ...findings,
+        counts: { ...findings.counts, outlier: { findings: 1, listed: 1, images: 1 } },
+      },
+    }));
+    const { page, complaints, close } = await open(file);
+    const legend = () => page.locator('.legend-list li').allTextContents();
+    expect(await legend()).toHaveLength(data.classes.length);
+    await page.getByLabel('Colour', { exact: true }).selectOption({ label: 'Split' });
+    expect(await legend()).toEqual([
+      expect.stringMatching(/^Training\d+only$/),
+      expect.stringMatching(/^Test\d+only$/),
+      'Neither1only',
+    ]);
+    await page.getByLabel('Colour', { exact: true }).selectOption({ label: 'Findings' });
+    expect(await legend()).toEqual(
+      expect.arrayContaining(['Outliers1only', `No finding${points.count - 1}only`]),
+    );
+    await page.getByLabel('Find images by name').fill(points.origins[20]!);
+    await page.getByLabel('Find images by name').press('Enter');
+    const before = await page.locator('.neighbours button').first().getAttribute('data-point');
+    expect(before).toBe(String(nearestTo(20, 1)[0]!.other));
+    await page.getByLabel('Layer').selectOption({ label: 'fc2' });
+    const mirrored = points.count - 1 - 20;
+    const nearest = points.count - 1 - nearestTo(mirrored, 1)[0]!.other;
+    await expect
+      .poll(() => page.locator('.neighbours button').first().getAttribute('data-point'))
+      .toBe(String(nearest));
+    expect(complaints).toEqual([]);
+    await close();
+  });
+
+  test('each class has a strip of pictures, and one of them opens on the map', async () => {
+    const { page, close } = await open(report());
+    const strips = page.locator('#classes .strip-of-pictures');
+    expect(await strips.count()).toBe(data.classes.length);
+    const strip = data.strips[data.classes.indexOf('stripes')]!;
+    const [, second] = strip;
+    const button = page.getByLabel('stripes, typical to odd').getByRole('button').nth(1);
+    await button.click();
+    expect(await page.locator('.card .path').textContent()).toBe(points.origins[second!]);
+    await close();
+  });
+
+  test('findings are in front, can be saved as the lines of findings.jsonl and as CSV, and paths copied', async () => {
+    const origins = points.origins.slice(0, 2);
+    const finding = {
+      kind: 'outlier' as const,
+      origins: [`a "b",\nc`, origins[1]!],
+      classes: ['x', 'y'],
+      images: 2,
+      evidence: { score: 7 },
+      threshold: 6,
+    };
+    const file = await changed('found', ({ findings }) => ({
+      findings: {
+        ...findings,
+        counts: { ...findings.counts, outlier: { findings: 1, listed: 1, images: 2 } },
+        shown: [{ ...finding, points: [0, 1] }],
+      },
+    }));
+    const { page, complaints, close } = await open(file);
+    const saved = async (name: string) => {
+      const waiting = page.waitForEvent('download');
+      await page.getByRole('button', { name, exact: true }).click();
+      const download = await waiting;
+      expect(download.suggestedFilename()).toBe(`findings.${name.toLowerCase()}`);
+      return readFileSync(await download.path(), 'utf8');
+    };
+    expect(await page.getByRole('tab').first().textContent()).toBe('Outliers1');
+    expect(await page.getByRole('tab', { selected: true }).textContent()).toBe('Outliers1');
+    expect(await saved('JSONL')).toBe(`${printableJson(finding)}\n`);
+    expect(await saved('CSV')).toBe(
+      `finding,kind,origin,class,images,threshold,evidence\r\n1,outlier,"a ""b"",\nc",x,2,6,"{""score"":7}"\r\n1,outlier,${origins[1]},y,2,6,"{""score"":7}"\r\n`,
+    );
+    await page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
+    await page.locator('#findings').getByRole('button', { name: 'Copy the path' }).nth(1).click();
+    await page.locator('#findings').getByText('Copied').waitFor();
+    expect(await page.evaluate(() => navigator.clipboard.readText())).toBe(origins[1]);
+    await page.getByRole('button', { name: 'Copy the command' }).click();
+    await page.locator('.command').getByText('Copied').waitFor();
+    expect(await page.evaluate(() => navigator.clipboard.readText())).toBe(data.command);
+    expect(complaints).toEqual([]);
+    await close();
+  });
+
+  test('a long name takes two lines of the legend', async () => {
+    const file = await changed('long', ({ classes }) => ({
+      classes: ['a'.repeat(4000), ...classes.slice(1)],
+    }));
+    const { page, close } = await open(file);
+    const heights = await page
+      .locator('.legend-list li, .class-facts')
+      .evaluateAll((all) => all.map((one) => one.clientHeight));
+    expect(Math.max(...heights)).toBeLessThan(90);
+    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(1280);
     await close();
   });
 
@@ -269,7 +422,7 @@ describeBrowser('the page that a run leaves', (path) => {
     await page.touchscreen.tap(x, y);
     await page.locator('.tip').waitFor();
     await expect
-      .poll(() => page.locator('.chosen .name').first().textContent())
+      .poll(() => page.locator('.card .name').first().textContent())
       .toBe(points.origins[point]);
     for (const tab of await page.getByRole('tab').all()) await tab.click();
     expect(await wide()).toBe(360);

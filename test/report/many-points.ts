@@ -4,8 +4,8 @@ import type { PageData } from '../../src/report/page-data.ts';
 import { base64 } from '../../src/report/page-data.ts';
 import { renderPage } from '../../src/report/render-page.ts';
 
-/** The page of a run that never was: `count` points of ten components in thirty classes. */
-export async function writeManyPoints(path: string, count: number): Promise<void> {
+/** The page of a run that never was: `count` points of ten components in thirty classes, the first ones with a picture of 10×10 pixels. */
+export async function writeManyPoints(path: string, count: number, pictures = 0): Promise<void> {
   const k = 10;
   const classes = Array.from({ length: 30 }, (_, i) => `class ${i}`);
   const values = new Float32Array(count * k);
@@ -23,8 +23,9 @@ export async function writeManyPoints(path: string, count: number): Promise<void
   }
   const none = { findings: 0, listed: 0, images: 0 };
   const data: PageData = {
-    format: 1,
+    format: 2,
     target: 'many',
+    command: 'img2features many --mode pixels --out many',
     run: {
       format: 1,
       counts: {
@@ -49,15 +50,21 @@ export async function writeManyPoints(path: string, count: number): Promise<void
     points: {
       count,
       rows: count,
-      k,
-      output: 'pixels',
-      values: base64(values),
+      layers: [
+        {
+          label: 'pixels',
+          k,
+          values: base64(values),
+          variance: Array.from({ length: k }, () => 1 / k),
+        },
+      ],
       targets: base64(targets),
+      kinds: base64(new Uint8Array(count)),
       shared: base64(new Uint16Array(count)),
       rests: Array.from({ length: count }, (_, i) => `many/${i}.jpg`),
     },
-    variance: Array.from({ length: k }, () => 1 / k),
-    thumbs: { kind: 'none', side: 0, perRow: 1, points: '', data: [], bytes: 0, note: '' },
+    strips: classes.map(() => []),
+    thumbs: thumbsOf(pictures),
     findings: {
       counts: Object.fromEntries(
         FINDING_KINDS.map((kind) => [kind, none]),
@@ -71,4 +78,18 @@ export async function writeManyPoints(path: string, count: number): Promise<void
     },
   };
   writeFileSync(path, await renderPage(data));
+}
+
+function thumbsOf(n: number): PageData['thumbs'] {
+  const data = Uint8Array.from({ length: 300 * n }, (_, i) => (i * 7) % 256);
+  return {
+    kind: n > 0 ? 'pixels' : 'none',
+    side: 10,
+    perRow: 1,
+    points: base64(Int32Array.from({ length: n }, (_, i) => i)),
+    shapes: base64(new Uint8Array(2 * n).fill(255)),
+    data: [base64(data)],
+    bytes: data.length,
+    note: '',
+  };
 }

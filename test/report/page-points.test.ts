@@ -1,5 +1,11 @@
 import { expect, test } from 'vitest';
-import { choosePoints, pictureOrder } from '../../src/report/page-points.ts';
+import type { Collected } from '../../src/findings/collect-rows.ts';
+import {
+  choosePoints,
+  classStrips,
+  findingKinds,
+  pictureOrder,
+} from '../../src/report/page-points.ts';
 
 test('a table that fits is shown whole', () => {
   expect([...choosePoints(4, [2], 10)]).toEqual([0, 1, 2, 3]);
@@ -21,4 +27,50 @@ test('pictures go to findings first, then to each class in turn', () => {
   expect(order.slice(0, 2)).toEqual([7, 3]);
   expect(order.slice(2, 5).map((row) => targets[row])).toEqual([0, 1, 2]);
   expect([...order].sort()).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
+});
+
+test('a strip goes from the middle of its class to its edge', () => {
+  // A line from 0 to 99 whose median is 49.5, and a class of three.
+  const n = 103;
+  const rows = {
+    classes: ['line', 'few'],
+    targets: Uint32Array.from({ length: n }, (_, i) => (i < 100 ? 0 : 1)),
+    k: 1,
+    reduced: Float64Array.from({ length: n }, (_, i) => (i < 100 ? i : [0, 10, 1][i - 100]!)),
+  } as unknown as Collected;
+  const chosen = Uint32Array.from({ length: n }, (_, i) => i);
+  const [line, few] = classStrips(rows, chosen, [100, 3]);
+  const far = line!.map((row) => Math.abs(row - 49.5));
+  expect(line).toHaveLength(12);
+  expect(far).toEqual([...far].sort((a, b) => a - b));
+  expect([far[0], far.at(-1)]).toEqual([0.5, 49.5]);
+  expect(few).toEqual([102, 100, 101]);
+});
+
+test('of very many classes the largest have strips', () => {
+  const n = 4000;
+  const rows = {
+    classes: Array.from({ length: n }, (_, i) => `class ${i}`),
+    targets: Uint32Array.from({ length: n }, (_, i) => i),
+    k: 1,
+    reduced: new Float64Array(n),
+  } as unknown as Collected;
+  const counts = Array.from({ length: n }, (_, i) => (i === 3999 ? 9 : 1));
+  const chosen = Uint32Array.from({ length: n }, (_, i) => i);
+  const strips = classStrips(rows, chosen, counts);
+  expect(strips.filter((strip) => strip.length > 0)).toHaveLength(500);
+  expect(strips[3999]).toEqual([3999]);
+});
+
+test('each image has the kinds of the findings that name it', () => {
+  const finding = { classes: [], images: 1, evidence: {}, threshold: null };
+  const found = [
+    { ...finding, kind: 'leak' as const, origins: ['a', 'elsewhere'] },
+    { ...finding, kind: 'outlier' as const, origins: ['a', 'b'] },
+  ];
+  const rowOf = new Map([
+    ['a', 0],
+    ['b', 2],
+  ]);
+  expect([...findingKinds(found, rowOf, 3)]).toEqual([1 + 32, 0, 32]);
 });

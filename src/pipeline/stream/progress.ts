@@ -207,6 +207,7 @@ export class RateEstimate {
 export class StageClock<Stage extends string> {
   readonly #started = performance.now();
   readonly #ms = new Map<Stage, number>();
+  #total: number | undefined;
 
   /** Adds the time that `work` takes to `stage`, whether it succeeds or not. */
   async time<T>(stage: Stage, work: () => Promise<T>): Promise<T> {
@@ -226,9 +227,14 @@ export class StageClock<Stage extends string> {
     return this.#ms.get(stage) ?? 0;
   }
 
-  /** Since the clock was made. */
+  /** Ends the total: the page, run.json and the terminal show the same one. */
+  stop(): void {
+    this.#total ??= performance.now() - this.#started;
+  }
+
+  /** Since the clock was made, until it was stopped. */
   totalMs(): number {
-    return performance.now() - this.#started;
+    return this.#total ?? performance.now() - this.#started;
   }
 }
 

@@ -1,28 +1,23 @@
-import type { FindingKind } from '../../events.ts';
 import { FINDING_KINDS } from '../../findings/finding.ts';
+import { printableJson } from '../../json.ts';
 import type { PageData, PageFinding } from '../page-data.ts';
-import { button, count, distance, el, nameOf, note, visible } from './dom.ts';
+import { button, count, downloadButton, el, nameOf, note, pathWithCopy, visible } from './dom.ts';
+import { evidence, explain } from './finding-words.ts';
+import { FINDING_TITLES } from './groups.ts';
 import type { Thumbs } from './thumbs.ts';
 
 const PAGE = 12;
 const PICTURES = 10;
 
-const TITLES: Readonly<Record<FindingKind, string>> = {
-  leak: 'Leaks',
-  two_classes: 'In two classes',
-  exact_duplicate: 'Exact duplicates',
-  same_features: 'Same features',
-  near_duplicate: 'Near duplicates',
-  outlier: 'Outliers',
-};
-
-/** What was found, by kind, with the images side by side. */
+/** What was found, by kind, with the images side by side. Kinds that were found stand in front. */
 export function findingsSection(
   data: PageData,
   thumbs: Thumbs,
   onSelect: (point: number) => void,
 ): HTMLElement {
   const { findings } = data;
+  const has = (kind: PageFinding['kind']) => findings.counts[kind].findings > 0;
+  const kinds = [...FINDING_KINDS.filter(has), ...FINDING_KINDS.filter((kind) => !has(kind))];
   const tabs = el('div', { class: 'tabs', role: 'tablist', 'aria-label': 'Kinds of findings' });
   const body = el('div', {
     class: 'tab-body',
@@ -30,17 +25,37 @@ export function findingsSection(
     id: 'findings-panel',
     tabindex: 0,
   });
-  const buttons = FINDING_KINDS.map((kind) => {
+  const open = (kind: PageFinding['kind']): void => {
+    for (const tab of buttons) {
+      const isOpen = tab.dataset.kind === kind;
+      tab.setAttribute('aria-selected', String(isOpen));
+      tab.tabIndex = isOpen ? 0 : -1;
+    }
+    const shown = findings.shown.filter((finding) => finding.kind === kind);
+    const entries = findingsList(shown, (finding) => entry(finding, thumbs, onSelect));
+    body.replaceChildren(el('p', { class: 'lead' }, explain(kind, data)), ...entries);
+    const { findings: total, listed } = findings.counts[kind];
+    const rest = `The first ${count(shown.length)} of ${count(total)}; findings.jsonl lists ${count(listed)}.`;
+    if (total > shown.length) body.append(note(rest));
+  };
+  const buttons = kinds.map((kind) => {
     const found = findings.counts[kind].findings;
-    const tab = button(
-      { role: 'tab', 'aria-controls': 'findings-panel', 'data-kind': kind },
-      () => open(kind),
-      TITLES[kind],
-      el('span', { class: found === 0 ? 'count none' : 'count' }, count(found)),
-    );
-    tabs.append(tab);
-    return tab;
+    const number = el('span', { class: found === 0 ? 'count none' : 'count' }, count(found));
+    const attributes = { role: 'tab', 'aria-controls': 'findings-panel', 'data-kind': kind };
+    return button(attributes, () => open(kind), FINDING_TITLES[kind], number);
   });
+  tabs.append(...buttons);
+  listenToTabs(tabs, buttons);
+  open(kinds[0]);
+  const unfinished =
+    'The search for pairs ended at its limit: there are more near duplicates than these.';
+  const remark = findings.isComplete ? undefined : el('p', { class: 'note warn' }, unfinished);
+  const head = el('div', { class: 'head' }, el('h2', {}, 'Findings'), downloads(data));
+  return el('section', { id: 'findings' }, head, tabs, remark, body);
+}
+
+/** Arrow keys go from tab to tab. */
+function listenToTabs(tabs: HTMLElement, buttons: readonly HTMLButtonElement[]): void {
   tabs.addEventListener('keydown', (event) => {
     const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
     const at = buttons.indexOf(document.activeElement as HTMLButtonElement);
@@ -49,158 +64,84 @@ export function findingsSection(
     next.focus();
     next.click();
   });
-  open(FINDING_KINDS.find((kind) => findings.counts[kind].findings > 0) ?? 'exact_duplicate');
-  const incomplete = findings.isComplete
-    ? undefined
-    : el(
-        'p',
-        { class: 'note warn' },
-        'The search for pairs ended at its limit: there are more near duplicates than these.',
-      );
-  return el('section', { id: 'findings' }, el('h2', {}, 'Findings'), tabs, incomplete, body);
-
-  function open(kind: FindingKind): void {
-    for (const tab of buttons) {
-      const isOpen = tab.dataset.kind === kind;
-      tab.setAttribute('aria-selected', String(isOpen));
-      tab.tabIndex = isOpen ? 0 : -1;
-    }
-    const shown = findings.shown.filter((finding) => finding.kind === kind);
-    const list = el('ul', { class: 'findings' });
-    let end = 0;
-    const grow = (): void => {
-      for (const finding of shown.slice(end, end + PAGE)) list.append(entry(finding));
-      end = Math.min(shown.length, end + PAGE);
-      more.hidden = end === shown.length;
-      more.textContent = `Show ${count(Math.min(PAGE, shown.length - end))} more of ${count(shown.length)}`;
-    };
-    const more = button({ class: 'more' }, grow);
-    grow();
-    const { findings: total, listed } = findings.counts[kind];
-    const rest = `The first ${count(shown.length)} of ${count(total)}; findings.jsonl lists ${count(listed)}.`;
-    body.replaceChildren(el('p', { class: 'lead' }, explain(kind, data)), list, more);
-    if (total > shown.length) body.append(note(rest));
-  }
-
-  function entry(finding: PageFinding): HTMLElement {
-    const { origins, classes, points, images } = finding;
-    const cells = origins.slice(0, PICTURES).map((origin, i) => {
-      const point = points[i];
-      const picture = thumbs.picture(point, 72);
-      const label = `Show ${visible(origin)} on the map`;
-      const cell =
-        point < 0
-          ? el('span', { class: 'pick' }, picture)
-          : button({ class: 'pick', 'aria-label': label }, () => onSelect(point), picture);
-      const tag = el('span', { class: 'tag' }, nameOf(classes[i]));
-      return el('figure', {}, cell, el('figcaption', {}, tag, nameOf(origin, 'path')));
-    });
-    const left = images - cells.length;
-    return el(
-      'li',
-      { class: cells.length > 4 ? 'wide' : undefined },
-      el('div', { class: 'evidence' }, ...evidence(finding)),
-      el(
-        'div',
-        { class: 'pictures' },
-        ...cells,
-        left > 0 ? el('span', { class: 'note' }, `and ${count(left)} more`) : undefined,
-      ),
-    );
-  }
 }
 
-function evidence({ kind, evidence: of, images, threshold }: PageFinding): HTMLElement[] {
-  const fact = (label: string, value: string) =>
-    el('span', { class: 'fact' }, el('b', {}, value), ` ${label}`);
-  const number = (name: string) => distance(Number(of[name]));
-  const match =
-    { same_bytes: 'the same bytes', same_features: 'the same features', near: '' }[
-      String(of.match)
-    ] ?? '';
-  const far =
-    of.match === 'near'
-      ? [fact(`apart (counts below ${threshold})`, number('distance'))]
-      : [fact('', match)];
-  switch (kind) {
-    case 'leak':
-      return [fact('', (of.parts as string[]).join(' in ')), ...far];
-    case 'two_classes':
-      return [fact('images', count(images)), ...far];
-    case 'exact_duplicate':
-      return [
-        fact('images', count(images)),
-        fact('each', `${count(Number(of.bytes))} bytes`),
-        fact('', `SHA-256 ${String(of.sha256).slice(0, 12)}…`),
-      ];
-    case 'same_features':
-      return [fact('images', count(images)), fact('', String(of.bytes))];
-    case 'near_duplicate':
-      return of.pairs === 1
-        ? [fact('apart', number('closest'))]
-        : [
-            fact('images', count(images)),
-            fact('apart at the closest', number('closest')),
-            fact('the widest link', number('widestLink')),
-          ];
-    case 'outlier': {
-      const near = of.nearestClasses as readonly string[] | undefined;
-      return [
-        fact('deviations beyond its class', Number(of.score).toFixed(1)),
-        fact(
-          `from the centre; half of the class within ${number('classMedian')}`,
-          number('distance'),
-        ),
-        ...(near === undefined ? [] : [fact('nearest', tally(near))]),
-      ];
-    }
-  }
+/** Some findings, and a button for more. */
+function findingsList(
+  shown: readonly PageFinding[],
+  entryOf: (finding: PageFinding) => HTMLElement,
+): HTMLElement[] {
+  const list = el('ul', { class: 'findings' });
+  let end = 0;
+  const grow = (): void => {
+    list.append(...shown.slice(end, end + PAGE).map(entryOf));
+    end = Math.min(shown.length, end + PAGE);
+    more.hidden = end === shown.length;
+    more.textContent = `Show ${count(Math.min(PAGE, shown.length - end))} more of ${count(shown.length)}`;
+  };
+  const more = button({ class: 'more' }, grow);
+  grow();
+  return [list, more];
 }
 
-function tally(classes: readonly string[]): string {
-  const counts = new Map<string, number>();
-  for (const name of classes) counts.set(name, (counts.get(name) ?? 0) + 1);
-  return [...counts].map(([name, n]) => `${n} × ${name}`).join(', ');
+function entry(
+  finding: PageFinding,
+  thumbs: Thumbs,
+  onSelect: (point: number) => void,
+): HTMLElement {
+  const { origins, classes, points, images } = finding;
+  const cells = origins.slice(0, PICTURES).map((origin, i) => {
+    const point = points[i];
+    const picture = thumbs.picture(point, 96);
+    const label = `Show ${visible(origin)} on the map`;
+    const cell =
+      point < 0
+        ? el('span', { class: 'pick' }, picture)
+        : button({ class: 'pick', 'aria-label': label }, () => onSelect(point), picture);
+    const tag = el('span', { class: 'tag' }, nameOf(classes[i]));
+    return el('figure', {}, cell, el('figcaption', {}, tag, pathWithCopy(origin)));
+  });
+  const left = images - cells.length;
+  const rest = left > 0 ? el('span', { class: 'note' }, `and ${count(left)} more`) : undefined;
+  return el(
+    'li',
+    { class: cells.length > 4 ? 'wide' : undefined },
+    el('div', { class: 'evidence' }, ...evidence(finding)),
+    el('div', { class: 'pictures' }, ...cells, rest),
+  );
 }
 
-function explain(kind: FindingKind, { findings, points }: PageData): string {
-  const { near, outlierScore, parts, measuredIn } = findings;
-  const by =
-    measuredIn === 'features'
-      ? 'by their full feature vectors'
-      : `by their ${points.k} components alone`;
-  const none = findings.counts[kind].findings === 0;
-  const images = count(findings.counts[kind].images);
-  if (measuredIn === 'equality' && (kind === 'near_duplicate' || kind === 'outlier')) {
-    return 'Not looked for: the table keeps no components (--k 0), and its vectors are too long to fit some for this page. Copies are found by equality.';
-  }
-  switch (kind) {
-    case 'leak':
-      if (parts.length === 0) {
-        return 'No parts to compare: the origins have no folders such as Training and Test. `img2features report <run> --compare A B` names them.';
-      }
-      return none
-        ? `No image of ${parts.slice(1).join(', ')} is also in ${parts[0]}, neither exactly nor within ${near}.`
-        : `Images of ${parts.slice(1).join(', ')} that are also in ${parts[0]}, exactly or within ${near} of the distance of two random images. A model tested on them is tested on what it has seen.`;
-    case 'two_classes':
-      return none
-        ? 'No image is in two classes.'
-        : 'The same image in two classes: one label is wrong, or both are intended.';
-    case 'exact_duplicate':
-      return none
-        ? 'No two images have the same bytes.'
-        : `${images} images share their bytes with another (SHA-256 of the files, read again).`;
-    case 'same_features':
-      return none
-        ? 'No two images have the same features and different (or unread) bytes.'
-        : `${images} images have exactly the feature vector of another, but their bytes differ or could not be read again.`;
-    case 'near_duplicate':
-      return none
-        ? `No two images are closer than ${near} of the distance of two random images.`
-        : `${images} images are closer to another than ${near} of the distance of two random images, measured ${by}: recoded or resized copies, or photographs taken a moment apart. Images linked in a chain are shown together.`;
-    case 'outlier':
-      return none
-        ? `No image is more than ${outlierScore} deviations further from the centre of its class than half of the class.`
-        : `Images more than ${outlierScore} robust deviations (median absolute deviation) further from the centre of their class than its median: odd pictures, or wrong labels where the nearest images are of another class. Classes of fewer than 10 images are left out.`;
-  }
+/** The findings of the page as files, where there are any. */
+function downloads({ findings: { shown, counts } }: PageData): HTMLElement | undefined {
+  if (shown.length === 0) return undefined;
+  const all = Object.values(counts).reduce((sum, { findings }) => sum + findings, 0);
+  const which = shown.length < all ? `first ${count(shown.length)} of ${count(all)}` : 'all';
+  return el(
+    'div',
+    { class: 'downloads' },
+    el('span', { class: 'note' }, `Save ${which}:`),
+    downloadButton('JSONL', 'findings.jsonl', () => findingsJsonl(shown)),
+    downloadButton('CSV', 'findings.csv', () => findingsCsv(shown)),
+  );
+}
+
+/** The lines of findings.jsonl. */
+export function findingsJsonl(shown: readonly PageFinding[]): string {
+  return shown.map(({ points: _, ...line }) => `${printableJson(line)}\n`).join('');
+}
+
+/** A line for each image of each finding; the evidence is JSON. */
+export function findingsCsv(shown: readonly PageFinding[]): string {
+  const lines = shown.flatMap(({ kind, origins, classes, images, threshold, evidence: of }, i) =>
+    origins.map((origin, at) => {
+      return [i + 1, kind, origin, classes[at], images, threshold ?? '', printableJson(of)];
+    }),
+  );
+  const head = ['finding', 'kind', 'origin', 'class', 'images', 'threshold', 'evidence'];
+  return [head, ...lines].map((line) => `${line.map(csvField).join(',')}\r\n`).join('');
+}
+
+function csvField(value: string | number): string {
+  const text = String(value);
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }

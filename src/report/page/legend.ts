@@ -1,86 +1,84 @@
 import { button, count, el, nameOf, note, searchField, swatch, visible } from './dom.ts';
-import { css, type Rgb } from './palette.ts';
+import type { Groups } from './groups.ts';
+import { css } from './palette.ts';
 
-/** Classes shown at once; a filter finds the others. */
+/** Groups shown at once; a filter finds the others. */
 const MOST = 200;
+/** More groups than this can be searched. */
+const SEARCHED = 12;
 
-export interface Legend {
-  readonly element: HTMLElement;
-  /** Whether each class is switched on. */
-  readonly isOn: readonly boolean[];
-}
+/** Which groups are switched on, and the one that the pointer rests on, or -1. */
+export type OnChange = (isOn: readonly boolean[], dwelt: number) => void;
 
-/** The classes with their colours, each a switch. Hovering over one dims the others. */
-export function openLegend(
-  classes: readonly string[],
-  counts: readonly number[],
-  colors: readonly Rgb[],
-  onChange: (isOn: readonly boolean[], dwelt: number) => void,
-): Legend {
-  const isOn = classes.map(() => true);
+/** The groups with their colours, each a switch. Hovering over one dims the others. */
+export function legend(groups: Groups, onChange: OnChange): HTMLElement {
+  const { names, title } = groups;
+  const isOn = names.map(() => true);
   const boxes = new Map<number, HTMLInputElement>();
-  const list = el('ul', { class: 'legend-list', 'aria-label': 'Classes' });
+  const list = el('ul', { class: 'legend-list', 'aria-label': title });
   const remark = note('');
-  const setAll = (value: boolean): void => {
-    isOn.fill(value);
-    for (const box of boxes.values()) box.checked = value;
+  const change = (isWanted: (i: number) => boolean): void => {
+    names.forEach((_, i) => {
+      isOn[i] = isWanted(i);
+    });
+    for (const [i, box] of boxes) box.checked = isOn[i];
     onChange(isOn, -1);
   };
-  const order = classes.map((_, i) => i).sort((a, b) => (classes[a] < classes[b] ? -1 : 1));
-
-  function fill(wanted: string): void {
-    list.replaceChildren();
+  const order = names.map((_, i) => i);
+  if (groups.key === 'class') order.sort((a, b) => (names[a] < names[b] ? -1 : 1));
+  const fill = (wanted: string): void => {
     boxes.clear();
-    const found = order.filter((i) => classes[i].toLowerCase().includes(wanted));
-    for (const i of found.slice(0, MOST)) list.append(entry(i));
-    remark.textContent =
-      found.length > MOST
-        ? `${count(MOST)} of ${count(found.length)} classes; type to find others.`
-        : '';
-  }
-
-  function entry(i: number): HTMLElement {
-    const box = el('input', { type: 'checkbox' });
-    box.checked = isOn[i];
-    boxes.set(i, box);
-    box.addEventListener('change', () => {
-      isOn[i] = box.checked;
-      onChange(isOn, -1);
-    });
-    const showOnly = (): void => {
-      isOn.fill(false);
-      isOn[i] = true;
-      for (const [other, otherBox] of boxes) otherBox.checked = other === i;
-      onChange(isOn, -1);
-    };
-    const number = el('span', { class: 'num' }, count(counts[i]));
-    const label = { class: 'only', 'aria-label': `Only ${visible(classes[i])}` };
-    const item = el(
-      'li',
-      {},
-      el('label', {}, box, swatch(css(colors[i])), nameOf(classes[i]), number),
-      button(label, showOnly, 'only'),
-    );
-    item.addEventListener('pointerenter', () => onChange(isOn, i));
-    item.addEventListener('pointerleave', () => onChange(isOn, -1));
-    return item;
-  }
-
+    const found = order.filter((i) => names[i].toLowerCase().includes(wanted));
+    const entries = found.slice(0, MOST).map((i) => entry(groups, i, isOn, { change, onChange }));
+    for (const { box, i } of entries) boxes.set(i, box);
+    list.replaceChildren(...entries.map(({ item }) => item));
+    const some = `${count(MOST)} of ${count(found.length)} classes; type to find others.`;
+    remark.textContent = found.length > MOST ? some : '';
+  };
+  fill('');
   const head = el(
     'div',
     { class: 'panel-head' },
-    el('h3', {}, 'Classes'),
+    el('h3', {}, title),
     el('span', { class: 'grow' }),
-    button({}, () => setAll(true), 'All'),
-    button({}, () => setAll(false), 'None'),
+    button({}, () => change(() => true), 'All'),
+    button({}, () => change(() => false), 'None'),
   );
-  const element = el('div', { class: 'legend' }, head);
-  if (classes.length > 12) {
-    element.append(
-      searchField(`Find among ${count(classes.length)} classes`, 'Find a class', fill),
-    );
-  }
-  element.append(list, remark);
-  fill('');
-  return { element, isOn };
+  const search =
+    names.length > SEARCHED
+      ? searchField(`Find among ${count(names.length)} classes`, 'Find a class', fill)
+      : undefined;
+  return el('div', { class: 'legend' }, head, search, list, remark);
+}
+
+interface Changes {
+  readonly change: (isWanted: (i: number) => boolean) => void;
+  readonly onChange: OnChange;
+}
+
+function entry(
+  { names, counts, colors }: Groups,
+  i: number,
+  isOn: boolean[],
+  { change, onChange }: Changes,
+) {
+  const box = el('input', { type: 'checkbox' });
+  box.checked = isOn[i];
+  box.addEventListener('change', () => {
+    isOn[i] = box.checked;
+    onChange(isOn, -1);
+  });
+  const name = nameOf(names[i]);
+  name.title = visible(names[i]);
+  const number = el('span', { class: 'num' }, count(counts[i]));
+  const only = { class: 'only', 'aria-label': `Only ${visible(names[i])}` };
+  const item = el(
+    'li',
+    {},
+    el('label', {}, box, swatch(css(colors[i])), name, number),
+    button(only, () => change((other) => other === i), 'only'),
+  );
+  item.addEventListener('pointerenter', () => onChange(isOn, i));
+  item.addEventListener('pointerleave', () => onChange(isOn, -1));
+  return { i, box, item };
 }

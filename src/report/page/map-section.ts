@@ -1,220 +1,197 @@
 import type { PageData } from '../page-data.ts';
-import {
-  button,
-  count,
-  distance,
-  el,
-  nameOf,
-  note,
-  percent,
-  searchField,
-  swatch,
-  visible,
-} from './dom.ts';
-import { openLegend } from './legend.ts';
-import { css, type Rgb } from './palette.ts';
-import { openPlot } from './plot.ts';
-import type { Points } from './points.ts';
-import { nearest } from './points.ts';
+import { button, count, el, nameOf, note, percent, segments, selectField } from './dom.ts';
+import type { Groups } from './groups.ts';
+import { groupings } from './groups.ts';
+import { ImageCard } from './image-card.ts';
+import { legend } from './legend.ts';
+import { Plot } from './plot.ts';
+import { type Layer, nearest, type Points } from './points.ts';
+import { imageSearch } from './search.ts';
 import type { Thumbs } from './thumbs.ts';
 
 const NEIGHBOURS = 12;
-const MOST_MATCHES = 50;
 
-export interface MapSection {
+/** The scatter plot with its choices, search and legend, and the image that is looked at with its neighbours. */
+export class MapSection {
   readonly element: HTMLElement;
-  /** Shows a point with its neighbours. */
-  readonly select: (point: number) => void;
-}
+  readonly #points: Points;
+  readonly #thumbs: Thumbs;
+  readonly #plot: Plot;
+  readonly #card: ImageCard;
+  readonly #tip = el('div', { class: 'tip', hidden: true });
+  readonly #legend = el('div', {});
+  readonly #axes = el('span', { class: 'axes' });
+  #layer: Layer;
+  #selected = -1;
+  #neighbours: number[] = [];
+  #matches: readonly number[] = [];
 
-/** The scatter plot with its axes, search and legend, and the image that is looked at with its neighbours. */
-export function mapSection(
-  data: PageData,
-  points: Points,
-  thumbs: Thumbs,
-  colors: readonly Rgb[],
-): MapSection {
-  const { classes, classCounts, variance } = data;
-  const state = {
-    selected: -1,
-    neighbours: [] as number[],
-    matches: [] as number[],
-    isOn: classes.map(() => true),
-  };
-  const tip = el('div', { class: 'tip', hidden: true });
-  const card = el('div', { class: 'card', 'aria-live': 'polite' });
-  const results = el('ul', { class: 'results' });
-  const plot = openPlot(points, { targets: points.targets, colors }, { onHover, onSelect: select });
-  plot.element.append(tip);
-
-  const legend = openLegend(classes, classCounts, colors, (isOn, dwelt) => {
-    state.isOn = [...isOn];
-    const dim = dwelt >= 0 && isOn[dwelt];
-    plot.setStrength(
-      Float32Array.from(isOn, (on, i) =>
-        on ? (dim && i !== dwelt ? 0.08 : opacity(points.count)) : 0,
-      ),
-    );
-  });
-  plot.setStrength(new Float32Array(classes.length).fill(opacity(points.count)));
-
-  const axis = (label: string, value: number, onChange: (component: number) => void) => {
-    const choice = el('select', { 'aria-label': label });
-    for (let c = 0; c < points.k; c++) {
-      const share = variance[c] === undefined ? '' : ` · ${percent(variance[c])}`;
-      choice.append(el('option', { value: c }, `PC ${c + 1}${share}`));
-    }
-    choice.value = String(value);
-    choice.addEventListener('change', () => onChange(Number(choice.value)));
-    return el('label', { class: 'field' }, el('span', {}, label), choice);
-  };
-  let [x, y] = [0, Math.min(1, points.k - 1)];
-  const swapAxes = (newX: number, newY: number): void => {
-    [x, y] = [newX, newY];
-    plot.setAxes(x, y);
-  };
-  swapAxes(x, y);
-
-  const search = searchField('Find images by name', 'Find images by name', searchFor);
-  const found = el('span', { class: 'note', role: 'status' });
-  const toolbar = el(
-    'div',
-    { class: 'toolbar' },
-    axis('Across', x, (value) => swapAxes(value, y)),
-    axis('Up', y, (value) => swapAxes(x, value)),
-    el('label', { class: 'field search' }, search),
-    found,
-    el('span', { class: 'grow' }),
-    button({}, () => plot.reset(), 'Show all'),
-  );
-  const shown =
-    points.count < data.points.rows
-      ? `${count(points.count)} of ${count(data.points.rows)} rows, spread evenly. `
-      : '';
-  const layers =
-    (data.run.model as { layers?: readonly unknown[] } | undefined)?.layers?.length ?? 1;
-  const first = layers > 1 ? `Of ${layers} layers the first is shown. ` : '';
-  const hint = note(
-    `${first}${shown}Distances are in units of the distance between two random images. Drag to move; scroll zooms once the map is clicked, two fingers on a phone; double-click shows all. ${data.thumbs.note}`,
-  );
-  showCard();
-  const element = el(
-    'section',
-    { id: 'map', class: 'map' },
-    el('h2', {}, `Map of ${data.points.output === 'pixels' ? 'the pixels' : data.points.output}`),
-    toolbar,
-    el(
+  constructor(data: PageData, points: Points, thumbs: Thumbs) {
+    this.#points = points;
+    this.#thumbs = thumbs;
+    this.#layer = points.layers[0];
+    const ways = groupings(data, points);
+    this.#plot = new Plot(points.count, ways[0], thumbs, {
+      onHover: (point, x, y) => this.#showTip(point, x, y),
+      onSelect: (point) => this.#choose(point),
+    });
+    this.#plot.element.append(this.#tip, zoomButtons(this.#plot));
+    this.#card = new ImageCard(data, points, thumbs, {
+      onSelect: (point) => (point < 0 ? this.#choose(-1) : this.select(point)),
+    });
+    const search = imageSearch(points, thumbs, {
+      onMatches: (matches) => {
+        this.#matches = matches;
+        this.#mark();
+      },
+      onOpen: (point) => this.select(point),
+    });
+    const body = el(
       'div',
       { class: 'map-body' },
-      plot.element,
-      el('div', { class: 'side' }, results, card, legend.element),
-    ),
-    hint,
-  );
-  element.dataset.drawer = plot.kind;
-  return { element, select: (point) => select(point, true) };
-
-  function searchFor(wanted: string): void {
-    state.matches = [];
-    if (wanted !== '') {
-      for (let i = 0; i < points.count; i++) {
-        if (points.origins[i].toLowerCase().includes(wanted)) state.matches.push(i);
-      }
-    }
-    found.textContent = wanted === '' ? '' : `${count(state.matches.length)} found`;
-    results.replaceChildren(
-      ...state.matches.slice(0, MOST_MATCHES).map((point) => {
-        const picture = thumbs.picture(point, 28);
-        const name = nameOf(points.origins[point], 'path');
-        const show = () => select(point, true);
-        return el('li', {}, button({ class: 'result' }, show, picture, name));
-      }),
+      this.#plot.element,
+      el('div', { class: 'side' }, search.results, this.#card.element, this.#legend),
     );
-    if (state.matches.length > MOST_MATCHES) {
-      const more = `and ${count(state.matches.length - MOST_MATCHES)} more, marked on the map`;
-      results.append(el('li', { class: 'note' }, more));
-    }
-    mark();
+    const toolbar = el(
+      'div',
+      { class: 'toolbar' },
+      ...this.#choices(ways),
+      search.field,
+      search.status,
+    );
+    const hint = note(hintOf(data, points));
+    const heading = el('h2', {}, 'Map');
+    this.element = el('section', { id: 'map', class: 'map' }, heading, toolbar, body, hint);
+    this.element.dataset.drawer = this.#plot.kind;
+    this.#color(ways[0]);
+    this.#showLayer(this.#layer);
+    document.addEventListener('keydown', (event) => {
+      if (event.key === 'Escape' && this.#selected >= 0) this.#choose(-1);
+    });
   }
 
-  function onHover(point: number, left: number, top: number): void {
+  /** Shows a point with its neighbours, and moves the view to it. */
+  select(point: number): void {
+    this.#choose(point);
+    this.#plot.reveal(point);
+    this.#tip.hidden = true;
+  }
+
+  /** What the toolbar offers: only what there is more than one of. */
+  #choices(ways: readonly Groups[]): HTMLElement[] {
+    const { layers } = this.#points;
+    const choices: HTMLElement[] = [];
+    if (layers.length > 1) {
+      const names = layers.map(({ label }) => label);
+      choices.push(selectField('Layer', names, 0, (i) => this.#showLayer(layers[i])));
+    }
+    choices.push(this.#axes);
+    if (ways.length > 1) {
+      const names = ways.map(({ title }) => title);
+      choices.push(selectField('Colour', names, 0, (i) => this.#color(ways[i])));
+    }
+    if (this.#thumbs.points.length > 0) {
+      this.#plot.showPictures(true);
+      const show = (i: number) => this.#plot.showPictures(i === 0);
+      choices.push(segments('Show', ['Pictures', 'Points'], 0, show));
+    }
+    return choices;
+  }
+
+  #showLayer(layer: Layer): void {
+    this.#layer = layer;
+    const axes: [number, number] = [0, Math.min(1, layer.k - 1)];
+    const names = Array.from({ length: layer.k }, (_, c) => {
+      const share = layer.variance[c];
+      return share === undefined ? `PC ${c + 1}` : `PC ${c + 1} · ${percent(share)}`;
+    });
+    const field = (label: string, place: 0 | 1) =>
+      selectField(label, names, axes[place], (component) => {
+        axes[place] = component;
+        this.#showAxes(axes);
+      });
+    this.#axes.replaceChildren(field('Across', 0), field('Up', 1));
+    this.#showAxes(axes);
+    if (this.#selected >= 0) this.#choose(this.#selected);
+  }
+
+  #showAxes([x, y]: readonly [number, number]): void {
+    const { values, k } = this.#layer;
+    const component = (c: number) => {
+      const column = new Float32Array(this.#points.count);
+      for (let i = 0; i < column.length; i++) column[i] = values[i * k + c];
+      return column;
+    };
+    this.#plot.setPoints(component(x), component(y));
+  }
+
+  #color(groups: Groups): void {
+    const strong = opacity(this.#points.count);
+    const apply = (isOn: readonly boolean[], dwelt: number): void => {
+      const dims = dwelt >= 0 && isOn[dwelt];
+      const strength = isOn.map((on, i) => {
+        if (!on) return 0;
+        if (dims) return i === dwelt ? strong : 0.08;
+        return i === groups.rest ? 0.35 * strong : strong;
+      });
+      this.#plot.setGroups(groups, Float32Array.from(strength));
+    };
+    this.#legend.replaceChildren(legend(groups, apply));
+    apply(
+      groups.names.map(() => true),
+      -1,
+    );
+  }
+
+  #choose(point: number): void {
+    this.#selected = point;
+    const near = point < 0 ? [] : nearest(this.#layer, point, NEIGHBOURS);
+    this.#neighbours = near.map((neighbour) => neighbour.point);
+    if (point < 0) this.#card.clear();
+    else this.#card.show(point, near, this.#layer);
+    this.#mark();
+  }
+
+  #mark(): void {
+    this.#plot.setMarks({
+      selected: this.#selected,
+      neighbours: this.#neighbours,
+      matches: this.#matches,
+    });
+  }
+
+  #showTip(point: number, left: number, top: number): void {
+    const tip = this.#tip;
     tip.hidden = point < 0;
     if (point < 0) return;
     if (tip.dataset.point !== String(point)) {
       tip.dataset.point = String(point);
+      const name = nameOf(this.#points.origins[point], 'path');
       tip.replaceChildren(
-        thumbs.picture(point, 96),
-        el('div', {}, nameOf(points.origins[point], 'path'), classTag(point)),
+        this.#thumbs.picture(point, 112),
+        el('div', {}, name, this.#card.tags(point)),
       );
     }
-    const box = plot.element.getBoundingClientRect();
-    const width = tip.offsetWidth;
-    const height = tip.offsetHeight;
+    const box = this.#plot.element.getBoundingClientRect();
+    const { offsetWidth: width, offsetHeight: height } = tip;
     tip.style.left = `${Math.max(4, Math.min(left + 16, box.width - width - 4))}px`;
     tip.style.top = `${top + 18 + height > box.height ? Math.max(4, top - height - 14) : top + 18}px`;
   }
+}
 
-  function select(point: number, isAsked = false): void {
-    state.selected = point;
-    const near = point < 0 ? [] : nearest(points, point, NEIGHBOURS);
-    state.neighbours = near.map((neighbour) => neighbour.point);
-    showCard(near);
-    mark();
-    if (isAsked && point >= 0) {
-      plot.reveal(point);
-      tip.hidden = true;
-    }
-  }
+function zoomButtons(plot: Plot): HTMLElement {
+  return el(
+    'div',
+    { class: 'zoom' },
+    button({ class: 'icon', 'aria-label': 'Zoom in' }, () => plot.zoom(1.5), '+'),
+    button({ class: 'icon', 'aria-label': 'Zoom out' }, () => plot.zoom(1 / 1.5), '−'),
+    button({}, () => plot.reset(), 'Show all'),
+  );
+}
 
-  function mark(): void {
-    plot.setMarks(state);
-  }
-
-  function classTag(point: number): HTMLElement {
-    const target = points.targets[point];
-    return el('span', { class: 'tag' }, swatch(css(colors[target])), nameOf(classes[target]));
-  }
-
-  function showCard(near: readonly { point: number; distance: number }[] = []): void {
-    const { selected } = state;
-    if (selected < 0) {
-      card.replaceChildren(
-        el('h3', {}, 'Nearest images'),
-        note('Click a point, or find an image by name, to see the images nearest to it.'),
-      );
-      return;
-    }
-    const list = el('ol', { class: 'neighbours' });
-    for (const { point, distance: far } of near) {
-      const title = visible(points.origins[point]);
-      const label = `${title}, distance ${distance(far)}`;
-      const neighbour = button(
-        { title, 'data-point': point, 'aria-label': label },
-        () => select(point, true),
-        thumbs.picture(point, 44),
-        el('span', { class: 'num' }, distance(far)),
-      );
-      neighbour.classList.toggle('other', points.targets[point] !== points.targets[selected]);
-      list.append(el('li', {}, neighbour));
-    }
-    card.replaceChildren(
-      el(
-        'div',
-        { class: 'panel-head' },
-        el('h3', {}, 'Nearest images'),
-        el('span', { class: 'grow' }),
-        button({ 'aria-label': 'Close' }, () => select(-1), '×'),
-      ),
-      el(
-        'div',
-        { class: 'chosen' },
-        thumbs.picture(selected, 72),
-        el('div', {}, nameOf(points.origins[selected], 'path'), classTag(selected)),
-      ),
-      list,
-      note(`By ${points.k} components; another class is outlined.`),
-    );
-  }
+function hintOf({ points: { rows }, thumbs }: PageData, { count: shown }: Points): string {
+  const some = shown < rows ? `${count(shown)} of ${count(rows)} rows, spread evenly. ` : '';
+  return `${some}Distances are in units of the distance between two random images. Drag to move; scroll zooms once the map is clicked, two fingers on a phone; more pictures show as you zoom. ${thumbs.note}`;
 }
 
 /** Many points: each a little transparent, so that dense places show. */

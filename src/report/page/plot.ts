@@ -1,8 +1,10 @@
 import { el } from './dom.ts';
-import { type DrawnPoints, openDrawer, PADDING, paintAxes, type View } from './draw-plot.ts';
+import { PictureLayer } from './draw-pictures.ts';
+import { openDrawer, type PointDrawer, paintAxes } from './draw-points.ts';
+import type { Groups } from './groups.ts';
 import { listenToPlot } from './plot-input.ts';
-import type { Points } from './points.ts';
-import { boundsOf, type PointGrid, pointGrid } from './points.ts';
+import { PlotView } from './plot-view.ts';
+import type { Thumbs } from './thumbs.ts';
 
 export interface PlotEvents {
   /** The point under the pointer, or -1; where, in CSS pixels of the plot. */
@@ -17,226 +19,260 @@ export interface Marks {
   readonly matches: readonly number[];
 }
 
-export interface Plot {
+/** Marked points that are drawn, of a search that finds thousands. */
+const MOST_MATCHES = 2000;
+
+/** What must be drawn again: the marks alone cost little for any number of points. */
+type Need = 'marks' | 'points' | 'arrangement';
+const NEEDS: readonly Need[] = ['marks', 'points', 'arrangement'];
+
+/** A scatter plot with pan, zoom, hover and selection: points, pictures, and marks with axes, each on a canvas of its own. */
+export class Plot {
   readonly element: HTMLElement;
-  readonly kind: 'webgl' | 'canvas';
-  setAxes(x: number, y: number): void;
-  /** How strongly each class is drawn, 0 (hidden) to 1. */
-  setStrength(strength: Float32Array): void;
-  setMarks(marks: Marks): void;
-  /** Moves the view so that a point is inside. */
-  reveal(point: number): void;
-  /** Where a point is, in CSS pixels of the plot. */
-  placeOf(point: number): { readonly x: number; readonly y: number };
-  reset(): void;
-}
+  readonly #drawer: PointDrawer;
+  readonly #pictures: PictureLayer;
+  readonly #canvases: { readonly pictures: HTMLCanvasElement; readonly marks: HTMLCanvasElement };
+  readonly #view = new PlotView();
+  readonly #events: PlotEvents;
+  readonly #count: number;
+  #groups: Groups;
+  #strength: Float32Array;
+  #marks: Marks = { selected: -1, neighbours: [], matches: [] };
+  #hovered = -1;
+  #hasPictures = false;
+  #need: Need | undefined;
 
-/** A scatter plot with pan, zoom, hover and selection; points on one canvas, marks and axes on another. */
-export function openPlot(points: Points, drawn: DrawnPoints, events: PlotEvents): Plot {
-  const drawer = openDrawer(
-    () => el('canvas', { class: 'plot-points', 'aria-hidden': 'true' }),
-    drawn,
-  );
-  const base = drawer.canvas;
-  const over = el('canvas', {
-    class: 'plot-marks',
-    tabindex: 0,
-    role: 'application',
-    'aria-roledescription': 'scatter plot',
-    'aria-label':
-      'Map of the images. Arrow keys move, plus and minus zoom, 0 shows all. To reach an image by keyboard, use the search.',
-  });
-  const element = el('div', { class: 'plot' }, base, over);
-  const context = over.getContext('2d')!;
-  let xs = new Float32Array(points.count);
-  let ys = new Float32Array(points.count);
-  let bounds = boundsOf(xs, ys);
-  let grid: PointGrid = pointGrid(xs, ys, bounds);
-  let strength: Float32Array = new Float32Array(drawn.colors.length).fill(1);
-  let marks: Marks = { selected: -1, neighbours: [], matches: [] };
-  let hovered = -1;
-  let view: View = { scaleX: 1, left: 0, scaleY: -1, top: 0 };
-  let [width, height] = [0, 0];
-  let isAsked = false;
-  let needsPoints = true;
-
-  const isShown = (point: number) => strength[drawn.targets[point]] > 0;
-  const placeOf = (point: number) => ({
-    x: xs[point] * view.scaleX + view.left,
-    y: ys[point] * view.scaleY + view.top,
-  });
-
-  function showAll(): void {
-    const w = Math.max(1, width - PADDING.left - PADDING.right);
-    const h = Math.max(1, height - PADDING.top - PADDING.bottom);
-    const room = 1.04;
-    const scaleX = w / ((bounds.maxX - bounds.minX) * room);
-    const scaleY = -h / ((bounds.maxY - bounds.minY) * room);
-    view = {
-      scaleX,
-      left: PADDING.left + w / 2 - (scaleX * (bounds.minX + bounds.maxX)) / 2,
-      scaleY,
-      top: PADDING.top + h / 2 - (scaleY * (bounds.minY + bounds.maxY)) / 2,
-    };
-  }
-
-  function pan(dx: number, dy: number): void {
-    view = { ...view, left: view.left + dx, top: view.top + dy };
-    ask();
-  }
-
-  function zoom(factor: number, x: number, y: number): void {
-    const whole = (width - PADDING.left) / (bounds.maxX - bounds.minX);
-    const next = Math.min(5000 * whole, Math.max(0.4 * whole, view.scaleX * factor));
-    const by = next / view.scaleX;
-    view = {
-      scaleX: view.scaleX * by,
-      left: x + (view.left - x) * by,
-      scaleY: view.scaleY * by,
-      top: y + (view.top - y) * by,
-    };
-    ask();
-  }
-
-  /** Draws with the next frame: all, or the marks alone, which cost little for any number of points. */
-  function ask(isAll = true): void {
-    needsPoints ||= isAll;
-    if (isAsked) return;
-    isAsked = true;
-    requestAnimationFrame(() => {
-      isAsked = false;
-      paint();
+  constructor(count: number, groups: Groups, thumbs: Thumbs, events: PlotEvents) {
+    this.#count = count;
+    this.#events = events;
+    this.#groups = groups;
+    this.#strength = new Float32Array(groups.names.length).fill(1);
+    this.#pictures = new PictureLayer(thumbs);
+    thumbs.onReady = () => this.#ask('points');
+    this.#drawer = openDrawer(() => layer('plot-points'), count);
+    const pictures = layer('plot-pictures');
+    const marks = el('canvas', {
+      class: 'plot-marks',
+      tabindex: 0,
+      role: 'application',
+      'aria-roledescription': 'scatter plot',
+      'aria-label':
+        'Map of the images. Arrow keys move, plus and minus zoom, 0 shows all, Escape closes. To reach an image by keyboard, use the search.',
     });
+    this.#canvases = { pictures, marks };
+    this.element = el('div', { class: 'plot' }, this.#drawer.canvas, pictures, marks);
+    listenToPlot(marks, this.#controls());
+    new ResizeObserver(() => this.#resize()).observe(this.element);
+    matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () =>
+      this.#ask('points'),
+    );
   }
 
-  function paint(): void {
-    if (width === 0) return;
-    const whole = (width - PADDING.left) / (bounds.maxX - bounds.minX);
-    const size = pointSize(points.count, view.scaleX / whole);
-    if (needsPoints) drawer.draw(view, size);
-    needsPoints = false;
-    paintMarks(size);
-    element.dataset.painted = String(Number(element.dataset.painted ?? 0) + 1);
+  get kind(): 'webgl' | 'canvas' {
+    return this.#drawer.kind;
   }
 
-  function paintMarks(size: number): void {
-    const style = getComputedStyle(element);
-    const [ink, faint, accent, paper] = ['--ink', '--ink-3', '--accent', '--panel'].map((name) =>
+  setPoints(xs: Float32Array<ArrayBuffer>, ys: Float32Array<ArrayBuffer>): void {
+    this.#view.setPoints(xs, ys);
+    this.#drawer.setPositions(xs, ys);
+    this.#ask('arrangement');
+  }
+
+  /** @param strength how strongly each group is drawn, 0 (hidden) to 1 */
+  setGroups(groups: Groups, strength: Float32Array): void {
+    const isSame =
+      groups === this.#groups && strength.every((s, i) => s > 0 === this.#strength[i] > 0);
+    this.#groups = groups;
+    this.#strength = strength;
+    this.#drawer.setGroups(groups, strength);
+    this.#ask(isSame ? 'points' : 'arrangement');
+  }
+
+  setMarks(marks: Marks): void {
+    this.#marks = marks;
+    this.#ask('marks');
+  }
+
+  showPictures(isOn: boolean): void {
+    this.#hasPictures = isOn;
+    this.#ask('arrangement');
+  }
+
+  /** Moves the view so that a point is inside. */
+  reveal(point: number): void {
+    const place = this.#view.placeOf(point);
+    if (this.#view.isInside(place)) return;
+    this.#view.pan(this.#view.width / 2 - place.x, this.#view.height / 2 - place.y);
+    this.#ask('points');
+  }
+
+  reset(): void {
+    this.#view.showAll();
+    this.#ask('points');
+  }
+
+  zoom(factor: number, x = this.#view.width / 2, y = this.#view.height / 2): void {
+    this.#view.zoom(factor, x, y);
+    this.#ask('points');
+  }
+
+  #controls() {
+    return {
+      pan: (dx: number, dy: number) => {
+        this.#view.pan(dx, dy);
+        this.#ask('points');
+      },
+      zoom: (factor: number, x?: number, y?: number) => this.zoom(factor, x, y),
+      reset: () => this.reset(),
+      pointAt: (x: number, y: number, radius: number) => this.#pointAt(x, y, radius),
+      setHovered: (point: number, x: number, y: number) => this.#setHovered(point, x, y),
+      select: this.#events.onSelect,
+    };
+  }
+
+  #isShown(point: number): boolean {
+    return this.#strength[this.#groups.of[point]] > 0;
+  }
+
+  #pointAt(x: number, y: number, radius: number): number {
+    const picture = this.#pictures.at(x, y);
+    if (picture >= 0) return picture;
+    return this.#view.pointAt(x, y, radius, (point) => this.#isShown(point));
+  }
+
+  #setHovered(point: number, x: number, y: number): void {
+    if (point >= 0 || point !== this.#hovered) this.#events.onHover(point, x, y);
+    if (point === this.#hovered) return;
+    this.#hovered = point;
+    this.#ask('marks');
+  }
+
+  #resize(): void {
+    const { element } = this;
+    const view = this.#view;
+    const before = view.width;
+    [view.width, view.height] = [element.clientWidth, element.clientHeight];
+    const ratio = Math.min(2, window.devicePixelRatio || 1);
+    for (const canvas of [this.#drawer.canvas, ...Object.values(this.#canvases)]) {
+      canvas.width = Math.max(1, Math.round(view.width * ratio));
+      canvas.height = Math.max(1, Math.round(view.height * ratio));
+    }
+    if (before !== view.width) view.showAll();
+    // Setting a size empties a canvas: it is filled before it can be seen.
+    this.#need = 'arrangement';
+    this.#paint();
+  }
+
+  /** Draws with the next frame. */
+  #ask(need: Need): void {
+    if (this.#need === undefined) requestAnimationFrame(() => this.#paint());
+    const needs = [this.#need ?? need, need].map((one) => NEEDS.indexOf(one));
+    this.#need = NEEDS[Math.max(...needs)];
+  }
+
+  #paint(): void {
+    const need = this.#need;
+    this.#need = undefined;
+    if (this.#view.width === 0 || need === undefined) return;
+    const { zoomed, view } = this.#view;
+    const size = pointSize(this.#count, zoomed);
+    if (need === 'arrangement') this.#pictures.arrange(this.#view, (point) => this.#isShown(point));
+    if (need !== 'marks') {
+      this.#drawer.draw(view, size);
+      this.#paintPictures();
+    }
+    this.#paintMarks(size);
+    this.element.dataset.painted = String(Number(this.element.dataset.painted ?? 0) + 1);
+    this.element.dataset.pictures = String(this.#pictures.count);
+  }
+
+  #paintPictures(): void {
+    const context = this.#clear(this.#canvases.pictures);
+    if (this.#hasPictures) this.#pictures.draw(context, this.#view, this.#groups, this.#strength);
+    else this.#pictures.clear();
+  }
+
+  #paintMarks(size: number): void {
+    const context = this.#clear(this.#canvases.marks);
+    const style = getComputedStyle(this.element);
+    const [ink, faint, accent, line] = ['--ink', '--ink-3', '--accent', '--line'].map((name) =>
       style.getPropertyValue(name),
     ) as [string, string, string, string];
-    const ratio = over.width / width;
+    const { view, width, height } = this.#view;
+    paintAxes(context, { view, width, height, ink: faint, line });
+    const { selected, neighbours, matches } = this.#marks;
+    const ring = (point: number, room: number, color: string, thick: number) => {
+      if (this.#isShown(point))
+        this.#ring(context, { point, radius: size / 2 + room, color, thick });
+    };
+    for (const point of matches.slice(0, MOST_MATCHES)) ring(point, 2.5, ink, 1.4);
+    if (selected >= 0) {
+      this.#paintLines(context, accent);
+      for (const point of neighbours) ring(point, 2, accent, 1.6);
+      ring(selected, 5, accent, 3);
+    }
+    if (this.#hovered >= 0) ring(this.#hovered, 3, ink, 2);
+  }
+
+  /** From the image that is looked at to its neighbours. */
+  #paintLines(context: CanvasRenderingContext2D, color: string): void {
+    const { selected, neighbours } = this.#marks;
+    const from = this.#view.placeOf(selected);
+    context.globalAlpha = 0.45;
+    context.strokeStyle = color;
+    context.lineWidth = 1;
+    for (const point of neighbours) {
+      if (!this.#isShown(point)) continue;
+      const to = this.#view.placeOf(point);
+      context.beginPath();
+      context.moveTo(from.x, from.y);
+      context.lineTo(to.x, to.y);
+      context.stroke();
+    }
+    context.globalAlpha = 1;
+  }
+
+  /** Around a point, or its picture. */
+  #ring(context: CanvasRenderingContext2D, mark: Mark): void {
+    const { point, radius, color, thick } = mark;
+    const picture = this.#pictures.find(point);
+    context.beginPath();
+    if (picture === undefined) {
+      const { x, y } = this.#view.placeOf(point);
+      context.arc(x, y, radius, 0, 2 * Math.PI);
+    } else {
+      const { left, top, width, height } = picture;
+      context.rect(left - 2, top - 2, width + 4, height + 4);
+    }
+    context.strokeStyle = getComputedStyle(this.element).getPropertyValue('--panel');
+    context.lineWidth = thick + 2;
+    context.stroke();
+    context.strokeStyle = color;
+    context.lineWidth = thick;
+    context.stroke();
+  }
+
+  #clear(canvas: HTMLCanvasElement): CanvasRenderingContext2D {
+    const context = canvas.getContext('2d')!;
+    const { width, height } = this.#view;
+    const ratio = canvas.width / width;
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.clearRect(0, 0, width, height);
-    paintAxes(context, { view, width, height, ink: faint, line: style.getPropertyValue('--line') });
-    const ring = (point: number, radius: number, color: string, line: number): void => {
-      if (!isShown(point)) return;
-      const { x, y } = placeOf(point);
-      context.beginPath();
-      context.arc(x, y, radius, 0, 2 * Math.PI);
-      context.strokeStyle = paper;
-      context.lineWidth = line + 2;
-      context.stroke();
-      context.strokeStyle = color;
-      context.lineWidth = line;
-      context.stroke();
-    };
-    for (const point of marks.matches.slice(0, 2000)) ring(point, size / 2 + 2.5, ink, 1.2);
-    if (marks.selected >= 0) {
-      const from = placeOf(marks.selected);
-      context.globalAlpha = 0.45;
-      context.strokeStyle = accent;
-      context.lineWidth = 1;
-      for (const point of marks.neighbours) {
-        if (!isShown(point)) continue;
-        const to = placeOf(point);
-        context.beginPath();
-        context.moveTo(from.x, from.y);
-        context.lineTo(to.x, to.y);
-        context.stroke();
-      }
-      context.globalAlpha = 1;
-      for (const point of marks.neighbours) ring(point, size / 2 + 2, accent, 1.3);
-      ring(marks.selected, size / 2 + 5, accent, 2.5);
-    }
-    if (hovered >= 0) ring(hovered, size / 2 + 3, ink, 2);
+    context.imageSmoothingQuality = 'medium';
+    return context;
   }
+}
 
-  function pointAt(x: number, y: number, radius: number): number {
-    if (!(view.scaleX > 0)) return -1;
-    // Cells are in data units: the hit circle is an ellipse there, so both sides are tried and the pixel distance decides.
-    const dataX = (x - view.left) / view.scaleX;
-    const dataY = (y - view.top) / view.scaleY;
-    const reach = Math.max(radius / view.scaleX, radius / -view.scaleY);
-    const found = grid.nearest(dataX, dataY, reach, isShown);
-    if (found < 0) return -1;
-    const place = placeOf(found);
-    return Math.hypot(place.x - x, place.y - y) <= radius * 1.5 ? found : -1;
-  }
+interface Mark {
+  readonly point: number;
+  /** Where it has no picture. */
+  readonly radius: number;
+  readonly color: string;
+  readonly thick: number;
+}
 
-  function setHovered(point: number, x: number, y: number): void {
-    if (point === hovered) {
-      if (point >= 0) events.onHover(point, x, y);
-      return;
-    }
-    hovered = point;
-    events.onHover(point, x, y);
-    ask(false);
-  }
-
-  const reset = (): void => {
-    showAll();
-    ask();
-  };
-
-  listenToPlot(over, { pan, zoom, reset, pointAt, setHovered, select: events.onSelect });
-  new ResizeObserver(() => {
-    const before = width;
-    [width, height] = [element.clientWidth, element.clientHeight];
-    const ratio = Math.min(2, window.devicePixelRatio || 1);
-    for (const canvas of [base, over]) {
-      canvas.width = Math.max(1, Math.round(width * ratio));
-      canvas.height = Math.max(1, Math.round(height * ratio));
-    }
-    if (before === 0 || before !== width) showAll();
-    // Setting a size empties a canvas: it is filled before it can be seen.
-    needsPoints = true;
-    paint();
-  }).observe(element);
-  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => ask());
-
-  return {
-    element,
-    kind: drawer.kind,
-    setAxes(x, y) {
-      xs = new Float32Array(points.count);
-      ys = new Float32Array(points.count);
-      for (let i = 0; i < points.count; i++) {
-        xs[i] = points.values[i * points.k + x];
-        ys[i] = points.values[i * points.k + y];
-      }
-      bounds = boundsOf(xs, ys);
-      grid = pointGrid(xs, ys, bounds);
-      drawer.setPositions(xs, ys);
-      showAll();
-      ask();
-    },
-    setStrength(given) {
-      strength = given;
-      drawer.setClasses(given);
-      ask();
-    },
-    setMarks(given) {
-      marks = given;
-      ask(false);
-    },
-    reveal(point) {
-      const { x, y } = placeOf(point);
-      const isInside = x > PADDING.left && x < width - 8 && y > 8 && y < height - PADDING.bottom;
-      if (!isInside) pan(width / 2 - x, height / 2 - y);
-    },
-    placeOf,
-    reset,
-  };
+function layer(name: string): HTMLCanvasElement {
+  return el('canvas', { class: name, 'aria-hidden': 'true' });
 }
 
 /** Smaller the more there are, and larger again in a closer view. */

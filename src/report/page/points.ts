@@ -3,11 +3,22 @@ import type { PageData, PagePoints } from '../page-data.ts';
 /** The points as the page works with them. */
 export interface Points {
   readonly count: number;
+  readonly layers: readonly Layer[];
+  readonly targets: Uint32Array;
+  /** Bits of the kinds of findings. */
+  readonly kinds: Uint8Array;
+  /** Positions in the names of the parts, or -1; undefined without parts. */
+  readonly parts: Int8Array | undefined;
+  readonly origins: readonly string[];
+}
+
+/** What one layer says of all points. */
+export interface Layer {
+  readonly label: string;
   readonly k: number;
   /** float32 [count, k] */
   readonly values: Float32Array;
-  readonly targets: Uint32Array;
-  readonly origins: readonly string[];
+  readonly variance: readonly number[];
 }
 
 export function readData(): PageData {
@@ -24,9 +35,13 @@ export function readPoints(points: PagePoints): Points {
   });
   return {
     count: points.count,
-    k: points.k,
-    values: new Float32Array(bytesOf(points.values)),
+    layers: points.layers.map((layer) => ({
+      ...layer,
+      values: new Float32Array(bytesOf(layer.values)),
+    })),
     targets: new Uint32Array(bytesOf(points.targets)),
+    kinds: new Uint8Array(bytesOf(points.kinds)),
+    parts: points.parts && new Int8Array(bytesOf(points.parts.of)),
     origins,
   };
 }
@@ -38,14 +53,19 @@ export function bytesOf(base64: string): ArrayBuffer {
   return bytes.buffer;
 }
 
-interface Neighbour {
+export interface Neighbour {
   readonly point: number;
   readonly distance: number;
 }
 
 /** The nearest points in all components, by comparing with every one: exact, some 10 ms for 200,000. */
-export function nearest({ values, count, k }: Points, point: number, most: number): Neighbour[] {
+export function nearest(
+  { values, k }: Pick<Layer, 'values' | 'k'>,
+  point: number,
+  most: number,
+): Neighbour[] {
   const found: Neighbour[] = [];
+  const count = values.length / k;
   const at = point * k;
   let limit = Number.POSITIVE_INFINITY;
   for (let other = 0; other < count; other++) {
@@ -107,7 +127,7 @@ export function pointGrid(xs: Float32Array, ys: Float32Array, bounds: Bounds): P
   };
 }
 
-interface Bounds {
+export interface Bounds {
   readonly minX: number;
   readonly maxX: number;
   readonly minY: number;

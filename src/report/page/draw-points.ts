@@ -1,38 +1,27 @@
 import * as twgl from 'twgl.js';
-import type { Rgb } from './palette.ts';
-
-/** From data to CSS pixels of the canvas: x * scaleX + left, y * scaleY + top. */
-export interface View {
-  readonly scaleX: number;
-  readonly left: number;
-  readonly scaleY: number;
-  readonly top: number;
-}
+import type { Groups } from './groups.ts';
+import { css } from './palette.ts';
+import { PADDING, type View } from './plot-view.ts';
 
 /** Draws all points on a canvas. */
 export interface PointDrawer {
   readonly kind: 'webgl' | 'canvas';
   readonly canvas: HTMLCanvasElement;
   setPositions(xs: Float32Array, ys: Float32Array): void;
-  /** @param shown whether points of each class are drawn, and how strongly, 0 to 1 */
-  setClasses(strength: Float32Array): void;
+  /** @param strength how strongly the points of each group are drawn, 0 (not at all) to 1 */
+  setGroups(groups: Groups, strength: Float32Array): void;
   draw(view: View, size: number): void;
 }
 
-export interface DrawnPoints {
-  readonly targets: Uint32Array;
-  readonly colors: readonly Rgb[];
-}
-
 /** WebGL where the browser has it and it works, else a 2D canvas. @param open makes a canvas: one that has had a context takes no other */
-export function openDrawer(open: () => HTMLCanvasElement, points: DrawnPoints): PointDrawer {
+export function openDrawer(open: () => HTMLCanvasElement, count: number): PointDrawer {
   const canvas = open();
   const options = { antialias: false, alpha: true, premultipliedAlpha: true } as const;
   const gl = canvas.getContext('webgl', options) as WebGLRenderingContext | null;
-  if (gl === null) return canvasDrawer(canvas, points);
+  if (gl === null) return canvasDrawer(canvas, count);
   const program = twgl.createProgramInfo(gl, [VERTEX, FRAGMENT], () => {});
-  if (program === null) return canvasDrawer(open(), points);
-  return webglDrawer(canvas, gl, program, points);
+  if (program === null) return canvasDrawer(open(), count);
+  return webglDrawer(canvas, gl, program, count);
 }
 
 const VERTEX = `
@@ -62,96 +51,129 @@ function webglDrawer(
   canvas: HTMLCanvasElement,
   gl: WebGLRenderingContext,
   program: twgl.ProgramInfo,
-  { targets, colors }: DrawnPoints,
+  n: number,
 ): PointDrawer {
-  const n = targets.length;
-  const order = shuffled(n);
+  let order = shuffled(n);
+  let [xs, ys] = [new Float32Array(n), new Float32Array(n)];
   const buffers = twgl.createBufferInfoFromArrays(gl, {
-    x: { numComponents: 1, data: new Float32Array(n), drawType: gl.STATIC_DRAW },
-    y: { numComponents: 1, data: new Float32Array(n), drawType: gl.STATIC_DRAW },
-    color: {
-      numComponents: 4,
-      data: new Uint8Array(4 * n),
-      drawType: gl.STATIC_DRAW,
-      normalize: true,
-    },
+    x: { numComponents: 1, data: xs, drawType: gl.STATIC_DRAW },
+    y: { numComponents: 1, data: ys, drawType: gl.STATIC_DRAW },
+    color: { numComponents: 4, data: new Uint8Array(4 * n), normalize: true },
   });
   const upload = (name: string, data: Float32Array | Uint8Array) =>
     twgl.setAttribInfoBufferFromArray(gl, buffers.attribs![name], data);
+  const uploadPositions = (): void => {
+    upload(
+      'x',
+      Float32Array.from(order, (i) => xs[i]),
+    );
+    upload(
+      'y',
+      Float32Array.from(order, (i) => ys[i]),
+    );
+  };
+  let shown: Groups | undefined;
   return {
     kind: 'webgl',
     canvas,
-    setPositions(xs, ys) {
-      upload(
-        'x',
-        Float32Array.from(order, (i) => xs[i]),
-      );
-      upload(
-        'y',
-        Float32Array.from(order, (i) => ys[i]),
-      );
+    setPositions(newXs, newYs) {
+      [xs, ys] = [new Float32Array(newXs), new Float32Array(newYs)];
+      uploadPositions();
     },
-    setClasses(strength) {
-      const data = new Uint8Array(4 * n);
-      order.forEach((point, i) => {
-        data.set(colors[targets[point]], 4 * i);
-        data[4 * i + 3] = Math.round(255 * strength[targets[point]]);
-      });
-      upload('color', data);
+    setGroups(groups, strength) {
+      if (groups !== shown) {
+        order = restFirst(shuffled(n), groups);
+        uploadPositions();
+      }
+      shown = groups;
+      upload('color', colorsOf(order, groups, strength));
     },
-    draw({ scaleX, left, scaleY, top }, size) {
-      const ratio = canvas.width / Math.max(1, canvas.clientWidth);
-      const [w, h] = [canvas.clientWidth, canvas.clientHeight];
-      gl.viewport(0, 0, canvas.width, canvas.height);
-      gl.clearColor(0, 0, 0, 0);
-      gl.clear(gl.COLOR_BUFFER_BIT);
-      gl.enable(gl.BLEND);
-      gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
-      gl.useProgram(program.program);
-      twgl.setBuffersAndAttributes(gl, program, buffers);
-      twgl.setUniforms(program, {
-        view: [(2 * scaleX) / w, (2 * left) / w - 1, (-2 * scaleY) / h, 1 - (2 * top) / h],
-        size: size * ratio,
-      });
-      twgl.drawBufferInfo(gl, buffers, gl.POINTS, n);
+    draw(view, size) {
+      drawPoints(canvas, gl, program, { buffers, n, view, size });
     },
   };
 }
 
-function canvasDrawer(canvas: HTMLCanvasElement, { targets, colors }: DrawnPoints): PointDrawer {
+function colorsOf(order: Uint32Array, { of, colors }: Groups, strength: Float32Array): Uint8Array {
+  const data = new Uint8Array(4 * order.length);
+  order.forEach((point, i) => {
+    data.set(colors[of[point]], 4 * i);
+    data[4 * i + 3] = Math.round(255 * strength[of[point]]);
+  });
+  return data;
+}
+
+interface DrawnPoints {
+  readonly buffers: twgl.BufferInfo;
+  readonly n: number;
+  readonly view: View;
+  readonly size: number;
+}
+
+function drawPoints(
+  canvas: HTMLCanvasElement,
+  gl: WebGLRenderingContext,
+  program: twgl.ProgramInfo,
+  { buffers, n, view: { scaleX, left, scaleY, top }, size }: DrawnPoints,
+): void {
+  const [w, h] = [canvas.clientWidth, canvas.clientHeight];
+  gl.viewport(0, 0, canvas.width, canvas.height);
+  gl.clearColor(0, 0, 0, 0);
+  gl.clear(gl.COLOR_BUFFER_BIT);
+  gl.enable(gl.BLEND);
+  gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
+  gl.useProgram(program.program);
+  twgl.setBuffersAndAttributes(gl, program, buffers);
+  twgl.setUniforms(program, {
+    view: [(2 * scaleX) / w, (2 * left) / w - 1, (-2 * scaleY) / h, 1 - (2 * top) / h],
+    size: (size * canvas.width) / Math.max(1, w),
+  });
+  twgl.drawBufferInfo(gl, buffers, gl.POINTS, n);
+}
+
+function canvasDrawer(canvas: HTMLCanvasElement, n: number): PointDrawer {
   const context = canvas.getContext('2d')!;
-  const order = shuffled(targets.length);
-  const inks = colors.map(([r, g, b]) => `rgb(${r} ${g} ${b})`);
+  let order = shuffled(n);
   let [xs, ys] = [new Float32Array(0), new Float32Array(0)];
-  let strength: Float32Array = new Float32Array(colors.length).fill(1);
+  let drawn: { readonly groups: Groups; readonly strength: Float32Array } | undefined;
   return {
     kind: 'canvas',
     canvas,
     setPositions(newXs, newYs) {
       [xs, ys] = [new Float32Array(newXs), new Float32Array(newYs)];
     },
-    setClasses(given) {
-      strength = given;
+    setGroups(groups, strength) {
+      drawn = { groups, strength };
+      order = restFirst(shuffled(n), groups);
     },
     draw({ scaleX, left, scaleY, top }, size) {
       const ratio = canvas.width / Math.max(1, canvas.clientWidth);
       context.setTransform(ratio, 0, 0, ratio, 0, 0);
       context.clearRect(0, 0, canvas.clientWidth, canvas.clientHeight);
+      if (drawn === undefined) return;
+      const { groups, strength } = drawn;
+      const inks = groups.colors.map(css);
       for (const point of order) {
-        const target = targets[point];
-        if (strength[target] === 0) continue;
-        context.globalAlpha = strength[target];
-        context.fillStyle = inks[target];
-        context.fillRect(
-          xs[point] * scaleX + left - size / 2,
-          ys[point] * scaleY + top - size / 2,
-          size,
-          size,
-        );
+        const group = groups.of[point];
+        if (strength[group] === 0) continue;
+        context.globalAlpha = strength[group];
+        context.fillStyle = inks[group];
+        const [x, y] = [xs[point] * scaleX + left, ys[point] * scaleY + top];
+        context.fillRect(x - size / 2, y - size / 2, size, size);
       }
       context.globalAlpha = 1;
     },
   };
+}
+
+/** What the colours are not about is drawn below the rest. */
+function restFirst(order: Uint32Array, { of, rest }: Groups): Uint32Array {
+  if (rest < 0) return order;
+  const below = order.filter((point) => of[point] === rest);
+  const above = order.filter((point) => of[point] !== rest);
+  order.set(below);
+  order.set(above, below.length);
+  return order;
 }
 
 /** The same shuffle at each load: rows come class by class, and no class should cover all others. */
@@ -165,9 +187,6 @@ function shuffled(n: number): Uint32Array {
   }
   return order;
 }
-
-/** Room around the points for the axes' labels. */
-export const PADDING = { left: 44, right: 12, top: 12, bottom: 26 };
 
 interface AxesFrame {
   readonly view: View;
