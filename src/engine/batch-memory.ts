@@ -1,5 +1,6 @@
 import { closeSync } from 'node:fs';
-import { type LoadedAddon, loadAddon } from '../runtime/addons.ts';
+import { EngineError } from '../errors.ts';
+import { findAddon, type LoadedAddon, requireAddon } from '../runtime/addons.ts';
 
 /** Parts begin at whole pages: TensorFlow takes a tensor in place at a multiple of 64. */
 const PAGE_BYTES = 4096;
@@ -12,11 +13,17 @@ interface MemoryAddon {
   map(fd: number, bytes: number): ArrayBuffer;
 }
 
-let loaded: LoadedAddon<MemoryAddon> | undefined;
+let loaded: (LoadedAddon<MemoryAddon> & { readonly path: string }) | undefined;
 
-function load(): LoadedAddon<MemoryAddon> {
-  loaded ??= loadAddon<MemoryAddon>('memory', () => undefined);
+function load() {
+  const path = findAddon('memory') ?? '';
+  loaded ??= { path, ...loadFrom(path) };
   return loaded;
+}
+
+function loadFrom(path: string): LoadedAddon<MemoryAddon> {
+  if (path === '') return { why: '`img2features setup` has not built the addon for it here' };
+  return requireAddon<MemoryAddon>(path, () => undefined);
 }
 
 /** Why batches go through a pipe; undefined where they do not. */
@@ -24,10 +31,10 @@ export function whyNoSharedMemory(): string | undefined {
   return load().why;
 }
 
-/** In an engine process: the memory of the run, by the descriptor that it was started with. */
-export function mapMemory(fd: number, bytes: number): ArrayBuffer {
-  const { addon, why } = load();
-  if (addon === undefined) throw new Error(`the shared memory cannot be used: ${why}`);
+/** In an engine process: the memory of the run, by the descriptor that it was started with and the run's own addon. */
+export function mapMemory(fd: number, bytes: number, addonPath: string): ArrayBuffer {
+  const { addon, why } = loadFrom(addonPath);
+  if (addon === undefined) throw new EngineError(`Expected the run's memory but found: ${why}.`);
   return addon.map(fd, bytes);
 }
 
@@ -38,22 +45,24 @@ export function mapMemory(fd: number, bytes: number): ArrayBuffer {
 export class BatchMemory {
   /** For the engine processes to inherit. */
   readonly fd: number;
+  readonly addonPath: string;
   readonly #addon: MemoryAddon;
   #memory = new ArrayBuffer(0);
   #partBytes = 0;
   /** Offsets of the parts that nobody uses. */
   #free: number[] = [];
 
-  private constructor(addon: MemoryAddon) {
+  private constructor(addon: MemoryAddon, addonPath: string) {
+    this.addonPath = addonPath;
     this.#addon = addon;
     this.fd = addon.create();
   }
 
   /** @returns undefined where this machine has none: a pipe does the same */
   static open(): BatchMemory | undefined {
-    const { addon } = load();
+    const { addon, path } = load();
     try {
-      return addon && new BatchMemory(addon);
+      return addon && new BatchMemory(addon, path);
     } catch {
       return undefined;
     }

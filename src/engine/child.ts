@@ -71,8 +71,8 @@ function runBatch({ id, payload }: Frame): void {
 }
 
 function runPlaced({ id, payload }: Frame): void {
-  const { images, offset, outputOffset, bytes } = decodeJson<PlacedMessage>(payload);
-  memory ??= mapMemory(MEMORY, bytes);
+  const { images, offset, outputOffset, bytes, addonPath } = decodeJson<PlacedMessage>(payload);
+  memory ??= mapMemory(MEMORY, bytes, addonPath);
   const pixels = new Uint8Array(memory, offset, images * bytesPerImage);
   const result = halving.run(loadedNetwork(), pixels, images);
   let at = outputOffset;

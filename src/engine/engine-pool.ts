@@ -122,14 +122,19 @@ export class EnginePool {
     this.#memory?.reserve(batches, placedBytes(this.info, images).all);
   }
 
-  /** Memory for a batch of so many images, to be given to `run`: what an engine reads in place where possible. */
+  /** Memory for a batch of so many images, to be given to `run` and then to `release`: engines read it in place where possible. */
   batchBuffer(images: number): Uint8Array {
     const [height, width] = this.info.inputSize;
     const bytes = images * height * width * 3;
     return this.#memory?.take(bytes) ?? new Uint8Array(bytes);
   }
 
-  /** As Engine.run. */
+  /** Takes memory back from which a batch was run, with its outputs. */
+  release(pixels: Uint8Array): void {
+    if (this.#memory?.has(pixels)) this.#memory.give(pixels);
+  }
+
+  /** As Engine.run; outputs of a batch in shared memory are there, too, until its release. */
   async run(pixels: Uint8Array, n: number): Promise<Float32Array[]> {
     const { length } = this.#engines;
     let i = 0;
@@ -143,7 +148,6 @@ export class EnginePool {
       throw length > 1 ? nameEngine(error, this.#names[i]) : error;
     } finally {
       this.#waiting[i] -= n;
-      if (this.#memory?.has(pixels)) this.#memory.give(pixels);
     }
   }
 

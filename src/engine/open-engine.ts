@@ -139,7 +139,7 @@ class ChildEngine implements ProcessEngine {
         `Expected ${n} × ${this.#imageBytes} bytes for a batch but found ${pixels.byteLength}.`,
       );
     }
-    if (this.#memory?.has(pixels)) return this.#runPlaced(this.#memory.partOf(pixels), n);
+    if (this.#memory?.has(pixels)) return this.#runPlaced(this.#memory, pixels, n);
     const frames = await this.#child.request(FRAME.batch, pixels);
     this.#takeDone(n, frames.at(-1)!);
     return this.info.outputs.map(({ layer, length }, i) =>
@@ -147,15 +147,17 @@ class ChildEngine implements ProcessEngine {
     );
   }
 
-  async #runPlaced(part: Uint8Array<ArrayBuffer>, n: number): Promise<Float32Array[]> {
-    const { buffer, byteOffset: offset } = part;
-    let at = offset + placedBytes(this.info, n).pixels;
-    const { byteLength: bytes } = buffer;
-    const message: PlacedMessage = { images: n, offset, outputOffset: at, bytes };
+  async #runPlaced(
+    { addonPath, bytes }: BatchMemory,
+    { buffer, byteOffset: offset }: Uint8Array,
+    images: number,
+  ): Promise<Float32Array[]> {
+    let at = offset + placedBytes(this.info, images).pixels;
+    const message: PlacedMessage = { images, offset, outputOffset: at, bytes, addonPath };
     const [frame] = await this.#child.request(FRAME.placed, encodeJson(message));
-    this.#takeDone(n, frame);
+    this.#takeDone(images, frame);
     return this.info.outputs.map(({ length }) => {
-      const values = new Float32Array(buffer, at, n * length).slice();
+      const values = new Float32Array(buffer, at, images * length);
       at += values.byteLength;
       return values;
     });

@@ -109,6 +109,8 @@ export interface PlacedMessage {
   readonly outputOffset: number;
   /** All the shared memory there is. */
   readonly bytes: number;
+  /** Path of the addon that maps it. */
+  readonly addonPath: string;
 }
 
 export interface DoneMessage {

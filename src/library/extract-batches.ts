@@ -113,7 +113,7 @@ export async function* extractBatches(
       yield buildRecordBatch(schema, {
         origins: entries.map(({ origin }) => origin),
         targets: entries.map(({ target }) => target),
-        vectors: outputs,
+        vectors: outputs.map((values) => values.slice()),
         reduced: reducers.map((reducer, i) => reducer.transform(outputs[i], n)),
       });
     }

@@ -40,7 +40,7 @@ export async function serveStream(
     batch.indices.forEach((position, i) => {
       const vectors = outputs.map((values, o) => {
         const { length } = extractor.outputs[o];
-        return values.subarray(i * length, (i + 1) * length);
+        return values.slice(i * length, (i + 1) * length);
       });
       rows.accept(position, vectors);
     });

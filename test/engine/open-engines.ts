@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, onTestFinished } from 'vitest';
+import { whyNoSharedMemory } from '../../src/engine/batch-memory.ts';
 import type { EngineKind, EngineSpec } from '../../src/engine/engine.ts';
 import { type OpenEngineOptions, openEngine } from '../../src/engine/open-engine.ts';
 import { parseLayers } from '../../src/engine/parse-layers.ts';
@@ -11,6 +12,8 @@ import { chooseDevice, type Device } from '../../src/runtime/choose-device.ts';
 import { type FoundRuntimes, locateRuntime } from '../../src/runtime/locate-runtime.ts';
 
 export const found = await locateRuntime();
+/** Its addon is found now, too. */
+export const memoryLacks = whyNoSharedMemory();
 
 // Graphs of test models have no place in the user's cache; the library was found there above.
 const cache = mkdtempSync(join(tmpdir(), 'engine-cache-'));

@@ -1,5 +1,5 @@
 /** What everything but the network carries: whole runs with an engine that answers at once. */
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -129,12 +129,16 @@ async function writeModel(dir) {
 
 /** Milliseconds. @param {string} images @param {number} workers */
 async function decodeAlone(images, workers) {
-  const paths = imagesOf(images);
+  // As the listing of a run leaves them.
+  const tasks = imagesOf(images).map((path, index) => {
+    const { size, mtimeMs } = statSync(path);
+    return { index, path, listed: { size, version: String(mtimeMs) } };
+  });
+  const chunks = Array.from({ length: Math.ceil(tasks.length / 16) }, (_, i) =>
+    tasks.slice(16 * i, 16 * i + 16),
+  );
   const pool = new DecodePool(DECODE, workers);
   const started = performance.now();
-  const chunks = Array.from({ length: Math.ceil(paths.length / 16) }, (_, i) =>
-    paths.slice(16 * i, 16 * i + 16).map((path, j) => ({ index: 16 * i + j, path })),
-  );
   let count = 0;
   try {
     for await (const chunk of pool.decode(chunks, new AbortController().signal)) {
@@ -144,7 +148,7 @@ async function decodeAlone(images, workers) {
   } finally {
     await pool.close();
   }
-  if (count !== paths.length)
-    throw new Error(`Expected ${paths.length} images but found ${count}.`);
+  if (count !== tasks.length)
+    throw new Error(`Expected ${tasks.length} images but found ${count}.`);
   return performance.now() - started;
 }

@@ -21,11 +21,13 @@ export interface Extractor {
   /** undefined for pixels. */
   readonly engine: EngineInfo | undefined;
   readonly model: ModelFolder | undefined;
-  /** Memory for the pixels of a batch, all of which must go to `run`; undefined where any memory will do. */
+  /** Memory for the pixels of a batch, all of which go to `run`; undefined where any memory will do. */
   batchBuffer?(images: number): Uint8Array;
+  /** Takes that memory back, with what `run` has returned for it. */
+  release?(pixels: Uint8Array): void;
   /**
    * @param pixels uint8 RGB [n, height, width, 3]; do not use it afterwards.
-   * @returns float32 [n, length] for each output.
+   * @returns float32 [n, length] for each output; of pixels in memory from `batchBuffer`, until its release.
    */
   run(pixels: Uint8Array, n: number): Promise<Float32Array[]>;
   /** What the engines did so far; undefined for pixels. */

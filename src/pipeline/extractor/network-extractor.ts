@@ -89,6 +89,7 @@ async function openNetwork(
       engine: info,
       model,
       batchBuffer: (images) => pool.batchBuffer(images),
+      release: (pixels) => pool.release(pixels),
       run: (pixels, n) => pool.run(pixels, n),
       engineReport: () => ({
         ...batch,

@@ -26,22 +26,28 @@ export async function extractShards(run: Run, pool: DecodePool): Promise<void> {
   let shard: ShardBuilder | undefined;
   let writing: Promise<unknown> = Promise.resolve();
   let failure: { readonly error: unknown } | undefined;
+  /** Of shards that are written. New memory for each would keep the garbage collector busy. */
+  const spare: Float32Array[][] = [];
   try {
     for await (const { batch, outputs } of results) {
       signal.throwIfAborted();
       if (failure !== undefined) throw failure.error;
       const { id, start, end } = store.plan.shards[batch.shard];
-      shard ??= new ShardBuilder(end - start, lengths);
+      shard ??= new ShardBuilder(end - start, lengths, spare.pop());
       shard.append(batch.indices, outputs, batch.rejections);
       progress.advance(batch.indices.length, batch.rejections.length);
       if (batch.isLastOfShard) {
         const computed = shard.content();
         const rows = (await reused?.complete(id, computed)) ?? computed;
         await writing;
+        const { matrices } = shard;
         writing = store.writeShard(id, rows, extractor.engineReport?.().halvedTo);
-        writing.catch((error) => {
-          failure = { error };
-        });
+        writing.then(
+          () => spare.push(matrices),
+          (error) => {
+            failure = { error };
+          },
+        );
         await fitting.addShard(id, rows.indices.length, rows.outputs);
         shard = undefined;
       }
@@ -68,12 +74,17 @@ export function computeBatches(
 export class ShardBuilder {
   readonly #indices: number[] = [];
   readonly #rejections: ImageRejection[] = [];
-  readonly #matrices: Float32Array[];
+  /** The memory behind the rows. */
+  readonly matrices: Float32Array[];
   readonly #lengths: readonly number[];
 
-  constructor(maxRows: number, lengths: readonly number[]) {
+  /** @param matrices of a shard that is done with */
+  constructor(maxRows: number, lengths: readonly number[], matrices?: Float32Array[]) {
     this.#lengths = lengths;
-    this.#matrices = lengths.map((length) => new Float32Array(maxRows * length));
+    this.matrices = lengths.map((length, i) => {
+      const spare = matrices?.[i];
+      return spare && spare.length >= maxRows * length ? spare : new Float32Array(maxRows * length);
+    });
   }
 
   /** @param outputs float32 [indices.length, length] for each output, in the order of the lengths. */
@@ -83,7 +94,7 @@ export class ShardBuilder {
     rejections: readonly ImageRejection[],
   ): void {
     outputs.forEach((values, i) => {
-      this.#matrices[i].set(values, this.#indices.length * this.#lengths[i]);
+      this.matrices[i].set(values, this.#indices.length * this.#lengths[i]);
     });
     this.#indices.push(...indices);
     this.#rejections.push(...rejections);
@@ -91,7 +102,7 @@ export class ShardBuilder {
 
   /** All that was appended; the outputs are views of exactly those rows. */
   content(): ShardContent {
-    const outputs = this.#matrices.map((matrix, i) =>
+    const outputs = this.matrices.map((matrix, i) =>
       matrix.subarray(0, this.#indices.length * this.#lengths[i]),
     );
     return { indices: this.#indices, outputs, rejections: this.#rejections };

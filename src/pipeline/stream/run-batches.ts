@@ -9,7 +9,7 @@ import type { ChunkRange } from './decode-entries.ts';
 /** A batch of images and its features. */
 export interface FeatureBatch {
   readonly batch: ImageBatch;
-  /** float32 [batch.indices.length, length] for each output of the extractor. */
+  /** float32 [batch.indices.length, length] for each output of the extractor; valid until the next batch is asked for. */
   readonly outputs: readonly Float32Array[];
 }
 
@@ -20,7 +20,7 @@ export interface FeatureBatch {
  * @param recycle gets each chunk whose pixels are taken over
  * @throws what the extractor throws; EngineError for a feature that is not finite
  */
-export function runBatches(
+export async function* runBatches(
   decoded: AsyncIterable<DecodedChunk>,
   ranges: Parameters<typeof packBatches>[1],
   extractor: Extractor,
@@ -33,7 +33,7 @@ export function runBatches(
   const allocate = () =>
     extractor.batchBuffer?.(batchSize) ?? new Uint8Array(batchSize * imageBytes);
   const batches = packBatches(decoded, ranges, { batchSize, imageBytes, allocate, recycle });
-  return mapOrdered(batches, extractor.inFlight, async (batch) => {
+  const results = mapOrdered(batches, extractor.inFlight, async (batch) => {
     const { indices, pixels } = batch;
     if (indices.length === 0) {
       return { batch, outputs: extractor.outputs.map(() => new Float32Array(0)) };
@@ -42,6 +42,10 @@ export function runBatches(
     expectFinite(outputs, extractor.outputs, (row) => originOf(indices[row]));
     return { batch, outputs };
   });
+  for await (const result of results) {
+    yield result;
+    extractor.release?.(result.batch.pixels);
+  }
 }
 
 /**
