@@ -33,6 +33,7 @@ const ROOMS = [
   ['pipeline', 'terminal'],
   ['doctor', 'report', 'pack'],
   ['dry-run', 'library', 'worker', 'extract.ts'],
+  ['demo'],
   ['commands', 'index.ts'],
   ['cli.ts'],
 ];

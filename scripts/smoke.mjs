@@ -6,8 +6,8 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { writeDataset } from '../dist/demo/draw-images.js';
 import { CLI } from './bootstrap.mjs';
-import { writeDataset } from './draw-images.mjs';
 
 const dir = mkdtempSync(join(tmpdir(), 'img2features-smoke-'));
 const env = { ...process.env, IMG2FEATURES_CACHE: join(dir, 'cache') };

@@ -6,6 +6,7 @@ import { packageVersion } from '../package-version.ts';
 import type { CommandContext, ExitStatus, Finish } from './command-context.ts';
 import { type CommandShape, commandShapes } from './command-shapes.ts';
 import { addCompletionCommand, COMPLETE_FLAG, complete } from './completion-command.ts';
+import { addDemoCommand } from './demo-command.ts';
 import { addDoctorCommand } from './doctor-command.ts';
 import { addExtractCommand, addTransformCommand } from './extract-command.ts';
 import { addModelCommand } from './model-command.ts';
@@ -60,6 +61,7 @@ export function defineCommands(cli: Argv, context: CommandContext, finish: Finis
   const commands = [
     addExtractCommand,
     addTransformCommand,
+    addDemoCommand,
     addModelCommand,
     addSetupCommand,
     addVerifyCommand,

@@ -14,6 +14,7 @@ import { basename, delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { CLASSES, drawImage } from '../../src/demo/draw-images.ts';
 import { initModel } from '../../src/model/init-model.ts';
 import { loadScript } from '../scripts/load-script.ts';
 import { skipNow } from '../skip-if.ts';
@@ -142,7 +143,6 @@ test('the commands of s3.md, against a real store', { timeout: 10 * BLOCK_MS }, 
 
 /** Drawn shapes, each class in a colour of its own, so that there is something to learn. */
 async function drawPart(part: string, imagesPerClass: number) {
-  const { CLASSES, drawImage } = await loadScript('draw-images.mjs');
   for (const [k, shape] of (CLASSES as string[]).entries()) {
     mkdirSync(join(dir, 'dataset', part, shape), { recursive: true });
     const tint = [(k * 97) % 256, (k * 53 + 80) % 256, (k * 151 + 160) % 256];

@@ -2,11 +2,10 @@ import { chmod, mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { loadScript } from '../scripts/load-script.ts';
+import { drawImage } from '../../src/demo/draw-images.ts';
 import { readParquetRows, readRejections, readRunJson } from './read-table.ts';
 import { type CliResult, runCli, tempFolder } from './run-cli.ts';
 
-const { drawImage } = await loadScript('draw-images.mjs');
 /** The super-user reads files that nobody may read. */
 const isRoot = process.getuid?.() === 0;
 

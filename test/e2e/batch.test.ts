@@ -2,14 +2,13 @@ import { readdirSync } from 'node:fs';
 import { cp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
+import { writeDataset } from '../../src/demo/draw-images.ts';
 import { fullGpu } from '../engine/full-gpu.ts';
 import { writeTinyModel } from '../engine/tiny-model.ts';
-import { loadScript } from '../scripts/load-script.ts';
 import { NO_TENSORFLOW, skipIf } from '../skip-if.ts';
 import { readRunJson } from './read-table.ts';
 import { type CliResult, runCli, tableHashes, tempFolder } from './run-cli.ts';
 
-const { writeDataset } = await loadScript('draw-images.mjs');
 const locate = new URL('../../dist/runtime/locate-runtime.js', import.meta.url).href;
 const found = await (await import(locate)).locateRuntime();
 

@@ -1,12 +1,11 @@
 /** NumPy and Feather in a store, through the whole command. */
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { writeDataset } from '../../src/demo/draw-images.ts';
 import { NO_STORE, openTestStore } from '../s3/store.ts';
-import { loadScript } from '../scripts/load-script.ts';
 import { skipIf } from '../skip-if.ts';
 import { runInProcess, tempFolder } from './run-cli.ts';
 
-const { writeDataset } = await loadScript('draw-images.mjs');
 const store = await openTestStore('tables');
 
 let dir: string;

@@ -3,15 +3,13 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { tableFromIPC } from 'apache-arrow';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { writeDataset } from '../../src/demo/draw-images.ts';
 import { decodeNpy } from '../../src/reduce/npy.ts';
 import { tableRows } from '../../src/report/finished-run.ts';
 import type { RunJson } from '../../src/run/run-json.ts';
 import { FolderStore } from '../../src/storage/folder-store.ts';
-import { loadScript } from '../scripts/load-script.ts';
 import { readJsonRows } from './read-table.ts';
 import { listFiles, runInProcess, tableHashes, tempFolder } from './run-cli.ts';
-
-const { writeDataset } = await loadScript('draw-images.mjs');
 
 let dir: string;
 let remove: () => Promise<void>;

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { link, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { loadScript } from '../scripts/load-script.ts';
+import { writeDataset } from '../../src/demo/draw-images.ts';
 import {
   type CliResult,
   listFiles,
@@ -12,7 +12,6 @@ import {
   tempFolder,
 } from './run-cli.ts';
 
-const { writeDataset } = await loadScript('draw-images.mjs');
 /** Links to each of the 19 drawn images: 4,940 images, more than one shard of 4,096. */
 const COPIES = 260;
 const SHARD_ROWS = 4096;

@@ -1,11 +1,10 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { loadScript } from '../scripts/load-script.ts';
+import { CLASSES, writeDataset } from '../../src/demo/draw-images.ts';
 import { readJsonRows, readParquetRows, readRejections, readRunJson } from './read-table.ts';
 import { type CliResult, listFiles, runCli, tableHashes, tempFolder } from './run-cli.ts';
 
-const { CLASSES, writeDataset } = await loadScript('draw-images.mjs');
 const DRAWN = { seed: 1, imagesPerClass: 4, minSize: 12, maxSize: 40 };
 
 let dir: string;

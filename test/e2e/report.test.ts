@@ -2,13 +2,12 @@ import { execFileSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { writeDataset } from '../../src/demo/draw-images.ts';
 import type { PageData } from '../../src/report/page-data.ts';
 import { formatDuration } from '../../src/terminal/units.ts';
-import { loadScript } from '../scripts/load-script.ts';
 import { readRunJson } from './read-table.ts';
 import { listFiles, runInProcess, tempFolder } from './run-cli.ts';
 
-const { writeDataset } = await loadScript('draw-images.mjs');
 const DRAWN = { imagesPerClass: 6, minSize: 24, maxSize: 40, withBroken: false };
 
 let dir: string;

@@ -4,11 +4,11 @@ import sharp from 'sharp';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 // Threads and processes start from the build.
 import * as built from '../../dist/index.js';
+import { CLASSES, writeDataset } from '../../src/demo/draw-images.ts';
 import type { Finding } from '../../src/findings/finding.ts';
 import type * as api from '../../src/index.ts';
 import { realModel } from '../real-model.ts';
 import { describeReference } from '../reference.ts';
-import { loadScript } from '../scripts/load-script.ts';
 import { runInProcess, tempFolder } from './run-cli.ts';
 
 const { openModel } = built as unknown as typeof api;
@@ -53,7 +53,6 @@ describeReference('photographs through EfficientNet-Lite0', (reference) => {
 });
 
 test('drawn classes come apart', async (context) => {
-  const { writeDataset, CLASSES } = await loadScript('draw-images.mjs');
   const sizes = { minSize: 200, maxSize: 400, withBroken: false };
   await writeDataset(join(dir, 'drawn'), { seed: 2, imagesPerClass: 12, ...sizes });
   const files = imagesBelow(join(dir, 'drawn'));

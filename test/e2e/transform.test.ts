@@ -1,11 +1,9 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { loadScript } from '../scripts/load-script.ts';
+import { writeDataset } from '../../src/demo/draw-images.ts';
 import { readParquetRows, readRunJson } from './read-table.ts';
 import { type CliResult, runInProcess, tempFolder } from './run-cli.ts';
-
-const { writeDataset } = await loadScript('draw-images.mjs');
 
 let dir: string;
 let remove: () => Promise<void>;

@@ -2,8 +2,8 @@ import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from '
 import { cp, mkdir, rename, rm, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { writeDataset } from '../../src/demo/draw-images.ts';
 import { verifyRun } from '../../src/pipeline/verify-run.ts';
-import { loadScript } from '../scripts/load-script.ts';
 import {
   type Row,
   readJsonRows,
@@ -12,8 +12,6 @@ import {
   readRunJson,
 } from './read-table.ts';
 import { type CliResult, runInProcess, tableHashes, tempFolder } from './run-cli.ts';
-
-const { writeDataset } = await loadScript('draw-images.mjs');
 
 const PIXELS = ['--mode', 'pixels', '--no-report'];
 const THREE = ['--k', '3', '--format', 'parquet,json,csv'];

@@ -1,11 +1,10 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { loadScript } from '../scripts/load-script.ts';
+import { writeDataset } from '../../src/demo/draw-images.ts';
 import { skipIf } from '../skip-if.ts';
 import { type Row, readParquetRows, readRejections, readRunJson } from './read-table.ts';
 import { type CliResult, listFiles, runCli, tempFolder } from './run-cli.ts';
 
-const { writeDataset } = await loadScript('draw-images.mjs');
 const locate = new URL('../../dist/runtime/locate-runtime.js', import.meta.url).href;
 const found = await (await import(locate)).locateRuntime();
 const DEVICES = ['wasm', ...(found.cpu === undefined ? [] : ['cpu'])];

@@ -2,11 +2,10 @@ import { readdirSync } from 'node:fs';
 import { copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { writeDataset } from '../../src/demo/draw-images.ts';
 import { readParquetRows, readRejections } from '../e2e/read-table.ts';
 import { type CliResult, listFiles, startCli, tempFolder } from '../e2e/run-cli.ts';
-import { loadScript } from '../scripts/load-script.ts';
 
-const { writeDataset } = await loadScript('draw-images.mjs');
 const preload = join(import.meta.dirname, 'segfault-on-open.cjs');
 
 let dir: string;

@@ -8,13 +8,11 @@ import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { writeDataset } from '../../src/demo/draw-images.ts';
 import { listFiles, tempFolder } from '../e2e/run-cli.ts';
-import { loadScript } from '../scripts/load-script.ts';
 import { encodeStream } from '../worker/arrow-streams.ts';
 import { runUntilStep } from './kill-runs.ts';
 import { isLong, mutate, mutateText, seededRandom } from './long-form.ts';
-
-const { writeDataset } = await loadScript('draw-images.mjs');
 
 /** Mutations of each kind of file. */
 const COUNT = isLong ? 240 : 8;

@@ -2,6 +2,7 @@ import { existsSync, renameSync, rmSync, symlinkSync, utimesSync, writeFileSync 
 import { copyFile, link, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { writeDataset } from '../../src/demo/draw-images.ts';
 import { verifyRun } from '../../src/pipeline/verify-run.ts';
 import { readParquetRows, readRejections } from '../e2e/read-table.ts';
 import {
@@ -12,11 +13,9 @@ import {
   tempFolder,
   watchInProcess,
 } from '../e2e/run-cli.ts';
-import { loadScript } from '../scripts/load-script.ts';
 import { skipIf } from '../skip-if.ts';
 import { smallDisk } from '../small-disk.ts';
 
-const { writeDataset } = await loadScript('draw-images.mjs');
 /** Links to each drawn image: several shards' worth of chunks. */
 const COPIES = 40;
 

@@ -4,6 +4,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { writeDataset } from '../../src/demo/draw-images.ts';
 import { featureColumns } from '../../src/export/column-names.ts';
 import { readCsvTable } from '../../src/export/csv.ts';
 import { uncheckedFiles } from '../../src/export/table-batch.ts';
@@ -12,7 +13,6 @@ import { type Row, readParquetRows, readRejections, readRunJson } from '../e2e/r
 import { type CliResult, listFiles, runInProcess, startCli, tempFolder } from '../e2e/run-cli.ts';
 import { loadScript } from '../scripts/load-script.ts';
 
-const { writeDataset } = await loadScript('draw-images.mjs');
 const { hostileImages } = await loadScript('../test/fixtures/make-hostile-images.mjs');
 const hostile: Record<string, { bytes: Buffer; end: string }> = await hostileImages();
 

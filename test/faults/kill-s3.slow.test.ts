@@ -4,16 +4,15 @@ import { cp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DeleteObjectCommand, GetObjectCommand } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { writeDataset } from '../../src/demo/draw-images.ts';
 import { verifyRun } from '../../src/pipeline/verify-run.ts';
 import { S3Store } from '../../src/storage/s3-store.ts';
 import { listFiles, runInProcess, tempFolder } from '../e2e/run-cli.ts';
 import { NO_STORE, openTestStore, testOptions } from '../s3/store.ts';
-import { loadScript } from '../scripts/load-script.ts';
 import { skipIf } from '../skip-if.ts';
 import { momentOf, runUntil, runUntilStep } from './kill-runs.ts';
 import { isLong, seededRandom } from './long-form.ts';
 
-const { writeDataset } = await loadScript('draw-images.mjs');
 const store = await openTestStore('images', 'tables');
 
 /** What lies below a prefix, by name. */

@@ -2,14 +2,12 @@ import { existsSync } from 'node:fs';
 import { link, mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { writeDataset } from '../../src/demo/draw-images.ts';
 import { verifyRun } from '../../src/pipeline/verify-run.ts';
 import { listFiles, runInProcess, tableHashes, tempFolder } from '../e2e/run-cli.ts';
-import { loadScript } from '../scripts/load-script.ts';
 import { skipIf } from '../skip-if.ts';
 import { momentOf, runUntil, runUntilStep } from './kill-runs.ts';
 import { isLong, seededRandom } from './long-form.ts';
-
-const { writeDataset } = await loadScript('draw-images.mjs');
 
 let dir: string;
 let remove: () => Promise<void>;

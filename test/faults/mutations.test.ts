@@ -11,7 +11,6 @@ import type { DecodePool as Pool } from '../../src/image/pool/decode-pool.ts';
 import { loadScript } from '../scripts/load-script.ts';
 import { isLong, mutate, seededRandom } from './long-form.ts';
 
-const { drawImage, CLASSES } = await loadScript('draw-images.mjs');
 const { hostileImages } = await loadScript('../test/fixtures/make-hostile-images.mjs');
 const built = new URL('../../dist/image/pool/decode-pool.js', import.meta.url).href;
 const { DecodePool } = (await import(built)) as { DecodePool: typeof Pool };
@@ -95,6 +94,8 @@ for line in sys.stdin:
     except Exception:
         print()
 `;
+
+import { CLASSES, drawImage } from '../../src/demo/draw-images.ts';
 
 async function judge(files: readonly Mutant[]): Promise<Verdict[]> {
   if (python === undefined) {

@@ -4,12 +4,11 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { writeDataset } from '../../src/demo/draw-images.ts';
 import { verifyRun } from '../../src/pipeline/verify-run.ts';
 import { tempFolder } from '../e2e/run-cli.ts';
-import { loadScript } from '../scripts/load-script.ts';
 import { skipIf } from '../skip-if.ts';
 
-const { writeDataset } = await loadScript('draw-images.mjs');
 const CLI = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
 const NOBODY = 65534;
 

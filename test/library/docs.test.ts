@@ -15,9 +15,9 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { writeDataset } from '../../src/demo/draw-images.ts';
 import * as api from '../../src/index.ts';
 import { readPage } from '../docs/read-page.ts';
-import { loadScript } from '../scripts/load-script.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const PAGE = readFileSync(join(ROOT, 'docs', 'library.md'), 'utf8');
@@ -36,7 +36,6 @@ beforeAll(async () => {
   dir = mkdtempSync(join(tmpdir(), 'library-docs-'));
   mkdirSync(join(dir, 'node_modules'));
   symlinkSync(ROOT, join(dir, 'node_modules', 'img2features'));
-  const { writeDataset } = await loadScript('draw-images.mjs');
   const drawn = { seed: 1, imagesPerClass: 3, minSize: 20, maxSize: 40, withBroken: true };
   await writeDataset(join(dir, 'dataset'), drawn);
   const files = readdirSync(join(dir, 'dataset'), { recursive: true }).map(String).sort();

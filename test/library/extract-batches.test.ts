@@ -6,10 +6,10 @@ import type { RecordBatch } from 'apache-arrow';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 // Threads and processes start from the build.
 import * as built from '../../dist/index.js';
+import { writeDataset } from '../../src/demo/draw-images.ts';
 import type * as api from '../../src/index.ts';
 import { readParquetRows } from '../e2e/read-table.ts';
 import { makePng } from '../image/make-images.ts';
-import { loadScript } from '../scripts/load-script.ts';
 import { skipIf } from '../skip-if.ts';
 import { childProcesses, hasProc, startedSince } from './child-processes.ts';
 
@@ -24,7 +24,6 @@ beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'library-batches-'));
   images = join(dir, 'images');
   slim = join(dir, 'slim');
-  const { writeDataset } = await loadScript('draw-images.mjs');
   await writeDataset(images, {
     seed: 1,
     imagesPerClass: 4,

@@ -6,10 +6,10 @@ import sharp from 'sharp';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 // Threads and processes start from the build.
 import * as built from '../../dist/index.js';
+import { writeDataset } from '../../src/demo/draw-images.ts';
 import { decodeAndResize } from '../../src/image/decode-and-resize.ts';
 import type * as api from '../../src/index.ts';
 import { fixtureBytes } from '../convert/keras-fixtures.ts';
-import { loadScript } from '../scripts/load-script.ts';
 import { skipIf } from '../skip-if.ts';
 import { childProcesses, hasProc, startedSince } from './child-processes.ts';
 
@@ -29,7 +29,6 @@ let files: string[];
 
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'library-model-'));
-  const { writeDataset } = await loadScript('draw-images.mjs');
   await writeDataset(join(dir, 'images'), {
     seed: 1,
     imagesPerClass: 3,

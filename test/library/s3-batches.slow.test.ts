@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 // Threads start from the build.
 import * as built from '../../dist/index.js';
+import { writeDataset } from '../../src/demo/draw-images.ts';
 import type * as api from '../../src/index.ts';
 import { NO_STORE, openTestStore } from '../s3/store.ts';
-import { loadScript } from '../scripts/load-script.ts';
 import { skipIf } from '../skip-if.ts';
 
 const { extractBatches } = built as unknown as typeof api;
@@ -16,7 +16,6 @@ let dir: string;
 
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'library-s3-'));
-  const { writeDataset } = await loadScript('draw-images.mjs');
   const drawn = { seed: 1, imagesPerClass: 6, minSize: 20, maxSize: 40, withBroken: false };
   await writeDataset(dir, drawn);
   for (const name of await readdir(dir, { recursive: true })) {

@@ -4,16 +4,15 @@ import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from
 import { basename, join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { writeDataset } from '../../src/demo/draw-images.ts';
 import { ADDON_NAMES, findAddon } from '../../src/runtime/addons.ts';
 import { readParquetRows } from '../e2e/read-table.ts';
 import { listFiles, runInProcess, startCli, tempFolder } from '../e2e/run-cli.ts';
 import { isLong } from '../faults/long-form.ts';
-import { loadScript } from '../scripts/load-script.ts';
 import { skipIf } from '../skip-if.ts';
 import { decodeStreams, encodeStream } from '../worker/arrow-streams.ts';
 import { until } from '../worker/worker-process.ts';
 
-const { writeDataset } = await loadScript('draw-images.mjs');
 const locate = new URL('../../dist/runtime/locate-runtime.js', import.meta.url).href;
 const { cpu: runtime } = await (await import(locate)).locateRuntime();
 const addons = ADDON_NAMES.flatMap((name) => findAddon(name) ?? []);

@@ -2,7 +2,7 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { publint } from 'publint';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { loadScript } from '../scripts/load-script.ts';
+import { writeDataset } from '../../src/demo/draw-images.ts';
 import { skipNow } from '../skip-if.ts';
 import {
   type Consumer,
@@ -18,7 +18,6 @@ let consumer: Consumer;
 beforeAll(async () => {
   packed = pack();
   consumer = installInEmptyProject(packed.path);
-  const { writeDataset } = await loadScript('draw-images.mjs');
   const drawn = { seed: 1, imagesPerClass: 2, minSize: 20, maxSize: 40, withBroken: false };
   await writeDataset(join(consumer.dir, 'dataset'), drawn);
 }, 300_000);

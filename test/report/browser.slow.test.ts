@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { writeDataset } from '../../src/demo/draw-images.ts';
 import { FINDING_KINDS } from '../../src/findings/finding.ts';
 import { printableJson } from '../../src/json.ts';
 import { type Points, readPoints } from '../../src/report/page/points.ts';
@@ -10,11 +11,8 @@ import { base64, type PageData } from '../../src/report/page-data.ts';
 import { renderPage } from '../../src/report/render-page.ts';
 import { readParquetRows } from '../e2e/read-table.ts';
 import { runInProcess, tempFolder } from '../e2e/run-cli.ts';
-import { loadScript } from '../scripts/load-script.ts';
 import { describeBrowser, openChromium } from './chromium.ts';
 import { writeManyPoints } from './many-points.ts';
-
-const { writeDataset } = await loadScript('draw-images.mjs');
 
 /** Names that would be markup, script, or a lie about themselves, if a page let them. */
 const HOSTILE = [

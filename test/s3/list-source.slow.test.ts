@@ -1,13 +1,12 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { writeDataset } from '../../src/demo/draw-images.ts';
 import { readJsonRows, readRejections } from '../e2e/read-table.ts';
 import { type CliResult, runInProcess, tempFolder } from '../e2e/run-cli.ts';
-import { loadScript } from '../scripts/load-script.ts';
 import { skipIf } from '../skip-if.ts';
 import { NO_STORE, openTestStore } from './store.ts';
 
-const { writeDataset } = await loadScript('draw-images.mjs');
 const store = await openTestStore('images', 'more');
 
 let dir: string;

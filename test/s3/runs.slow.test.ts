@@ -3,13 +3,12 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { GetObjectCommand } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { writeDataset } from '../../src/demo/draw-images.ts';
 import { type CliResult, listFiles, runInProcess, startCli, tempFolder } from '../e2e/run-cli.ts';
-import { loadScript } from '../scripts/load-script.ts';
 import { skipIf } from '../skip-if.ts';
 import { type Fault, type Seen, startFaultProxy } from './fault-proxy.ts';
 import { NO_STORE, openTestStore } from './store.ts';
 
-const { writeDataset } = await loadScript('draw-images.mjs');
 const store = await openTestStore('images', 'tables');
 
 /** Copies of each drawn image: enough rows for tables that go up in parts. */

@@ -3,12 +3,11 @@ import { copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { writeDataset } from '../../src/demo/draw-images.ts';
 import { listFiles, runInProcess, tempFolder } from '../e2e/run-cli.ts';
-import { loadScript } from '../scripts/load-script.ts';
 import { decodeStreams, encodeStream } from './arrow-streams.ts';
 import { allGone, descendants, runWorker, startWorker, until } from './worker-process.ts';
 
-const { writeDataset } = await loadScript('draw-images.mjs');
 const PIXELS = ['--mode', 'pixels', '--workers', '2'];
 const NETWORK = ['--mode', 'vgg16', '--layer', 'fc2', '--device', 'wasm', '--batch', '4'];
 

@@ -3,12 +3,11 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Binary, Field, Schema, Utf8 } from 'apache-arrow';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { writeDataset } from '../../src/demo/draw-images.ts';
 import { listFiles, tempFolder } from '../e2e/run-cli.ts';
-import { loadScript } from '../scripts/load-script.ts';
 import { decodeStreams, encodeStream } from './arrow-streams.ts';
 import { startWorker } from './worker-process.ts';
 
-const { writeDataset } = await loadScript('draw-images.mjs');
 const PIXELS = ['--mode', 'pixels', '--workers', '2'];
 
 let dir: string;

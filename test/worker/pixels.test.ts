@@ -5,10 +5,10 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { Field, Int32, LargeBinary, LargeUtf8, makeData, Schema, Utf8 } from 'apache-arrow';
 import sharp from 'sharp';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { writeDataset } from '../../src/demo/draw-images.ts';
 import { type Row, readParquetRows, readRejections } from '../e2e/read-table.ts';
 import { listFiles, runInProcess, tempFolder } from '../e2e/run-cli.ts';
 import { makeBmp } from '../image/make-images.ts';
-import { loadScript } from '../scripts/load-script.ts';
 import {
   type AnsweredCells,
   decodeStreams,
@@ -18,7 +18,6 @@ import {
 } from './arrow-streams.ts';
 import { runWorker, serveInProcess, startWorker } from './worker-process.ts';
 
-const { writeDataset } = await loadScript('draw-images.mjs');
 const PIXELS = ['--mode', 'pixels', '--workers', '2'];
 const OPTIONS = { mode: 'pixels', workers: 2 };
 

@@ -1,14 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { writeDataset } from '../../src/demo/draw-images.ts';
 import { listFiles, tempFolder } from '../e2e/run-cli.ts';
 import { NO_STORE, openTestStore, type TestStore } from '../s3/store.ts';
-import { loadScript } from '../scripts/load-script.ts';
 import { skipIf } from '../skip-if.ts';
 import { type AnsweredCells, decodeStreams, encodeStream } from './arrow-streams.ts';
 import { runWorker } from './worker-process.ts';
 
-const { writeDataset } = await loadScript('draw-images.mjs');
 const store = await openTestStore('images');
 
 describe('origins in a store', skipIf(store === undefined, NO_STORE), () => {

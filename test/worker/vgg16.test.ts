@@ -1,13 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { writeDataset } from '../../src/demo/draw-images.ts';
 import { readParquetRows, readRejections, readRunJson } from '../e2e/read-table.ts';
 import { listFiles, runInProcess, tempFolder } from '../e2e/run-cli.ts';
-import { loadScript } from '../scripts/load-script.ts';
 import { type AnsweredCells, decodeStreams, encodeStream, type SentRow } from './arrow-streams.ts';
 import { runWorker, serveInProcess, type WorkerEnd } from './worker-process.ts';
 
-const { writeDataset } = await loadScript('draw-images.mjs');
 const locate = new URL('../../dist/runtime/locate-runtime.js', import.meta.url).href;
 const found = await (await import(locate)).locateRuntime();
 const DEVICES = ['wasm', ...(found.cpu === undefined ? [] : ['cpu'])];

@@ -1,6 +1,6 @@
 import { copyFileSync, linkSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { writeDataset } from '../../draw-images.mjs';
+import { writeDataset } from '../../../dist/demo/draw-images.js';
 
 /**
  * 1,200 images of about 100 pixels, where no dataset is named.

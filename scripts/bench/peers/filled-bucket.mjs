@@ -1,5 +1,5 @@
+import { CLASSES, drawImage } from '../../../dist/demo/draw-images.js';
 import { startS3Server } from '../../../test/s3/s3-server.mjs';
-import { CLASSES, drawImage } from '../../draw-images.mjs';
 
 /** Different pictures; each is stored under many keys. */
 const PICTURES = 120;

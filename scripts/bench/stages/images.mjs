@@ -1,13 +1,13 @@
 /** Stages in one thread on images in memory: all in milliseconds of one core. */
 import { readFileSync } from 'node:fs';
 import sharp from 'sharp';
+import { drawImage } from '../../../dist/demo/draw-images.js';
 import { decodeInto } from '../../../dist/image/decode-and-resize.js';
 import { decodeImage } from '../../../dist/image/formats/decode.js';
 import { decodeWithSharp } from '../../../dist/image/formats/decode-with-sharp.js';
 import { Resizer } from '../../../dist/image/resize/resize.js';
 import { convolveColumns, convolveRows } from '../../../dist/image/resize/resize-kernels.js';
 import { computeTaps } from '../../../dist/image/resize/resize-taps.js';
-import { drawImage } from '../../draw-images.mjs';
 import { sample } from '../lib/dataset.mjs';
 import { inTurn, repeated, spread, timed } from '../lib/measure.mjs';
 

@@ -240,7 +240,7 @@ function asPassing(error: unknown): Passing | undefined {
 
 function noLuck({ url }: DownloadOptions, passing: Passing, tries: number): ModelError {
   return new ModelError(
-    `Expected the file at ${url} but found, after ${tries} tries: ${passing.message.replace(/\.$/, '')}.`,
+    `Expected the file at ${url} but found, after ${tries === 1 ? 'one try' : `${tries} tries`}: ${passing.message.replace(/\.$/, '')}.`,
     { fix: `What was downloaded is kept and continued next time. ${FIX}`, cause: passing },
   );
 }

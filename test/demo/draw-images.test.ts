@@ -4,9 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { loadScript } from './load-script.ts';
+import { CLASSES, drawImage, writeDataset } from '../../src/demo/draw-images.ts';
 
-const { CLASSES, drawImage, writeDataset } = await loadScript('draw-images.mjs');
 let dir: string;
 
 beforeAll(async () => {

@@ -5,12 +5,10 @@
  */
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import sharp, { type Sharp } from 'sharp';
 
-/**
- * Signed distance to a shape's edge, negative inside; the shape fills about the unit circle.
- * @type {Record<string, (u: number, v: number) => number>}
- */
-const SHAPES = {
+/** Signed distance to a shape's edge, negative inside; the shape fills about the unit circle. */
+const SHAPES: Record<string, (u: number, v: number) => number> = {
   circle: (u, v) => length(u, v) - 0.95,
   cross: (u, v) =>
     Math.min(
@@ -28,24 +26,28 @@ export const CLASSES = Object.keys(SHAPES);
 
 const FORMATS = ['jpg', 'png', 'webp'];
 
-/**
- * @typedef {object} Picture
- * @property {Uint8Array} data RGB, [height, width, 3]
- * @property {number} width pixels
- * @property {number} height pixels
- */
+export interface Picture {
+  /** RGB, [height, width, 3]. */
+  readonly data: Uint8Array;
+  /** Pixels. */
+  readonly width: number;
+  readonly height: number;
+}
 
-/**
- * Draws one picture.
- * @param {string} shape one of CLASSES
- * @param {{ seed: number, minSize: number, maxSize: number }} options sides in pixels, both inclusive
- * @returns {Picture}
- */
-export function drawImage(shape, { seed, minSize, maxSize }) {
+/** Sides in pixels, both inclusive. */
+export interface PictureSize {
+  readonly minSize: number;
+  readonly maxSize: number;
+}
+
+/** Draws one picture. @param shape one of CLASSES */
+export function drawImage(
+  shape: string,
+  { seed, minSize, maxSize }: PictureSize & { readonly seed: number },
+): Picture {
   const distance = SHAPES[shape];
   const random = mulberry32(seed);
-  const between = (/** @type {number} */ low, /** @type {number} */ high) =>
-    low + random() * (high - low);
+  const between = (low: number, high: number) => low + random() * (high - low);
 
   const width = Math.floor(between(minSize, maxSize + 1));
   const height = Math.floor(between(minSize, maxSize + 1));
@@ -77,23 +79,18 @@ export function drawImage(shape, { seed, minSize, maxSize }) {
   return { data, width, height };
 }
 
-/**
- * @typedef {object} DatasetOptions
- * @property {number} seed
- * @property {number} imagesPerClass
- * @property {number} minSize shortest side, pixels
- * @property {number} maxSize longest side, pixels
- * @property {boolean} withBroken adds one JPEG that is cut in half
- */
+export interface DatasetOptions extends PictureSize {
+  readonly seed: number;
+  readonly imagesPerClass: number;
+  /** Adds one JPEG that is cut in half. */
+  readonly withBroken?: boolean;
+}
 
-/**
- * Writes `<dir>/<class>/<class>-<n>.<jpg|png|webp>`, replacing the folder.
- * @param {string} dir
- * @param {DatasetOptions} options
- */
-export async function writeDataset(dir, { seed, imagesPerClass, minSize, maxSize, withBroken }) {
-  // Installed by the set-up: a static import would fail on a fresh clone.
-  const { default: sharp } = await import('sharp');
+/** Writes `<dir>/<class>/<class>-<n>.<jpg|png|webp>`, replacing the folder. */
+export async function writeDataset(
+  dir: string,
+  { seed, imagesPerClass, minSize, maxSize, withBroken = false }: DatasetOptions,
+): Promise<void> {
   await rm(dir, { recursive: true, force: true });
   for (const [k, shape] of CLASSES.entries()) {
     await mkdir(join(dir, shape), { recursive: true });
@@ -115,18 +112,14 @@ export async function writeDataset(dir, { seed, imagesPerClass, minSize, maxSize
   }
 }
 
-/** @param {import('sharp').Sharp} image @param {string} format */
-function encoded(image, format) {
+function encoded(image: Sharp, format: string): Promise<Buffer> {
   if (format === 'jpg') return image.jpeg({ quality: 92 }).toBuffer();
   if (format === 'png') return image.png().toBuffer();
   return image.webp({ quality: 92 }).toBuffer();
 }
 
-/**
- * Two colours that differ enough to see ink on paper.
- * @param {() => number} random
- */
-function contrastingColours(random) {
+/** Two colours that differ enough to see ink on paper. */
+function contrastingColours(random: () => number): [ink: number[], paper: number[]] {
   const draw = () => [random() * 255, random() * 255, random() * 255];
   const ink = draw();
   let paper = draw();
@@ -139,17 +132,15 @@ function contrastingColours(random) {
   return [ink, paper];
 }
 
-/** @param {number} u @param {number} v */
-function length(u, v) {
+function length(u: number, v: number): number {
   return Math.sqrt(u * u + v * v);
 }
 
 /**
  * Tommy Ettinger's mulberry32: 32 bits of state, the same numbers everywhere.
- * @param {number} seed
- * @returns {() => number} the next number in [0, 1)
+ * @returns what gives the next number in [0, 1)
  */
-function mulberry32(seed) {
+function mulberry32(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
     state = (state + 0x6d2b79f5) >>> 0;
