@@ -61,6 +61,8 @@ export interface ReportInput {
   readonly near?: number | undefined;
   /** Pictures to make; undefined: the default. */
   readonly thumbnails?: number | undefined;
+  /** The images may be read again for pictures where the table itself has some. */
+  readonly readsImages?: boolean;
   readonly signal: AbortSignal;
 }
 

@@ -82,6 +82,7 @@ export async function reportRun(options: ReportRunOptions): Promise<ReportRunRes
       compare: parts,
       near: options.near,
       thumbnails: options.thumbnails,
+      readsImages: true,
       signal,
     });
     return await publish(options, run, report);

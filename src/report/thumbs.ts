@@ -37,19 +37,23 @@ export interface ThumbsInput {
   readonly options: ExtractOptions;
   /** Pictures to make; undefined: the default. */
   readonly thumbnails?: number | undefined;
+  /** The images may be read again where the table itself has pictures: not at the end of a run, which would take longer. */
+  readonly readsImages?: boolean | undefined;
   readonly signal: AbortSignal;
 }
 
 /** Small pictures of some points: the table's own pixels, or images that are decoded once more. */
 export async function makeThumbs(input: ThumbsInput): Promise<PageThumbs> {
-  const { pixels, thumbnails } = input;
+  const { pixels, thumbnails, readsImages } = input;
   if (thumbnails === 0) {
     const note = 'No pictures were requested (--thumbnails 0).';
     return { kind: 'none', side: 0, perRow: 1, points: '', shapes: '', data: [], bytes: 0, note };
   }
-  return pixels !== undefined && thumbnails === undefined
-    ? pixelThumbs(pixels, input)
-    : sheetThumbs(input);
+  if (pixels !== undefined && thumbnails === undefined && !readsImages) {
+    return pixelThumbs(pixels, input);
+  }
+  const sheets = await sheetThumbs(input);
+  return sheets.kind === 'none' && pixels !== undefined ? pixelThumbs(pixels, input) : sheets;
 }
 
 function pixelThumbs(pixels: Uint8Array, input: ThumbsInput): PageThumbs {
@@ -72,7 +76,7 @@ function pixelThumbs(pixels: Uint8Array, input: ThumbsInput): PageThumbs {
     shapes: base64(new Uint8Array(2 * rows.length).fill(255)),
     data: [base64(data)],
     bytes: data.byteLength,
-    note: `Pictures are the ${PIXEL_SIDE}×${PIXEL_SIDE} pixels of the table${isAll ? '' : `, of ${rows.length} images spread over the classes`}; \`img2features report <run> --thumbnails 2000\` makes larger ones.`,
+    note: `Pictures are the ${PIXEL_SIDE}×${PIXEL_SIDE} pixels of the table${isAll ? '' : `, of ${rows.length} images spread over the classes`}; \`img2features report <run>\` makes larger ones.`,
   };
 }
 

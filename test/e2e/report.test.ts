@@ -119,6 +119,8 @@ test('the run verifies, before and after its report is written again', async () 
   const again = await runInProcess(dir, 'report', 'out');
   expect(again.status).toBe(0);
   expect(again.stdout).toContain('1 image also in another part (leaks)');
+  // Written again it takes the time to read the images: larger pictures than the table's.
+  expect(pageData().thumbs).toMatchObject({ kind: 'sheets', side: 160 });
   expect(readFileSync(join(dir, 'out', 'findings.jsonl')).equals(before)).toBe(true);
   expect((await runInProcess(dir, 'verify', 'out')).stdout).toContain('is sound');
 });
@@ -248,6 +250,7 @@ test('the images may be gone: copies are then told by their features', async () 
     kind: 'same_features',
     evidence: { bytes: 'not all could be read' },
   });
+  expect(pageData('moved').thumbs.kind).toBe('pixels');
 });
 
 test('a report that cannot be written costs the run nothing but a warning', async () => {
