@@ -9,7 +9,7 @@ import type { SourceImages } from './source-images.ts';
 /** Pictures by default; of a store fewer, because each is a request. */
 const DEFAULT_THUMBS = { files: 2000, objects: 200 };
 /** Pictures of a pixels run: 300 bytes each, so 400 bytes of the page. */
-const MAX_PIXEL_THUMBS = 20_000;
+const MAX_PIXEL_THUMBS = 10_000;
 const PIXEL_SIDE = 10;
 /** Pixels of a picture's side: the fewer there are, the larger they can be. Images are squeezed into a square; the page shows their own shape. */
 const SIDES = [

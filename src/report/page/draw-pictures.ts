@@ -12,7 +12,7 @@ const COVER = 0.5;
 const APART = 0.72;
 /** Doublings of the view after which all pictures are shown. */
 const LEVELS = 12;
-const BORDER = 2;
+const BORDER = 1.5;
 /** Groups below this strength are dimmed for another that the pointer rests on. */
 const FAINT = 0.1;
 
@@ -65,7 +65,8 @@ export class PictureLayer {
   ): void {
     const level = Math.max(0, Math.floor(Math.log2(plot.zoomed) + 1e-9));
     while (this.#level < Math.min(level, LEVELS)) this.#accept(plot, ++this.#level);
-    const inks = groups.colors.map(css);
+    // A colour that all have says nothing: then pictures are only told apart.
+    const inks = groups.colors.length > 1 ? groups.colors.map(css) : ['#fff'];
     this.#drawn = [];
     for (const { point, level: from } of this.#accepted) {
       if (from > level) break;

@@ -74,7 +74,6 @@ export class MapSection {
   select(point: number): void {
     this.#choose(point);
     this.#plot.reveal(point);
-    this.#tip.hidden = true;
   }
 
   /** What the toolbar offers: only what there is more than one of. */
@@ -145,6 +144,7 @@ export class MapSection {
 
   #choose(point: number): void {
     this.#selected = point;
+    this.#tip.hidden = true;
     const near = point < 0 ? [] : nearest(this.#layer, point, NEIGHBOURS);
     this.#neighbours = near.map((neighbour) => neighbour.point);
     if (point < 0) this.#card.clear();
@@ -162,8 +162,10 @@ export class MapSection {
 
   #showTip(point: number, left: number, top: number): void {
     const tip = this.#tip;
-    tip.hidden = point < 0;
-    if (point < 0) return;
+    // What stands beside the map already needs no tip.
+    const isBeside = point === this.#selected && matchMedia('(min-width: 1001px)').matches;
+    tip.hidden = point < 0 || isBeside;
+    if (tip.hidden) return;
     if (tip.dataset.point !== String(point)) {
       tip.dataset.point = String(point);
       const name = nameOf(this.#points.origins[point], 'path');

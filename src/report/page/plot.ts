@@ -187,9 +187,13 @@ export class Plot {
   }
 
   #paintPictures(): void {
+    this.#canvases.pictures.hidden = !this.#hasPictures;
+    if (!this.#hasPictures) {
+      this.#pictures.clear();
+      return;
+    }
     const context = this.#clear(this.#canvases.pictures);
-    if (this.#hasPictures) this.#pictures.draw(context, this.#view, this.#groups, this.#strength);
-    else this.#pictures.clear();
+    this.#pictures.draw(context, this.#view, this.#groups, this.#strength);
   }
 
   #paintMarks(size: number): void {
