@@ -1,10 +1,14 @@
-// The Node side: open, decode for one file's bytes; openFiles, addTables, decodeFiles for files on disk.
+// The Node side: open, decode for one file's bytes; openFiles, addTables, decodeFiles, listFolder for files on
+// disk.
 #include <node_api.h>
 
 #include <cstdint>
+#include <cstring>
 #include <string>
+#include <vector>
 
 #include "file-decoder.h"
+#include "list-folder.h"
 #include "turbojpeg-api.h"
 
 namespace {
@@ -163,6 +167,40 @@ napi_value DecodeFiles(napi_env env, napi_callback_info info) {
   return result;
 }
 
+template <typename T>
+void SetArray(napi_env env, napi_value object, const char* name, napi_typedarray_type type, const std::vector<T>& values) {
+  void* data = nullptr;
+  napi_value buffer, array;
+  napi_create_arraybuffer(env, values.size() * sizeof(T), &data, &buffer);
+  if (!values.empty()) memcpy(data, values.data(), values.size() * sizeof(T));
+  napi_create_typedarray(env, type, values.size(), buffer, 0, &array);
+  napi_set_named_property(env, object, name, array);
+}
+
+// listFolder(path: string): { names: string[], kinds: Uint8Array, states: Float64Array of 4 each } | undefined. In the order
+// of the names' bytes; undefined where the folder cannot be read in this way.
+napi_value ListFolderOf(napi_env env, napi_callback_info info) {
+  size_t count = 1;
+  napi_value argument, result, names, name;
+  napi_get_cb_info(env, info, &count, &argument, nullptr, nullptr);
+  std::vector<FolderEntry> entries;
+  if (!ListFolder(TextOf(env, argument), &entries)) return nullptr;
+  std::vector<uint8_t> kinds;
+  std::vector<double> states;
+  napi_create_array_with_length(env, entries.size(), &names);
+  for (const FolderEntry& entry : entries) {
+    napi_create_string_utf8(env, entry.name.data(), entry.name.size(), &name);
+    napi_set_element(env, names, kinds.size(), name);
+    kinds.push_back(entry.kind);
+    states.insert(states.end(), {entry.size, entry.modified_ms, entry.changed_ms, entry.inode});
+  }
+  napi_create_object(env, &result);
+  napi_set_named_property(env, result, "names", names);
+  SetArray(env, result, "kinds", napi_uint8_array, kinds);
+  SetArray(env, result, "states", napi_float64_array, states);
+  return result;
+}
+
 void Export(napi_env env, napi_value exports, const char* name, napi_callback callback) {
   napi_value function;
   napi_create_function(env, name, NAPI_AUTO_LENGTH, callback, nullptr, &function);
@@ -179,5 +217,6 @@ NAPI_MODULE_INIT() {
   Export(env, exports, "openFiles", OpenFiles);
   Export(env, exports, "addTables", AddTables);
   Export(env, exports, "decodeFiles", DecodeFiles);
+  Export(env, exports, "listFolder", ListFolderOf);
   return exports;
 }

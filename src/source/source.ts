@@ -65,8 +65,10 @@ export interface Source {
   close?(): Promise<void>;
 }
 
+export type FileStats = Pick<Stats, 'size' | 'mtimeMs' | 'ctimeMs' | 'ino'>;
+
 /** What the listing keeps of a file, to recognise it later. */
-export function fileState(stats: Stats): Pick<SourceEntry, 'size' | 'version' | 'stamp'> {
+export function fileState(stats: FileStats): Pick<SourceEntry, 'size' | 'version' | 'stamp'> {
   const { size, mtimeMs, ctimeMs, ino } = stats;
   return { size, version: String(mtimeMs), stamp: `${ctimeMs} ${ino}` };
 }

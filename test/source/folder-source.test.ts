@@ -4,6 +4,7 @@ import {
   mkdtempSync,
   renameSync,
   rmSync,
+  statSync,
   symlinkSync,
   utimesSync,
   writeFileSync,
@@ -159,6 +160,28 @@ test('a file name that is not UTF-8 is one rejection that shows its bytes', asyn
   expect(rejections.map((r) => [r.origin, r.reason])).toEqual([
     ['a/caf\\xe9.jpg', 'name_not_utf8'],
   ]);
+});
+
+test('a folder is listed by one native call as by Node, which a name that is not UTF-8 needs', async () => {
+  put('a/1.jpg', 'a/é.jpg', 'a/B.png', 'a/deep/2.jpg', 'a/deep.jpg/3.jpg', 'a/notes.txt');
+  utimesSync(join(root, 'a/1.jpg'), 1, 1234567890.123);
+  symlinkSync('1.jpg', join(root, 'a/link.jpg'));
+  symlinkSync('nowhere', join(root, 'a/broken.jpg'));
+  execFileSync('mkfifo', [join(root, 'a/pipe.jpg')]);
+  const native = await list(root);
+  const state = statSync(join(root, 'a/1.jpg'));
+  expect(native.images.find(({ origin }) => origin === 'a/1.jpg')).toMatchObject({
+    size: 1,
+    version: String(state.mtimeMs),
+    stamp: `${state.ctimeMs} ${state.ino}`,
+  });
+  writeFileSync(Buffer.from(`${root}/a/\xff.jpg`, 'latin1'), 'x');
+  const { rejections, ...others } = await list(root);
+  expect(rejections.map(({ reason }) => reason)).toContain('name_not_utf8');
+  expect({
+    ...others,
+    rejections: rejections.filter(({ reason }) => reason !== 'name_not_utf8'),
+  }).toEqual(native);
 });
 
 test('a missing input is a clear error', async () => {

@@ -77,6 +77,9 @@ export interface JpegAddon {
     state: Int32Array | undefined,
     report: Float64Array,
   ): number;
+  listFolder(
+    path: string,
+  ): { names: string[]; kinds: Uint8Array; states: Float64Array } | undefined;
 }
 
 /** As scripts/bundle-libjpeg.mjs leaves it. */

@@ -140,6 +140,9 @@ test('what is unusual is left, and ends as its bytes alone would', isMissing, as
   const tasks = bodies.map(taskOf);
   expect(tasks.filter((task) => countTaken([task]) !== 0)).toEqual([]);
   const between = tasks.flatMap((task) => [task, taskOf(jpeg)]);
+  const { sizes } = await new ChunkDecoder(to10).decode(between);
+  expect(sizes.slice(0, 6)).toEqual([40, 30, 40, 30, 40, 30]);
+  expect(sizes.slice(-4)).toEqual([1100, 1000, 40, 30]);
   const result = await expectSame(
     between,
     bodies.flatMap((body) => [body, jpeg]),
