@@ -7,6 +7,8 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
+#include <vector>
 
 #include "worker-threads.h"
 
@@ -21,8 +23,10 @@ struct Shape {
   int64_t batch, height, width, in, out;
 };
 
-// Whether this CPU has the instructions (AVX2 and FMA); without them nothing below may be called.
-bool IsSupported();
+// The sets of instructions that this CPU has and kernels are written for, the fastest first, which is
+// taken unless another is asked for; all give the same bits. Without one nothing below may be called.
+std::vector<std::string> InstructionSets();
+void UseInstructions(const std::string& name);
 
 // A transformed kernel is [kPoints, panels, in, kPanel], the last panel filled up by zeros.
 int64_t CountPanels(int64_t out);

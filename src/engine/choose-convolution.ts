@@ -35,15 +35,15 @@ export async function chooseConvolution(
       { fix: 'Use --conv auto.' },
     );
   }
-  const reason = loadOperations(runtime, threads);
-  if (reason === undefined) {
+  const { set, why } = loadOperations(runtime, threads);
+  if (why === undefined) {
     if (conv === 'winograd') return { conv };
     return convOfRun === undefined
-      ? fasterConvolution(tf, runtime, threads)
+      ? fasterConvolution(tf, runtime, { threads, set })
       : { conv: convOfRun, convReason: 'this run began with them' };
   }
-  if (conv === 'auto') return { conv: 'direct', convReason: reason };
-  throw new EngineError(`Expected Winograd's convolutions for --conv winograd but ${reason}.`, {
+  if (conv === 'auto') return { conv: 'direct', convReason: why };
+  throw new EngineError(`Expected Winograd's convolutions for --conv winograd but ${why}.`, {
     fix: 'Run `img2features setup`, or use --conv auto.',
   });
 }
@@ -64,10 +64,10 @@ const ROUNDS = 4;
 async function fasterConvolution(
   tf: TfNode,
   { operationsPath, tensorflow }: TensorFlowRuntime,
-  asked: number,
+  asked: { readonly threads: number; readonly set: string | undefined },
 ): Promise<ConvolutionChoice> {
-  const threads = asked || availableParallelism();
-  const processor = `${cpus()[0]?.model}, ${threads} threads`;
+  const threads = asked.threads || availableParallelism();
+  const processor = `${cpus()[0]?.model} with ${asked.set}, ${threads} threads`;
   const key = `${processor}, TensorFlow ${tensorflow}, ${basename(operationsPath!)}`;
   let measured = (await readNotes<Measured>(NOTES))[key];
   if (!(measured?.winograd > 0 && measured.direct > 0)) {

@@ -13,10 +13,13 @@ import type { TensorFlowRuntime } from './tensorflow-runtime.ts';
 
 /** What native/winograd/addon.cc exports. */
 interface OperationsAddon {
-  /** Whether this CPU has the instructions. */
-  readonly isSupported: boolean;
-  /** @param threads 0 = one for each processor */
-  register(threads: number): void;
+  /** What this CPU has of what the kernels are written for, e.g. AVX-512 and AVX2, the fastest first. */
+  readonly instructionSets: readonly string[];
+  /**
+   * @param threads 0 = one for each processor
+   * @param set one of `instructionSets`, '' = the fastest
+   */
+  register(threads: number, set: string): void;
 }
 
 /** Their instructions are x86's; and a bundle of this program in one file lacks their sources. */
@@ -44,20 +47,24 @@ export async function findOperations(dir: string): Promise<string | undefined> {
 /**
  * Registers the operations with the library, which is loaded already.
  * @param threads 0 = one for each processor
- * @returns why they are not used here; undefined when they can be.
+ * @param set of instructions, by its name; default: the fastest that this CPU has. All give the same bits.
+ * @returns the set that is used, or why they are not used here
  */
 export function loadOperations(
   { operationsPath: path }: TensorFlowRuntime,
   threads: number,
-): string | undefined {
+  set?: string,
+): { readonly set?: string; readonly why?: string } {
   if (path === undefined) {
-    return '`img2features setup` has not built the operations for them here';
+    return { why: '`img2features setup` has not built the operations for them here' };
   }
-  return requireAddon<OperationsAddon>(path, (addon) => {
-    if (!addon.isSupported) return 'this CPU lacks AVX2 or FMA';
-    addon.register(threads);
+  const { addon, why } = requireAddon<OperationsAddon>(path, (addon) => {
+    const { instructionSets: sets } = addon;
+    if (sets.length === 0) return 'this CPU lacks AVX2 or FMA';
+    addon.register(threads, set ?? '');
     return undefined;
-  }).why;
+  });
+  return addon === undefined ? { why } : { set: set ?? addon.instructionSets[0] };
 }
 
 /** What is used of tfjs-node's backend. */

@@ -1,6 +1,6 @@
 /**
  * Runs our convolution and TensorFlow's own on the same values, for each shape in argv[2] and on
- * argv[3] threads, and prints one JSON line: the figures of each shape.
+ * argv[3] threads with the instructions argv[4] (default: the fastest), and prints one JSON line: the figures of each shape.
  */
 import { createHash } from 'node:crypto';
 import { locateRuntime } from '../../../dist/runtime/locate-runtime.js';
@@ -10,8 +10,8 @@ import { loadTfjsNode } from '../../../dist/runtime/tensorflow-js.js';
 const shapes = JSON.parse(process.argv[2]);
 const { cpu } = await locateRuntime();
 const tf = await loadTfjsNode(cpu, { hideGpu: true });
-const reason = loadOperations(cpu, Number(process.argv[3]));
-if (reason !== undefined) throw new Error(reason);
+const { why } = loadOperations(cpu, Number(process.argv[3]), process.argv[4]);
+if (why !== undefined) throw new Error(why);
 
 const convolve = (input, kernel, bias, relu, pool = false) =>
   runWinograd(tf, input, transformKernel(tf, kernel), bias, { relu, pool });
