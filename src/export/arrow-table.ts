@@ -3,7 +3,7 @@ import { DataType, type RecordBatch } from 'apache-arrow';
 import { RunError } from '../errors.ts';
 import { firstNotFinite } from '../first-not-finite.ts';
 import { DamagedArrow } from './arrow-message.ts';
-import { type FeatureColumn, numericColumns } from './column-names.ts';
+import { type FeatureColumn, labelColumns, numericColumns } from './column-names.ts';
 import { emptyNumbers, notFinite, type TableBatch } from './table-batch.ts';
 
 /**
@@ -43,16 +43,20 @@ export function unreadableTable(what: string, name: string, cause: unknown): Run
 export function arrowTableBatch(batch: RecordBatch, columns: readonly FeatureColumn[]): TableBatch {
   const n = batch.numRows;
   const faults = new Map<number, string>();
-  const texts = (kind: 'origin' | 'target') => {
-    const column = columns.find((one) => one.kind === kind);
-    const cells = column && cellsOf(batch, column);
-    return cells && Array.from({ length: n }, (_, row) => cells.get(row) as string);
+  const textOf = (column: FeatureColumn) => {
+    const cells = cellsOf(batch, column);
+    return Array.from({ length: n }, (_, row) => cells.get(row) as string);
   };
+  const wanted = (kind: 'origin' | 'target') => {
+    const column = columns.find((one) => one.kind === kind);
+    return column && textOf(column);
+  };
+  const texts = new Map(labelColumns(columns).map((column) => [column.name, textOf(column)]));
   const numbers = new Map<string, Float32Array | Float64Array>();
   for (const column of numericColumns(columns)) {
     numbers.set(column.name, listValues(batch, column, faults));
   }
-  return { n, origins: texts('origin'), targets: texts('target'), numbers, faults };
+  return { n, origins: wanted('origin'), targets: wanted('target'), texts, numbers, faults };
 }
 
 function listValues(

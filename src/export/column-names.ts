@@ -12,8 +12,8 @@ export interface FeatureOutput {
 /** One column of the table, in every format. */
 export interface FeatureColumn {
   readonly name: string;
-  /** `text`: Utf8; `vector`: list of float32; `reduced`: list of float64. */
-  readonly kind: 'origin' | 'target' | 'vector' | 'reduced';
+  /** `vector`: list of float32; `reduced`: list of float64; all others: Utf8. */
+  readonly kind: 'origin' | 'target' | 'split' | 'kept' | 'vector' | 'reduced';
   /** Position of the output that a `vector` or `reduced` column belongs to; -1 for text. */
   readonly output: number;
   /** Values in each cell; 1 for text. */
@@ -22,25 +22,36 @@ export interface FeatureColumn {
   readonly prefix: string;
 }
 
+/** What the list of images adds to `origin` and `target`. */
+export interface LabelColumns {
+  readonly hasSplit: boolean;
+  /** Names of the columns of a list that are carried through (`--keep-columns`). */
+  readonly kept: readonly string[];
+}
+
+export const SPLIT = 'split';
+
 /**
- * Names every column of a run: `origin`, `target`, then for each output its vector and, with k > 0,
- * its reduced vector. Pixels: `vectors`, `vectors_redux`; a network: `cnn_vectors`, `cnn_vectors_redux`;
+ * Names every column of a run: `origin`, `target`, `split` and kept columns where there are any, then for each output its
+ * vector and, with k > 0, its reduced vector. Pixels: `vectors`, `vectors_redux`; a network: `cnn_vectors`, `cnn_vectors_redux`;
  * several outputs: `cnn_vectors_<layer>`, `cnn_vectors_<layer>_redux`. A layer asked for more than
  * once gets `_avg` or `_max` after its name where it is pooled; the unpooled one keeps the plain name.
  *
  * @param mode `pixels`, or the name of any network
  * @param k components of the reduced vectors; 0 = none
- * @throws OptionError when two outputs would have the same name
+ * @throws OptionError when two outputs would have the same name, or a kept column that of another column
  */
 export function featureColumns(
   mode: string,
   outputs: readonly FeatureOutput[],
   k: number,
+  { hasSplit, kept }: LabelColumns = { hasSplit: false, kept: [] },
 ): FeatureColumn[] {
-  const columns: FeatureColumn[] = [
-    { name: 'origin', kind: 'origin', output: -1, length: 1, prefix: '' },
-    { name: 'target', kind: 'target', output: -1, length: 1, prefix: '' },
-  ];
+  const text = (name: string, kind: FeatureColumn['kind']): FeatureColumn => {
+    return { name, kind, output: -1, length: 1, prefix: '' };
+  };
+  const columns = [text('origin', 'origin'), text('target', 'target')];
+  if (hasSplit) columns.push(text(SPLIT, 'split'));
   const base = mode === 'pixels' ? 'vectors' : 'cnn_vectors';
   const labels = outputLabels(outputs);
   outputs.forEach((output, i) => {
@@ -53,6 +64,8 @@ export function featureColumns(
     }
   });
   refuseTwins(columns);
+  refuseClash(columns, kept);
+  columns.splice(hasSplit ? 3 : 2, 0, ...kept.map((name) => text(name, 'kept')));
   return columns;
 }
 
@@ -108,9 +121,30 @@ function refuseTwins(columns: readonly FeatureColumn[]): void {
   }
 }
 
+/** @throws OptionError for a kept column that the table, or the header of its CSV matrix, has already */
+function refuseClash(columns: readonly FeatureColumn[], kept: readonly string[]): void {
+  kept.forEach((name, i) => {
+    const isTaken = ({ name: own, kind, prefix }: FeatureColumn) =>
+      name === own ||
+      (!isText({ kind }) &&
+        name.startsWith(prefix) &&
+        /^(pc|f)\d+$/.test(name.slice(prefix.length)));
+    if (name !== SPLIT && !columns.some(isTaken) && kept.indexOf(name) === i) return;
+    throw new OptionError(
+      `Expected names of its own for the columns of --keep-columns but found "${name}", which the table has already.`,
+      { fix: 'Rename that column in the list, or leave it out of --keep-columns.' },
+    );
+  });
+}
+
 /** Whether a column holds text, not numbers. */
 export function isText({ kind }: Pick<FeatureColumn, 'kind'>): boolean {
-  return kind === 'origin' || kind === 'target';
+  return kind !== 'vector' && kind !== 'reduced';
+}
+
+/** Columns of text beside origin and target. */
+export function labelColumns(columns: readonly FeatureColumn[]): FeatureColumn[] {
+  return columns.filter(({ kind }) => kind === 'split' || kind === 'kept');
 }
 
 export function numericColumns(columns: readonly FeatureColumn[]): FeatureColumn[] {

@@ -1,7 +1,13 @@
 import type { RecordBatch, Vector } from 'apache-arrow';
 import { textLines } from '../storage/byte-streams.ts';
 import type { OutputFile } from '../storage/output-store.ts';
-import { type FeatureColumn, isText, matrixColumns, numericColumns } from './column-names.ts';
+import {
+  type FeatureColumn,
+  isText,
+  labelColumns,
+  matrixColumns,
+  numericColumns,
+} from './column-names.ts';
 import type { Sink, SinkContext } from './sink.ts';
 import { inBatches, type ReadTable, type TableBatch, type TableRow } from './table-batch.ts';
 import { plainBytes, TextBuffer } from './text-buffer.ts';
@@ -40,22 +46,27 @@ export async function openCsvSink(context: SinkContext): Promise<Sink> {
     async endPart() {},
     async finish() {
       await text.flushTo(file);
-      if (escaped.cells > 0) onNote?.(describeEscaped(escaped));
+      const names = labelColumns(kept).length > 0 ? TEXTS : ORIGINS;
+      if (escaped.cells > 0) onNote?.(describeEscaped(escaped, names));
       return [await file.commit()];
     },
     abort: () => file.abort(),
   };
 }
 
-/** Origins and classes that got an apostrophe. */
+/** Texts that got an apostrophe. */
 interface Escaped {
   cells: number;
   first?: string;
 }
 
-function describeEscaped({ cells, first }: Escaped): string {
+/** What they are called: one, several. */
+const ORIGINS = ['origin or class', 'origins and classes'] as const;
+const TEXTS = ['text', 'texts'] as const;
+
+function describeEscaped({ cells, first }: Escaped, [one, several]: readonly string[]): string {
   return (
-    `csv/features.csv: an apostrophe stands before ${cells} ${cells === 1 ? 'origin or class' : 'origins and classes'}, ` +
+    `csv/features.csv: an apostrophe stands before ${cells} ${cells === 1 ? one : several}, ` +
     `which a spreadsheet would run as ${cells === 1 ? 'a formula' : 'formulas'} (${first}). Readers drop it; other formats have none.`
   );
 }
@@ -123,13 +134,21 @@ async function* rows(
   let header: string[] | undefined;
   for await (const record of records) {
     if (header === undefined) {
-      header = record;
+      header = record.map(withoutApostrophe);
       continue;
     }
-    const text = (column: string) => record[header!.indexOf(column)]?.replace(/^'/, '');
+    const text = (column: string) => {
+      const cell = record[header!.indexOf(column)];
+      return cell === undefined ? undefined : withoutApostrophe(cell);
+    };
     const [cells, fault] = numbersOf(record, header, columns);
+    for (const { name } of labelColumns(columns)) cells[name] = text(name);
     yield { origin: text('origin'), target: text('target'), cells, fault };
   }
+}
+
+function withoutApostrophe(cell: string): string {
+  return cell.replace(/^'/, '');
 }
 
 /** The numbers of each column, and what is wrong with the row. */
@@ -137,14 +156,15 @@ function numbersOf(
   record: readonly string[],
   header: readonly string[],
   columns: readonly FeatureColumn[],
-): readonly [Record<string, number[]>, string | undefined] {
-  const cells: Record<string, number[]> = Object.create(null);
+): readonly [Record<string, unknown>, string | undefined] {
+  const cells: Record<string, unknown> = Object.create(null);
   let fault: string | undefined;
   for (const { name, kind, prefix, length } of numericColumns(columns)) {
     const from = header.indexOf(`${prefix}${kind === 'reduced' ? 'pc' : 'f'}1`);
     const texts = from === -1 ? [] : record.slice(from, from + length);
-    cells[name] = texts.map((text) => (text === '' ? Number.NaN : Number(text)));
-    const bad = cells[name].findIndex((value) => !Number.isFinite(value));
+    const numbers = texts.map((text) => (text === '' ? Number.NaN : Number(text)));
+    const bad = numbers.findIndex((value) => !Number.isFinite(value));
+    cells[name] = numbers;
     if (bad !== -1) fault = `${header[from + bad]} holds ${JSON.stringify(texts[bad])}`;
   }
   const isWhole = record.length === header.length;

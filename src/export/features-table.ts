@@ -26,6 +26,8 @@ export interface FeatureSchema {
 export interface FeatureRows {
   readonly origins: readonly string[];
   readonly targets: readonly string[];
+  /** By the column's name: those of the split and of kept columns, where the schema has such columns. */
+  readonly texts?: ReadonlyMap<string, readonly string[]>;
   /** For each output float32 [n, length], row-major. */
   readonly vectors: readonly Float32Array[];
   /** For each output float64 [n, k], row-major; not read where the schema has no reduced column. */
@@ -50,9 +52,10 @@ export function buildRecordBatch(schema: FeatureSchema, rows: FeatureRows): Reco
   const n = rows.origins.length;
   const children = schema.columns.map((column) => {
     if (column.kind === 'origin') return textData(rows.origins);
-    if (column.kind === 'target') {
-      expectLength(column, rows.targets.length, n);
-      return textData(rows.targets);
+    if (isText(column)) {
+      const texts = column.kind === 'target' ? rows.targets : (rows.texts?.get(column.name) ?? []);
+      expectLength(column, texts.length, n);
+      return textData(texts);
     }
     const values = (column.kind === 'vector' ? rows.vectors : rows.reduced)[column.output];
     expectLength(column, values?.length ?? 0, n * column.length);

@@ -28,7 +28,7 @@ export function openJsonSink({ store, schema: { columns } }: SinkContext): Sink 
       const cells = columns.map((column) => openCells(column, batch, text));
       for (let row = 0; row < batch.numRows; row++) {
         for (let c = 0; c < cells.length; c++) {
-          text.ascii(keys[c]);
+          text.utf8(keys[c]);
           cells[c](row);
         }
         text.ascii('}\n');

@@ -3,15 +3,9 @@ import { RunError } from '../errors.ts';
 import { npyHeader, parseNpyHeader } from '../reduce/npy.ts';
 import { ByteReader, textLines } from '../storage/byte-streams.ts';
 import type { OutputFile, WrittenFile } from '../storage/output-store.ts';
-import { type FeatureColumn, isText, numericColumns } from './column-names.ts';
+import { type FeatureColumn, isText, labelColumns, numericColumns } from './column-names.ts';
 import type { Sink, SinkContext } from './sink.ts';
-import {
-  hasColumn,
-  inBatches,
-  type ReadTable,
-  type TableBatch,
-  type TableRow,
-} from './table-batch.ts';
+import { inBatches, type ReadTable, type TableBatch, type TableRow } from './table-batch.ts';
 import { TextBuffer } from './text-buffer.ts';
 
 /** Names of the rows, in the order of the matrices' rows. */
@@ -20,7 +14,7 @@ export const NPY_INDEX = 'npy/index.jsonl';
 /**
  * NumPy: one matrix for each feature column and all parts, `npy/<column>.npy` (vectors float32 [n, d], reduced
  * vectors float64 [n, k]), which `numpy.load` can map into memory; beside them `npy/index.jsonl` with each
- * row's origin and target. A matrix of text would be as wide as the longest name, and known only at the end.
+ * row's origin, target and other texts. A matrix of text would be as wide as the longest name, and known only at the end.
  *
  * The header holds the number of rows, and files are written once from start to end: so it must be known before.
  */
@@ -102,7 +96,7 @@ function valueBytes(batch: RecordBatch, column: FeatureColumn): Uint8Array {
 export async function* readNpyTable(
   ...[files, name, columns]: Parameters<ReadTable>
 ): AsyncGenerator<TableBatch> {
-  const hasIndex = hasColumn(columns, 'origin') || hasColumn(columns, 'target');
+  const hasIndex = columns.some(isText);
   const numeric = numericColumns(columns).map((column) => ({
     column: column.name,
     file: `npy/${npyFileName(column.name)}`,
@@ -118,11 +112,13 @@ export async function* readNpyTable(
   }
   const [count] = counts;
   const names = hasIndex ? textLines(files.stream(NPY_INDEX)) : undefined;
-  yield* inBatches(rows(names, matrices, count), columns);
+  const labels = labelColumns(columns).map((column) => column.name);
+  yield* inBatches(rows(names, labels, matrices, count), columns);
 }
 
 async function* rows(
   names: AsyncGenerator<string> | undefined,
+  labels: readonly string[],
   matrices: ReadonlyMap<string, NpyMatrix>,
   count: number | undefined,
 ): AsyncGenerator<TableRow> {
@@ -138,6 +134,7 @@ async function* rows(
     }
     const text = line === undefined ? {} : (JSON.parse(line.value!) as Record<string, unknown>);
     const cells: Record<string, unknown> = Object.create(null);
+    for (const label of labels) cells[label] = text[label];
     for (const [column, matrix] of matrices) cells[column] = await matrix.next();
     yield { origin: text.origin, target: text.target, cells };
   }

@@ -1,7 +1,7 @@
 /** A finished table read back: what every format's reader gives. */
 import { RunError } from '../errors.ts';
 import { type OutputStore, readWhole } from '../storage/output-store.ts';
-import { type FeatureColumn, numericColumns } from './column-names.ts';
+import { type FeatureColumn, labelColumns, numericColumns } from './column-names.ts';
 
 /** Where a reader gets a table's files from, by their names ("json/part-00000.json"). */
 export interface TableFiles {
@@ -20,6 +20,8 @@ export interface TableBatch {
   /** Undefined where the table has no such column (`--columns`). */
   readonly origins: readonly string[] | undefined;
   readonly targets: readonly string[] | undefined;
+  /** By the column's name: those of the split and of kept columns. */
+  readonly texts: ReadonlyMap<string, readonly string[]>;
   /** By the column's name: [n, length] row-major, float32 of vectors, float64 of reduced ones. */
   readonly numbers: ReadonlyMap<string, Float32Array | Float64Array>;
   /** Rows that are not as the table's columns ask, and what is wrong; their numbers are NaN. */
@@ -63,7 +65,7 @@ export function expectNoFaults({ faults, origins }: TableBatch, name: string): v
 export interface TableRow {
   readonly origin?: unknown;
   readonly target?: unknown;
-  /** By the column's name; anything but as many numbers as the column has is a fault. */
+  /** By the column's name; anything but text, or as many numbers as the column has, is a fault. */
   readonly cells: Readonly<Record<string, unknown>>;
   readonly fault?: string | undefined;
 }
@@ -88,15 +90,19 @@ export async function* inBatches(
 function batchOf(rows: readonly TableRow[], columns: readonly FeatureColumn[]): TableBatch {
   const n = rows.length;
   const faults = new Map<number, string>();
-  const texts = (kind: 'origin' | 'target') => {
-    if (!hasColumn(columns, kind)) return undefined;
-    return rows.map(({ [kind]: text }, i) => {
+  const textOf = (name: string, read: (row: TableRow) => unknown) =>
+    rows.map((row, i) => {
+      const text = read(row);
       if (typeof text === 'string') return text;
-      faults.set(i, `${kind} holds no text`);
+      faults.set(i, `${name} holds no text`);
       return '';
     });
-  };
-  const [origins, targets] = [texts('origin'), texts('target')];
+  const wanted = (kind: 'origin' | 'target') =>
+    hasColumn(columns, kind) ? textOf(kind, ({ [kind]: text }) => text) : undefined;
+  const [origins, targets] = [wanted('origin'), wanted('target')];
+  const texts = new Map(
+    labelColumns(columns).map(({ name }) => [name, textOf(name, ({ cells }) => cells[name])]),
+  );
   const numbers = new Map<string, Float32Array | Float64Array>();
   for (const column of numericColumns(columns)) {
     const values = emptyNumbers(column, n);
@@ -109,7 +115,7 @@ function batchOf(rows: readonly TableRow[], columns: readonly FeatureColumn[]): 
   rows.forEach(({ fault }, i) => {
     if (fault !== undefined) faults.set(i, fault);
   });
-  return { n, origins, targets, numbers, faults };
+  return { n, origins, targets, texts, numbers, faults };
 }
 
 /** @returns what is wrong with the cell */

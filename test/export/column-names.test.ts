@@ -69,3 +69,32 @@ test.each([
   expect(() => selectColumns(columns, chosen)).toThrow(message);
   expect(() => selectColumns(columns, chosen)).toThrow(OptionError);
 });
+
+test('split and kept columns stand between target and the features', () => {
+  expect(
+    names('pixels', [output('pixels')], 2, { hasSplit: true, kept: ['brand', 'year'] }),
+  ).toEqual(['origin', 'target', 'split', 'brand', 'year', 'vectors', 'vectors_redux']);
+  expect(names('pixels', [output('pixels')], 0, { hasSplit: false, kept: ['brand'] })).toEqual([
+    'origin',
+    'target',
+    'brand',
+    'vectors',
+  ]);
+});
+
+test.each([
+  ['pixels', 'vectors'],
+  ['pixels', 'vectors_redux'],
+  ['pixels', 'pc1'],
+  ['pixels', 'f2'],
+  ['pixels', 'split'],
+  ['pixels', 'origin'],
+])('with --mode %s a kept column may not be named %s', (mode, name) => {
+  const kept = { hasSplit: false, kept: ['brand', name] };
+  expect(() => featureColumns(mode, [output('pixels')], 2, kept)).toThrow(`found "${name}"`);
+});
+
+test('a kept column stands once', () => {
+  const kept = { hasSplit: false, kept: ['brand', 'brand'] };
+  expect(() => featureColumns('pixels', [output('pixels')], 2, kept)).toThrow('found "brand"');
+});

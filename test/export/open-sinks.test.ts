@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
-import { featureColumns } from '../../src/export/column-names.ts';
+import { featureColumns, matrixColumns } from '../../src/export/column-names.ts';
 import { buildRecordBatch, featureSchema } from '../../src/export/features-table.ts';
-import { openSinks } from '../../src/export/formats.ts';
+import { filesOfFormat, openSinks, tableReader } from '../../src/export/formats.ts';
+import { uncheckedFiles } from '../../src/export/table-batch.ts';
 import { FORMAT_NAMES } from '../../src/options/extract-options.ts';
 import { memoryStore, sampleRows, writeParts } from './sample.ts';
 
@@ -73,4 +74,58 @@ test('aborts every file of a format whose second file cannot be opened', async (
   const opening = openSinks({ store, formats: ['npy'], schema, metadata: {}, rows: 1 });
   await expect(opening).rejects.toThrow('full');
   expect(store.open.size).toBe(0);
+});
+
+test('every format writes the split and kept columns after origin and target, and reads them back', async () => {
+  const columns = featureColumns('pixels', [{ layer: 'x', pool: 'none', length: 3 }], 2, {
+    hasSplit: true,
+    kept: ['=bränd', 'a,b'],
+  });
+  const texts = new Map([
+    ['split', ['train', 'test']],
+    ['=bränd', ['=1', '']],
+    ['a,b', ['x"y\nz', 'é']],
+  ]);
+  const store = memoryStore();
+  const rows = { ...sampleRows(2, 3, 2), texts };
+  const files = await writeParts(store, FORMAT_NAMES, featureSchema(columns), [[rows]]);
+  for (const format of FORMAT_NAMES) {
+    const read = await tableReader(format);
+    const wanted = format === 'csv' ? matrixColumns(columns) : columns;
+    const [{ name }] = filesOfFormat(files, format);
+    const batches = [];
+    for await (const batch of read(uncheckedFiles(store), name, wanted)) batches.push(batch);
+    expect(batches).toHaveLength(1);
+    expect([...batches[0].texts]).toEqual([...texts]);
+    expect([batches[0].origins, batches[0].faults.size]).toEqual([rows.origins, 0]);
+  }
+  const [line] = new TextDecoder().decode(store.files.get('json/part-00000.json')).split('\n');
+  expect(Object.keys(JSON.parse(line))).toEqual([
+    'origin',
+    'target',
+    'split',
+    '=bränd',
+    'a,b',
+    'vectors',
+    'vectors_redux',
+  ]);
+});
+
+test('a row without the text of a kept column is a fault', async () => {
+  const columns = featureColumns('pixels', [{ layer: 'x', pool: 'none', length: 1 }], 0, {
+    hasSplit: false,
+    kept: ['brand'],
+  });
+  const text = '{"origin":"a","target":"b","vectors":[1.0]}\n';
+  const files = {
+    stream: async function* () {
+      yield Buffer.from(text);
+    },
+    whole: async () => Buffer.from(text),
+  };
+  const read = await tableReader('json');
+  for await (const { faults } of read(files, 'json/part-00000.json', columns)) {
+    expect([...faults]).toEqual([[0, 'brand holds no text']]);
+  }
+  expect.assertions(1);
 });

@@ -74,6 +74,6 @@ export function openParquetSink({ store, schema, metadata }: SinkContext): Sink 
 }
 
 function bytesOfRow(columns: readonly FeatureColumn[]): number {
-  const bytes = { origin: 64, target: 16, vector: 4, reduced: 8 };
+  const bytes = { origin: 64, target: 16, split: 8, kept: 16, vector: 4, reduced: 8 };
   return columns.reduce((sum, { kind, length }) => sum + bytes[kind] * length, 0);
 }
