@@ -12,6 +12,8 @@
 struct FileState {
   double bytes;
   double modified_ms;
+  double from;   // of a part of the file; -1: it is the whole
+  double crc32;  // of a zip's member, whose header is at `from`; -1: it is none
 };
 
 // Int32 of a decode thread that others look at: SLOT of src/image/pool/decode-thread.ts.

@@ -1,4 +1,5 @@
 import { DecodeError, type RejectReason } from './decode-error.ts';
+import type { FilePart } from './file-part.ts';
 
 export type ResizeFilter = 'bicubic' | 'bilinear' | 'nearest';
 
@@ -26,6 +27,8 @@ export interface DecodeOptions {
 export interface ListedFile {
   readonly size: number;
   readonly version: string;
+  /** Where the image is a part of the file: `size` is that of the image then. */
+  readonly part?: FilePart | undefined;
 }
 
 /** One image to decode: from disk by the worker itself, or from bytes that are there once `fetch` was called. */

@@ -2,6 +2,7 @@ import { closeSync, constants, fstatSync, lstatSync, openSync, readSync, statSyn
 import { errnoOf } from '../errors.ts';
 import { DecodeError } from './decode-error.ts';
 import type { ListedFile } from './decoded-chunk.ts';
+import { contentOffset, LOCAL_HEADER, unpackPart } from './file-part.ts';
 
 /**
  * Eight bytes a pixel is the most an uncompressed image of a supported kind needs; the rest is
@@ -56,19 +57,31 @@ export function expectPlausibleSize(bytes: number, maxPixels: number): void {
 function readWhole(file: number, maxPixels: number, listed?: ListedFile): Uint8Array {
   const stat = fstatSync(file);
   if (!stat.isFile()) throw notAFile();
-  if (listed && (stat.size !== listed.size || String(stat.mtimeMs) !== listed.version)) {
+  const hasSize = listed === undefined || listed.part !== undefined || stat.size === listed.size;
+  if (!hasSize || (listed !== undefined && String(stat.mtimeMs) !== listed.version)) {
     throw new DecodeError(
       'changed',
       'Expected the file that was listed but found it changed since (its size or modification time).',
     );
   }
-  if (stat.size === 0) throw new DecodeError('empty_file', 'Expected an image but found 0 bytes.');
-  expectPlausibleSize(stat.size, maxPixels);
-  const bytes = new Uint8Array(stat.size);
+  const size = listed?.size ?? stat.size;
+  if (size === 0) throw new DecodeError('empty_file', 'Expected an image but found 0 bytes.');
+  expectPlausibleSize(size, maxPixels);
+  if (listed?.part === undefined) return readBytes(file, null, size);
+  const { part } = listed;
+  expectPlausibleSize(part.stored, maxPixels);
+  const skip =
+    part.crc32 === undefined ? 0 : contentOffset(readBytes(file, part.from, LOCAL_HEADER));
+  return unpackPart(readBytes(file, part.from + skip, part.stored), part, size);
+}
+
+/** @param from null = where the file is @returns fewer bytes where the file shrank: the decoder decides about the rest */
+function readBytes(file: number, from: number | null, length: number): Uint8Array {
+  const bytes = new Uint8Array(length);
   let filled = 0;
-  while (filled < bytes.length) {
-    const count = readSync(file, bytes, filled, bytes.length - filled, null);
-    // The file shrank while it was read; the decoder will decide about the rest.
+  while (filled < length) {
+    const at = from === null ? null : from + filled;
+    const count = readSync(file, bytes, filled, length - filled, at);
     if (count === 0) break;
     filled += count;
   }

@@ -58,6 +58,15 @@ export class NameRule {
     return extension === '' ? 'no extension' : `extension .${extension}`;
   }
 
+  /** The first folder above a file that is not looked into, as a path below the input; undefined where there is none. */
+  excludedFolder(path: string): string | undefined {
+    for (let at = path.indexOf('/'); at !== -1; at = path.indexOf('/', at + 1)) {
+      const folder = path.slice(0, at);
+      if (this.#excludedBy(folder) !== undefined) return folder;
+    }
+    return undefined;
+  }
+
   /** For people. */
   get extensions(): string {
     return this.#extensions === undefined ? 'any' : [...this.#extensions].join(', ');

@@ -49,6 +49,6 @@ function nothingFound({ input, extensions }: Source, skipped: Skipped): SourceEr
     fix:
       extensions === undefined
         ? 'Name at least one image in it, one a line.'
-        : `Name the folder that holds them. Read are the extensions ${extensions}: others by --extensions jpg,dat (none: without one), every file by --extensions any; --exclude '!.name' reads a folder that is skipped.`,
+        : `Name the folder that holds them. Read are the extensions ${extensions}: others by --extensions jpg,dat (none: without one), every file by --extensions any; --exclude '!.name' reads a folder that is skipped. Archives are named themselves: 'shards/{000..127}.tar'.`,
   });
 }

@@ -43,7 +43,11 @@ export async function imagesOfRun(
   const source = openInput(options, stores);
   const entries = await listedEntries(options, target, stores);
   const none = { of: () => NO_IMAGES, close: async () => source?.close?.() };
-  if (source === undefined || (entries === undefined && !source.isLocal)) return none;
+  if (
+    source === undefined ||
+    (entries === undefined && (!source.isLocal || source.fileOf !== undefined))
+  )
+    return none;
   const find = (origin: string) =>
     entries === undefined ? guessEntry(origin, options) : entries.get(origin);
   const maxPixels = options.maxPixels * 1e6;

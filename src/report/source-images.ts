@@ -8,6 +8,8 @@ import type { Source, SourceEntry } from '../source/source.ts';
 export interface SourceImages extends ImageBodies {
   /** True when the images are files of this machine. */
   readonly isLocal: boolean;
+  /** As that of their source. */
+  readonly fileOf?: Source['fileOf'];
   /** Undefined where nothing is known of the row's image. */
   entryOf(row: number): SourceEntry | undefined;
 }
@@ -24,6 +26,7 @@ export function sourceImages(
   const isLocal = source?.isLocal ?? true;
   return {
     isLocal,
+    ...(source?.fileOf && { fileOf: source.fileOf }),
     entryOf,
     limit: isLocal ? READ_AGAIN.files : READ_AGAIN.objects,
     inFlight: isLocal ? 1 : 16,
@@ -32,7 +35,7 @@ export function sourceImages(
       if (entry === undefined) return undefined;
       signal.throwIfAborted();
       try {
-        if (isLocal) {
+        if (isLocal && source?.fileOf === undefined) {
           // An image whose listing is unknown has no version: any version is accepted.
           const listed = entry.version === '' ? undefined : entry;
           return readImageFile(entry.location, maxPixels, listed);

@@ -154,7 +154,9 @@ function* taskChunks(
       if (bytes !== undefined) return bytes;
       throw new DecodeError('vanished', 'Expected the image again but found it out of reach.');
     };
-    chunk.push(toTask(row, entry, { isLocal: images.isLocal, read }, signal));
+    chunk.push(
+      toTask(row, entry, { isLocal: images.isLocal, fileOf: images.fileOf, read }, signal),
+    );
     if (chunk.length < CHUNK) continue;
     yield chunk;
     chunk = [];

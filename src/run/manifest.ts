@@ -199,6 +199,6 @@ function has(table: EntryTable, order: Uint32Array, origin: string): boolean {
 
 function refuseTwin(origin: string): RunError {
   return new RunError(`Expected each image once in the input but found ${origin} twice.`, {
-    fix: 'Name it once in the list, or choose --origin path so that names differ.',
+    fix: 'Name it once in the list or archive, or choose --origin path so that names differ.',
   });
 }

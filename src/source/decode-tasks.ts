@@ -6,12 +6,14 @@ import type { Source, SourceEntry } from './source.ts';
 export function toTask(
   index: number,
   entry: SourceEntry,
-  source: Pick<Source, 'isLocal' | 'read'>,
+  source: Pick<Source, 'isLocal' | 'fileOf' | 'read'>,
   signal: AbortSignal,
 ): DecodeTask {
   const { location, size, version } = entry;
   const listed = { size, version };
-  if (!source.isLocal) {
+  const file = source.fileOf?.(entry);
+  if (file !== undefined) return { index, ...file };
+  if (!source.isLocal || source.fileOf !== undefined) {
     return { index, listed, fetch: (stop = signal) => source.read(entry, stop) };
   }
   // An image whose listing is unknown has no version: any version is accepted.

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { basename, dirname, extname, resolve } from 'node:path';
 import { errnoOf, SourceError } from '../errors.ts';
 import { isInStore } from '../place.ts';
+import { isArchiveName, openArchiveSource } from './archive/archive-source.ts';
 import { openFolderSource } from './folder-source.ts';
 import { openListSource } from './list-source.ts';
 import { openS3Source, type S3SourceOptions } from './s3-source.ts';
@@ -11,10 +12,11 @@ import { fileState, type OriginForm, originOf, type Source, type SourceEntry } f
 const LIST_EXTENSIONS = new Set(['.txt', '.lst', '.list', '.jsonl', '.ndjson', '.json']);
 
 /**
- * Opens what the user named: a folder, a list of paths (by its extension), one image, or a store.
+ * Opens what the user named: a folder, archives or a list of paths (by their extension), one image, or a store.
  * @throws SourceError when there is nothing of that name.
  */
 export function openSource(input: string, options: S3SourceOptions): Source {
+  if (isArchiveName(input) && !isFolder(input)) return openArchiveSource(input, options);
   if (isInStore(input, 'the input')) return openS3Source(input, options);
   const stats = statInput(input);
   if (stats.isDirectory()) return openFolderSource(input, options);
@@ -30,6 +32,11 @@ export function openSource(input: string, options: S3SourceOptions): Source {
   return openFileSource(input, options);
 }
 
+/** A folder may be named like an archive. */
+function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+}
+
 function statInput(input: string): Stats {
   try {
     return statSync(input);
@@ -38,7 +45,7 @@ function statInput(input: string): Stats {
     throw new SourceError(
       `Expected the input to exist but found ${code === 'ENOENT' ? 'nothing' : `an error (${code})`} at ${input}.`,
       {
-        fix: 'Give a folder such as dataset/, one image, a list of paths (.txt, .jsonl), or s3://bucket/prefix.',
+        fix: 'Give a folder such as dataset/, an archive (.tar, .zip), one image, a list of paths (.txt, .jsonl), or s3://bucket/prefix.',
         cause: error,
       },
     );

@@ -43,7 +43,7 @@ export function openS3Source(input: string, options: S3SourceOptions): Source {
         // Keys come in order: those of one folder follow each other, and the folder counts as one.
         if (key.endsWith('/') || (skippedFolder && key.startsWith(skippedFolder))) continue;
         const path = key.slice(prefix.length);
-        const folder = foldersOf(path).find((one) => names.whyNotFolder(one) !== undefined);
+        const folder = names.excludedFolder(path);
         skippedFolder = folder === undefined ? undefined : `${prefix}${folder}/`;
         const why = folder === undefined ? names.whyNotFile(path) : names.whyNotFolder(folder);
         if (why !== undefined) yield { kind: 'skipped', why };
@@ -80,12 +80,6 @@ export async function readEntry(
 
 /** Marks a version that is a time, where a store gives no ETag. */
 const MODIFIED = 'modified ';
-
-/** `a/b/1.jpg` is in `a` and `a/b`. */
-function foldersOf(path: string): string[] {
-  const names = path.split('/').slice(0, -1);
-  return names.map((_, i) => names.slice(0, i + 1).join('/'));
-}
 
 /** What is known of an object without its body; a relative origin omits `prefix`. */
 export function entryOf(

@@ -2,6 +2,7 @@ import type { Stats } from 'node:fs';
 import { join, normalize } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { RejectReason } from '../image/decode-error.ts';
+import type { ListedFile } from '../image/decoded-chunk.ts';
 
 /** One discovered image: what the listing knows about it, no body. */
 export interface SourceEntry {
@@ -39,12 +40,21 @@ export function rejected(origin: string, reason: RejectReason, message: string):
   return { kind: 'rejected', rejection: { origin, reason, message } };
 }
 
+/** As the decode workers take it. */
+export interface PartOfFile {
+  /** Absolute. */
+  readonly path: string;
+  readonly listed: ListedFile;
+}
+
 /** Where images come from. */
 export interface Source {
   /** As the user wrote it. */
   readonly input: string;
-  /** True when `location` is a path that the decode workers can open themselves. */
+  /** True when the images are in files that the decode workers can open themselves: at `location`, or where `fileOf` says. */
   readonly isLocal: boolean;
+  /** Of an image that is part of a file: that file, and the part; undefined where it has to be read by `read`. */
+  fileOf?(entry: SourceEntry): PartOfFile | undefined;
   /** Which extensions are read, for people; undefined where every name was given by the user. */
   readonly extensions?: string;
   /** Everything found, in no particular order. */
@@ -52,7 +62,7 @@ export interface Source {
   /** What the user should know of the listing, once it was read. */
   notes?(): readonly string[];
   /**
-   * The whole body of one image; used only where `isLocal` is false.
+   * The whole body of one image; used where workers cannot open it.
    * @throws DecodeError when this one image is missing or has changed; SourceError when the store fails
    */
   read(entry: SourceEntry, signal: AbortSignal): Promise<Uint8Array>;

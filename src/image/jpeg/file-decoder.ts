@@ -41,9 +41,11 @@ export class FileDecoder {
   ): (from: number, pixels: Uint8Array) => number {
     if (!tasks.some(isListedFile)) return () => 0;
     const paths = tasks.map(({ path = '' }) => path);
-    const listed = new Float64Array(2 * tasks.length).fill(Number.NaN);
+    const listed = new Float64Array(4 * tasks.length).fill(Number.NaN);
     tasks.forEach((task, i) => {
-      if (isListedFile(task)) listed.set([task.listed!.size, Number(task.listed!.version)], 2 * i);
+      if (!isListedFile(task)) return;
+      const { size, version, part } = task.listed!;
+      listed.set([size, Number(version), part?.from ?? -1, part?.crc32 ?? -1], 4 * i);
     });
     const report = this.#report;
     const { outputBytes } = this.#resizer;
@@ -81,5 +83,6 @@ export class FileDecoder {
 /** A version that is not a time as Node prints it says nothing of a file. */
 function isListedFile({ path, bytes, listed }: DecodeTask): boolean {
   if (path === undefined || bytes !== undefined || listed === undefined) return false;
+  if (listed.part?.isDeflated) return false;
   return String(Number(listed.version)) === listed.version;
 }

@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import { RunError } from '../../errors.ts';
 import { type DecodedChunk, type DecodeOptions, type DecodeTask, SLOT } from '../decoded-chunk.ts';
+import type { FilePart } from '../file-part.ts';
 import { processGate } from '../formats/decode-with-sharp.ts';
 
 /** The image at `position` of the chunk took too long; the thread was ended and nothing is decoded. */
@@ -186,6 +187,7 @@ interface PackedFiles {
   readonly paths: readonly string[];
   readonly sizes: readonly number[];
   readonly versions: readonly string[];
+  readonly parts: readonly (FilePart | undefined)[];
 }
 
 /** @returns undefined where other tasks are among them */
@@ -198,17 +200,18 @@ function packFiles(tasks: readonly DecodeTask[]): PackedFiles | undefined {
     paths: tasks.map(({ path }) => path!),
     sizes: tasks.map(({ listed }) => listed!.size),
     versions: tasks.map(({ listed }) => listed!.version),
+    parts: tasks.map(({ listed }) => listed!.part),
   };
 }
 
 /** The tasks of a request. */
 export function unpackTasks(tasks: WorkerRequest['tasks']): readonly DecodeTask[] {
   if (!('paths' in tasks)) return tasks;
-  const { indices, paths, sizes, versions } = tasks;
+  const { indices, paths, sizes, versions, parts } = tasks;
   return indices.map((index, i) => ({
     index,
     path: paths[i],
-    listed: { size: sizes[i], version: versions[i] },
+    listed: { size: sizes[i], version: versions[i], part: parts[i] },
   }));
 }
 

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
 import sharp from 'sharp';
 import { afterAll, expect, test } from 'vitest';
 import { ChunkDecoder, decodeAndResize } from '../../../src/image/decode-and-resize.ts';
@@ -13,6 +14,7 @@ import {
 import { whyNoNativeJpeg } from '../../../src/image/jpeg/direct-decoder.ts';
 import { FileDecoder } from '../../../src/image/jpeg/file-decoder.ts';
 import { Resizer } from '../../../src/image/resize/resize.ts';
+import { writeZip } from '../../convert/write-zip.ts';
 import { skipIf } from '../../skip-if.ts';
 import { makePixels } from '../make-images.ts';
 
@@ -124,6 +126,36 @@ test('more sizes than are kept give the right rows', isMissing, async () => {
   expect(countTaken(tasks)).toBe(140);
   await expectSame(tasks, twice);
 });
+
+test(
+  'members of a tar and stored ones of a zip are taken; a wrong checksum is left',
+  isMissing,
+  async () => {
+    const content = await image(40, 30).jpeg().toBuffer();
+    const zip = writeZip([
+      { name: 'a', content: Buffer.of(1) },
+      { name: 'some name', content },
+    ]);
+    const from = zip.indexOf('PK\x03\x04', 4);
+    const tasks = (['tar', 'zip', 'damaged', 'short'] as const).map((kind) => {
+      const bytes = kind === 'tar' ? Buffer.concat([Buffer.alloc(700), content]) : Buffer.from(zip);
+      if (kind === 'damaged') bytes[from + 39 + content.length - 2] ^= 1;
+      const { listed, ...task } = taskOf(kind === 'short' ? bytes.subarray(0, from + 300) : bytes);
+      const part = {
+        from: kind === 'tar' ? 700 : from,
+        stored: content.length,
+        isDeflated: false,
+        crc32: kind === 'tar' ? undefined : crc32(content),
+      };
+      return { ...task, listed: { ...listed!, size: content.length, part } };
+    });
+    expect(tasks.map((task) => countTaken([task]))).toEqual([1, 1, 0, 0]);
+    const { pixels, rejections } = await new ChunkDecoder(to10).decode(tasks);
+    const row = await decodeAndResize(content, to10);
+    expect(Buffer.compare(pixels, Buffer.concat([row, row]))).toBe(0);
+    expect(rejections.map(({ reason }) => reason)).toEqual(['corrupt', 'corrupt']);
+  },
+);
 
 test('what is unusual is left, and ends as its bytes alone would', isMissing, async () => {
   const jpeg = await image(40, 30).jpeg().toBuffer();

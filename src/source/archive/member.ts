@@ -1,0 +1,40 @@
+import { SourceError } from '../../errors.ts';
+import type { FilePart } from '../../image/file-part.ts';
+import type { ListingRejection } from '../source.ts';
+
+/** A file in an archive. */
+export interface Member {
+  /** With `/` between folders, as the archive has it. */
+  readonly name: string;
+  /** Of its content, in bytes. */
+  readonly size: number;
+  /** Where its bytes are; undefined where they cannot be read, for the reason `fault`. */
+  readonly part?: FilePart;
+  readonly fault?: Pick<ListingRejection, 'reason' | 'message'>;
+}
+
+/** Bytes of a name as text; undefined where they are not UTF-8. */
+export function utf8Of(bytes: Uint8Array): string | undefined {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
+/** A member whose name is no text, shown with \x.. for its bytes. */
+export function nameless(bytes: Uint8Array, size: number): Member {
+  const name = Buffer.from(bytes)
+    .toString('latin1')
+    .replace(/[^\x20-\x7e]/g, (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`);
+  const message = 'Expected a name in UTF-8 but found other bytes (shown as \\x..).';
+  return { name, size, fault: { reason: 'name_not_utf8', message } };
+}
+
+/** An archive that cannot be listed to its end: what follows would be lost without a word. */
+export function damagedArchive(archive: string, found: string, cause?: unknown): SourceError {
+  return new SourceError(`Expected a whole archive in ${archive} but found ${found}.`, {
+    fix: 'Copy or pack it again; what is whole in it can be unpacked and given as a folder.',
+    cause,
+  });
+}

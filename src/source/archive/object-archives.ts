@@ -1,0 +1,108 @@
+import { SourceError } from '../../errors.ts';
+import { DecodeError } from '../../image/decode-error.ts';
+import { contentOffset, LOCAL_HEADER, unpackPart } from '../../image/file-part.ts';
+import { ObjectReader } from '../../s3/get-object.ts';
+import { listObjects } from '../../s3/list-objects.ts';
+import { parseS3Url } from '../../s3/s3-address.ts';
+import { ObjectAnswer, S3Connection } from '../../s3/s3-connection.ts';
+import type { S3Options } from '../../s3/s3-options.ts';
+import { rejectionOf } from '../s3-source.ts';
+import type { Archives } from './archive-bytes.ts';
+
+/** With each request that lists a tar: the headers of ten members of 100 KB. */
+const WINDOW_BYTES = 1 << 20;
+
+/**
+ * Bytes read beside a zip's header and content, for the name and extra fields between them. The directory, which follows the
+ * last member, has as many at least.
+ */
+const HEADER_ROOM = 68;
+
+/** Archives in buckets, by their address; members are read by the range of their bytes. */
+export function objectArchives(options: S3Options): Archives {
+  const buckets = new Map<string, { reader: ObjectReader; connection: S3Connection }>();
+  const bucketOf = (name: string) => {
+    const known = buckets.get(name);
+    if (known !== undefined) return known;
+    const connection = new S3Connection(name, 'input', options);
+    const opened = { connection, reader: new ObjectReader(connection) };
+    buckets.set(name, opened);
+    return opened;
+  };
+  const find = async (archive: string, bucket: string, key: string, signal: AbortSignal) => {
+    const { connection } = bucketOf(bucket);
+    // A list, not HEAD: only a list says in its body why it is refused.
+    for await (const object of listObjects(connection, { prefix: key }, signal)) {
+      if (object.key === key) return object;
+      break;
+    }
+    throw connection.error(
+      `Expected an archive at ${archive} but found no object of that name.`,
+      'Check its name: every archive that is named, or that {…} stands for, must be there; capitals count.',
+    );
+  };
+  const range = async (
+    archive: string,
+    etag: string,
+    from: number,
+    length: number,
+    signal: AbortSignal,
+  ) => {
+    if (length === 0) return new Uint8Array(0);
+    const { bucket, key } = parseS3Url(archive);
+    try {
+      return await bucketOf(bucket).reader.readRange({ key, etag, from, length }, signal);
+    } catch (error) {
+      throw error instanceof ObjectAnswer ? rejectionOf(error) : error;
+    }
+  };
+  return {
+    async open(archive, signal) {
+      const { bucket, key } = parseS3Url(archive);
+      const { size, etag } = await find(archive, bucket, key, signal);
+      let window: { from: number; bytes: Buffer } = { from: 0, bytes: Buffer.alloc(0) };
+      return {
+        size,
+        version: etag,
+        async peek(from, length, stop) {
+          const end = Math.max(from, Math.min(size, from + length));
+          if (from < window.from || end > window.from + window.bytes.length) {
+            const most = Math.min(size - from, Math.max(length, WINDOW_BYTES));
+            const bytes = await whole(archive, range(archive, etag, from, most, stop));
+            window = { from, bytes: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length) };
+          }
+          return window.bytes.subarray(from - window.from, end - window.from);
+        },
+        close() {},
+      };
+    },
+    async read(archive, { size, version: etag, part }, signal) {
+      const { from, stored, crc32 } = part!;
+      if (crc32 === undefined)
+        return unpackPart(await range(archive, etag, from, stored, signal), part!, size);
+      const bytes = await range(archive, etag, from, LOCAL_HEADER + HEADER_ROOM + stored, signal);
+      const start = contentOffset(bytes);
+      const content =
+        start + stored <= bytes.length
+          ? bytes.subarray(start, start + stored)
+          : await range(archive, etag, from + start, stored, signal);
+      return unpackPart(content, part!, size);
+    },
+    async close() {
+      for (const { connection } of buckets.values()) await connection.close();
+    },
+  };
+}
+
+/** What is said of one image by a rejection is said of an archive by an error. */
+async function whole(archive: string, bytes: Promise<Uint8Array>): Promise<Uint8Array> {
+  try {
+    return await bytes;
+  } catch (error) {
+    if (!(error instanceof DecodeError)) throw error;
+    throw new SourceError(`Expected a readable archive at ${archive} but: ${error.message}`, {
+      fix: 'Start again once it stays as it is.',
+      cause: error,
+    });
+  }
+}
