@@ -34,6 +34,7 @@ import { workFolder } from './pipeline/work-folder.ts';
 import type { Reducer } from './reduce/reducer.ts';
 import type { WrittenReport } from './report/write-report.ts';
 import type { RunIdentity } from './run/fingerprint.ts';
+import type { Manifest } from './run/manifest.ts';
 import {
   RejectionsSoFar,
   removeRejectionsSoFar,
@@ -110,11 +111,13 @@ async function open(
   const start = () => {
     const recordedBatch = () => begun && recordedBatchOf(begun.identity);
     const recordedConv = begun && recordedConvOf(begun.identity);
-    const opening = plan.open({ ...hooks, recordedBatch, recordedConv });
+    const count = () => listingImages.then((listed) => listed.count);
+    const opening = plan.open({ ...hooks, recordedBatch, recordedConv, count });
     opening.catch((error) => failed.abort(error)); // without the network, listing has no use
     closers.addOpening(opening);
     return opening;
   };
+  let listingImages: Promise<Manifest>;
   const opening = foreseen !== undefined && isFinished(dir) ? undefined : start();
   onEvent({ event: 'stage', stage: 'list', detail: between.source.input });
   const listing = {
@@ -122,7 +125,8 @@ async function open(
     signal: AbortSignal.any([signal, failed.signal]),
     onEvent,
   };
-  const listed = await clock.time('list', () => listImages(between.source, listing));
+  listingImages = clock.time('list', () => listImages(between.source, listing));
+  const listed = await listingImages;
 
   // The state of the run: fresh, to be resumed, finished before, or to be brought up to date.
   const early = opening && (await reportWait(opening, plan, onEvent));

@@ -49,6 +49,7 @@ export class BatchMemory {
   readonly #addon: MemoryAddon;
   #memory = new ArrayBuffer(0);
   #partBytes = 0;
+  #isClosed = false;
   /** Offsets of the parts that nobody uses. */
   #free: number[] = [];
 
@@ -106,8 +107,9 @@ export class BatchMemory {
     this.#free.push(byteOffset);
   }
 
-  /** What is mapped stays until nothing refers to it. */
+  /** What is mapped stays until nothing refers to it. Safe to call again. */
   close(): void {
-    closeSync(this.fd);
+    if (!this.#isClosed) closeSync(this.fd);
+    this.#isClosed = true;
   }
 }

@@ -13,7 +13,7 @@ export interface ChosenBatch {
   readonly stoppedBy: 'gain' | 'memory' | 'largest';
 }
 
-export const BATCH_SIZES: readonly number[] = [16, 32, 64, 128, 256];
+export const BATCH_SIZES: readonly number[] = [16, 32, 64, 128, 256, 512, 1024];
 /** A larger batch must make this many times the images of the best smaller one. */
 const LEAST_GAIN = 1.05;
 const REPETITIONS = 2;

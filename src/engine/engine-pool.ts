@@ -17,6 +17,9 @@ export type PooledEngine = Pick<
   'info' | 'run' | 'trial' | 'busyMs' | 'peakRssBytes' | 'halvedTo' | 'close'
 >;
 
+/** Time that a measurement of all engines takes, more or less. */
+const MEASURE_MS = 1000;
+
 /** One engine of a pool and what it did; for run.json. */
 export interface PoolMember {
   /** "GPU 1 (NVIDIA L4)"; the device's name where no GPU was chosen. */
@@ -38,17 +41,16 @@ export async function openEnginePool(
   options: OpenEngineOptions = {},
 ): Promise<EnginePool> {
   const started = performance.now();
-  const memory = BatchMemory.open();
-  const names = specs.map(({ gpu }) =>
-    gpu === undefined ? choice.device : `GPU ${gpu.number} (${gpu.name})`,
-  );
+  const ownMemory = options.memory === undefined ? BatchMemory.open() : undefined;
+  const memory = options.memory ?? ownMemory;
+  const names = nameEngines(specs, choice);
   const open = (i: number) => {
     const onLog = (line: string) =>
       options.onLog?.(specs.length > 1 ? `${names[i]}: ${line}` : line);
     return openEngine(specs[i], folder, choice, { ...options, onLog, memory });
   };
   const first = await open(0).catch((error) => {
-    memory?.close();
+    ownMemory?.close();
     throw specs.length > 1 ? nameEngine(error, names[0]) : error;
   });
   const others = await Promise.allSettled(specs.slice(1).map((_, i) => open(i + 1)));
@@ -60,7 +62,7 @@ export async function openEnginePool(
     expectAlike(engines, names);
   } catch (error) {
     await Promise.all(engines.map((engine) => engine.close()));
-    memory?.close();
+    ownMemory?.close();
     throw error;
   }
   return new EnginePool(engines, names, { startupMs: performance.now() - started, memory });
@@ -75,12 +77,13 @@ export async function openEnginePool(
 export class EnginePool {
   /** Of the first engine, with the time until all of them were open. */
   readonly info: EngineInfo;
-  readonly #engines: readonly PooledEngine[];
-  readonly #names: readonly string[];
+  /** Shared with the engines; undefined where this machine has none. */
+  readonly memory: BatchMemory | undefined;
+  #engines: readonly PooledEngine[];
+  #names: readonly string[];
   /** Images in flight, and done, by engine. */
-  readonly #waiting: number[];
-  readonly #done: number[];
-  readonly #memory: BatchMemory | undefined;
+  #waiting: number[];
+  #done: number[];
   #shapes: readonly number[] = [];
 
   constructor(
@@ -93,7 +96,7 @@ export class EnginePool {
   ) {
     const { info } = engines[0];
     this.info = startupMs === undefined ? info : { ...info, startupMs };
-    this.#memory = memory;
+    this.memory = memory;
     this.#engines = engines;
     this.#names = names;
     this.#waiting = engines.map(() => 0);
@@ -102,6 +105,40 @@ export class EnginePool {
 
   get size(): number {
     return this.#engines.length;
+  }
+
+  /** Takes the engines of another pool, which must not be used any more; they have this pool's memory. */
+  join(other: EnginePool): void {
+    this.#engines = [...this.#engines, ...other.#engines];
+    const added = other.#names.map((name) =>
+      this.#names.includes(name) ? `${name}, engine 2` : name,
+    );
+    this.#names = [...this.#names, ...added];
+    this.#waiting = this.#engines.map(() => 0);
+    this.#done = this.#engines.map(() => 0);
+  }
+
+  /** Ends all engines but the first so many. */
+  async shrinkTo(size: number): Promise<void> {
+    const ended = this.#engines.slice(size);
+    this.#engines = this.#engines.slice(0, size);
+    await Promise.all(ended.map((engine) => engine.close()));
+  }
+
+  /**
+   * What all engines make together of batches of noise, images/s by the clock.
+   * @throws OutOfMemory where one of them finds no room; EngineError
+   */
+  async measure(images: number): Promise<number> {
+    const ms = await this.trial(images);
+    const times = Math.min(50, Math.max(3, Math.ceil(MEASURE_MS / ms)));
+    const started = performance.now();
+    const trials = this.#engines.flatMap((engine) =>
+      Array.from({ length: times }, () => engine.trial(images)),
+    );
+    const failed = (await Promise.allSettled(trials)).find(({ status }) => status === 'rejected');
+    if (failed !== undefined) throw (failed as PromiseRejectedResult).reason;
+    return (1000 * images * trials.length) / (performance.now() - started);
   }
 
   /**
@@ -119,19 +156,19 @@ export class EnginePool {
    * has none, `batchBuffer` gives plain memory.
    */
   shareMemory(batches: number, images: number): void {
-    this.#memory?.reserve(batches, placedBytes(this.info, images).all);
+    this.memory?.reserve(batches, placedBytes(this.info, images).all);
   }
 
   /** Memory for a batch of so many images, to be given to `run` and then to `release`: engines read it in place where possible. */
   batchBuffer(images: number): Uint8Array {
     const [height, width] = this.info.inputSize;
     const bytes = images * height * width * 3;
-    return this.#memory?.take(bytes) ?? new Uint8Array(bytes);
+    return this.memory?.take(bytes) ?? new Uint8Array(bytes);
   }
 
   /** Takes memory back from which a batch was run, with its outputs. */
   release(pixels: Uint8Array): void {
-    if (this.#memory?.has(pixels)) this.#memory.give(pixels);
+    if (this.memory?.has(pixels)) this.memory.give(pixels);
   }
 
   /** As Engine.run; outputs of a batch in shared memory are there, too, until its release. */
@@ -156,9 +193,9 @@ export class EnginePool {
     if (shape === n || n === 0) return engine.run(pixels, n);
     const bytes = (pixels.length / n) * shape;
     let padded: Uint8Array;
-    if (this.#memory?.has(pixels)) {
+    if (this.memory?.has(pixels)) {
       // A part has room for the largest shape; what another batch left there is no image.
-      padded = this.#memory.partOf(pixels).subarray(0, bytes).fill(0, pixels.length);
+      padded = this.memory.partOf(pixels).subarray(0, bytes).fill(0, pixels.length);
     } else {
       padded = new Uint8Array(bytes);
       padded.set(pixels);
@@ -224,8 +261,19 @@ export class EnginePool {
   /** Ends every engine's process. Safe to call again. */
   async close(): Promise<void> {
     await Promise.all(this.#engines.map((engine) => engine.close()));
-    this.#memory?.close();
+    this.memory?.close();
   }
+}
+
+/** "GPU 1 (NVIDIA L4)", its second engine "GPU 1 (NVIDIA L4), engine 2"; without GPUs the device's name. */
+function nameEngines(specs: readonly EngineSpec[], { device }: DeviceChoice): string[] {
+  const engines = new Map<string, number>();
+  return specs.map(({ gpu }) => {
+    const name = gpu === undefined ? device : `GPU ${gpu.number} (${gpu.name})`;
+    const number = (engines.get(name) ?? 0) + 1;
+    engines.set(name, number);
+    return number === 1 ? name : `${name}, engine ${number}`;
+  });
 }
 
 /** If engines differed, the bytes would depend on which of them takes a batch. */

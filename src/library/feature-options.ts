@@ -16,6 +16,7 @@ export interface ModelOptions {
   readonly device?: ExtractOptions['device'] | undefined;
   /** GPUs to use at once, one process each: numbers, or all. Default: one. */
   readonly gpus?: 'all' | readonly number[] | undefined;
+  readonly enginesPerGpu?: 'auto' | number | undefined;
   /** One TensorFlow graph, or layer by layer. Default: auto. */
   readonly engine?: ExtractOptions['engine'] | undefined;
   /** 3×3 convolutions on the CPU: Winograd's, or TensorFlow's. Default: auto. */

@@ -301,6 +301,14 @@ export const EXTRACT_OPTIONS = {
     group: 'Machine',
     modes: CNN_MODES,
   },
+  enginesPerGpu: {
+    parse: autoOr(integer(1, 8)),
+    default: 'auto',
+    describe:
+      'Engine processes on each GPU: a second one computes while the first moves data; auto: 2 where that is measured to be faster',
+    group: 'Machine',
+    modes: CNN_MODES,
+  },
   engine: {
     parse: oneOf('auto', 'graph', 'eager'),
     default: 'auto',

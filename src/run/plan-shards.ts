@@ -2,8 +2,10 @@
  * How a run is cut into shards and parts, decided before it starts from the number of images and the size of a row alone, so
  * that neither workers nor kills change it.
  *
- * A kill can lose the work of one shard: a network at 5 images/s makes 512 rows in two minutes, pixels make
- * 4,096 in about a second. 32 MiB of vectors make it possible to keep a shard in memory twice (filling and writing).
+ * A kill can lose the work of one shard (and of the one being written): a network at 12 images/s makes 512 rows in 43 s,
+ * pixels make 4,096 in about a second. Where that is less than a hundredth of the run a network's shard has 1,024 rows:
+ * GPUs make them in a fraction of a second, and run batches of up to so many. 32 MiB of vectors make it possible to keep a
+ * shard in memory twice (filling and writing).
  * A part is one exported file: whole shards, up to 64 MiB of vectors or 8,192 rows, because readers
  * like few files, and a part is the most that can be lost half-written; 8,192 rows of 300 pixels are also what
  * keeps the memory of 30,000 images at that of 10,000. A row larger than that makes a shard of its own.
@@ -35,11 +37,11 @@ export interface PlanOptions {
   readonly count: number;
   /** Bytes of all float32 vectors of one row. */
   readonly rowBytes: number;
-  /** Rows that may be lost to a kill: SHARD_ROWS.pixels or SHARD_ROWS.network. */
+  /** Rows that may be lost to a kill: see SHARD_ROWS. */
   readonly maxShardRows: number;
 }
 
-export const SHARD_ROWS = { pixels: 4096, network: 512 } as const;
+export const SHARD_ROWS = { pixels: 4096, network: 512, largeNetwork: 1024 } as const;
 
 const SHARD_BYTES = 32 << 20;
 const PART_BYTES = 64 << 20;
@@ -47,15 +49,19 @@ const PART_ROWS = 8192;
 /** Shards end on a multiple of this where they can, so that batches of a power of two divide them. */
 const ROW_STEP = 64;
 
+/** From so many images on a network's shards are the larger ones. */
+const MANY_IMAGES = 100 * SHARD_ROWS.largeNetwork;
+
 /** The plan of a run; everything that must give its numbers uses the same cuts, for no batch crosses a shard. */
 export function planRun(
   count: number,
   { isPixels, lengths }: { readonly isPixels: boolean; readonly lengths: readonly number[] },
 ): ShardPlan {
+  const ofNetwork = count < MANY_IMAGES ? 'network' : 'largeNetwork';
   return planShards({
     count,
     rowBytes: 4 * lengths.reduce((sum, length) => sum + length, 0),
-    maxShardRows: isPixels ? SHARD_ROWS.pixels : SHARD_ROWS.network,
+    maxShardRows: SHARD_ROWS[isPixels ? 'pixels' : ofNetwork],
   });
 }
 

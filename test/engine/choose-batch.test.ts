@@ -24,8 +24,9 @@ test('stops where memory ends', async () => {
 });
 
 test('takes the largest where it still gains', async () => {
-  const chosen = await chooseBatch(device({ 16: 1, 32: 2, 64: 4, 128: 8, 256: 16 }));
-  expect(chosen).toMatchObject({ batch: 256, stoppedBy: 'largest' });
+  const rates = { 16: 1, 32: 2, 64: 4, 128: 8, 256: 16, 512: 32, 1024: 64 };
+  const chosen = await chooseBatch(device(rates));
+  expect(chosen).toMatchObject({ batch: 1024, stoppedBy: 'largest' });
 });
 
 test('goes below 16 where memory does not hold that', async () => {

@@ -27,37 +27,52 @@ afterAll(() => remove());
 /** Images of a shard, in pixels mode. */
 const SHARD = 4096;
 
+const NETWORK = ['few', '--mode', 'vgg16', '--layer', 'fc2', '--k', '2', '--batch', '4'];
+
 const MODES = [
   {
     mode: 'pixels',
     args: ['many', '--mode', 'pixels', '--format', 'parquet,json,csv', '--k', '3'],
+    /** For the runs that are killed, not for the undisturbed one. */
+    more: [],
     /** Kills at random moments; those at renames come on top: at the first of these, and at every so many after it. */
     kills: isLong ? 30 : 10,
     renames: isLong ? [1, 1] : [1, 3],
   },
   {
     mode: 'vgg16',
-    args: ['few', '--mode', 'vgg16', '--layer', 'fc2', '--k', '2', '--batch', '4'],
+    args: NETWORK,
+    more: [],
     kills: isLong ? 12 : 5,
     renames: isLong ? [1, 1] : [1, 4],
   },
+  // As on several GPUs, or with several engines on one: processes that share the batches.
+  ...[2, 3].map((engines) => ({
+    mode: `vgg16 by ${engines} engines`,
+    args: NETWORK,
+    more: ['--engines-per-gpu', String(engines)],
+    kills: isLong ? 12 : 2,
+    renames: isLong ? [1, 1] : [2, 9],
+  })),
   {
     mode: 'pixels in two shards',
     args: ['large', '--mode', 'pixels', '--k', '3', '--no-report'],
+    more: [],
     kills: isLong ? 8 : 0,
     // The fifth lies between the shards: the first is done.
     renames: isLong ? [3, 1] : [5, 100],
   },
-] as const;
+];
 
-describe.each(MODES)('$mode', ({ mode, args, kills, renames }) => {
-  const [firstRename, everyRename] = renames;
+describe.each(MODES)('$mode', ({ mode, args: undisturbed, more, kills, renames }) => {
+  const args = [...undisturbed, ...more];
+  const [firstRename = 1, everyRename = 1] = renames;
   let calm: Record<string, string>;
   let calmMs: number;
 
   beforeAll(async () => {
     const start = performance.now();
-    const { status, stderr } = await runInProcess(dir, ...args, '--out', 'calm');
+    const { status, stderr } = await runInProcess(dir, ...undisturbed, '--out', 'calm');
     calmMs = performance.now() - start;
     expect(status, stderr).toBe(1); // the broken ones are rejected
     calm = tableHashes(join(dir, 'calm'));

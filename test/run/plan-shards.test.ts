@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { type PlanOptions, planShards, SHARD_ROWS } from '../../src/run/plan-shards.ts';
+import { type PlanOptions, planRun, planShards, SHARD_ROWS } from '../../src/run/plan-shards.ts';
 
 const MIB = 1 << 20;
 
@@ -31,6 +31,20 @@ test('cuts a network of 25,088 values by the bytes of its rows', () => {
     [0, 2],
     [2, 4],
   ]);
+});
+
+test('shards of a network grow where one is less than a hundredth of the run, and parts hold the same rows', () => {
+  const cut = (count: number, length: number) => {
+    const { shards, parts } = planRun(count, { isPixels: false, lengths: [length] });
+    return [shards[0]!.end, shards[parts[0]!.endShard - 1]!.end];
+  };
+  expect(cut(102_399, 4096)).toEqual([512, 4096]);
+  expect(cut(102_400, 4096)).toEqual([1024, 4096]);
+  expect(cut(102_400, 512)).toEqual([1024, 8192]);
+  // Rows of 100 KB: their bytes decide.
+  expect(cut(102_400, 25_088)).toEqual([320, 640]);
+  const pixels = planRun(102_400, { isPixels: true, lengths: [300] });
+  expect(pixels.shards[0]!.end).toBe(4096);
 });
 
 test('plans one part without shards for no images', () => {

@@ -82,7 +82,7 @@ describe(
         const require = createRequire(import.meta.url);
         const { isSupported } = require(findAddon('kernels')!) as NativeKernels;
         expect(typeof isSupported).toBe('boolean');
-        expect(Object.keys(require(findAddon('jpeg')!))).toEqual(['open', 'decode']);
+        expect(Object.keys(require(findAddon('jpeg')!))).toContain('decode');
         expect(Object.keys(require(findAddon('memory')!))).toEqual(['create', 'map']);
       },
     );

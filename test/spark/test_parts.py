@@ -96,8 +96,9 @@ def test_streams_are_cut_from_the_order_of_origins():
 
 
 def test_streams_are_shards_of_one_machine_or_a_share_for_each_slot():
-    assert [shard_rows([length], is_network=True) for length in (4096, 25088)] == [512, 320]
-    assert shard_rows([300], is_network=False) == 4096
+    assert [shard_rows([length], True, 102_399) for length in (4096, 25088)] == [512, 320]
+    assert [shard_rows([length], True, 102_400) for length in (4096, 25088)] == [1024, 320]
+    assert shard_rows([300], False, 102_400) == 4096
     assert [spread_rows(count, 8, 512) for count in (60, 1000, 100_000)] == [64, 128, 512]
 
 

@@ -195,7 +195,7 @@ class Request:
     def streams(self, listed: Sequence[str], columns: Columns, slots: int) -> list[PlannedFile]:
         """The listed files in the order of their origins, those of one stream together."""
         is_network = self.mode != "pixels"
-        most = shard_rows(columns.lengths, is_network)
+        most = shard_rows(columns.lengths, is_network, len(listed))
         if not is_network:
             # Any groups give the same bits: as many for each slot, so that none waits for another at the end.
             slots *= max(1, -(-len(listed) // (slots * most)))

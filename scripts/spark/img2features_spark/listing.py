@@ -21,7 +21,8 @@ _PATTERNS = ("".join(f"[{letter}{letter.upper()}]" for letter in extension) for 
 IMAGE_GLOB = f"*.{{{','.join(_PATTERNS)}}}"
 
 #: As src/run/plan-shards.ts.
-_SHARD_ROWS = {"network": 512, "pixels": 4096}
+_SHARD_ROWS = {"network": 512, "large_network": 1024, "pixels": 4096}
+_MANY_IMAGES = 102_400
 _SHARD_BYTES = 32 << 20
 _ROW_STEP = 64
 
@@ -92,9 +93,10 @@ def plan_streams(paths: Sequence[str], rule: OriginRule, stream_rows: int) -> li
     return [PlannedFile(path, i, i // stream_rows) for i, path in enumerate(ordered)]
 
 
-def shard_rows(lengths: Sequence[int], is_network: bool) -> int:
-    """Rows of a shard on a single machine, for vectors of these many float32."""
-    rows = min(_SHARD_ROWS["network" if is_network else "pixels"], _SHARD_BYTES // max(1, 4 * sum(lengths)))
+def shard_rows(lengths: Sequence[int], is_network: bool, count: int) -> int:
+    """Rows of a shard on a single machine, for so many images and vectors of these many float32."""
+    network = "network" if count < _MANY_IMAGES else "large_network"
+    rows = min(_SHARD_ROWS[network if is_network else "pixels"], _SHARD_BYTES // max(1, 4 * sum(lengths)))
     return max(1, rows) if rows < _ROW_STEP else rows - rows % _ROW_STEP
 
 

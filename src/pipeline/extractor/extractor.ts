@@ -55,6 +55,8 @@ export interface ExtractorHooks {
    * `--batch auto` measure: elsewhere nothing would keep the number for the next time.
    */
   readonly recordedBatch?: () => number | undefined;
+  /** How many images the run has, once they are listed; undefined where it is not known before the first batch. */
+  readonly count?: () => Promise<number>;
   /** How the run that is resumed computes convolutions; undefined in one that begins. */
   readonly recordedConv?: ConvolutionKind | undefined;
   /** Images come one by one and callers wait for each: no batch is filled up or warmed up for. */
@@ -70,9 +72,9 @@ export interface EngineReport {
   /** Milliseconds of trials and warm-up before the first batch. */
   readonly warmUpMs: number;
   readonly engines: readonly PoolMember[];
-  /** Where the batch size comes from; `run` = what this run began with. */
-  readonly batchFrom: 'option' | 'run' | 'trial' | 'device';
-  /** What `--batch auto` measured; undefined where it did not. */
+  /** Where the batch size comes from; `run` = what this run began with; `cache` = a trial of an earlier run. */
+  readonly batchFrom: 'option' | 'run' | 'trial' | 'cache' | 'device';
+  /** What `--batch auto` measured, now or in an earlier run on this GPU; undefined where it did not. */
   readonly trial: ChosenBatch | undefined;
   /** Most images at once since memory ran out; undefined while it never did. */
   readonly halvedTo: number | undefined;

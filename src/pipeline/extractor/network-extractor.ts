@@ -14,8 +14,9 @@ import type { ExtractOptions } from '../../options/extract-options.ts';
 import { chooseDevice, type DeviceChoice } from '../../runtime/choose-device.ts';
 import { listVisibleGpus, pickGpus, type VisibleGpu } from '../../runtime/gpus.ts';
 import { type FoundRuntimes, locateRuntime } from '../../runtime/locate-runtime.ts';
+import { networkHash } from '../identify-run.ts';
 import type { Extractor, ExtractorHooks, ExtractorPlan } from './extractor.ts';
-import { prepareBatch } from './prepare-batch.ts';
+import { addEngines, prepareBatch } from './prepare-batch.ts';
 
 /** Batches in flight to one engine, all of them in memory: one that it computes, and what waits for it. */
 const IN_FLIGHT = { cuda: 3, cpu: 2, wasm: 2 } as const;
@@ -69,15 +70,24 @@ async function openNetwork(
   hooks: ExtractorHooks,
 ): Promise<Extractor> {
   warnOfSeededWeights(model, hooks);
-  const pool = await openEnginePool(specs, model, choice, {
-    signal: hooks.signal,
-    onLog: (message) => hooks.onEvent({ event: 'warning', message }),
-  });
+  const onLog = (message: string) => hooks.onEvent({ event: 'warning', message });
+  const opening = { signal: hooks.signal, onLog };
+  const { enginesPerGpu, precision } = options;
+  const perGpu = enginesPerGpu === 'auto' ? 1 : enginesPerGpu;
+  const first = specs.flatMap((spec) => Array.from({ length: perGpu }, () => spec));
+  const pool = await openEnginePool(first, model, choice, opening);
   try {
     const { info } = pool;
     announceEngine(info, hooks);
     if (info.device !== choice.device) hooks.onEvent(idleGpuWarning(info.deviceReason));
-    const { batchSize, ...batch } = await prepareBatch(pool, options.batch, hooks);
+    const network = networkHash(model, info.outputs);
+    const key = { info, precision, network };
+    const { batchSize, ...batch } = await prepareBatch(pool, options.batch, hooks, key);
+    if (enginesPerGpu === 'auto' && info.device === 'cuda' && hooks.recordedBatch !== undefined) {
+      const { memory } = pool;
+      const openMore = () => openEnginePool(specs, model, choice, { ...opening, memory });
+      await addEngines(pool, openMore, batchSize, hooks, key);
+    }
     const inFlight = pool.size * IN_FLIGHT[info.device];
     // One more is being filled.
     if (!hooks.isInteractive) pool.shareMemory(inFlight + 1, batchSize);

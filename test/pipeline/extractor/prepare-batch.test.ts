@@ -1,8 +1,11 @@
-import { expect, test } from 'vitest';
+import { beforeEach, expect, test, vi } from 'vitest';
 import type { EngineInfo } from '../../../src/engine/engine.ts';
+import { EnginePool, type PooledEngine } from '../../../src/engine/engine-pool.ts';
+import { OutOfMemory } from '../../../src/engine/out-of-memory.ts';
 import type { RunEvent } from '../../../src/events.ts';
-import { prepareBatch } from '../../../src/pipeline/extractor/prepare-batch.ts';
+import { addEngines, prepareBatch } from '../../../src/pipeline/extractor/prepare-batch.ts';
 import type { Device } from '../../../src/runtime/choose-device.ts';
+import { temporaryDir } from '../../engine/tiny-model.ts';
 
 /** A stand-in: 100 images/s in batches of 16, 200 from 32 on. No GPU was at hand. */
 function pool(device: Device, length = 1000) {
@@ -25,6 +28,20 @@ const hooks = {
 };
 const fresh = () => undefined;
 
+beforeEach(() => {
+  notes.length = 0;
+  vi.stubEnv('IMG2FEATURES_CACHE', temporaryDir());
+});
+
+/** What measurements are kept by. */
+function keyOf(deviceName: string, precision: 'fp32' | 'fp16' = 'fp32') {
+  return {
+    info: { deviceName, library: 'test', engine: 'graph' },
+    precision,
+    network: 'a'.repeat(64),
+  } as const;
+}
+
 test('on CUDA a run that begins measures, then warms up for that shape', async () => {
   const cuda = pool('cuda');
   const prepared = await prepareBatch(cuda, 'auto', { ...hooks, recordedBatch: fresh });
@@ -36,7 +53,7 @@ test('on CUDA a run that begins measures, then warms up for that shape', async (
   ]);
   expect(notes).toEqual([
     'stage',
-    'Batches of 32 images, larger ones gain less than 5 % (images/s by batch: 16: 100, 32: 200, 64: 200).',
+    'Batches of 32 images: larger ones gain less than 5 % (images/s by batch: 16: 100, 32: 200, 64: 200).',
   ]);
 });
 
@@ -112,4 +129,106 @@ test('rows so large that a shard is no whole batch of 16 make one batch a shard'
   const cuda = pool('cuda', 802_816);
   const prepared = await prepareBatch(cuda, 'auto', { ...hooks, recordedBatch: fresh });
   expect(prepared.batchSize).toBe(10);
+});
+
+test('a second run on the same card, driver, network and precision takes what was measured', async () => {
+  const key = keyOf('NVIDIA L4, driver 550.54');
+  const begins = { ...hooks, recordedBatch: fresh };
+  await prepareBatch(pool('cuda'), 'auto', begins, key);
+  const again = pool('cuda');
+  const prepared = await prepareBatch(again, 'auto', begins, key);
+  expect(prepared).toMatchObject({ batchSize: 32, batchFrom: 'cache' });
+  expect(again.calls).toEqual(['pad to 32', 'warm up 32']);
+  const today = new Date().toISOString().slice(0, 10);
+  expect(notes.at(-1)).toBe(
+    `Batches of 32 images, as measured on ${today}: larger ones gain less than 5 % (images/s by batch: 16: 100, 32: 200, 64: 200).`,
+  );
+  const others = [
+    keyOf('NVIDIA L4, driver 570.1'),
+    keyOf('NVIDIA L4, driver 550.54', 'fp16'),
+    { ...key, network: 'b'.repeat(64) },
+  ];
+  for (const other of others) {
+    const measured = await prepareBatch(pool('cuda'), 'auto', begins, other);
+    expect(measured.batchFrom).toBe('trial');
+  }
+});
+
+test('what memory has decided is measured again', async () => {
+  const key = keyOf('NVIDIA L4, driver 550.54');
+  for (let run = 0; run < 2; run++) {
+    const full = pool('cuda');
+    const trial = full.trial;
+    full.trial = (images) => (images > 16 ? Promise.reject(new OutOfMemory('OOM')) : trial(images));
+    const prepared = await prepareBatch(full, 'auto', { ...hooks, recordedBatch: fresh }, key);
+    expect(prepared).toMatchObject({ batchSize: 16, batchFrom: 'trial' });
+  }
+});
+
+test('batches of up to 1,024 are tried where shards are that large, and known to be', async () => {
+  const tried = async (count?: () => Promise<number>) => {
+    const cuda = pool('cuda');
+    cuda.trial = async (images) => {
+      cuda.calls.push(`trial ${images}`);
+      return Math.sqrt(images);
+    };
+    const hook = { ...hooks, recordedBatch: fresh, ...(count && { count }) };
+    return (await prepareBatch(cuda, 'auto', hook)).batchSize;
+  };
+  expect(await tried(async () => 1_000_000)).toBe(1024);
+  expect(await tried(async () => 1000)).toBe(512);
+  expect(await tried()).toBe(512);
+});
+
+/** A pool of stand-ins that make `rates[n - 1]` images/s together where there are n of them. */
+function cards(rates: readonly number[]) {
+  let open = 0;
+  const closed: number[] = [];
+  const engine = () => {
+    const id = open++;
+    const info = { device: 'cuda' } as EngineInfo;
+    const close = async () => void closed.push(id);
+    return { info, trial: async () => 1, busyMs: () => 0, close } as unknown as PooledEngine;
+  };
+  const first = new EnginePool([engine()], ['GPU 0 (NVIDIA L4)']);
+  vi.spyOn(first, 'measure').mockImplementation(async () => rates[first.size - 1]!);
+  const openMore = vi.fn(async () => new EnginePool([engine()], ['GPU 0 (NVIDIA L4)']));
+  return { first, openMore, closed };
+}
+
+test.each([
+  ['kept where it makes the two faster', [100, 130], 2],
+  ['ended where it does not', [100, 104], 1],
+] as const)('a second engine on a GPU is %s, measured once', async (_, rates, expected) => {
+  const key = keyOf('NVIDIA L4, driver 550.54');
+  const { first, openMore, closed } = cards(rates);
+  await addEngines(first, openMore, 64, hooks, key);
+  expect(first.size).toBe(expected);
+  expect(closed).toHaveLength(2 - expected);
+  expect(notes.at(-1)).toMatch(
+    new RegExp(`on each GPU \\(images/s of one and of two: 100 and ${rates[1]}\\)`),
+  );
+  if (expected === 2) {
+    const names = first.members().map(({ name }) => name);
+    expect(names).toEqual(['GPU 0 (NVIDIA L4)', 'GPU 0 (NVIDIA L4), engine 2']);
+  }
+  const later = cards([1, 1]);
+  await addEngines(later.first, later.openMore, 64, hooks, key);
+  expect(later.first.size).toBe(expected);
+  expect(later.first.measure).not.toHaveBeenCalled();
+  expect(later.openMore).toHaveBeenCalledTimes(expected - 1);
+});
+
+test('a second engine that finds no memory is ended, and the run continues with one', async () => {
+  const { first, openMore, closed } = cards([100, 130]);
+  vi.spyOn(first, 'measure').mockImplementation(async () => {
+    if (first.size > 1) throw new OutOfMemory('OOM when allocating tensor');
+    return 100;
+  });
+  await addEngines(first, openMore, 64, hooks, keyOf('NVIDIA L4, driver 550.54'));
+  expect(first.size).toBe(1);
+  expect(closed).toEqual([1]);
+  expect(notes.at(-1)).toBe(
+    'One engine on each GPU: a second one did not run (OOM when allocating tensor).',
+  );
 });
