@@ -37,10 +37,12 @@ async function drawReport(page) {
     const view = await browser.newPage({ viewport: { width: 1200, height: 720 } });
     await view.goto(pathToFileURL(page).href);
     await view.waitForTimeout(1500);
-    const map = view.locator('#map');
-    const shot = await ((await map.count()) > 0 ? map.screenshot() : view.screenshot());
+    // One image beside the map, with its neighbours: the most typical one of the last class.
+    await view.locator('.strip-of-pictures').last().getByRole('button').first().click();
+    await view.waitForTimeout(1500);
+    const shot = await view.locator('#map').screenshot();
     await sharp(shot)
-      .png({ palette: true, colours: 64 })
+      .png({ palette: true, colours: 192, effort: 10 })
       .toFile(new URL('report.png', docs).pathname);
   } finally {
     await browser.close();

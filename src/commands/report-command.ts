@@ -39,7 +39,7 @@ export function addReportCommand(cli: Argv, context: CommandContext, finish: Fin
       )
         .example('$0 report features', 'After a change of the images, or without one')
         .example('$0 report features --compare Training Test', 'Test images that are in Training')
-        .example('$0 report features --thumbnails 5000', 'More pictures, larger ones for pixels'),
+        .example('$0 report features --thumbnails 5000', 'More pictures'),
     async (args) => {
       const raw = givenOptions(args, context.env, [...KEYS, 'near', 'json']);
       finish(await runReport(raw, context));

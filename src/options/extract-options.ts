@@ -199,7 +199,7 @@ export const EXTRACT_OPTIONS = {
   thumbnails: {
     parse: integer(0, 100_000),
     default: undefined,
-    defaultText: '2000, for s3:// 200; pixels: those of the table',
+    defaultText: '2000, for s3:// 200; at the end of a pixels run those of the table',
     describe: 'Images with a picture in report.html',
     group: 'Output',
   },

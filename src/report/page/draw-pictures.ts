@@ -13,6 +13,8 @@ const APART = 0.72;
 /** Doublings of the view after which all pictures are shown. */
 const LEVELS = 12;
 const BORDER = 1.5;
+/** How much larger the picture is that the pointer rests on, or that is looked at. */
+const RAISED = 1.5;
 /** Groups below this strength are dimmed for another that the pointer rests on. */
 const FAINT = 0.1;
 
@@ -31,6 +33,7 @@ export interface DrawnPicture {
  */
 export class PictureLayer {
   readonly #thumbs: Thumbs;
+  readonly #pictured: ReadonlySet<number>;
   /** The first level that shows each picture, in order of drawing. */
   #accepted: { readonly point: number; readonly level: number }[] = [];
   #pending: number[] = [];
@@ -42,6 +45,7 @@ export class PictureLayer {
 
   constructor(thumbs: Thumbs) {
     this.#thumbs = thumbs;
+    this.#pictured = new Set(thumbs.points);
   }
 
   /** Begins anew: other axes, another size of the plot, or other points that are shown. */
@@ -85,6 +89,18 @@ export class PictureLayer {
     context.globalAlpha = 1;
   }
 
+  /** Draws one picture larger, above all others; undefined where the point has none. */
+  raise(
+    context: CanvasRenderingContext2D,
+    plot: PlotView,
+    point: number,
+  ): DrawnPicture | undefined {
+    if (!this.#pictured.has(point)) return undefined;
+    const box = this.#boxOf(point, plot, RAISED);
+    const { left, top, width, height } = box;
+    return this.#thumbs.draw(context, point, [left, top, width, height]) ? box : undefined;
+  }
+
   /** No picture is drawn any more. */
   clear(): void {
     this.#drawn = [];
@@ -113,8 +129,8 @@ export class PictureLayer {
     return Math.min(96, this.#size * Math.max(1, zoomed) ** 0.2);
   }
 
-  #boxOf(point: number, plot: PlotView): DrawnPicture {
-    const size = this.#sizeAt(plot.zoomed);
+  #boxOf(point: number, plot: PlotView, larger = 1): DrawnPicture {
+    const size = larger * this.#sizeAt(plot.zoomed);
     const [width, height] = this.#thumbs.shapeOf(point).map((share) => size * share);
     const { x, y } = plot.placeOf(point);
     return { point, left: x - width / 2, top: y - height / 2, width, height };

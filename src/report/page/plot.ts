@@ -1,5 +1,5 @@
 import { el } from './dom.ts';
-import { PictureLayer } from './draw-pictures.ts';
+import { type DrawnPicture, PictureLayer } from './draw-pictures.ts';
 import { openDrawer, type PointDrawer, paintAxes } from './draw-points.ts';
 import type { Groups } from './groups.ts';
 import { listenToPlot } from './plot-input.ts';
@@ -206,8 +206,11 @@ export class Plot {
     paintAxes(context, { view, width, height, ink: faint, line });
     const { selected, neighbours, matches } = this.#marks;
     const ring = (point: number, room: number, color: string, thick: number) => {
-      if (this.#isShown(point))
-        this.#ring(context, { point, radius: size / 2 + room, color, thick });
+      if (!this.#isShown(point)) return;
+      const isRaised = (point === selected || point === this.#hovered) && this.#hasPictures;
+      const raised = isRaised ? this.#pictures.raise(context, this.#view, point) : undefined;
+      const picture = raised ?? this.#pictures.find(point);
+      this.#ring(context, { point, picture, radius: size / 2 + room, color, thick });
     };
     for (const point of matches.slice(0, MOST_MATCHES)) ring(point, 2.5, ink, 1.4);
     if (selected >= 0) {
@@ -238,8 +241,7 @@ export class Plot {
 
   /** Around a point, or its picture. */
   #ring(context: CanvasRenderingContext2D, mark: Mark): void {
-    const { point, radius, color, thick } = mark;
-    const picture = this.#pictures.find(point);
+    const { point, picture, radius, color, thick } = mark;
     context.beginPath();
     if (picture === undefined) {
       const { x, y } = this.#view.placeOf(point);
@@ -269,6 +271,7 @@ export class Plot {
 
 interface Mark {
   readonly point: number;
+  readonly picture: DrawnPicture | undefined;
   /** Where it has no picture. */
   readonly radius: number;
   readonly color: string;
