@@ -1,5 +1,5 @@
 /**
- * `npm run release`: checks that this commit may be released, and makes release/: the package, SHA256SUMS and notes.md
+ * `npm run release`: checks that this commit may be released, and makes release/: the package with its addons, SHA256SUMS and notes.md
  * (this version's part of CHANGELOG.md). Publishes nothing: .github/workflows/release.yml does, with npm's provenance,
  * when a tag v<version> is pushed.
  */
@@ -15,14 +15,14 @@ const OUT = join(ROOT, 'release');
 
 try {
   await bootstrap(process.stdout);
-  release();
+  await release();
 } catch (error) {
   if (!(error instanceof StepError)) throw error;
   console.error(error.message);
   process.exitCode = 2;
 }
 
-function release() {
+async function release() {
   const { version, repository } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
   const notes = notesOf(readFileSync(join(ROOT, 'CHANGELOG.md'), 'utf8'), version);
   const changed = git('status', '--porcelain');
@@ -38,7 +38,12 @@ function release() {
   }
   rmSync(OUT, { recursive: true, force: true });
   mkdirSync(OUT);
+  // What is built is imported now: a fresh clone has nothing before the set-up.
+  const { buildAddons, removePrebuilt } = await import('./build-addons.mjs');
+  for (const line of await buildAddons()) console.log(`Prebuilt for ${line}`);
   const packed = execFileSync('npm', ['pack', '--json', '--pack-destination', OUT], { cwd: ROOT });
+  // In a checkout the compiler has the last word.
+  removePrebuilt();
   const [{ filename, size }] = JSON.parse(packed.toString());
   const hash = createHash('sha256')
     .update(readFileSync(join(OUT, filename)))

@@ -4,7 +4,7 @@ import { isImg2FeaturesError, RuntimeError } from '../errors.ts';
 import { readJsonFile } from '../json.ts';
 import { chooseDevice, type Device } from '../runtime/choose-device.ts';
 import { GPU_LIBRARIES } from '../runtime/gpu-libraries.ts';
-import { findCompiler } from '../runtime/install/compile-addon.ts';
+import { findAddonMaker } from '../runtime/install/compile-addon.ts';
 import { findPip } from '../runtime/install/pip.ts';
 import type { FoundRuntimes } from '../runtime/locate-runtime.ts';
 import { OWN_VARIABLE } from '../runtime/own-runtime.ts';
@@ -123,7 +123,11 @@ async function withoutLibrary({ platform }: FoundRuntimes): Promise<Check> {
       facts: { ...facts, reason: platform.reason },
     });
   }
-  const tools = await Promise.all([toolState('pip', findPip), toolState('compiler', findCompiler)]);
+  const { key } = platform;
+  const tools = await Promise.all([
+    toolState('pip', findPip),
+    toolState('compiler', () => findAddonMaker(key)),
+  ]);
   const damaged = [runtimeDir('cpu', platform.key), runtimeDir('gpu', platform.key)].filter((dir) =>
     existsSync(join(dir, RECORD_NAME)),
   );

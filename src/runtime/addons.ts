@@ -1,7 +1,7 @@
 /**
- * Addons of our own that need no TensorFlow (native/reduce, native/jpeg, native/memory), compiled at set-up into the
- * cache folder. Without them something slower does the same, to the same bits. A file's name says which sources it was made from, as
- * with operations.ts.
+ * Addons of our own that need no TensorFlow (native/reduce, native/jpeg, native/memory): the package brings them, or they are
+ * compiled at set-up into the cache folder. Without them something slower does the same, to the same bits. A file's name says
+ * which sources it was made from, as with operations.ts.
  */
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { RuntimeError } from '../errors.ts';
 import { cacheDir } from './cache-dir.ts';
+import { expectReleased, findPrebuilt } from './prebuilt.ts';
 import { expectTrusted } from './trusted-code.ts';
 
 export interface AddonPlan {
@@ -70,9 +71,14 @@ export function addonsDir(env: NodeJS.ProcessEnv = process.env): string {
   return join(cacheDir(env), 'addons');
 }
 
-/** Path of the addon that this version makes and uses, there or not. */
-export function addonPath(name: AddonName, { hash }: NativeSources): string {
-  return join(addonsDir(), `img2features_${name}-${hash}.node`);
+/** The file's name in this version. */
+export function addonFileName(name: AddonName | 'operations', { hash }: NativeSources): string {
+  return `img2features_${name}-${hash}.node`;
+}
+
+/** Path of the addon that this version compiles, there or not. */
+export function addonPath(name: AddonName, sources: NativeSources): string {
+  return join(addonsDir(), addonFileName(name, sources));
 }
 
 /** Path of the addon, where it is built. */
@@ -84,7 +90,8 @@ export function findAddon(name: AddonName): string | undefined {
 /** The same for a caller that has the sources already: finding them means reading all of them. */
 export function findBuilt(name: AddonName, sources: NativeSources): string | undefined {
   const path = addonPath(name, sources);
-  return existsSync(path) ? path : undefined;
+  // One that was compiled here is preferred: the prebuilt one may not load on this system.
+  return existsSync(path) ? path : findPrebuilt(addonFileName(name, sources), PLATFORM);
 }
 
 /** Whether `setup` has something to compile here. */
@@ -121,6 +128,7 @@ export function requireAddon<T>(
 ): LoadedAddon<T> {
   try {
     expectTrusted(path);
+    expectReleased(path);
     const addon = createRequire(import.meta.url)(path) as T;
     const why = check(addon);
     return why === undefined ? { addon } : { why };
@@ -133,7 +141,7 @@ export function requireAddon<T>(
 const NATIVE = fileURLToPath(new URL('../../native/', import.meta.url));
 
 /** The C++ sources in a folder of native/, without its subfolders. */
-interface NativeSources {
+export interface NativeSources {
   /** Paths of the `.cc` files. */
   readonly files: readonly string[];
   /** Of all that is compiled: what is built from other sources gets another name. */

@@ -6,7 +6,7 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Tensor, Tensor1D, Tensor4D } from '@tensorflow/tfjs';
-import { nativeSources, requireAddon } from './addons.ts';
+import { addonFileName, nativeSources, requireAddon } from './addons.ts';
 import type { PlatformKey } from './runtime-platform.ts';
 import type { TfNode } from './tensorflow-js.ts';
 import type { TensorFlowRuntime } from './tensorflow-runtime.ts';
@@ -31,9 +31,14 @@ export function operationSources(): readonly string[] {
   return nativeSources('winograd')?.files ?? [];
 }
 
+/** The file's name in this version. */
+export function operationsFileName(): string {
+  return addonFileName('operations', nativeSources('winograd') ?? { files: [], hash: 'none' });
+}
+
 /** Path of the file that this version makes and uses, there or not. */
 export function operationsPath(dir: string): string {
-  return join(dir, `img2features_operations-${nativeSources('winograd')?.hash}.node`);
+  return join(dir, operationsFileName());
 }
 
 export async function findOperations(dir: string): Promise<string | undefined> {

@@ -22,12 +22,7 @@ import {
 import { tfjsNodeVersion } from '../tensorflow-js.ts';
 import { TENSORFLOW_VERSION, type TensorFlowRuntime } from '../tensorflow-runtime.ts';
 import { makePrivateFolder } from '../trusted-code.ts';
-import {
-  type AddonTarget,
-  type Compiler,
-  compileAddon,
-  compileOperations,
-} from './compile-addon.ts';
+import type { AddonMaker, AddonTarget } from './compile-addon.ts';
 import {
   checkFreeSpace,
   downloadsDir,
@@ -41,7 +36,7 @@ import type { RuntimeRecipe } from './wheels.ts';
 
 export interface Tools {
   readonly pip: Pip;
-  readonly compiler: Compiler;
+  readonly addons: AddonMaker;
 }
 
 export interface BuildOptions extends FetchOptions {
@@ -61,14 +56,14 @@ export interface InstalledRuntime {
 export async function buildRuntime(
   recipe: RuntimeRecipe,
   dir: string,
-  { pip, compiler }: Tools,
+  { pip, addons }: Tools,
   options: BuildOptions,
 ): Promise<InstalledRuntime> {
   makePrivateFolder(downloadsDir());
   await checkFreeSpace(recipe);
   const { kind, platform, wheels } = recipe;
   const isGpu = kind === 'gpu';
-  return build(dir, platform, compiler, options, {
+  return build(dir, platform, addons, options, {
     fetch: async (temporary) => {
       const files = await fetchLibrary(recipe, temporary, pip, options);
       if (isGpu) await linkLibraries(temporary);
@@ -92,11 +87,11 @@ export async function buildOwnRuntime(
   libraryDir: string,
   dir: string,
   platform: PlatformKey,
-  compiler: Compiler,
+  addons: AddonMaker,
   options: BuildOptions,
 ): Promise<InstalledRuntime> {
   makePrivateFolder(dirname(dir));
-  return build(dir, platform, compiler, options, {
+  return build(dir, platform, addons, options, {
     libraryDir,
     fetch: async () => ({}),
     describe: async (temporary) => ({
@@ -128,14 +123,14 @@ interface Plan extends Pick<AddonTarget, 'libraryDir'> {
 async function build(
   dir: string,
   platform: PlatformKey,
-  compiler: Compiler,
+  addons: AddonMaker,
   options: BuildOptions,
   plan: Plan,
 ): Promise<InstalledRuntime> {
   // A damaged or older install under that name steps aside; who runs it keeps its open files.
   const { runtime, ...made } = await replaceFolder(dir, {
     overwrite: true,
-    fill: (temporary) => fillRuntime(temporary, platform, compiler, options, plan),
+    fill: (temporary) => fillRuntime(temporary, platform, addons, options, plan),
   });
   await reportStep(options.onStep, 'finish', dir, plan.finish, () => dir);
   return {
@@ -148,7 +143,7 @@ async function build(
 async function fillRuntime(
   temporary: string,
   platform: PlatformKey,
-  compiler: Compiler,
+  addons: AddonMaker,
   options: BuildOptions,
   plan: Plan,
 ): Promise<InstalledRuntime & { readonly probe: ProbeResult }> {
@@ -158,13 +153,13 @@ async function fillRuntime(
   files[ADDON_NAME] = await reportStep(
     onStep,
     'compile',
-    `with ${compiler.version}`,
-    () => buildAddon(target, compiler, signal),
+    `with ${addons.version}`,
+    () => buildAddon(target, addons, signal),
     (bytes) => `${ADDON_NAME}, ${Math.round(bytes / 1000)} kB`,
   );
   const runtime = await plan.describe(temporary);
   const { withoutOperations } = hasOperations(platform)
-    ? await addOperations(runtime, target, compiler, options)
+    ? await addOperations(runtime, target, addons, options)
     : {};
   const probe = await reportStep(
     onStep,
@@ -184,7 +179,7 @@ async function fillRuntime(
       version,
       sha256,
     })),
-    compiler: compiler.version,
+    compiler: addons.version,
     files: Object.fromEntries(Object.entries(files).sort(([a], [b]) => (a < b ? -1 : 1))),
   };
   const text = `${JSON.stringify(record, undefined, 2)}\n`;
@@ -238,7 +233,7 @@ async function kindOf(libraryDir: string): Promise<TensorFlowRuntime['kind']> {
 export async function addOperations(
   runtime: TensorFlowRuntime,
   target: AddonTarget,
-  compiler: Compiler,
+  addons: AddonMaker,
   { onStep, signal }: BuildOptions,
 ): Promise<Pick<InstalledRuntime, 'runtime' | 'withoutOperations'>> {
   try {
@@ -246,7 +241,7 @@ export async function addOperations(
       onStep,
       'compile',
       'operations for the CPU',
-      () => compileOperations(target, compiler, signal),
+      () => addons.makeOperations(target, signal),
       (made) => basename(made),
     );
     return { runtime: { ...runtime, operationsPath: path } };
@@ -260,11 +255,11 @@ export async function addOperations(
 /** The addon's size in bytes; headers that we unpacked are not needed any more. */
 async function buildAddon(
   target: AddonTarget,
-  compiler: Compiler,
+  addons: AddonMaker,
   signal?: AbortSignal,
 ): Promise<number> {
   const { dir, libraryDir } = target;
-  await compileAddon(target, compiler, signal);
+  await addons.makeBinding(target, signal);
   if (libraryDir === undefined) {
     await rm(join(dir, 'tensorflow', 'include'), { recursive: true, force: true });
   }

@@ -1,4 +1,5 @@
-/** Addons, compiled by one compiler call each: tfjs-node's, our operations for TensorFlow, and our own. */
+/** Addons, the package's own or compiled by one compiler call each: tfjs-node's, our operations for TensorFlow, and our own. */
+import { copyFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { basename, dirname, join } from 'node:path';
 import { errnoOf, RuntimeError } from '../../errors.ts';
@@ -11,11 +12,20 @@ import {
   addonSources,
   addonsDir,
   findBuilt,
+  requireAddon,
 } from '../addons.ts';
-import { operationSources, operationsPath } from '../operations.ts';
+import {
+  hasOperations,
+  operationSources,
+  operationsFileName,
+  operationsPath,
+} from '../operations.ts';
+import { expectReleased, findPrebuilt, prebuiltRecord } from '../prebuilt.ts';
 import { runCommand } from '../run-command.ts';
+import type { PlatformKey } from '../runtime-platform.ts';
 import { ADDON_NAME } from '../runtime-record.ts';
-import { ADDON_SOURCES } from '../tensorflow-js.ts';
+import { ADDON_SOURCES, tfjsNodeVersion } from '../tensorflow-js.ts';
+import { TENSORFLOW_VERSION } from '../tensorflow-runtime.ts';
 import { makePrivateFolder } from '../trusted-code.ts';
 import { type OnStep, reportStep } from './setup-step.ts';
 
@@ -171,6 +181,57 @@ function linkArguments({ dir, libraryDir }: AddonTarget): string[] {
   ];
 }
 
+/** Where the addons for TensorFlow's library come from. */
+export interface AddonMaker {
+  /** The compiler's first line of `--version`, and whose it was. */
+  readonly version: string;
+  /** Makes `<dir>/tfjs_binding.node`. */
+  makeBinding(target: AddonTarget, signal: AbortSignal | undefined): Promise<void>;
+  /** @returns path of our operations */
+  makeOperations(target: AddonTarget, signal: AbortSignal | undefined): Promise<string>;
+}
+
+/** tfjs-node's addon for the library that `setup` installs, as the package has it. */
+export function prebuiltBindingName(): string {
+  return `tfjs_binding-${tfjsNodeVersion()}-tensorflow-${TENSORFLOW_VERSION}.node`;
+}
+
+/**
+ * The package's own addons where it has both for this platform, else the compiler. A library of the user's own gets compiled ones:
+ * they name its folder.
+ * @throws RuntimeError without either
+ */
+export async function findAddonMaker(
+  platform: PlatformKey,
+  libraryDir?: string,
+): Promise<AddonMaker> {
+  const binding = findPrebuilt(prebuiltBindingName(), platform);
+  const operations = findPrebuilt(operationsFileName(), platform);
+  const isWhole = binding !== undefined && (operations !== undefined || !hasOperations(platform));
+  if (isWhole && libraryDir === undefined) return prebuiltMaker(binding, operations);
+  const compiler = await findCompiler();
+  return {
+    version: compiler.version,
+    makeBinding: (target, signal) => compileAddon(target, compiler, signal),
+    makeOperations: (target, signal) => compileOperations(target, compiler, signal),
+  };
+}
+
+function prebuiltMaker(binding: string, operations: string | undefined): AddonMaker {
+  const copy = async (from: string, to: string) => {
+    expectReleased(from);
+    await replaceFile(to, (temp) => copyFile(from, temp));
+  };
+  return {
+    version: `${prebuiltRecord(binding).compiler}, at release`,
+    makeBinding: ({ dir }) => copy(binding, join(dir, ADDON_NAME)),
+    makeOperations: async ({ dir }) => {
+      if (operations !== undefined) await copy(operations, operationsPath(dir));
+      return operationsPath(dir);
+    },
+  };
+}
+
 interface AddonOptions {
   /** Compile again even when the addon is there. */
   readonly force?: boolean | undefined;
@@ -195,14 +256,21 @@ export async function installAddons(options: AddonOptions): Promise<string[]> {
   return missing;
 }
 
+/** One of the package's may be for a newer C library than this system's. */
+function loads(path: string | undefined): boolean {
+  return path !== undefined && requireAddon(path, () => undefined).why === undefined;
+}
+
 async function installAddon(
   name: AddonName,
   { force = false, onStep, signal }: AddonOptions,
 ): Promise<string | undefined> {
   const sources = addonSources(name);
-  if (sources === undefined || (!force && findBuilt(name, sources) !== undefined)) return undefined;
-  const { what, compilerArgs } = ADDONS[name];
+  if (sources === undefined) return undefined;
   const path = addonPath(name, sources);
+  const built = findBuilt(name, sources);
+  if (built === path ? !force : loads(built)) return undefined;
+  const { what, compilerArgs } = ADDONS[name];
   const target = { sources: sources.files, path, what, args: compilerArgs };
   try {
     const compiler = await findCompiler();

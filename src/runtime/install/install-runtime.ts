@@ -26,7 +26,7 @@ import {
   type InstalledRuntime,
   type Tools,
 } from './build-runtime.ts';
-import { type AddonTarget, type Compiler, findCompiler } from './compile-addon.ts';
+import { type AddonMaker, type AddonTarget, findAddonMaker } from './compile-addon.ts';
 import { downloadsDir, removeKilledDownloads } from './downloads.ts';
 import { diskFullError, findPip, type Pip } from './pip.ts';
 import { type OnStep, reportStep } from './setup-step.ts';
@@ -56,8 +56,9 @@ export async function installRuntime(
   const platform = platformKey();
   const dir = ownRuntimeDir(libraryDir);
   const build = async () => {
-    const { compiler } = await findTools(options, async () => ({ compiler: await findCompiler() }));
-    return () => buildOwnRuntime(libraryDir, dir, platform, compiler, options);
+    const find = async () => ({ addons: await findAddonMaker(platform, libraryDir) });
+    const { addons } = await findTools(options, find);
+    return () => buildOwnRuntime(libraryDir, dir, platform, addons, options);
   };
   return install({ dir, libraryDir, platform, build }, options);
 }
@@ -72,7 +73,10 @@ export async function installRecipe(
   const build = async () => {
     const tools = await findTools(
       options,
-      async (): Promise<Tools> => ({ pip: await findPip(), compiler: await findCompiler() }),
+      async (): Promise<Tools> => ({
+        pip: await findPip(),
+        addons: await findAddonMaker(platform),
+      }),
     );
     return () => buildRuntime(recipe, dir, tools, options);
   };
@@ -110,12 +114,12 @@ async function install(
   }
 }
 
-function findTools<T extends { compiler: Compiler; pip?: Pip }>(
+function findTools<T extends { addons: AddonMaker; pip?: Pip }>(
   { onStep }: BuildOptions,
   find: () => Promise<T>,
 ): Promise<T> {
-  return reportStep(onStep, 'tools', 'looking for pip and a C++ compiler', find, (tools) =>
-    [tools.pip?.version, tools.compiler.version].filter(Boolean).join(', '),
+  return reportStep(onStep, 'tools', 'looking for pip and addons', find, (tools) =>
+    [tools.pip?.version, tools.addons.version].filter(Boolean).join(', '),
   );
 }
 
@@ -132,14 +136,14 @@ async function bringUpToDate(
     checkOpened((await prove(runtime, asked)).unopened);
   }
   if (!hasOperations(platform) || runtime.operationsPath !== undefined) return { runtime };
-  const compiler = await findCompiler().catch((error: unknown) => {
+  const addons = await findAddonMaker(platform, libraryDir).catch((error: unknown) => {
     if (error instanceof RuntimeError) return error;
     throw error;
   });
-  if (compiler instanceof RuntimeError) return { runtime, withoutOperations: compiler.message };
+  if (addons instanceof RuntimeError) return { runtime, withoutOperations: addons.message };
   const lock = await lockSetup(options);
   try {
-    return await addOperations(runtime, { dir, libraryDir }, compiler, options);
+    return await addOperations(runtime, { dir, libraryDir }, addons, options);
   } finally {
     await lock.release();
   }
