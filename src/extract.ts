@@ -3,7 +3,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Closers } from './closers.ts';
 import { TooManyBadError } from './errors.ts';
 import type { RunEvent, RunSummary } from './events.ts';
-import { featureColumns, selectColumns } from './export/column-names.ts';
+import { featureColumns, type LabelColumns, selectColumns } from './export/column-names.ts';
 import { DecodePool } from './image/pool/decode-pool.ts';
 import { ReadyThreads } from './image/pool/decode-thread.ts';
 import type { ExtractOptions } from './options/extract-options.ts';
@@ -100,7 +100,11 @@ async function open(
   const clock: RunClock = new StageClock();
   const threads = new ReadyThreads(options.workers, options.imageTimeout * 1000);
   closers.add(() => threads.close());
-  const { dir, plan, outputs, saved, ...between } = await openEnds(options, hooks, closers);
+  const { dir, plan, outputs, saved, columnsOf, ...between } = await openEnds(
+    options,
+    hooks,
+    closers,
+  );
 
   // The network starts while the names are listed; where a run has finished it may not be needed at all.
   const begun = options.overwrite ? undefined : await readRunIdentity(dir);
@@ -133,7 +137,7 @@ async function open(
   const identity = identified(early === undefined ? foreseen! : runIdentity(options, early));
   const lengths = outputs.map(({ length }) => length);
   const ends = { options, ...between, identity, signal, onEvent };
-  const standing = await openRun({ ...ends, listed, lengths });
+  const standing = await openRun({ ...ends, columns: columnsOf(listed), listed, lengths });
   closers.add(() => standing.close());
   removeRejectionsSoFar(dir);
   if (standing.summary !== undefined) return standing.summary;
@@ -145,7 +149,18 @@ async function open(
   const fitting = kept ?? new ReducerFitting(standing.store, outputs, options, signal);
   const progress = openProgress(standing, { maxBad: options.maxBad, onEvent });
   const { skipped } = listed;
-  const shared = { ...ends, ...standing, skipped, extractor, threads, closers, clock, startedAt };
+  const columns = columnsOf(standing.manifest);
+  const shared = {
+    ...ends,
+    ...standing,
+    columns,
+    skipped,
+    extractor,
+    threads,
+    closers,
+    clock,
+    startedAt,
+  };
   return { ...shared, fitting, areReducersKept: kept !== undefined, progress };
 }
 
@@ -156,10 +171,13 @@ async function openEnds(options: ExtractOptions, hooks: ExtractHooks, closers: C
   closers.add(() => source.close?.());
   const plan = await planExtractor(options, hooks);
   const outputs = await plan.outputs();
-  const columns = selectColumns(
-    featureColumns(options.mode, outputs, options.k),
-    options.columns?.split(','),
-  );
+  const columnsOf = (labels: LabelColumns) =>
+    selectColumns(
+      featureColumns(options.mode, outputs, options.k, labels),
+      options.columns?.split(','),
+    );
+  // What a list brings is known once it was read; other names are refused before that.
+  columnsOf({ hasSplit: true, kept: [] });
   const dir = workFolder(options);
   await refuseOutputInInput(options, dir);
   const output = await openOutput(options.out, { ...store, isHeld: options.update });
@@ -169,7 +187,7 @@ async function openEnds(options: ExtractOptions, hooks: ExtractHooks, closers: C
     options.with === undefined
       ? undefined
       : await openSavedReducers(await openOutputForReading(options.with, store), options, features);
-  return { source, plan, outputs, columns, dir, output, saved };
+  return { source, plan, outputs, columnsOf, dir, output, saved };
 }
 
 /** Features, shard by shard, and the sums that the reducers need; then the reducers. */
@@ -209,11 +227,11 @@ async function publish(
   const { options, output, manifest, store, update, progress, clock, onEvent } = run;
   onEvent({ event: 'stage', stage: 'export' });
   const rejections = [...runRejections(manifest, store)];
-  const files = await clock.time('export', async () => [
-    ...(await exportTable(run, reducers)),
-    await writeRejections(output, rejections),
-  ]);
-  const end: RunEnd = { ...run, reducers, rejections, files };
+  const table = await clock.time('export', async () => {
+    const { files, splitCounts } = await exportTable(run, reducers);
+    return { files: [...files, await writeRejections(output, rejections)], splitCounts };
+  });
+  const end: RunEnd = { ...run, reducers, rejections, ...table };
   let report: WrittenReport | undefined;
   if (options.report) {
     onEvent({ event: 'stage', stage: 'report' });

@@ -25,7 +25,7 @@ export interface InputCounts {
     readonly name: string;
     readonly origins: readonly string[];
   }[];
-  /** UTF-8 bytes of all origins and targets, as the table will hold them. */
+  /** UTF-8 bytes of all origins, targets, splits and kept texts, as the table will hold them. */
   readonly nameBytes: number;
 }
 
@@ -38,11 +38,11 @@ export function countInput(manifest: Manifest): InputCounts {
   const names = new Map<string, NameUse>();
   let nameBytes = 0;
   for (let i = 0; i < manifest.count; i++) {
-    const { origin, target, location, size } = manifest.entry(i);
+    const { origin, target, location, size, split = '', kept = [] } = manifest.entry(i);
     add(classes, target, 1);
     add(classBytes, target, size);
     add(extensions, extname(location).slice(1).toLowerCase(), 1);
-    nameBytes += Buffer.byteLength(origin) + Buffer.byteLength(target);
+    for (const text of [origin, target, split, ...kept]) nameBytes += Buffer.byteLength(text);
     noteName(names, basename(location), i, size);
   }
   const repeated = [...names].filter(([, use]) => use.count > 1);

@@ -16,7 +16,7 @@ const PIXEL_TEXT_BYTES = 6;
 export interface TableShape {
   readonly rows: number;
   readonly columns: readonly FeatureColumn[];
-  /** UTF-8 bytes of all origins and targets. */
+  /** UTF-8 bytes of all texts. */
   readonly nameBytes: number;
   readonly isPixels: boolean;
 }

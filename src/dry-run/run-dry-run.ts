@@ -52,11 +52,11 @@ export async function runDryRun(options: ExtractOptions, signal: AbortSignal): P
   try {
     const network = await networkOf(options, signal);
     const { inputSize, outputs, model } = network ?? openPixelsExtractor();
+    const manifest = await listImages(source, { limit: options.limit, signal });
     const columns = selectColumns(
-      featureColumns(options.mode, outputs, options.k),
+      featureColumns(options.mode, outputs, options.k, manifest),
       options.columns?.split(','),
     );
-    const manifest = await listImages(source, { limit: options.limit, signal });
     const counts = countInput(manifest);
     const sample = await sampleImages(
       source,

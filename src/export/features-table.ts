@@ -14,7 +14,7 @@ import {
 import { RunError } from '../errors.ts';
 import { firstNotFinite } from '../first-not-finite.ts';
 import { textData } from './arrow-data.ts';
-import { type FeatureColumn, isText } from './column-names.ts';
+import { type FeatureColumn, isText, labelColumns } from './column-names.ts';
 
 /** The columns of a table and their Arrow types; make it once a run. */
 export interface FeatureSchema {
@@ -32,6 +32,26 @@ export interface FeatureRows {
   readonly vectors: readonly Float32Array[];
   /** For each output float64 [n, k], row-major; not read where the schema has no reduced column. */
   readonly reduced: readonly Float64Array[];
+}
+
+/**
+ * The texts of the split and kept columns of some images.
+ * @param kept names of the images' kept texts
+ */
+export function labelTexts(
+  columns: readonly FeatureColumn[],
+  kept: readonly string[],
+  entries: readonly {
+    readonly split?: string | undefined;
+    readonly kept?: readonly string[] | undefined;
+  }[],
+): NonNullable<FeatureRows['texts']> {
+  const texts = labelColumns(columns).map(({ name, kind }) => {
+    const at = kept.indexOf(name);
+    const cells = entries.map((entry) => (kind === 'split' ? entry.split : entry.kept?.[at]) ?? '');
+    return [name, cells] as const;
+  });
+  return new Map(texts);
 }
 
 /** Arrow types: text is Utf8, vectors List<Float32>, reduced vectors List<Float64>; nothing is nullable. */

@@ -9,6 +9,8 @@ export interface Collected {
   readonly targets: Uint32Array;
   /** Class names, in order of appearance. */
   readonly classes: string[];
+  /** Split of each row, or undefined where the table has none. */
+  readonly splits: readonly string[] | undefined;
   readonly k: number;
   /** float64 [count, k] as in the table */
   readonly reduced: Float64Array;
@@ -40,6 +42,7 @@ export async function collectRows(
   const classes: string[] = [];
   const classAt = new Map<string, number>();
   const targets = new Uint32Array(count);
+  const splits: string[] = [];
   const reduced = new Float64Array(count * k);
   const hashes = new Uint32Array(count * 2);
   const others =
@@ -59,6 +62,7 @@ export async function collectRows(
     for (let i = 0; i < n; i++) {
       const row = at + i;
       origins.push(batch.origins[i]);
+      if (batch.splits !== undefined) splits.push(batch.splits[i]);
       targets[row] = positionOf(batch.targets[i], classes, classAt);
       hashVector(words, i * width, (i + 1) * width, hashes, 2 * row);
       if (rest === undefined) continue;
@@ -69,7 +73,8 @@ export async function collectRows(
     if (dims > 0) onBatch(vectors, at);
     at += n;
   }
-  return { count, origins, targets, classes, k, reduced, others, hashes, rest };
+  const named = splits.length === count ? splits : undefined;
+  return { count, origins, targets, classes, splits: named, k, reduced, others, hashes, rest };
 }
 
 function positionOf(name: string, classes: string[], classAt: Map<string, number>): number {
@@ -120,6 +125,7 @@ export interface RowBatch {
   readonly n: number;
   readonly origins: readonly string[];
   readonly targets: readonly string[];
+  readonly splits?: readonly string[] | undefined;
   /** float32 [n, dims]; empty where dims is 0 */
   readonly vectors: Float32Array;
   /** float64 [n, k]; empty where k is 0 */

@@ -6,12 +6,28 @@ import type { MeasuredPair } from './near-pairs.ts';
 /** Usual folder names for the parts of a data set. */
 const USUAL_PARTS = /^(train|training|test|testing|val|valid|validation|dev|holdout)$/i;
 
+/** More are no parts of a data set but something else. */
+const MOST_PARTS = 8;
+
 /** Which part each row is of. */
 export interface Parts {
   /** Two or more, the first the one that the others must not share images with. */
   readonly names: readonly string[];
   /** Position in `names`, or -1. */
   readonly of: Int8Array;
+}
+
+/** Parts by the column `split`; those named, else all where there are two to eight. A row without a split is of no part. */
+export function partsBySplit(
+  splits: readonly string[],
+  named: readonly string[] | undefined,
+): Parts | undefined {
+  const found = new Set(splits);
+  found.delete('');
+  if (named !== undefined && !named.every((name) => found.has(name))) return undefined;
+  const names = named ?? inOrder(found);
+  if (names.length < 2 || names.length > MOST_PARTS) return undefined;
+  return { names, of: Int8Array.from(splits, (split) => names.indexOf(split)) };
 }
 
 /**
@@ -30,13 +46,10 @@ export function partsByFolder(
   for (const origin of origins) {
     const part = usualPart(origin);
     if (part !== undefined) found.add(part);
-    if (found.size > 8) return undefined;
+    if (found.size > MOST_PARTS) return undefined;
   }
   if (found.size < 2) return undefined;
-  const isTraining = (name: string) => /^train/i.test(name);
-  const names = [...found].sort(
-    (a, b) => Number(isTraining(b)) - Number(isTraining(a)) || (a < b ? -1 : 1),
-  );
+  const names = inOrder(found);
   return {
     names,
     of: Int8Array.from(origins, (origin) => {
@@ -44,6 +57,14 @@ export function partsByFolder(
       return part === undefined ? -1 : names.indexOf(part);
     }),
   };
+}
+
+/** What is trained on comes first. */
+function inOrder(names: ReadonlySet<string>): string[] {
+  const isTraining = (name: string) => /^train/i.test(name);
+  return [...names].sort(
+    (a, b) => Number(isTraining(b)) - Number(isTraining(a)) || (a < b ? -1 : 1),
+  );
 }
 
 /** The innermost folder of a usual name; a file's own name is none. */

@@ -83,9 +83,12 @@ export async function* extractBatches(
     const manifest = await listImages(source, { limit: resolved.limit, signal, onEvent });
     const extractor = await opening;
 
-    const { buildRecordBatch, featureSchema } = await import('../export/features-table.ts');
+    const { buildRecordBatch, featureSchema, labelTexts } = await import(
+      '../export/features-table.ts'
+    );
     const { mode, workers, imageTimeout } = resolved;
-    const schema = featureSchema(featureColumns(mode, extractor.outputs, reducers[0]?.k ?? 0));
+    const k = reducers[0]?.k ?? 0;
+    const schema = featureSchema(featureColumns(mode, extractor.outputs, k, manifest));
     const lengths = extractor.outputs.map(({ length }) => length);
     const { shards } = planRun(manifest.count, { isPixels: mode === 'pixels', lengths });
     const pixels = decodeOptions(resolved, extractor);
@@ -113,6 +116,7 @@ export async function* extractBatches(
       yield buildRecordBatch(schema, {
         origins: entries.map(({ origin }) => origin),
         targets: entries.map(({ target }) => target),
+        texts: labelTexts(schema.columns, manifest.kept, entries),
         vectors: outputs.map((values) => values.slice()),
         reduced: reducers.map((reducer, i) => reducer.transform(outputs[i], n)),
       });

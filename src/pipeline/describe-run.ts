@@ -63,6 +63,8 @@ export async function runFacts(end: RunEnd): Promise<RunFacts> {
     }),
     ...(reducers.length > 0 && { reducer: describeReducers(end) }),
     ...(end.update !== undefined && { update: { ...end.update.report } }),
+    splits: end.splitCounts,
+    keptColumns: manifest.kept.length > 0 ? manifest.kept : undefined,
     findings: end.findings,
     libraries: libraryVersions(),
     files: end.files,
@@ -163,7 +165,14 @@ export function outputNames(run: RunJson): string[] {
 /** The columns of a finished run's table, as its run.json says. */
 export function tableColumns(run: RunJson): FeatureColumn[] {
   const { mode, k, columns } = run.options as ExtractOptions;
-  return selectColumns(featureColumns(mode as Mode, outputsOf(run), k), columns?.split(','));
+  const labels = {
+    hasSplit: run.splits !== undefined,
+    kept: (run.keptColumns as readonly string[] | undefined) ?? [],
+  };
+  return selectColumns(
+    featureColumns(mode as Mode, outputsOf(run), k, labels),
+    columns?.split(','),
+  );
 }
 
 function outputsOf(run: RunJson): readonly FeatureOutput[] {

@@ -1,12 +1,12 @@
 import type { EngineOutput } from '../engine/engine.ts';
 import { outputLabels } from '../export/column-names.ts';
-import { buildRecordBatch, featureSchema } from '../export/features-table.ts';
+import { buildRecordBatch, featureSchema, labelTexts } from '../export/features-table.ts';
 import { openSinks, preloadSinks } from '../export/formats.ts';
 import type { Reducer } from '../reduce/reducer.ts';
 import { writeReducerFile } from '../reduce/reducer-file.ts';
 import { type OutputStore, type WrittenFile, writeWhole } from '../storage/output-store.ts';
 import { provenance } from './describe-run.ts';
-import type { Run } from './run.ts';
+import { entryOf, hasSplit, type Run, type RunEnd } from './run.ts';
 
 export { preloadSinks };
 
@@ -14,13 +14,17 @@ export { preloadSinks };
  * Writes the table part by part, shard by shard: one shard in memory at a time; then reducer.npz.
  * @param reducers one for each output; empty with k = 0
  */
-export async function exportTable(run: Run, reducers: readonly Reducer[]): Promise<WrittenFile[]> {
+export async function exportTable(
+  run: Run,
+  reducers: readonly Reducer[],
+): Promise<Pick<RunEnd, 'files' | 'splitCounts'>> {
   const { options, manifest, store, output, columns, extractor, signal, onEvent } = run;
   const schema = featureSchema(columns);
   const rows = store.plan.shards.reduce((sum, { id }) => sum + store.shardRecord(id).rows, 0);
   const onNote = (message: string) => onEvent({ event: 'note', message });
   const metadata = provenance(options, extractor);
   const { format: formats } = options;
+  const counts = new Map<string, number>();
   const sinks = await openSinks({ store: output, formats, schema, metadata, rows, onNote });
   try {
     for (const part of store.plan.parts) {
@@ -30,10 +34,12 @@ export async function exportTable(run: Run, reducers: readonly Reducer[]): Promi
         const { indices, outputs } = await store.readShard(id);
         const n = indices.length;
         if (n === 0) continue;
-        const entries = Array.from(indices, (index) => manifest.entry(index));
+        const entries = Array.from(indices, (index) => entryOf(run, index));
+        for (const { split = '' } of entries) counts.set(split, (counts.get(split) ?? 0) + 1);
         const batch = buildRecordBatch(schema, {
           origins: entries.map(({ origin }) => origin),
           targets: entries.map(({ target }) => target),
+          texts: labelTexts(columns, manifest.kept, entries),
           vectors: outputs,
           reduced: reducers.map((reducer, i) => reducer.transform(outputs[i], n)),
         });
@@ -41,10 +47,11 @@ export async function exportTable(run: Run, reducers: readonly Reducer[]): Promi
       }
       await sinks.endPart();
     }
-    return [
-      ...(await sinks.finish()),
-      ...(await writeReducers(output, reducers, extractor.outputs)),
-    ];
+    const tables = await sinks.finish();
+    return {
+      files: [...tables, ...(await writeReducers(output, reducers, extractor.outputs))],
+      splitCounts: hasSplit(run) ? Object.fromEntries([...counts].sort()) : undefined,
+    };
   } catch (error) {
     await sinks.abort();
     throw error;

@@ -32,7 +32,7 @@ export async function listImages(
 ): Promise<Manifest> {
   const builder = new ManifestBuilder();
   for await (const listed of source.list(signal)) builder.add(listed);
-  const manifest = builder.freeze(limit);
+  const manifest = builder.freeze(limit, source.keptColumns);
   const { count, bytes, rejections, skipped } = manifest;
   const rejected = rejections.length;
   if (count + rejected === 0) throw nothingFound(source, skipped);

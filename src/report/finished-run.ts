@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isImg2FeaturesError, OptionError, RunError } from '../errors.ts';
-import { matrixColumns } from '../export/column-names.ts';
+import { matrixColumns, SPLIT } from '../export/column-names.ts';
 import { bestFormat, filesOfFormat, tableReader } from '../export/formats.ts';
 import { expectNoFaults } from '../export/table-batch.ts';
 import type { RunRows } from '../findings/collect-rows.ts';
@@ -134,7 +134,7 @@ export function tableRows(store: OutputStore, run: RunJson): RunRows {
       for (const { name } of filesOfFormat(run.files, format)) {
         for await (const batch of read(files, name, columns)) {
           expectNoFaults(batch, name);
-          const { n, origins = [], targets = Array(n).fill(''), numbers } = batch;
+          const { n, origins = [], targets = Array(n).fill(''), texts, numbers } = batch;
           const of = (column: typeof vector) => column && numbers.get(column.name);
           const reducedOf = (column: typeof vector) =>
             (of(column) as Float64Array | undefined) ?? new Float64Array(0);
@@ -142,6 +142,7 @@ export function tableRows(store: OutputStore, run: RunJson): RunRows {
             n,
             origins,
             targets,
+            splits: texts.get(SPLIT),
             vectors: (of(vector) as Float32Array | undefined) ?? new Float32Array(0),
             reduced: reducedOf(reduced),
             others: others.map(reducedOf),

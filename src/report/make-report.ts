@@ -11,7 +11,7 @@ import {
   summarizeFindings,
 } from '../findings/find-findings.ts';
 import { defaultNear, type Finding } from '../findings/finding.ts';
-import { type Parts, partsByFolder } from '../findings/leaks.ts';
+import { type Parts, partsByFolder, partsBySplit } from '../findings/leaks.ts';
 import type { ExtractOptions } from '../options/extract-options.ts';
 import type { FeatureBlock } from '../reduce/passes/row-passes.ts';
 import type { Reducer } from '../reduce/reducer.ts';
@@ -55,7 +55,7 @@ export interface ReportInput {
   readonly rejections: readonly PageRejection[];
   /** Given the origin of each row. */
   readonly images: (originOf: (row: number) => string) => SourceImages;
-  /** Folders to compare, or the parts of the rows; undefined: folders of the usual names. */
+  /** Splits or folders to compare, or the parts of the rows; undefined: the splits, else folders of the usual names. */
   readonly compare?: readonly string[] | Parts | undefined;
   /** Share of the typical distance; undefined: the mode's default. */
   readonly near?: number | undefined;
@@ -88,7 +88,10 @@ export async function makeReport(input: ReportInput): Promise<Report> {
   const images = input.images((row) => rows.origins[row]);
   const { compare } = input;
   const parts =
-    compare !== undefined && 'of' in compare ? compare : partsByFolder(rows.origins, compare);
+    compare !== undefined && 'of' in compare
+      ? compare
+      : ((rows.splits && partsBySplit(rows.splits, compare)) ??
+        partsByFolder(rows.origins, compare));
   if (compare !== undefined && parts !== undefined) expectParts(parts);
   const near = input.near ?? defaultNear(options.mode, space);
   const found = await findFindings({ source, rows, ownCount, space, bodies: images, parts, near });

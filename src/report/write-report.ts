@@ -2,12 +2,10 @@ import { errnoOf, Interrupted, isImg2FeaturesError } from '../errors.ts';
 import { outputLabels } from '../export/column-names.ts';
 import type { RowBatch, RunRows } from '../findings/collect-rows.ts';
 import { runFacts } from '../pipeline/describe-run.ts';
-import type { RunEnd } from '../pipeline/run.ts';
+import { entryOf, hasSplit, type Run, type RunEnd } from '../pipeline/run.ts';
 import type { Reducer } from '../reduce/reducer.ts';
 import type { Json } from '../run/fingerprint.ts';
-import type { Manifest } from '../run/manifest.ts';
 import { buildRunJson } from '../run/run-json.ts';
-import type { RunStore } from '../run/run-store.ts';
 import type { OutputFile, OutputStore, WrittenFile } from '../storage/output-store.ts';
 import { makeReport, type Report } from './make-report.ts';
 import { sourceImages } from './source-images.ts';
@@ -25,10 +23,10 @@ export interface WrittenReport {
  * @throws Interrupted, or the signal's reason, alone
  */
 export async function writeReport(context: RunEnd): Promise<WrittenReport> {
-  const { options, extractor, source, manifest, store, output, reducers, files, signal } = context;
+  const { options, extractor, source, manifest, output, reducers, files, signal } = context;
   const begun = performance.now();
   try {
-    const rows = storeRows(store, manifest, extractor.outputs[0].length, reducers);
+    const rows = storeRows(context, reducers);
     const images = sourceImages(
       source,
       (row) => manifest.entry(rows.indices[row]),
@@ -88,19 +86,18 @@ export async function writeReportFiles(
 }
 
 /** Rows of a run that is about to end, from its work folder: its table need not be readable yet (S3). */
-function storeRows(
-  store: RunStore,
-  manifest: Manifest,
-  /** Values in a vector of the first output, which is the one looked at. */
-  dims: number,
+export function storeRows(
+  run: Run,
   reducers: readonly Reducer[],
 ): RunRows & { /** The manifest position of each row. */ readonly indices: Uint32Array } {
+  const { store, extractor } = run;
   const { shards } = store.plan;
   const count = shards.reduce((sum, { id }) => sum + store.shardRecord(id).rows, 0);
   const indices = new Uint32Array(count);
   return {
     count,
-    dims,
+    // The first output is the one looked at.
+    dims: extractor.outputs[0].length,
     k: reducers[0]?.k ?? 0,
     others: reducers.slice(1).map(({ k }) => k),
     indices,
@@ -112,11 +109,12 @@ function storeRows(
         const n = positions.length;
         indices.set(positions, at);
         at += n;
-        const entries = Array.from(positions, (index) => manifest.entry(index));
+        const entries = Array.from(positions, (index) => entryOf(run, index));
         yield {
           n,
           origins: entries.map(({ origin }) => origin),
           targets: entries.map(({ target }) => target),
+          ...(hasSplit(run) && { splits: entries.map(({ split = '' }) => split) }),
           vectors: outputs[0],
           reduced: reducers[0]?.transform(outputs[0], n) ?? new Float64Array(0),
           others: reducers.slice(1).map((reducer, i) => reducer.transform(outputs[i + 1], n)),

@@ -5,13 +5,13 @@ import type { SourceEntry } from '../source/source.ts';
  * collector walks them all. Each is one record of UTF-8 in a block; numbers are in typed arrays; a
  * location is kept as what it does not share with the end of its origin.
  *
- *     record: origin, target, version, stamp, one after the other; their lengths are in #lengths
+ *     record: origin, target, version, stamp, labels, one after the other; their lengths are in #fields
  */
 export class EntryTable {
   readonly #blocks: Buffer[] = [];
   /** Bytes used in the last block. */
   #used = 0;
-  /** For each entry: block, offset in it, bytes of origin, of target, of version, of stamp, head, shared characters. */
+  /** For each entry: block, offset in it, bytes of origin, of target, of version, of stamp, head, shared characters, bytes of labels. */
   #fields = new Uint32Array(FIELDS * 1024);
   #sizes = new Float64Array(1024);
   #count = 0;
@@ -25,11 +25,13 @@ export class EntryTable {
   }
 
   /** @returns the number of the entry, counted in the order of adding */
-  add({ origin, target, location, size, version, stamp = '' }: SourceEntry): number {
+  add(entry: SourceEntry): number {
+    const { origin, target, location, size, version, stamp = '' } = entry;
+    const labels = printLabels(entry);
     const shared = commonSuffix(origin, location);
     const head = this.#headOf(location.slice(0, location.length - shared));
     const start = this.#reserve(
-      (origin.length + target.length + version.length + stamp.length) * 3,
+      (origin.length + target.length + version.length + stamp.length + labels.length) * 3,
     );
     this.#grow();
     const block = this.#blocks.length - 1;
@@ -37,7 +39,8 @@ export class EntryTable {
     const originEnd = start + bytes.write(origin, start);
     const targetEnd = originEnd + bytes.write(target, originEnd);
     const versionEnd = targetEnd + bytes.write(version, targetEnd);
-    this.#used = versionEnd + bytes.write(stamp, versionEnd);
+    const stampEnd = versionEnd + bytes.write(stamp, versionEnd);
+    this.#used = stampEnd + bytes.write(labels, stampEnd);
     const i = this.#count++;
     const fields = this.#fields;
     const f = i * FIELDS;
@@ -46,9 +49,10 @@ export class EntryTable {
     fields[f + 2] = originEnd - start;
     fields[f + 3] = targetEnd - originEnd;
     fields[f + 4] = versionEnd - targetEnd;
-    fields[f + 5] = this.#used - versionEnd;
+    fields[f + 5] = stampEnd - versionEnd;
     fields[f + 6] = head;
     fields[f + 7] = shared;
+    fields[f + 8] = this.#used - stampEnd;
     this.#sizes[i] = size;
     this.#narrowCommon(i);
     return i;
@@ -64,15 +68,16 @@ export class EntryTable {
     const versionEnd = targetEnd + fields[f + 4];
     const head = this.#heads[fields[f + 6]];
     const shared = fields[f + 7];
+    const stampEnd = versionEnd + fields[f + 5];
     return {
       origin,
       target: bytes.toString('utf8', originEnd, targetEnd),
       location: shared === 0 ? head : head + origin.slice(origin.length - shared),
       size: this.#sizes[i],
       version: bytes.toString('utf8', targetEnd, versionEnd),
-      ...(fields[f + 5] > 0 && {
-        stamp: bytes.toString('utf8', versionEnd, versionEnd + fields[f + 5]),
-      }),
+      ...(fields[f + 5] > 0 && { stamp: bytes.toString('utf8', versionEnd, stampEnd) }),
+      ...(fields[f + 8] > 0 &&
+        JSON.parse(bytes.toString('utf8', stampEnd, stampEnd + fields[f + 8]))),
     };
   }
 
@@ -80,6 +85,11 @@ export class EntryTable {
     const f = i * FIELDS;
     const start = this.#fields[f + 1];
     return this.#blocks[this.#fields[f]].toString('utf8', start, start + this.#fields[f + 2]);
+  }
+
+  /** Whether the entry has a split or kept texts. */
+  isLabelled(i: number): boolean {
+    return this.#fields[i * FIELDS + 8] > 0;
   }
 
   /** Size of the image in bytes. */
@@ -150,7 +160,12 @@ export class EntryTable {
   }
 }
 
-const FIELDS = 8;
+/** The split and the kept texts of an entry as JSON; '' where it has none. */
+function printLabels({ split, kept }: SourceEntry): string {
+  return split === undefined && kept === undefined ? '' : JSON.stringify({ split, kept });
+}
+
+const FIELDS = 9;
 const BLOCK_BYTES = 1 << 20;
 
 function commonSuffix(a: string, b: string): number {

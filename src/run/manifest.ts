@@ -16,6 +16,10 @@ export interface Manifest {
   readonly bytes: number;
   /** Found by the listing and known to give no row; sorted by origin. */
   readonly rejections: readonly ListingRejection[];
+  /** Names of the kept columns: each entry has a text for each of them. */
+  readonly kept: readonly string[];
+  /** Whether an image has a split. */
+  readonly hasSplit: boolean;
   /** What the listing left out; not part of the content. */
   readonly skipped: Skipped;
   /** Hex, of manifest.jsonl without the stamps: two lists with the same hash are the same list. */
@@ -54,9 +58,10 @@ export class ManifestBuilder {
    * Sorts by the UTF-8 bytes of `origin` and closes the list.
    *
    * @param limit keep the first images of that order (`--limit`); rejections of the listing stay
+   * @param keptColumns names of what the entries bring as `kept`
    * @throws RunError when an origin occurs twice, as images or as rejections
    */
-  freeze(limit = Number.POSITIVE_INFINITY): Manifest {
+  freeze(limit = Number.POSITIVE_INFINITY, keptColumns: readonly string[] = []): Manifest {
     const table = this.#table;
     const order = table.sorted();
     for (let i = 1; i < order.length; i++) {
@@ -70,7 +75,7 @@ export class ManifestBuilder {
     });
     const kept = order.subarray(0, Math.min(order.length, limit));
     for (let i = kept.length; i < order.length; i++) this.#skipped.add('beyond --limit');
-    return new FrozenManifest(table, kept, rejections, this.#skipped.counts());
+    return new FrozenManifest(table, kept, rejections, this.#skipped.counts(), keptColumns);
   }
 
   #addImage(entry: SourceEntry): void {
@@ -99,15 +104,20 @@ export async function writeManifest(path: string, manifest: Manifest): Promise<v
 /** @throws RunError when the file is missing or damaged */
 export async function readManifest(path: string): Promise<Manifest> {
   const builder = new ManifestBuilder();
+  let kept: readonly string[] = [];
   try {
-    for await (const line of textLines(createReadStream(path))) builder.add(parseLine(line));
+    for await (const line of textLines(createReadStream(path))) {
+      const record = JSON.parse(line);
+      if (isHeader(record)) kept = record.kept;
+      else builder.add(parseRecord(record));
+    }
   } catch (error) {
     throw new RunError(`Expected a list of images in ${path} but found ${String(error)}.`, {
       cause: error,
       fix: 'Start again with --overwrite.',
     });
   }
-  return builder.freeze();
+  return builder.freeze(undefined, kept);
 }
 
 class FrozenManifest implements Manifest {
@@ -115,6 +125,8 @@ class FrozenManifest implements Manifest {
   readonly #order: Uint32Array;
   readonly rejections: readonly ListingRejection[];
   readonly skipped: Skipped;
+  readonly kept: readonly string[];
+  readonly hasSplit: boolean;
   readonly bytes: number;
   readonly sha256: string;
 
@@ -123,11 +135,14 @@ class FrozenManifest implements Manifest {
     order: Uint32Array,
     rejections: readonly ListingRejection[],
     skipped: Skipped,
+    kept: readonly string[],
   ) {
     this.#table = table;
     this.#order = order;
     this.rejections = rejections;
     this.skipped = skipped;
+    this.kept = kept;
+    this.hasSplit = order.some((i) => table.isLabelled(i) && table.get(i).split !== undefined);
     this.bytes = order.reduce((sum, i) => sum + table.size(i), 0);
     const hash = createHash('sha256');
     for (const piece of this.#pieces(false)) hash.update(piece);
@@ -147,7 +162,7 @@ class FrozenManifest implements Manifest {
   }
 
   *#pieces(withStamps: boolean): Generator<string> {
-    let piece = '';
+    let piece = this.kept.length === 0 ? '' : `${JSON.stringify({ kept: this.kept })}\n`;
     for (let i = 0; i < this.#order.length; i++) {
       piece += printLine(this.entry(i), withStamps);
       if (piece.length > PIECE_CHARS) {
@@ -164,23 +179,36 @@ class FrozenManifest implements Manifest {
 
 const PIECE_CHARS = 1 << 16;
 
-// An image is an array, for size; a location that equals its origin is 0.
+// An image is an array, for size; a location that equals its origin is 0; its split and kept texts are an object.
 function printLine(entry: SourceEntry, withStamp: boolean): string {
   const { origin, target, location, size, version, stamp } = entry;
   const place = location === origin ? 0 : location;
-  const fields = [origin, target, place, size, version];
+  const fields: unknown[] = [origin, target, place, size, version];
+  const { split, kept } = entry;
+  if (split !== undefined || kept !== undefined) fields.push({ split, kept });
   if (withStamp && stamp !== undefined) fields.push(stamp);
   return `${JSON.stringify(fields)}\n`;
 }
 
-function parseLine(line: string): Listed {
-  const record = JSON.parse(line);
-  if (typeof record?.origin === 'string') return { kind: 'rejected', rejection: record };
-  if (!Array.isArray(record) || (record.length !== 5 && record.length !== 6))
-    throw new Error(`the line ${line}`);
-  const [origin, target, place, size, version, stamp] = record;
+/** The first line of a list with kept columns names them. */
+function isHeader(record: unknown): record is { readonly kept: readonly string[] } {
+  return Array.isArray((record as { kept?: unknown } | null)?.kept);
+}
+
+function parseRecord(record: unknown): Listed {
+  if (typeof (record as ListingRejection | null)?.origin === 'string') {
+    return { kind: 'rejected', rejection: record as ListingRejection };
+  }
+  const fields: unknown[] = Array.isArray(record) ? record : [];
+  const [origin, target, place, size, version, ...rest] = fields;
+  const [labels, stamp] = typeof rest[0] === 'object' ? rest : [undefined, rest[0]];
+  const expected = 5 + Number(labels !== undefined) + Number(stamp !== undefined);
+  if (fields.length < 5 || fields.length !== expected) {
+    throw new Error(`the line ${JSON.stringify(record)}`);
+  }
   const location = place === 0 ? origin : place;
-  return { kind: 'image', entry: { origin, target, location, size, version, stamp } };
+  const entry = { origin, target, location, size, version, stamp, ...(labels as object) };
+  return { kind: 'image', entry: entry as SourceEntry };
 }
 
 /** Whether the sorted table holds the origin. */

@@ -163,5 +163,5 @@ export function describeManifestDifference(before: Manifest, now: Manifest): str
     .filter((kind) => counts[kind] > 0)
     .map((kind) => `${counts[kind]} ${kind} (${found[kind][0]}${counts[kind] > 1 ? ' …' : ''})`);
   // Same images: then it is what the listing says about them, or the files it could not take.
-  return `images: ${phrases.length > 0 ? phrases.join(', ') : 'their folders or rejected names differ'}`;
+  return `images: ${phrases.length > 0 ? phrases.join(', ') : 'their folders, labels or rejected names differ'}`;
 }

@@ -41,6 +41,10 @@ export interface RunFacts {
   readonly reducer?: Json;
   /** How many rows an update of a finished run kept and computed; absent in a run from scratch. */
   readonly update?: Json;
+  /** Rows of each split; absent where the table has none. */
+  readonly splits?: Json | undefined;
+  /** Names of the kept columns; absent where there are none. */
+  readonly keptColumns?: Json | undefined;
   /** What the report found; absent without one. */
   readonly findings?: Json | undefined;
   /** Versions of what computed the bytes: sharp, TensorFlow, apache-arrow, … */
@@ -92,6 +96,8 @@ export function buildRunJson(facts: RunFacts): RunJson {
       skipped,
       rejectedByReason: sortKeys(rejectedByReason),
     },
+    splits: facts.splits,
+    keptColumns: facts.keptColumns,
     model: facts.model,
     reducer: facts.reducer,
     update: facts.update,
@@ -178,6 +184,11 @@ function faultOf(run: RunJson): string | undefined {
   if (!Array.isArray(files)) return `${show(files)} as files`;
   const badFile = files.find((file) => !isFile(file));
   if (badFile !== undefined) return `${show(badFile)} among its files`;
+  if (!valuesOf(run.splits ?? {}).every(isCount)) return `${show(run.splits)} as splits`;
+  const kept = run.keptColumns ?? [];
+  if (!Array.isArray(kept) || kept.some((name) => typeof name !== 'string')) {
+    return `${show(kept)} as kept columns`;
+  }
   const layers = run.model === undefined ? [] : (run.model as { layers?: unknown } | null)?.layers;
   const isNetwork = Array.isArray(layers) && layers.every(isLayer);
   return isNetwork ? undefined : `${show(layers)} as layers of its model`;

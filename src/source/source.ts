@@ -21,6 +21,10 @@ export interface SourceEntry {
    * less (a new mode, a copy). So they are no part of the list's identity; absent for objects.
    */
   readonly stamp?: string | undefined;
+  /** The part of the data set that the image is in, as its list or folder says; the `split` column. */
+  readonly split?: string | undefined;
+  /** Texts of the kept columns, in the order of the source's `keptColumns`; empty where a row has none. */
+  readonly kept?: readonly string[] | undefined;
 }
 
 /** Found by the listing, but known to give no row before it is read (a broken link, a bad name). */
@@ -59,6 +63,8 @@ export interface Source {
   readonly extensions?: string;
   /** Everything found, in no particular order. */
   list(signal: AbortSignal): AsyncIterable<Listed>;
+  /** Names of the columns that entries bring as `kept`, once the list was read. */
+  readonly keptColumns?: readonly string[];
   /** What the user should know of the listing, once it was read. */
   notes?(): readonly string[];
   /**

@@ -154,6 +154,14 @@ describe('what changed between two lists', () => {
     expect(isSameTable(counts)).toBe(false);
     expect(isSameTable({ ...counts, relabelled: 0 })).toBe(true);
   });
+
+  test('so do another split and other kept texts', async () => {
+    const before = finished([entry('a', { split: 'train', kept: ['x'] })]);
+    for (const labels of [{ split: 'test', kept: ['x'] }, { split: 'train', kept: ['y'] }, {}]) {
+      const { counts } = await compareManifests(before, listing([entry('a', labels)]), same);
+      expect([counts.unchanged, counts.relabelled]).toEqual([1, 1]);
+    }
+  });
 });
 
 test('chunks pass over images that are not wanted, and the last of a shard says so', () => {

@@ -6,6 +6,7 @@ import { RunError } from '../../src/errors.ts';
 import { compareUtf8 } from '../../src/run/compare-utf8.ts';
 import { ManifestBuilder, readManifest, writeManifest } from '../../src/run/manifest.ts';
 import { describeManifestDifference } from '../../src/run/run-identity.ts';
+import type { SourceEntry } from '../../src/source/source.ts';
 import { HOSTILE_NAMES } from '../export/sample.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
 import { entry, images, manifestOf } from './sample.ts';
@@ -205,6 +206,42 @@ test('says how two lists differ', () => {
   );
   const moved = manifestOf([entry('a', { target: 'other' }), entry('b'), entry('c'), entry('d')]);
   expect(describeManifestDifference(before, moved)).toBe(
-    'images: their folders or rejected names differ',
+    'images: their folders, labels or rejected names differ',
   );
+});
+
+test('splits and kept texts are part of the list, and are read back', async () => {
+  const path = join(await temporaryFolder(), 'manifest.jsonl');
+  const plain = [entry('a'), entry('b')];
+  const labelled = [
+    entry('a', { split: 'train', kept: ['=1', 'é\u0000"'], stamp: '1 2' }),
+    entry('b', { split: '', kept: ['', 'x'] }),
+  ];
+  const freeze = (entries: readonly SourceEntry[], kept: readonly string[]) => {
+    const builder = new ManifestBuilder();
+    for (const one of entries) builder.add({ kind: 'image', entry: one });
+    return builder.freeze(undefined, kept);
+  };
+  const manifest = freeze(labelled, ['brand', 'b,c']);
+  expect([manifest.hasSplit, manifest.kept]).toEqual([true, ['brand', 'b,c']]);
+  await writeManifest(path, manifest);
+  const again = await readManifest(path);
+  expect([again.entry(0), again.entry(1)]).toEqual(labelled);
+  expect([again.sha256, again.kept, again.hasSplit]).toEqual([
+    manifest.sha256,
+    ['brand', 'b,c'],
+    true,
+  ]);
+  const others = [
+    freeze(labelled, ['brand', 'c']),
+    freeze(plain, []),
+    manifestOf([labelled[0], plain[1]]),
+  ];
+  expect(new Set([manifest, ...others].map(({ sha256 }) => sha256)).size).toBe(4);
+  expect(others[1].hasSplit).toBe(false);
+});
+
+test('a list without splits and kept texts has the bytes that it always had', () => {
+  const manifest = manifestOf([entry('in/a', { location: '/in/a', stamp: '1 2' })]);
+  expect([...manifest.lines()].join('')).toBe('["in/a","x","/in/a",10,"1","1 2"]\n');
 });

@@ -36,6 +36,7 @@ export async function compareManifests(
     retried: 0,
     relabelled: 0,
   };
+  const hasSameColumns = `${before.manifest.kept}` === `${now.kept}`;
   for (const [was, is] of pairByOrigin(walk(before.manifest), walk(now))) {
     if (is === undefined) counts.removed++;
     else if (was === undefined) counts.added++;
@@ -44,11 +45,16 @@ export async function compareManifests(
       counts[outcome]++;
       if (outcome === 'unchanged' || outcome === 'rejectedBefore') {
         if (is.entry !== undefined) keeps[is.index] = was.index;
-        if (was.entry?.target !== is.entry?.target) counts.relabelled++;
+        if (!hasSameColumns || labelsOf(was) !== labelsOf(is)) counts.relabelled++;
       }
     }
   }
   return { counts, keeps };
+}
+
+/** What the table says of an image beside its features, as one text. */
+function labelsOf({ entry }: ListedItem): string {
+  return JSON.stringify([entry?.target, entry?.split, entry?.kept]);
 }
 
 /** True when a new table would be the old one. */
