@@ -1,0 +1,85 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { writeDataset } from '../../src/demo/draw-images.ts';
+import { writeZip } from '../convert/write-zip.ts';
+import { readJsonRows } from '../e2e/read-table.ts';
+import { listFiles, runInProcess, tempFolder } from '../e2e/run-cli.ts';
+import { skipIf } from '../skip-if.ts';
+import { TAR_END, writeTar } from '../source/archive/write-tar.ts';
+import { NO_STORE, openTestStore } from './store.ts';
+
+const store = await openTestStore('images');
+let dir: string;
+let remove: () => Promise<void>;
+let tar: Buffer;
+
+beforeAll(async () => {
+  if (store === undefined) return;
+  ({ dir, remove } = await tempFolder());
+  await writeDataset(join(dir, 'in'), { seed: 3, imagesPerClass: 3, minSize: 12, maxSize: 40 });
+  const members = listFiles(join(dir, 'in')).map((name) => ({
+    name,
+    content: readFileSync(join(dir, 'in', name)),
+  }));
+  const half = members.length >> 1;
+  tar = Buffer.concat([writeTar(members), TAR_END]);
+  const shard = (i: number) => writeTar(i === 0 ? members.slice(0, half) : members.slice(half));
+  // The last member has a name longer than what is read beside its content.
+  const long = { name: `${'x'.repeat(120)}.png`, content: members[0].content, isPacked: true };
+  await store.put('images', 'sets/a+b.tar', tar);
+  await store.put('images', 'sets/shard-0.tar', Buffer.concat([shard(0), TAR_END]));
+  await store.put('images', 'sets/shard-1.tar', Buffer.concat([shard(1), TAR_END]));
+  await store.put('images', 'sets/all.zip', writeZip([...members, long]));
+  await store.put('images', 'sets/all.tar.gz', gzipSync(tar));
+});
+afterAll(async () => {
+  await remove?.();
+  await store?.stop();
+});
+
+async function extract(input: string, out: string) {
+  const args = ['--mode', 'pixels', '--k', '1', '--format', 'json', '--no-report'];
+  return runInProcess(dir, input, ...args, '--out', out, '--s3-endpoint', store!.endpoint);
+}
+
+const rowsOf = (out: string, prefix: RegExp) =>
+  readJsonRows(join(dir, out)).map(({ origin, target, vectors }) => ({
+    origin: String(origin).replace(prefix, ''),
+    target,
+    vectors,
+  }));
+
+describe('archives in a store', skipIf(store === undefined, NO_STORE), () => {
+  test('give the rows of the folder, read by the ranges of their members', async () => {
+    expect((await extract('in', 'folder')).status).toBe(0);
+    const expected = rowsOf('folder', /^in\//);
+    const inputs = {
+      tar: 's3://images/sets/a+b.tar',
+      shards: 's3://images/sets/shard-{0..1}.tar',
+      zip: 's3://images/sets/all.zip',
+    };
+    for (const [out, input] of Object.entries(inputs)) {
+      const { status, stderr } = await extract(input, out);
+      expect(status, stderr).toBe(0);
+      const rows = rowsOf(out, /^s3:\/\/images\/sets\/[^/]+\//);
+      if (out === 'zip')
+        expect(rows.pop()).toMatchObject({ target: 'all', vectors: expected[0].vectors });
+      expect(rows, out).toEqual(expected);
+    }
+  });
+
+  test('that are missing, damaged or cannot be read by parts are refused by name', async () => {
+    const missing = await extract('s3://images/sets/shard-{0..2}.tar', 'missing');
+    expect(missing.stderr).toContain(
+      'an archive at s3://images/sets/shard-2.tar but found no object',
+    );
+    await store!.put('images', 'sets/cut.tar', tar.subarray(0, tar.length - 3000));
+    const cut = await extract('s3://images/sets/cut.tar', 'cut');
+    expect(cut.stderr).toContain('Expected a whole archive in s3://images/sets/cut.tar');
+    const gzip = await extract('s3://images/sets/all.tar.gz', 'gzip');
+    expect(gzip.stderr).toContain('Expected a .tar or .zip in a store');
+    expect([missing.status, cut.status, gzip.status]).toEqual([2, 2, 2]);
+  });
+});
