@@ -19,6 +19,7 @@ const COMMAND = ['cli'];
 const THREADS = [
   'engine/child',
   'engine/frame-reader',
+  'export/json-thread',
   'export/parquet/encode-thread',
   'image/pool/worker',
   'reduce/passes/pass-worker',

@@ -26,7 +26,11 @@ const FORMATS: Readonly<Record<FormatName, Format>> = {
     readRank: 0,
   },
   json: {
-    sink: async () => (await import('./json.ts')).openJsonSink,
+    sink: async () => {
+      const { openJsonSink, prepareJson } = await import('./json.ts');
+      prepareJson();
+      return openJsonSink;
+    },
     reader: async () => (await import('./json.ts')).readJsonTable,
     isExact: true,
     readRank: 3,

@@ -1,13 +1,38 @@
-import type { RecordBatch, Vector } from 'apache-arrow';
+import type { RecordBatch } from 'apache-arrow';
 import { textLines } from '../storage/byte-streams.ts';
 import type { OutputFile, WrittenFile } from '../storage/output-store.ts';
 import { type FeatureColumn, isText } from './column-names.ts';
+import { Encoder } from './encoder.ts';
 import { partName, type Sink, type SinkContext } from './sink.ts';
 import { inBatches, type ReadTable, type TableBatch, type TableRow } from './table-batch.ts';
-import { plainBytes, TextBuffer } from './text-buffer.ts';
 
-/** Bytes that JSON text holds as they are. */
-const PLAIN = plainBytes('"\\', { controls: false });
+/** Values handed to the thread at once. */
+const SLICE_BYTES = 8 << 20;
+
+/** Threads start from built JavaScript. */
+const THREAD = new URL('../../dist/export/json-thread.js', import.meta.url);
+
+/** Prints JSON lines in a thread. */
+class JsonEncoder extends Encoder<JsonLayout, JsonBatch> {
+  constructor() {
+    super('JSON', THREAD);
+  }
+
+  add(batch: JsonBatch): Promise<void> {
+    const arrays = batch.columns.flatMap((column) => [
+      column.offsets.buffer,
+      'bytes' in column ? column.bytes.buffer : column.values.buffer,
+    ]);
+    return this.addBatch(batch, arrays as ArrayBuffer[]);
+  }
+}
+
+let prepared: JsonEncoder | undefined;
+
+/** Starts the thread of the next sink. */
+export function prepareJson(): void {
+  prepared ??= new JsonEncoder();
+}
 
 /**
  * JSON lines: one object a row, in the order of the schema, no spaces. A number always has a point
@@ -16,64 +41,70 @@ const PLAIN = plainBytes('"\\', { controls: false });
  */
 export function openJsonSink({ store, schema: { columns } }: SinkContext): Sink {
   const files: WrittenFile[] = [];
-  const text = new TextBuffer();
-  const keys = columns.map((column, i) => `${i === 0 ? '{' : ','}${JSON.stringify(column.name)}:`);
+  prepareJson();
+  const encoder = prepared!;
+  prepared = undefined;
+  const rowBytes = columns.reduce((sum, { length }) => sum + 8 * length, 0);
+  const sliceRows = Math.max(1, Math.floor(SLICE_BYTES / rowBytes));
   let file: OutputFile | undefined;
 
   return {
     async beginPart(index) {
-      file = await store.create(partName('json', index));
+      const begun = await store.create(partName('json', index));
+      file = begun;
+      encoder.begin({ names: columns.map(({ name }) => name) }, (bytes) => begun.write(bytes));
     },
     async write(batch) {
-      const cells = columns.map((column) => openCells(column, batch, text));
-      for (let row = 0; row < batch.numRows; row++) {
-        for (let c = 0; c < cells.length; c++) {
-          text.utf8(keys[c]);
-          cells[c](row);
-        }
-        text.ascii('}\n');
-        if (text.isFull) await text.flushTo(file!);
+      for (let from = 0; from < batch.numRows; from += sliceRows) {
+        const to = Math.min(batch.numRows, from + sliceRows);
+        const cells = columns.map((column) => copyCells(column, batch, from, to));
+        await encoder.add({ rows: to - from, columns: cells });
       }
     },
     async endPart() {
-      await text.flushTo(file!);
+      await encoder.end();
       files.push(await file!.commit());
       file = undefined;
     },
     async finish() {
+      await encoder.close();
       return files;
     },
     async abort() {
+      await encoder.close();
       await file?.abort();
+      file = undefined;
     },
   };
 }
 
-/** A function that writes the cell of one row. */
-function openCells(
-  column: FeatureColumn,
-  batch: RecordBatch,
-  text: TextBuffer,
-): (row: number) => void {
-  const vector = batch.getChild(column.name)!;
-  const data = vector.data[0];
-  const offsets: Int32Array = data.valueOffsets;
-  if (isText(column)) {
-    const bytes: Uint8Array = data.values;
-    return (row) => {
-      text.ascii('"');
-      if (text.copyPlain(bytes, offsets[row], offsets[row + 1], PLAIN)) text.ascii('"');
-      // The opening quote is there already.
-      else text.utf8(JSON.stringify((vector as Vector).get(row)).slice(1));
-    };
-  }
+/** The cells of some rows in memory of their own, which goes to the thread. */
+function copyCells(column: FeatureColumn, batch: RecordBatch, from: number, to: number): JsonCells {
+  const data = batch.getChild(column.name)!.data[0];
+  const all: Int32Array = data.valueOffsets;
+  const [first, end] = [all[from], all[to]];
+  const offsets = all.subarray(from, to + 1).map((offset) => offset - first);
+  // Not `slice`, which of a Buffer is no copy.
+  if (isText(column)) return { offsets, bytes: new Uint8Array(data.values.subarray(first, end)) };
   const values: Float32Array | Float64Array = data.children[0].values;
-  return (row) => {
-    text.ascii('[');
-    text.numbers(values, offsets[row], offsets[row + 1]);
-    text.ascii(']');
-  };
+  return { offsets, values: values.slice(first, end) };
 }
+
+export interface JsonLayout {
+  /** Of the columns. */
+  readonly names: readonly string[];
+}
+
+/** Rows for the thread: the columns' cells, in their order. */
+export interface JsonBatch {
+  readonly rows: number;
+  readonly columns: readonly JsonCells[];
+}
+
+/** Where each cell begins, and where the last ends. */
+export type JsonCells =
+  | { readonly offsets: Int32Array; readonly bytes: Uint8Array }
+  | { readonly offsets: Int32Array; readonly values: Float32Array | Float64Array };
 
 /** See ReadTable. The shortest decimal of a float32 reads back as the same float32. */
 export async function* readJsonTable(

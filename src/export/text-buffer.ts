@@ -53,6 +53,13 @@ export class TextBuffer {
     else this.#float64s(values, from, to);
   }
 
+  /** What is in it, in memory of its own. */
+  take(): Uint8Array<ArrayBuffer> {
+    const bytes = new Uint8Array(this.#bytes.subarray(0, this.#used));
+    this.#used = 0;
+    return bytes;
+  }
+
   async flushTo(file: OutputFile): Promise<void> {
     if (this.#used === 0) return;
     const bytes = this.#bytes.subarray(0, this.#used);

@@ -9,12 +9,8 @@ import {
   WriterPropertiesBuilder,
   wasmMemory,
 } from 'parquet-wasm';
-import {
-  type EncodeReply,
-  type EncodeRequest,
-  ownBuffer,
-  type ParquetLayout,
-} from './parquet-encoder.ts';
+import { type EncodeReply, type EncodeRequest, ownBuffer } from '../encoder.ts';
+import type { ParquetLayout } from './parquet-encoder.ts';
 
 // The entry of the thread that encodes Parquet: parquet-wasm takes batches as Arrow IPC and streams the file back
 // as it goes.
@@ -81,7 +77,7 @@ function writerProperties({ textColumns, rowGroupRows, metadata }: ParquetLayout
 let file: FileEncoder | undefined;
 let queue = Promise.resolve();
 
-port.on('message', (request: EncodeRequest) => {
+port.on('message', (request: EncodeRequest<ParquetLayout, Uint8Array>) => {
   queue = queue
     .then(() => handle(request))
     .catch((error) => {
@@ -89,13 +85,13 @@ port.on('message', (request: EncodeRequest) => {
     });
 });
 
-async function handle(request: EncodeRequest): Promise<void> {
+async function handle(request: EncodeRequest<ParquetLayout, Uint8Array>): Promise<void> {
   switch (request.kind) {
     case 'begin':
       file = new FileEncoder(request.layout);
       return;
     case 'batch':
-      await file!.add(request.ipc);
+      await file!.add(request.batch);
       return reply({ kind: 'taken' });
     case 'end':
       await file!.end();
