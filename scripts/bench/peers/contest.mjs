@@ -27,6 +27,8 @@ const PEERS = {
   'onnx-node': 'onnxruntime-node + sharp (no PCA)',
   plain: 'plain Python: Pillow in 2 processes, scikit-learn, pyarrow',
   spark: "the notebook's job, PySpark local[2]",
+  'one machine': 'the same without Spark',
+  executors: 'the same, two executors of one slot',
   boto3: 'boto3, 16 threads, that fetches and does no more',
 };
 

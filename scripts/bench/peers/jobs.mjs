@@ -11,7 +11,9 @@ import { contest, lastLine } from './contest.mjs';
 import { startFilledBucket } from './filled-bucket.mjs';
 
 const ONNX_NODE = 'onnxruntime-node@1.30.0';
-const SPARK_IMAGES = { pixels: 1000, vgg16: 60 };
+const SPARK_IMAGES = { pixels: 1000, vgg16: 60, slim: 2000 };
+/** The notebook's job on many images would take half an hour. */
+const NOTEBOOK_SECONDS = 100;
 /** Same weights, same pixels: all but the last bits. */
 const SAME_FEATURES = 0.999999;
 
@@ -75,17 +77,28 @@ export async function pixels({ dataset, many: [images], repeat, without, scratch
 }
 
 /**
- * Our spark-submit job against the notebook's, on the same `local[2]`: both in whole processes, Parquet, JSON and (ours) CSV out.
+ * Our spark-submit job against the notebook's, on the same `local[2]`: both in whole processes, Parquet, JSON and (ours) CSV out;
+ * on many images beside our own process and two executors, and of the notebook's job only its first seconds.
  * @param {Options} options
  */
-export async function spark({ dataset, model, scratch, repeat }) {
+export async function spark({ dataset, many: [images], model, scratch, repeat }) {
   const options = { repeat, python: python('keras'), tolerance: () => SAME_FEATURES };
   const out = (name) => join(scratch, name);
-  const small = join(scratch, 'spark-1000');
+  const [small, sixty, slim, all] = ['1000', '60', '2000', 'many'].map((n) => out(`spark-${n}`));
   linkSample(dataset, SPARK_IMAGES.pixels, small);
-  const list = linkSample(dataset, SPARK_IMAGES.vgg16, join(scratch, 'spark-60'));
-  const network = ['--mode', 'vgg16', '--model', model];
+  const list = linkSample(dataset, SPARK_IMAGES.vgg16, sixty);
+  linkMany(dataset, SPARK_IMAGES.slim, slim);
+  linkMany(dataset, images, all);
+  const narrow = out('slim-model');
+  const init = ['model', 'init', 'vgg16', '--seed', '1', '--width', '0.1', '--out', narrow];
+  execFileSync(process.execPath, [CLI, ...init], { stdio: 'ignore' });
   const theirs = out('spark-vgg16');
+  const onMany = (input, ...args) => [
+    sparkJob([input, ...args, '--stage'], out('spark-ours-many')),
+    oneMachine([input, ...args], out('ours-many')),
+    sparkJob([input, ...args, '--stage'], out('spark-ours-two'), 'local-cluster[2,1,1024]'),
+  ];
+  const pixels = { ...options, column: 'vectors' };
   return [
     await contest(
       `pixels on Spark local[2], ${SPARK_IMAGES.pixels} images`,
@@ -93,17 +106,36 @@ export async function spark({ dataset, model, scratch, repeat }) {
         sparkJob([small, '--mode', 'pixels'], out('spark-ours-pixels')),
         notebook('spark_pixels.py', small, out('spark-pixels')),
       ],
-      { ...options, column: 'vectors' },
+      pixels,
+    ),
+    await contest(
+      `pixels on Spark local[2], ${images} images`,
+      [
+        ...onMany(all, '--mode', 'pixels'),
+        notebook('spark_pixels.py', all, out('spark-many-pixels'), NOTEBOOK_SECONDS),
+      ],
+      pixels,
+    ),
+    await contest(
+      `VGG16 of a tenth of its width to fc2 on Spark local[2], ${SPARK_IMAGES.slim} images`,
+      onMany(slim, '--mode', 'vgg16', '--model', narrow, '--layer', 'fc2'),
+      { ...options, column: 'cnn_vectors' },
     ),
     await contest(
       `full VGG16 on Spark local[2], ${SPARK_IMAGES.vgg16} images`,
       [
-        sparkJob([join(scratch, 'spark-60'), ...network], out('spark-ours-vgg16')),
+        sparkJob([sixty, '--mode', 'vgg16', '--model', model], out('spark-ours-vgg16')),
         { ...notebook('spark_vgg16.py', list, model, theirs), table: theirs },
       ],
       { ...options, column: 'cnn_vectors' },
     ),
   ];
+}
+
+/** Our own command writing what our Spark job writes. @param {string[]} args @param {string} out */
+function oneMachine(args, out) {
+  const formats = ['--format', 'parquet,json,csv', '--no-report'];
+  return { ...img2features([...args, ...formats], out), name: 'one machine' };
 }
 
 /** A whole run in pixels mode from a local S3 server against boto3 that fetches the same objects. @param {Options} options */
@@ -145,15 +177,20 @@ function img2features(args, out, env) {
   };
 }
 
-/** Our job for spark-submit. @param {string[]} args @param {string} out @returns {import('./contest.mjs').Contestant} */
-function sparkJob(args, out) {
+/**
+ * Our job for spark-submit.
+ * @param {string[]} args
+ * @param {string} out
+ * @returns {import('./contest.mjs').Contestant}
+ */
+function sparkJob(args, out, master = 'local[2]') {
   const interpreter = python('keras');
   const job = fileURLToPath(new URL('../../spark/job.py', import.meta.url));
-  const settings = ['--master', 'local[2]', '--driver-memory', '2g'];
+  const settings = ['--master', master, '--driver-memory', '2g', '--executor-memory', '768m'];
   settings.push('--conf', 'spark.ui.enabled=false');
   const ours = { PYSPARK_PYTHON: interpreter, IMG2FEATURES: `${process.execPath} ${CLI}` };
   return {
-    name: 'img2features',
+    name: master === 'local[2]' ? 'img2features' : 'executors',
     table: join(out, 'parquet'),
     start: () => ({
       command: join(dirname(interpreter), 'spark-submit'),
@@ -168,7 +205,7 @@ function sparkJob(args, out) {
   };
 }
 
-/** The notebook's job, once. Of pixels no table: its channels are swapped (Spark's image source gives BGR). @param {string} file @param {string[]} args */
+/** The notebook's job, once. Of pixels no table: its channels are swapped (Spark's image source gives BGR). @param {string} file @param {(string | number)[]} args */
 function notebook(file, ...args) {
   return { name: 'spark', rounds: 1, start: () => pythonScript('keras', file, ...args) };
 }
@@ -190,9 +227,9 @@ function onnxNode(list, model, scratch) {
   return { name: 'onnx-node', table, start };
 }
 
-/** @param {string} env @param {string} file @param {string[]} args */
+/** @param {string} env @param {string} file @param {(string | number)[]} args */
 function pythonScript(env, file, ...args) {
-  return { command: python(env), args: [here(file), ...args] };
+  return { command: python(env), args: [here(file), ...args.map(String)] };
 }
 
 /** @param {string} env */

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import threading
 import time
 
 STARTED = time.perf_counter()
@@ -116,6 +117,23 @@ def open_spark(master: str, **more: str):
     spark = builder.getOrCreate()
     spark.sparkContext.setLogLevel("ERROR")
     return spark
+
+
+def stop_after(spark, seconds: float, images: int, ready: float) -> None:
+    """Ends the process then, with its share of the images that its first pass has read, by tasks that are done."""
+
+    def stop() -> None:
+        tracker = spark.sparkContext.statusTracker()
+        stages = [tracker.getStageInfo(stage) for stage in tracker.getActiveStageIds()]
+        done, tasks = sum(s.numCompletedTasks for s in stages), sum(s.numTasks for s in stages)
+        version = f"PySpark {spark.version}, stopped in a stage with {done} of {tasks} tasks done"
+        report(images * done // max(1, tasks), ready, time.perf_counter(), version)
+        sys.stdout.flush()
+        os._exit(0)
+
+    timer = threading.Timer(seconds, stop)
+    timer.daemon = True
+    timer.start()
 
 
 def close_spark(spark, table: str, ready: float) -> None:

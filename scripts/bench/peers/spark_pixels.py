@@ -1,4 +1,4 @@
-"""The notebook's pixels job in PySpark: python spark_pixels.py <dataset> <output folder> [master]
+"""The notebook's pixels job in PySpark: python spark_pixels.py <dataset> <output folder> [seconds after which it is stopped]
 
 Rebuilt from its description (the notebook itself is not ours to ship): Spark's image source, a row-wise Python UDF that
 resizes to 10x10 with Pillow, StandardScaler and PCA of Spark ML, Parquet and JSON out.
@@ -6,9 +6,10 @@ resizes to 10x10 with Pillow, StandardScaler and PCA of Spark ML, Parquet and JS
 
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
-from peer import close_spark, open_spark
+from peer import close_spark, open_spark, stop_after
 from PIL import Image
 from pyspark.ml.feature import PCA, StandardScaler
 from pyspark.ml.functions import vector_to_array
@@ -22,9 +23,12 @@ def pixels(image) -> "Vectors":
     return Vectors.dense(np.asarray(small).reshape(-1).astype(float))
 
 
-def main(dataset: str, out: str, master: str = "local[2]") -> None:
-    spark = open_spark(master)
+def main(dataset: str, out: str, most_seconds: str | None = None) -> None:
+    spark = open_spark("local[2]")
     ready = time.perf_counter()
+    if most_seconds is not None:
+        count = sum(path.is_file() for path in Path(dataset).rglob("*"))
+        stop_after(spark, float(most_seconds), count, ready)
     images = spark.read.format("image").option("recursiveFileLookup", "true").load(dataset)
     vectors = images.select(
         F.col("image.origin").alias("origin"),
