@@ -10,7 +10,7 @@
  *
  * The same images and the same (seeded) weights through img2features and its peers, in turn, in one session; the outputs
  * are compared before a ratio is printed. Python packages go into environments in the cache folder (PyTorch alone is 3 GB).
- * `s3` is not among them unless named: a whole run from a local S3 server against boto3 that only fetches.
+ * `s3` is in neither unless named: whole runs from a local S3 server, near and behind 100 ms, or against boto3 that only fetches.
  *
  * Nothing else should run meanwhile; such machines are noisy all the same, so trust ratios of one run.
  */
@@ -34,6 +34,7 @@ const STAGES = {
   write: 'write',
   feed: 'feed',
   pipeline: 'pipeline',
+  s3: 's3',
 };
 const JOBS = ['vgg16', 'pixels', 'spark', 's3'];
 
@@ -70,7 +71,8 @@ async function measureStages(common) {
   const options = { ...common, device, python, images: imagesOf(common.dataset) };
   const report = { machine: machine(), rows: /** @type {object[]} */ ([]) };
   const cells = (row) => [row.stage, row.what, range(row, row.unit), row.runs];
-  for (const stage of chosen(Object.keys(STAGES))) {
+  const unlessNamed = Object.keys(STAGES).filter((stage) => stage !== 's3');
+  for (const stage of chosen(Object.keys(STAGES), unlessNamed.join(','))) {
     const found = await import(`./stages/${STAGES[stage]}.mjs`);
     for await (const row of found[stage](options)) {
       report.rows.push(row);

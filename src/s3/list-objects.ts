@@ -1,14 +1,6 @@
 import type { ListObjectsV2CommandOutput } from '@aws-sdk/client-s3';
+import { decodeKey, keyAsIs, type S3Object, takenContents } from './list-xml.ts';
 import type { S3Connection } from './s3-connection.ts';
-
-export interface S3Object {
-  readonly key: string;
-  readonly size: number;
-  /** Without its quotes; empty where the store gives none. */
-  readonly etag: string;
-  /** ISO 8601, or empty. */
-  readonly modified: string;
-}
 
 export interface ListOptions {
   readonly prefix: string;
@@ -16,6 +8,22 @@ export interface ListOptions {
   readonly delimiter?: '/';
   /** Keys in a page; the store's own 1,000 without it. */
   readonly most?: number;
+}
+
+/** A request for one page. */
+export interface PageOptions extends ListOptions {
+  /** Keys after this one. */
+  readonly after?: string | undefined;
+  /** What the page before said of the next. */
+  readonly token?: string | undefined;
+}
+
+export interface ListPage {
+  readonly objects: readonly S3Object[];
+  /** With a delimiter: the prefixes of what is below. */
+  readonly folders: readonly string[];
+  /** Of the next page; undefined for the last one. */
+  readonly token: string | undefined;
 }
 
 /**
@@ -29,75 +37,64 @@ export async function* listObjects(
   options: ListOptions,
   signal: AbortSignal,
 ): AsyncGenerator<S3Object> {
-  let next: Promise<ListObjectsV2CommandOutput> | undefined = listPage(
-    connection,
-    options,
-    undefined,
-    signal,
-  );
+  let next: Promise<ListPage> | undefined = listPage(connection, options, signal);
   try {
-    let token: string | undefined;
     while (next !== undefined) {
-      const page: ListObjectsV2CommandOutput = await next;
-      const more: string | undefined = page.IsTruncated ? page.NextContinuationToken : undefined;
-      if (page.IsTruncated && (more === undefined || more === token)) {
-        throw connection.error(
-          `Expected the list of ${connection.urlOf(options.prefix)} to continue but found no next page.`,
-          'This store does not list as S3 does (ListObjectsV2): its answer is not complete.',
-        );
-      }
-      next = more === undefined ? undefined : listPage(connection, options, more, signal);
+      const { objects, token }: ListPage = await next;
+      next = token === undefined ? undefined : listPage(connection, { ...options, token }, signal);
       next?.catch(() => {}); // the error is handled below
-      token = more;
-      const decode = page.EncodingType === 'url' ? decodeKey : (key: string) => key;
-      for (const { Key, Size, ETag, LastModified } of page.Contents ?? []) {
-        if (Key === undefined) continue;
-        yield {
-          key: decode(Key),
-          size: Size ?? 0,
-          etag: (ETag ?? '').replaceAll('"', ''),
-          modified: LastModified?.toISOString() ?? '',
-        };
-      }
+      yield* objects;
     }
   } finally {
     await next?.catch(() => {});
   }
 }
 
-function listPage(
+/** @throws SourceError or ExportError */
+export async function listPage(
   connection: S3Connection,
-  { prefix, delimiter, most }: ListOptions,
-  token: string | undefined,
+  { prefix, delimiter, most, after, token }: PageOptions,
   signal: AbortSignal,
-): Promise<ListObjectsV2CommandOutput> {
+): Promise<ListPage> {
   const request = { verb: 'list' as const, key: prefix };
-  return connection.request(request, signal, async ({ sdk, base, send }) => {
-    const page = await send(
-      new sdk.ListObjectsV2Command({
-        ...base,
-        Prefix: prefix,
-        // Keys may hold characters that XML cannot.
-        EncodingType: 'url',
-        ...(delimiter !== undefined && { Delimiter: delimiter }),
-        ...(most !== undefined && { MaxKeys: most }),
-        ...(token !== undefined && { ContinuationToken: token }),
-      }),
-    );
+  const page = await connection.request(request, signal, async ({ sdk, base, send }) => {
+    const command = new sdk.ListObjectsV2Command({
+      ...base,
+      Prefix: prefix,
+      // Keys may hold characters that XML cannot.
+      EncodingType: 'url',
+      ...(delimiter !== undefined && { Delimiter: delimiter }),
+      ...(most !== undefined && { MaxKeys: most }),
+      ...(token !== undefined ? { ContinuationToken: token } : { StartAfter: after }),
+    });
+    const said = await send(command);
+    const objects = takenContents(command.input) ?? objectsOf(said);
+    const folders = (said.CommonPrefixes ?? []).map(({ Prefix = '' }) => Prefix);
     // XML that was cut can still parse.
-    const found = (page.Contents?.length ?? 0) + (page.CommonPrefixes?.length ?? 0);
-    if (page.KeyCount !== undefined && page.KeyCount !== found) {
-      throw new Error(`a list of ${found} names that says it has ${page.KeyCount}`);
+    const found = objects.length + folders.length;
+    if (said.KeyCount !== undefined && said.KeyCount !== found) {
+      throw new Error(`a list of ${found} names that says it has ${said.KeyCount}`);
     }
-    return page;
+    return { said, objects, folders };
   });
+  const { IsTruncated = false, NextContinuationToken: next, EncodingType } = page.said;
+  if (IsTruncated && (next === undefined || next === token)) {
+    throw connection.error(
+      `Expected the list of ${connection.urlOf(prefix)} to continue but found no next page.`,
+      'This store does not list as S3 does (ListObjectsV2): its answer is not complete.',
+    );
+  }
+  const folders = EncodingType === 'url' ? page.folders.map(decodeKey) : page.folders;
+  return { objects: page.objects, folders, token: IsTruncated ? next : undefined };
 }
 
-/** Stores write a space as `+` or `%20`, and a plus always as `%2B`. */
-function decodeKey(key: string): string {
-  try {
-    return decodeURIComponent(key.replaceAll('+', ' '));
-  } catch {
-    return key;
-  }
+/** Of a page that the SDK has parsed. */
+function objectsOf({ Contents = [], EncodingType }: ListObjectsV2CommandOutput): S3Object[] {
+  const decode = EncodingType === 'url' ? decodeKey : keyAsIs;
+  return Contents.map(({ Key = '', Size = 0, ETag = '', LastModified }) => ({
+    key: decode(Key),
+    size: Size,
+    etag: ETag.replaceAll('"', ''),
+    modified: LastModified?.toISOString() ?? '',
+  }));
 }

@@ -3,6 +3,7 @@ import type * as S3Sdk from '@aws-sdk/client-s3';
 import type { S3Client } from '@aws-sdk/client-s3';
 import { show } from '../json.ts';
 import { DirectGet } from './direct-get.ts';
+import { takeContents } from './list-xml.ts';
 import { namedEndpoint, pathStyleOf, proxyOptions, type S3Options } from './s3-options.ts';
 
 export type Sdk = typeof S3Sdk;
@@ -100,8 +101,11 @@ function boundAnswers(client: S3Client): void {
         if ((commandName === 'GetObjectCommand' && isDone) || response.body === undefined)
           return result;
         const body = await readBody(response.body);
-        if (isDone && commandName === 'ListObjectsV2Command') expectList(body);
         response.body = body;
+        if (isDone && commandName === 'ListObjectsV2Command') {
+          expectList(body);
+          response.body = takeContents(body, args.input);
+        }
         return result;
       },
     { step: 'deserialize', priority: 'low', name: 'boundAnswers' },

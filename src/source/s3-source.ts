@@ -1,7 +1,9 @@
 import { DecodeError } from '../image/decode-error.ts';
 import { NameRule } from '../options/name-rule.ts';
 import { ObjectReader } from '../s3/get-object.ts';
-import { listObjects, type S3Object } from '../s3/list-objects.ts';
+import { listManyObjects } from '../s3/list-many-objects.ts';
+import { listObjects } from '../s3/list-objects.ts';
+import type { S3Object } from '../s3/list-xml.ts';
 import { folderKey, parseS3Url, type S3Address } from '../s3/s3-address.ts';
 import { ObjectAnswer, S3Connection } from '../s3/s3-connection.ts';
 import type { S3Options } from '../s3/s3-options.ts';
@@ -36,18 +38,21 @@ export function openS3Source(input: string, options: S3SourceOptions): Source {
       }
       const prefix = folderKey(address.key);
       let found = 0;
-      let skippedFolder: string | undefined;
-      for await (const object of listObjects(connection, { prefix }, signal)) {
-        found++;
-        const { key } = object;
-        // Keys come in order: those of one folder follow each other, and the folder counts as one.
-        if (key.endsWith('/') || (skippedFolder && key.startsWith(skippedFolder))) continue;
-        const path = key.slice(prefix.length);
-        const folder = names.excludedFolder(path);
-        skippedFolder = folder === undefined ? undefined : `${prefix}${folder}/`;
-        const why = folder === undefined ? names.whyNotFile(path) : names.whyNotFolder(folder);
-        if (why !== undefined) yield { kind: 'skipped', why };
-        else yield { kind: 'image', entry: entryOf(object, prefix, address, originForm) };
+      const skippedFolders = new Set<string>();
+      const excludedOf = memoized((folder: string) => names.excludedFolder(folder));
+      for await (const objects of listManyObjects(connection, prefix, signal)) {
+        found += objects.length;
+        for (const object of objects) {
+          const path = object.key.slice(prefix.length);
+          if (path.endsWith('/') || path === '') continue;
+          const folder = excludedOf(path.slice(0, path.lastIndexOf('/') + 1));
+          // A folder counts as one.
+          if (folder !== undefined && skippedFolders.has(folder)) continue;
+          if (folder !== undefined) skippedFolders.add(folder);
+          const why = folder === undefined ? names.whyNotFile(path) : names.whyNotFolder(folder);
+          if (why !== undefined) yield { kind: 'skipped', why };
+          else yield { kind: 'image', entry: entryOf(object, prefix, address, originForm) };
+        }
       }
       if (found === 0 && prefix !== '') {
         throw connection.error(
@@ -76,6 +81,15 @@ export async function readEntry(
   } catch (error) {
     throw error instanceof ObjectAnswer ? rejectionOf(error) : error;
   }
+}
+
+/** Of a function that is asked for the same text many times in a row. */
+function memoized<T>(of: (text: string) => T): (text: string) => T {
+  let last: { readonly text: string; readonly value: T } | undefined;
+  return (text) => {
+    if (last?.text !== text) last = { text, value: of(text) };
+    return last.value;
+  };
 }
 
 /** Marks a version that is a time, where a store gives no ETag. */

@@ -35,9 +35,10 @@ const START_MS = 30_000;
 
 /**
  * Starts a server on a free port of the loopback interface; undefined where this machine cannot have one.
+ * @param {{ keepsAlive?: boolean }} [options] keepsAlive: versitygw answers many requests on a connection, as stores do
  * @returns {Promise<S3Server | undefined>}
  */
-export async function startS3Server() {
+export async function startS3Server({ keepsAlive = false } = {}) {
   const found = await findServer();
   if (found === undefined) return undefined;
   const port = await freePort();
@@ -47,7 +48,14 @@ export async function startS3Server() {
   const credentials = { accessKeyId: 'tester', secretAccessKey: 'secret-of-tester' };
   const isGateway = found.kind === 'versitygw';
   const args = isGateway
-    ? ['--port', `127.0.0.1:${port}`, '--quiet', 'posix', root]
+    ? [
+        '--port',
+        `127.0.0.1:${port}`,
+        '--quiet',
+        ...(keepsAlive ? ['--keep-alive'] : []),
+        'posix',
+        root,
+      ]
     : ['-H', '127.0.0.1', '-p', String(port)];
   const child = spawn(found.command, args, {
     stdio: 'ignore',

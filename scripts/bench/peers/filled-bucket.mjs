@@ -11,7 +11,7 @@ const AT_ONCE = 32;
  */
 export async function startFilledBucket(count) {
   process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = 'true';
-  const server = await startS3Server();
+  const server = await startS3Server({ keepsAlive: true });
   if (server === undefined)
     throw new Error('Expected a local S3 server but neither Go nor Python gave one.');
   const { endpoint, credentials, stop } = server;

@@ -81,7 +81,8 @@ export async function pixels({ dataset, many: [images], repeat, without, scratch
  * on many images beside our own process and two executors, and of the notebook's job only its first seconds.
  * @param {Options} options
  */
-export async function spark({ dataset, many: [images], model, scratch, repeat }) {
+export async function spark({ dataset, many: [images], model, scratch, repeat, without }) {
+  const kept = (all) => all.filter(({ name }) => !without.includes(name));
   const options = { repeat, python: python('keras'), tolerance: () => SAME_FEATURES };
   const out = (name) => join(scratch, name);
   const [small, sixty, slim, all] = ['1000', '60', '2000', 'many'].map((n) => out(`spark-${n}`));
@@ -102,31 +103,31 @@ export async function spark({ dataset, many: [images], model, scratch, repeat })
   return [
     await contest(
       `pixels on Spark local[2], ${SPARK_IMAGES.pixels} images`,
-      [
+      kept([
         sparkJob([small, '--mode', 'pixels'], out('spark-ours-pixels')),
         notebook('spark_pixels.py', small, out('spark-pixels')),
-      ],
+      ]),
       pixels,
     ),
     await contest(
       `pixels on Spark local[2], ${images} images`,
-      [
+      kept([
         ...onMany(all, '--mode', 'pixels'),
         notebook('spark_pixels.py', all, out('spark-many-pixels'), NOTEBOOK_SECONDS),
-      ],
+      ]),
       pixels,
     ),
     await contest(
       `VGG16 of a tenth of its width to fc2 on Spark local[2], ${SPARK_IMAGES.slim} images`,
-      onMany(slim, '--mode', 'vgg16', '--model', narrow, '--layer', 'fc2'),
+      kept(onMany(slim, '--mode', 'vgg16', '--model', narrow, '--layer', 'fc2')),
       { ...options, column: 'cnn_vectors' },
     ),
     await contest(
       `full VGG16 on Spark local[2], ${SPARK_IMAGES.vgg16} images`,
-      [
+      kept([
         sparkJob([sixty, '--mode', 'vgg16', '--model', model], out('spark-ours-vgg16')),
         { ...notebook('spark_vgg16.py', list, model, theirs), table: theirs },
-      ],
+      ]),
       { ...options, column: 'cnn_vectors' },
     ),
   ];
