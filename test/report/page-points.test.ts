@@ -1,9 +1,11 @@
 import { expect, test } from 'vitest';
-import type { Collected } from '../../src/findings/collect-rows.ts';
+import { type Collected, collectRows } from '../../src/findings/collect-rows.ts';
+import type { Reducer } from '../../src/reduce/reducer.ts';
 import {
   choosePoints,
   classStrips,
   findingKinds,
+  layersOf,
   pictureOrder,
 } from '../../src/report/page-points.ts';
 
@@ -73,4 +75,56 @@ test('each image has the kinds of the findings that name it', () => {
     ['b', 2],
   ]);
   expect([...findingKinds(found, rowOf, 3)]).toEqual([1 + 32, 0, 32]);
+});
+
+test('each layer of a run has its components, its own unit and its shares of the variance', async () => {
+  const batch = (row: number, others: Float64Array[]) => ({
+    n: 1,
+    origins: [`${row}.jpg`],
+    targets: ['a'],
+    vectors: new Float32Array(0),
+    reduced: Float64Array.of(row, -row),
+    others,
+  });
+  const rows = await collectRows(
+    {
+      count: 2,
+      dims: 0,
+      k: 2,
+      others: [1, 0, 2],
+      async *batches() {
+        yield batch(1, [Float64Array.of(5), new Float64Array(0), Float64Array.of(6, 7)]);
+        // A row of a run that this one is compared with has no further layers.
+        yield batch(2, []);
+      },
+    },
+    undefined,
+    undefined,
+  );
+  const reducer = (k: number, totalVariance: number, explainedVarianceRatio: number[]) =>
+    ({ k, totalVariance, explainedVarianceRatio, dims: 0 }) as unknown as Reducer;
+  const reducers = [
+    reducer(2, 2, [0.5, 0.1]),
+    reducer(1, 8, [0.9]),
+    reducer(0, 1, []),
+    reducer(2, 2, [0.4, 0.3]),
+  ];
+  const layers = layersOf(rows, ['fc1', 'fc2', 'left out', 'predictions'], reducers);
+  expect(layers).toEqual([
+    {
+      label: 'fc1',
+      k: 2,
+      reduced: Float64Array.of(1, -1, 2, -2),
+      typical: 2,
+      variance: [0.5, 0.1],
+    },
+    { label: 'fc2', k: 1, reduced: Float32Array.of(5, 0), typical: 4, variance: [0.9] },
+    {
+      label: 'predictions',
+      k: 2,
+      reduced: Float32Array.of(6, 7, 0, 0),
+      typical: 2,
+      variance: [0.4, 0.3],
+    },
+  ]);
 });

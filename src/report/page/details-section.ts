@@ -16,24 +16,41 @@ interface ModelFacts {
   }[];
 }
 
+type Fact = readonly [name: string, value: string];
+
 /** Everything that is needed to make the table again: options, model, device, versions, files with their hashes. */
 export function detailsSection({ run, thumbs }: PageData): HTMLElement {
-  const model = run.model as ModelFacts | undefined;
-  const device = run.device as Readonly<Record<string, string | null>> | undefined;
-  const machine = run.machine as { node: string; os: string; cpu: string; cpus: number };
-  const section = el('section', { id: 'run' }, el('h2', {}, 'The run'));
-  const columns = el('div', { class: 'columns' });
-  columns.append(
-    facts(
-      'Options',
-      Object.entries(run.options as Record<string, unknown>).map(([name, value]) => [
-        name,
-        text(value),
-      ]),
-      'two',
+  const options = Object.entries(run.options as Record<string, unknown>).map(
+    ([name, value]): Fact => [name, text(value)],
+  );
+  const versions = Object.entries(run.libraries as Record<string, string>);
+  const about = [...machineFacts(run), ...deviceFacts(run), ...modelFacts(run)];
+  const some =
+    run.files.length > MOST_FILES
+      ? `The first ${MOST_FILES} of ${count(run.files.length)} files. `
+      : '';
+  return el(
+    'section',
+    { id: 'run' },
+    el('h2', {}, 'The run'),
+    el(
+      'div',
+      { class: 'columns' },
+      facts('Options', options, 'two'),
+      facts('Machine and model', about),
+      facts('Versions', versions),
+    ),
+    el('h3', {}, 'Files'),
+    el('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': 'Files' }, files(run)),
+    note(
+      `${some}run.json lists findings.jsonl and this page too. Pictures in this page: ${bytes(thumbs.bytes)}.`,
     ),
   );
-  const about: [string, string][] = [
+}
+
+function machineFacts(run: PageData['run']): Fact[] {
+  const machine = run.machine as { node: string; os: string; cpu: string; cpus: number };
+  return [
     ['program', `img2features ${String(run.version)}`],
     ['command', String(run.command)],
     ['started', when(String(run.startedAt))],
@@ -43,34 +60,35 @@ export function detailsSection({ run, thumbs }: PageData): HTMLElement {
     ['system', machine.os],
     ['Node', machine.node],
   ];
-  if (device !== undefined) {
-    about.push(['device', `${device.device} (${device.reason})`]);
-    if (device.name) about.push(['device name', device.name]);
-    about.push(['library', String(device.library)], ['engine', String(device.engine)]);
-  }
-  if (model !== undefined) {
-    about.push(
-      [
-        'network',
-        `${model.architecture}${model.trained ? '' : ', seeded weights: numbers without meaning'}`,
-      ],
-      ['weights SHA-256', model.weightsSha256],
-      ['preprocessing', model.preprocessing],
-      [
-        'layers',
-        model.layers
-          .map(
-            ({ layer, pool, length }) =>
-              `${layer}${pool === 'none' ? '' : `:${pool}`} (${count(length)})`,
-          )
-          .join(', '),
-      ],
-    );
-  }
-  columns.append(
-    facts('Machine and model', about),
-    facts('Versions', Object.entries(run.libraries as Record<string, string>)),
+}
+
+function deviceFacts(run: PageData['run']): Fact[] {
+  const device = run.device as Readonly<Record<string, string | null>> | undefined;
+  if (device === undefined) return [];
+  return [
+    ['device', `${device.device} (${device.reason})`],
+    ...(device.name ? [['device name', device.name] as const] : []),
+    ['library', String(device.library)],
+    ['engine', String(device.engine)],
+  ];
+}
+
+function modelFacts(run: PageData['run']): Fact[] {
+  const model = run.model as ModelFacts | undefined;
+  if (model === undefined) return [];
+  const layers = model.layers.map(
+    ({ layer, pool, length }) => `${layer}${pool === 'none' ? '' : `:${pool}`} (${count(length)})`,
   );
+  const seeded = model.trained ? '' : ', seeded weights: numbers without meaning';
+  return [
+    ['network', `${model.architecture}${seeded}`],
+    ['weights SHA-256', model.weightsSha256],
+    ['preprocessing', model.preprocessing],
+    ['layers', layers.join(', ')],
+  ];
+}
+
+function files(run: PageData['run']): HTMLElement {
   const row = (tag: 'th' | 'td', name: string, size: string, hash: Node) =>
     el('tr', {}, el(tag, {}, visible(name)), el(tag, { class: 'num' }, size), hash);
   const rows = run.files
@@ -79,27 +97,10 @@ export function detailsSection({ run, thumbs }: PageData): HTMLElement {
       row('td', name, bytes(size), el('td', { class: 'hash' }, sha256)),
     );
   const head = el('thead', {}, row('th', 'File', 'Size', el('th', {}, 'SHA-256')));
-  const files = el('table', { class: 'files' }, head, el('tbody', {}, ...rows));
-  const some =
-    run.files.length > MOST_FILES
-      ? `The first ${MOST_FILES} of ${count(run.files.length)} files. `
-      : '';
-  section.append(
-    columns,
-    el('h3', {}, 'Files'),
-    el('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': 'Files' }, files),
-    note(
-      `${some}run.json lists findings.jsonl and this page too. Pictures in this page: ${bytes(thumbs.bytes)}.`,
-    ),
-  );
-  return section;
+  return el('table', { class: 'files' }, head, el('tbody', {}, ...rows));
 }
 
-function facts(
-  title: string,
-  entries: readonly (readonly [string, string])[],
-  className = '',
-): HTMLElement {
+function facts(title: string, entries: readonly Fact[], className = ''): HTMLElement {
   const list = el('dl', { class: `facts ${className}` });
   for (const [name, value] of entries)
     list.append(el('dt', {}, visible(name)), el('dd', {}, visible(value)));

@@ -92,7 +92,7 @@ function entry(
   const { origins, classes, points, images } = finding;
   const cells = origins.slice(0, PICTURES).map((origin, i) => {
     const point = points[i];
-    const picture = thumbs.picture(point, 96);
+    const picture = thumbs.picture(point, origins.length > 3 ? 96 : 120);
     const label = `Show ${visible(origin)} on the map`;
     const cell =
       point < 0
