@@ -32,7 +32,6 @@ import { openProgress, type RunClock, StageClock } from './pipeline/stream/progr
 import { summarize } from './pipeline/summarize.ts';
 import { workFolder } from './pipeline/work-folder.ts';
 import type { Reducer } from './reduce/reducer.ts';
-import type { WrittenReport } from './report/write-report.ts';
 import type { RunIdentity } from './run/fingerprint.ts';
 import type { Manifest } from './run/manifest.ts';
 import {
@@ -192,7 +191,7 @@ async function openEnds(options: ExtractOptions, hooks: ExtractHooks, closers: C
 
 /** Features, shard by shard, and the sums that the reducers need; then the reducers. */
 async function stream(run: Run) {
-  const { options, extractor, fitting, clock, onEvent } = run;
+  const { options, extractor, fitting, clock, closers, onEvent } = run;
   const pixels = decodeOptions(options, extractor);
   const pool = new DecodePool(pixels, options.workers, {
     imageTimeoutMs: options.imageTimeout * 1000,
@@ -200,22 +199,29 @@ async function stream(run: Run) {
     setAside: await findCrashers(run, pixels),
     ready: run.threads,
   });
-  run.closers.add(() => pool.close());
+  closers.add(() => pool.close());
   onEvent({ event: 'stage', stage: 'extract' });
   const extracting = clock.time('extract', () => extractShards(run, pool));
   // What writes the table takes 0.2 s to load: now that the threads have begun to decode, it costs no extra time.
   const loading = loadExport(options);
   loading.catch(() => {}); // its error is thrown below
   await extracting;
+  // Its process takes 0.2 s to end, and the closers wait for that.
+  extractor.close().catch(() => {});
   if (!run.areReducersKept) onEvent({ event: 'stage', stage: 'reduce' });
   const reducers = await clock.time('reduce', () => fitting.finish());
   return { reducers, exportTable: await loading };
 }
 
-async function loadExport({ format }: ExtractOptions) {
+async function loadExport(options: ExtractOptions) {
   const { exportTable, preloadSinks } = await import('./pipeline/export-table.ts');
-  await preloadSinks(format);
+  await preloadSinks(options.format);
+  if (options.report) await (await loadReport()).preloadReport(options);
   return exportTable;
+}
+
+function loadReport() {
+  return import('./report/write-report.ts');
 }
 
 /** The table and its report; the counts must add up, and only then is the run called complete. */
@@ -227,17 +233,18 @@ async function publish(
   const { options, output, manifest, store, update, progress, clock, onEvent } = run;
   onEvent({ event: 'stage', stage: 'export' });
   const rejections = [...runRejections(manifest, store)];
-  const table = await clock.time('export', async () => {
+  const exporting = clock.time('export', async () => {
     const { files, splitCounts } = await exportTable(run, reducers);
     return { files: [...files, await writeRejections(output, rejections)], splitCounts };
   });
-  const end: RunEnd = { ...run, reducers, rejections, ...table };
-  let report: WrittenReport | undefined;
-  if (options.report) {
-    onEvent({ event: 'stage', stage: 'report' });
-    const { writeReport } = await import('./report/write-report.ts');
-    report = await writeReport(end);
-  }
+  // Other threads write most of the table: meanwhile the findings are looked for.
+  const finding = options.report
+    ? (await loadReport()).writeReport({ ...run, reducers, rejections }, exporting)
+    : undefined;
+  finding?.catch(() => {}); // thrown below, after what the table failed for
+  const end: RunEnd = { ...run, reducers, rejections, ...(await exporting) };
+  if (options.report) onEvent({ event: 'stage', stage: 'report' });
+  const report = await finding;
   const json = buildRunJson(await runFacts({ ...end, ...report }));
   await update?.removeReplacedFiles(output, json.files);
   await publishRun(output, json);

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { MeasuredPair } from './near-pairs.ts';
 
 /** Rows that are the same image. */
@@ -84,6 +85,8 @@ async function hashBodies(
       if (body === undefined) continue;
       const sha256 = createHash('sha256').update(body).digest('hex');
       hashes.set(row, { sha256, bytes: body.byteLength });
+      // Files are read without a pause: the table is still being written meanwhile.
+      if (hashes.size % 64 === 0) await nextTurn();
     }
   };
   await Promise.all(Array.from({ length: bodies.inFlight }, readNext));

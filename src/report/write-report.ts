@@ -1,6 +1,7 @@
 import { errnoOf, Interrupted, isImg2FeaturesError } from '../errors.ts';
 import { outputLabels } from '../export/column-names.ts';
 import type { RowBatch, RunRows } from '../findings/collect-rows.ts';
+import type { ExtractOptions } from '../options/extract-options.ts';
 import { runFacts } from '../pipeline/describe-run.ts';
 import { entryOf, hasSplit, type Run, type RunEnd } from '../pipeline/run.ts';
 import type { Reducer } from '../reduce/reducer.ts';
@@ -10,6 +11,8 @@ import type { OutputFile, OutputStore, WrittenFile } from '../storage/output-sto
 import { makeReport, type Report } from './make-report.ts';
 import { sourceImages } from './source-images.ts';
 
+type WrittenTable = Pick<RunEnd, 'files' | 'splitCounts'>;
+
 export interface WrittenReport {
   /** All files of the run, those of the report included where it was written. */
   readonly files: readonly WrittenFile[];
@@ -17,14 +20,32 @@ export interface WrittenReport {
   readonly findings?: Json;
 }
 
+/** Loads what a report needs beside its own code, while the network computes. */
+export async function preloadReport({ mode, thumbnails }: ExtractOptions): Promise<void> {
+  if (mode !== 'pixels' && thumbnails !== 0) await import('sharp');
+}
+
 /**
- * Writes findings.jsonl and report.html at the end of a run. The table comes first: where the report fails, the
- * run warns of it and is still complete.
- * @throws Interrupted, or the signal's reason, alone
+ * Makes findings.jsonl and report.html at the end of a run, and writes them when the table is there. The table comes first: where
+ * the report fails, the run warns of it and is still complete.
+ * @param table files and counts of the table, which is still being written
+ * @throws what `table` throws; Interrupted, or the signal's reason
  */
-export async function writeReport(context: RunEnd): Promise<WrittenReport> {
-  const { options, extractor, source, manifest, output, reducers, files, signal } = context;
-  const begun = performance.now();
+export async function writeReport(
+  context: Omit<RunEnd, keyof WrittenTable>,
+  table: Promise<WrittenTable>,
+): Promise<WrittenReport> {
+  const { options, extractor, source, manifest, output, reducers } = context;
+  const failed = new AbortController();
+  const signal = AbortSignal.any([context.signal, failed.signal]);
+  // Its own time is what the run waits for.
+  let begun = performance.now();
+  table.then(
+    () => {
+      begun = performance.now();
+    },
+    (error) => failed.abort(error),
+  );
   try {
     const rows = storeRows(context, reducers);
     const images = sourceImages(
@@ -41,9 +62,10 @@ export async function writeReport(context: RunEnd): Promise<WrittenReport> {
       target: output.target,
       // Its times are the last to be known: what follows is writing the page that holds them.
       run: async () => {
+        await table;
         context.clock.add('report', performance.now() - begun);
         context.clock.stop();
-        return buildRunJson(await runFacts(context));
+        return buildRunJson(await runFacts({ ...context, ...(await table) }));
       },
       options,
       rejections: context.rejections,
@@ -52,11 +74,12 @@ export async function writeReport(context: RunEnd): Promise<WrittenReport> {
       signal,
     });
     const written = await writeReportFiles(output, report);
-    return { files: [...files, ...written], findings: report.summary };
+    return { files: [...(await table).files, ...written], findings: report.summary };
   } catch (error) {
     if (error instanceof Interrupted || signal.aborted) throw error;
     const why = isImg2FeaturesError(error) ? error.message : (errnoOf(error) ?? String(error));
     const message = `The report was not written: ${why} The table is complete; \`img2features report\` tries again.`;
+    const { files } = await table;
     context.onEvent({ event: 'warning', message });
     return { files };
   }
