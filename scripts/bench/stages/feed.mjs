@@ -3,11 +3,16 @@ import { readFileSync, statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { openEnginePool } from '../../../dist/engine/engine-pool.js';
+import { parseLayers } from '../../../dist/engine/parse-layers.js';
 import { DecodePool } from '../../../dist/image/pool/decode-pool.js';
 import { conv2d, flatten, input } from '../../../dist/model/architectures/keras-layers.js';
+import { readModelFolder } from '../../../dist/model/read-model-folder.js';
 import { writeModelFolder } from '../../../dist/model/write-model-folder.js';
+import { chooseDevice } from '../../../dist/runtime/choose-device.js';
+import { locateRuntime } from '../../../dist/runtime/locate-runtime.js';
 import { imagesOf, linkMany } from '../lib/dataset.mjs';
-import { inTurn, spread, timedProcess } from '../lib/measure.mjs';
+import { inTurn, repeated, spread, timed, timedProcess } from '../lib/measure.mjs';
 
 const CLI = fileURLToPath(new URL('../../../dist/cli.js', import.meta.url));
 const INSTANT = fileURLToPath(new URL('../lib/instant-engine.cjs', import.meta.url));
@@ -43,7 +48,7 @@ export async function* feed({ repeat, dataset, scratch }) {
   /** @type {Way[]} */
   const ways = [
     ...[...counts, cores].map((n) => ({ what: `decode and resize alone, ${n} workers`, alone: n })),
-    ...counts.map((n) => ({ what: `one format, ${n} cores`, pin: n, format: 'parquet' })),
+    ...counts.map((n) => ({ what: `parquet, ${n} cores`, pin: n, format: 'parquet' })),
     ...FORMATS.map((format) => ({ what: `${format}, ${cores} cores`, format })),
     ...[1, 2 * cores].map((workers) => ({
       what: `parquet, ${workers} workers`,
@@ -67,21 +72,13 @@ export async function* feed({ repeat, dataset, scratch }) {
     yield row(': files to table', (ms) => STAGES.reduce((sum, stage) => sum + ms[stage], 0));
   }
 
+  yield* handOver(model, repeat);
+
   /** @param {Way} way */
   async function runOnce({ format, pin, workers }) {
     const out = join(scratch, 'feed-out');
-    const args = [
-      CLI,
-      images,
-      '--mode',
-      'cnn',
-      '--model',
-      model,
-      '--device',
-      'cpu',
-      '--engine',
-      'graph',
-    ];
+    const args = [CLI, images, '--mode', 'cnn', '--model', model];
+    args.push('--device', 'cpu', '--engine', 'graph');
     args.push('--format', format, '--no-report', '--out', out, '--overwrite', '--quiet');
     if (workers !== undefined) args.push('--workers', String(workers));
     const env = { ...process.env, NODE_OPTIONS: `--require=${INSTANT}` };
@@ -91,6 +88,53 @@ export async function* feed({ repeat, dataset, scratch }) {
     if (counts.extracted !== IMAGES)
       throw new Error(`Expected ${IMAGES} rows but found ${counts.extracted}.`);
     return stagesMs;
+  }
+}
+
+const BATCH = 64;
+const BATCHES = 100;
+
+/**
+ * Batches that are ready in memory, to the engine process and back, three on their way: through the pipe, and in shared memory.
+ * @param {string} dir @param {number} repeat
+ */
+async function* handOver(dir, repeat) {
+  const folder = await readModelFolder(dir);
+  const spec = { layers: parseLayers(undefined, 'none'), precision: /** @type {const} */ ('fp32') };
+  const found = chooseDevice('cpu', await locateRuntime());
+  const { NODE_OPTIONS } = process.env;
+  process.env.NODE_OPTIONS = `--require=${INSTANT}`;
+  const open = () =>
+    openEnginePool([spec], folder, found).finally(() => {
+      if (NODE_OPTIONS === undefined) delete process.env.NODE_OPTIONS;
+      else process.env.NODE_OPTIONS = NODE_OPTIONS;
+    });
+  const pool = await open();
+  const pixels = new Uint8Array(BATCH * SIDE * SIDE * 3).fill(7);
+  const through = async (bufferOf) => {
+    const { seconds } = await timed(() =>
+      Promise.all(
+        Array.from({ length: 3 }, async (_, lane) => {
+          for (let i = lane; i < BATCHES; i += 3) {
+            const batch = bufferOf();
+            batch.set(pixels);
+            await pool.run(batch, BATCH);
+            pool.release(batch);
+          }
+        }),
+      ),
+    );
+    return (BATCHES * BATCH) / seconds;
+  };
+  try {
+    const pipe = await repeated(repeat, () => through(() => new Uint8Array(pixels.length)));
+    pool.shareMemory(3, BATCH);
+    const memory = await repeated(repeat, () => through(() => pool.batchBuffer(BATCH)));
+    const row = (what, rates) => ({ stage: 'feed', what, unit: 'images/s', ...spread(rates) });
+    yield row('to the engine and back, by the pipe', pipe);
+    yield row('to the engine and back, in shared memory', memory);
+  } finally {
+    await pool.close();
   }
 }
 
