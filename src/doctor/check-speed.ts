@@ -2,6 +2,12 @@ import type { EngineInfo } from '../engine/engine.ts';
 import { describeModel } from '../model/describe-model.ts';
 import type { ModelFolder } from '../model/model-folder.ts';
 import { recordRate } from '../pipeline/extractor/recorded-rates.ts';
+import {
+  addTuning,
+  describeGains,
+  gainsKey,
+  type PrecisionGain,
+} from '../pipeline/extractor/tuning.ts';
 import { chooseDevice, type Device } from '../runtime/choose-device.ts';
 import type { FoundRuntimes } from '../runtime/locate-runtime.ts';
 import { formatDuration, formatRate } from '../terminal/units.ts';
@@ -15,6 +21,7 @@ import {
   expectedRate,
   measureNetwork,
 } from './network-rate.ts';
+import { measureGains } from './precision-gains.ts';
 
 export interface SpeedRequest {
   readonly found: FoundRuntimes;
@@ -54,9 +61,15 @@ async function measure(
   isBuiltIn: boolean,
 ): Promise<Check> {
   const spec = { layers: [{ layer: undefined, pool: 'none' }], precision: 'fp32' } as const;
-  const rate = await measureNetwork(spec, folder, chooseDevice(device, found), signal);
+  const choice = chooseDevice(device, found);
+  const rate = await measureNetwork(spec, folder, choice, signal);
   const { info, imagesPerSecond, images, batch } = rate;
   if (!isBuiltIn) await remember(info, folder, imagesPerSecond);
+  let gains: PrecisionGain[] | undefined;
+  if (!isBuiltIn && info.device === 'cuda') {
+    gains = await measureGains(folder, choice, ['tf32', 'fp16'], signal);
+    await addTuning(gainsKey(info, folder), { gains });
+  }
   const expected = isBuiltIn ? undefined : await expectedHere(info, folder, cpu);
   const name = isBuiltIn ? 'the built-in network' : (folder.metadata.architecture ?? folder.dir);
   return makeCheck('speed', {
@@ -66,6 +79,7 @@ async function measure(
       ...(info.convReason ? [`${kernelsOf(info)} convolutions: ${info.convReason}`] : []),
       `ready in ${formatDuration(info.startupMs)}; ${images} images in batches of ${batch}, network alone`,
       ...expectation(info, expected, isBuiltIn),
+      ...(gains === undefined ? [] : [describeGains(gains)]),
     ],
     findings: [
       isBuiltIn && {
@@ -100,6 +114,7 @@ async function measure(
       images,
       imagesPerSecond: Math.round(imagesPerSecond * 1000) / 1000,
       expectedLeast: expected && Math.round(expected.least * 100) / 100,
+      precisions: gains?.map((gain) => ({ ...gain })) ?? null,
       expectedMost: expected && Math.round(expected.most * 100) / 100,
     },
   });

@@ -81,7 +81,8 @@ export async function measureNetwork(
   }
 }
 
-async function measureRate(engine: Engine, signal: AbortSignal, longestMs: number) {
+/** The rate of a network alone, warm-up left out. */
+export async function measureRate(engine: Engine, signal: AbortSignal, longestMs: number) {
   const { device, inputSize } = engine.info;
   const batch = BATCHES[device];
   const pixels = noise(batch * inputSize[0] * inputSize[1] * 3);

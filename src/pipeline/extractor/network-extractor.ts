@@ -17,6 +17,7 @@ import { type FoundRuntimes, locateRuntime } from '../../runtime/locate-runtime.
 import { networkHash } from '../identify-run.ts';
 import type { Extractor, ExtractorHooks, ExtractorPlan } from './extractor.ts';
 import { addEngines, prepareBatch } from './prepare-batch.ts';
+import { describeGains, gainsKey, readTuning } from './tuning.ts';
 
 /** Batches in flight to one engine, all of them in memory: one that it computes, and what waits for it. */
 const IN_FLIGHT = { cuda: 3, cpu: 2, wasm: 2 } as const;
@@ -80,6 +81,9 @@ async function openNetwork(
     const { info } = pool;
     announceEngine(info, hooks);
     if (info.device !== choice.device) hooks.onEvent(idleGpuWarning(info.deviceReason));
+    if (info.device === 'cuda' && precision === 'fp32' && hooks.recordedBatch !== undefined) {
+      await noteGains(info, model, hooks);
+    }
     const network = networkHash(model, info.outputs);
     const key = { info, precision, network };
     const { batchSize, ...batch } = await prepareBatch(pool, options.batch, hooks, key);
@@ -114,6 +118,19 @@ async function openNetwork(
     await pool.close();
     throw error;
   }
+}
+
+/** At the start of a run in fp32 on CUDA: what others would give, where `doctor` has measured it. */
+export async function noteGains(
+  info: EngineInfo,
+  model: ModelFolder,
+  { onEvent }: Pick<ExtractorHooks, 'onEvent'>,
+): Promise<void> {
+  const { gains, at } = (await readTuning(gainsKey(info, model))) ?? {};
+  const message = gains
+    ? describeGains(gains, at)
+    : `fp32 is strict here; Keras and PyTorch take TF32 by default. What --precision tf32 and fp16 give on this GPU: img2features doctor --device cuda --model ${model.dir}`;
+  onEvent({ event: 'note', message });
 }
 
 function warnOfSeededWeights({ dir, metadata }: ModelFolder, { onEvent }: ExtractorHooks): void {

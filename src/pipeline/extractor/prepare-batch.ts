@@ -3,7 +3,7 @@ import type { EnginePool } from '../../engine/engine-pool.ts';
 import { EngineError } from '../../errors.ts';
 import { planRun, SHARD_ROWS } from '../../run/plan-shards.ts';
 import type { EngineReport, ExtractorHooks } from './extractor.ts';
-import { addTuning, type EnginesTrial, readTuning, type TuningKey } from './tuning.ts';
+import { addTuning, asMeasured, type EnginesTrial, readTuning, type TuningKey } from './tuning.ts';
 
 /** Rows in a batch where nobody says and nothing is measured; on a CPU the rate grows no further. */
 const AUTO_BATCH = { cuda: 64, cpu: 16, wasm: 4 } as const;
@@ -108,10 +108,6 @@ export async function addEngines(
     const message = `One engine on each GPU: a second one did not run (${error.message}).`;
     onEvent({ event: 'note', message });
   }
-}
-
-function asMeasured(at: string | undefined): string {
-  return at === undefined ? '' : `, as measured on ${at.slice(0, 10)}`;
 }
 
 /** A batch never crosses a shard: a size that does not divide it would leave a smaller batch at the end of each. */
