@@ -203,7 +203,7 @@ async function stream(run: Run) {
   onEvent({ event: 'stage', stage: 'extract' });
   const extracting = clock.time('extract', () => extractShards(run, pool));
   // What writes the table takes 0.2 s to load: now that the threads have begun to decode, it costs no extra time.
-  const loading = loadExport(options);
+  const loading = loadExport(run);
   loading.catch(() => {}); // its error is thrown below
   await extracting;
   // Its process takes 0.2 s to end, and the closers wait for that.
@@ -213,10 +213,10 @@ async function stream(run: Run) {
   return { reducers, exportTable: await loading };
 }
 
-async function loadExport(options: ExtractOptions) {
-  const { exportTable, preloadSinks } = await import('./pipeline/export-table.ts');
-  await preloadSinks(options.format);
-  if (options.report) await (await loadReport()).preloadReport(options);
+async function loadExport(run: Run) {
+  const { exportTable, preloadTable } = await import('./pipeline/export-table.ts');
+  await preloadTable(run);
+  if (run.options.report) await (await loadReport()).preloadReport(run.options);
   return exportTable;
 }
 

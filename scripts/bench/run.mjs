@@ -1,6 +1,6 @@
 /**
  * `npm run bench -- [--dataset <folder>] [--only decode,resize,sizes,engine,layers,pca,write,feed,pipeline] [--repeat 5] [--many 10000,30000]
- *     [--model models/vgg16] [--device auto] [--python <python with scikit-learn>] [--json <file>]`
+ *     [--model models/vgg16] [--device auto] [--python <python with scikit-learn, pyarrow>] [--json <file>]`
  *
  * Each stage alone, then whole processes: medians, every output verified. A table on stdout, JSON into a file; each row
  * goes to stderr and into the file as soon as it is measured.

@@ -3,7 +3,7 @@ import type { OutputFile, WrittenFile } from '../storage/output-store.ts';
 import { ArrowPieces } from './arrow-data.ts';
 import { expectSoundFile } from './arrow-message.ts';
 import { arrowTableBatch, expectLists, unreadableTable } from './arrow-table.ts';
-import { emptyBatch, type FeatureSchema } from './features-table.ts';
+import { type FeatureSchema, madeUpBatch } from './features-table.ts';
 import { METADATA_KEY, partName, provenanceJson, type Sink, type SinkContext } from './sink.ts';
 import type { ReadTable, TableBatch } from './table-batch.ts';
 
@@ -24,7 +24,7 @@ export function openFeatherSink({ store, schema, metadata }: SinkContext): Sink 
       await drain(part!);
     },
     async endPart() {
-      if (part!.writer.isEmpty) part!.writer.write(emptyBatch(schema));
+      if (part!.writer.isEmpty) part!.writer.write(madeUpBatch(schema, 0));
       part!.writer.finish();
       await drain(part!);
       files.push(await part!.file.commit());

@@ -89,16 +89,20 @@ export function buildRecordBatch(schema: FeatureSchema, rows: FeatureRows): Reco
   );
 }
 
-/** No rows: some formats cannot make a file of no batches. */
-export function emptyBatch(schema: FeatureSchema): RecordBatch {
-  const outputs = schema.columns.map(({ output }) => output + 1);
-  const count = Math.max(0, ...outputs);
-  return buildRecordBatch(schema, {
-    origins: [],
-    targets: [],
-    vectors: Array.from({ length: count }, () => new Float32Array(0)),
-    reduced: Array.from({ length: count }, () => new Float64Array(0)),
-  });
+/** Rows like a ReLU layer's, half zeros, to try a format with; some formats cannot make a file of no batches, but of a batch of none. */
+export function madeUpBatch(schema: FeatureSchema, rows: number): RecordBatch {
+  const names = Array.from({ length: rows }, (_, row) => `class/${row}.jpg`);
+  const fill = <A extends Float32Array | Float64Array>(values: A): A => {
+    for (let i = 0; i < values.length; i++) values[i] = Math.max(0, ((i * 0.618034) % 1) - 0.5);
+    return values;
+  };
+  const vectors: Float32Array[] = [];
+  const reduced: Float64Array[] = [];
+  for (const { kind, output, length } of schema.columns) {
+    if (kind === 'vector') vectors[output] = fill(new Float32Array(rows * length));
+    if (kind === 'reduced') reduced[output] = fill(new Float64Array(rows * length));
+  }
+  return buildRecordBatch(schema, { origins: names, targets: names, vectors, reduced });
 }
 
 function arrowType(column: FeatureColumn): Utf8 | List<Float> {

@@ -1,12 +1,15 @@
 import type { RecordBatch } from 'apache-arrow';
 import { FORMAT_NAMES, type FormatName } from '../options/extract-options.ts';
 import type { WrittenFile } from '../storage/output-store.ts';
+import type { FeatureSchema } from './features-table.ts';
 import type { Sink, SinkContext } from './sink.ts';
 import type { ReadTable } from './table-batch.ts';
 
 /** A format: a file of its own here, with its sink and its reader, loaded on use. */
 interface Format {
   readonly sink: () => Promise<(context: SinkContext) => Sink | Promise<Sink>>;
+  /** Work that can be done before the first row is there. */
+  readonly prepare?: (schema: FeatureSchema, rows: number) => Promise<void>;
   readonly reader: () => Promise<ReadTable>;
   /** Whether a table's vectors are reused from it bit for bit, one checked file at a time. */
   readonly isExact: boolean;
@@ -16,10 +19,9 @@ interface Format {
 
 const FORMATS: Readonly<Record<FormatName, Format>> = {
   parquet: {
-    sink: async () => {
-      const { openParquetSink, prepareEncoder } = await import('./parquet/parquet-sink.ts');
-      prepareEncoder();
-      return openParquetSink;
+    sink: async () => (await import('./parquet/parquet-sink.ts')).openParquetSink,
+    prepare: async (schema, rows) => {
+      (await import('./parquet/parquet-sink.ts')).prepareEncoder(schema, rows);
     },
     reader: async () => (await import('./parquet/parquet-reader.ts')).readParquetTable,
     isExact: true,
@@ -83,9 +85,17 @@ interface OpenSinksOptions extends SinkContext {
   readonly formats: readonly FormatName[];
 }
 
-/** Loads the code of formats ahead of use, and starts Parquet's thread: it costs no time while other work runs. */
-export async function preloadSinks(formats: readonly FormatName[]): Promise<void> {
+/**
+ * Loads the code of formats ahead of use, and starts Parquet's thread: it costs no time while other work runs.
+ * @param rows of the table, at most
+ */
+export async function preloadSinks(
+  formats: readonly FormatName[],
+  schema: FeatureSchema,
+  rows: number,
+): Promise<void> {
   await Promise.all(formats.map((format) => FORMATS[format].sink()));
+  for (const format of formats) await FORMATS[format].prepare?.(schema, rows);
 }
 
 /**

@@ -8,7 +8,10 @@ import { type OutputStore, type WrittenFile, writeWhole } from '../storage/outpu
 import { provenance } from './describe-run.ts';
 import { entryOf, hasSplit, type Run, type RunEnd } from './run.ts';
 
-export { preloadSinks };
+/** Loads what writes the table, while images are read. */
+export async function preloadTable({ options, columns, manifest }: Run): Promise<void> {
+  await preloadSinks(options.format, featureSchema(columns), manifest.count);
+}
 
 /**
  * Writes the table part by part, shard by shard: one shard in memory at a time; then reducer.npz.

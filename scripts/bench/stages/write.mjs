@@ -1,20 +1,24 @@
+import { execFileSync } from 'node:child_process';
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { featureColumns } from '../../../dist/export/column-names.js';
 import { buildRecordBatch, featureSchema } from '../../../dist/export/features-table.js';
-import { openSinks, tableReader } from '../../../dist/export/formats.js';
+import { openSinks, preloadSinks, tableReader } from '../../../dist/export/formats.js';
 import { openOutput } from '../../../dist/storage/open-output.js';
-import { repeated, spread, timed } from '../lib/measure.mjs';
+import { median, repeated, round, spread, timed } from '../lib/measure.mjs';
 
+const PYARROW = fileURLToPath(new URL('./pyarrow_write.py', import.meta.url));
 const [ROWS, LENGTH, BATCH] = [10_000, 1000, 512];
 const FORMATS = ['parquet', 'json', 'csv'];
 
 /**
  * Writing 10,000 rows of a list of 1,000 float32, durably, to the scratch folder: Parquet in MB of values, JSON and CSV
- * in MB of text, by the clock and by processor time. Every file is read back: all rows, in order, all finite.
- * @param {{ repeat: number, scratch: string }} options
+ * in MB of text, by the clock and by processor time. Every file is read back: all rows, in order, all finite. With a Python
+ * that has pyarrow, its write of the same rows with the same settings, and the ratio.
+ * @param {{ repeat: number, scratch: string, python?: string }} options
  */
-export async function* write({ repeat, scratch }) {
+export async function* write({ repeat, scratch, python }) {
   const schema = featureSchema(columnsOfBench());
   const batches = makeBatches(schema);
   for (const format of FORMATS) {
@@ -41,15 +45,24 @@ export async function* write({ repeat, scratch }) {
       `MB of ${of} per second of one core`,
       found.map(({ byProcessor }) => byProcessor),
     );
+    if (format === 'parquet' && python !== undefined) {
+      const args = [PYARROW, join(dir, file.name), dir, String(repeat)];
+      const { seconds } = JSON.parse(execFileSync(python, args, { encoding: 'utf8' }));
+      const rates = seconds.map((/** @type {number} */ one) => (ROWS * LENGTH * 4) / 1e6 / one);
+      yield { ...row('MB of values/s', rates), what: `${what}: pyarrow` };
+      const ratio = round(median(found.map(({ byClock }) => byClock)) / median(rates));
+      yield { ...row('×', [ratio]), what: `${what}: times as fast as pyarrow` };
+    }
     rmSync(dir, { recursive: true, force: true });
   }
 }
 
-/** With an empty first part written: a run loads the formats, Parquet's thread among them, while others work. */
+/** With an empty first part written: a run loads the formats, and warms Parquet's thread up, while images are read. */
 async function open(dir, format, schema) {
   const onEvent = () => {};
   const s3 = /** @type {any} */ ({}); // a folder asks nothing of it
   const store = await openOutput(dir, { s3, signal: new AbortController().signal, onEvent });
+  await preloadSinks([format], schema, ROWS);
   const sinks = await openSinks({ store, formats: [format], schema, metadata: {} });
   await sinks.beginPart(0);
   await sinks.endPart();
