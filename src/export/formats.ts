@@ -28,11 +28,8 @@ const FORMATS: Readonly<Record<FormatName, Format>> = {
     readRank: 0,
   },
   json: {
-    sink: async () => {
-      const { openJsonSink, prepareJson } = await import('./json.ts');
-      prepareJson();
-      return openJsonSink;
-    },
+    sink: async () => (await import('./json.ts')).openJsonSink,
+    prepare: async () => (await import('./json.ts')).prepareJson(),
     reader: async () => (await import('./json.ts')).readJsonTable,
     isExact: true,
     readRank: 3,

@@ -25,7 +25,7 @@ let prepared: Prepared | undefined;
 
 /**
  * Starts the encoder of the next sink in its thread, and where many rows will come has it encode a made-up table: its
- * first megabytes take six times as long as later ones.
+ * first megabytes take four times as long as later ones.
  */
 export function prepareEncoder(schema?: FeatureSchema, rows = 0): void {
   if (prepared !== undefined) return;

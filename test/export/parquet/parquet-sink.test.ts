@@ -6,7 +6,7 @@ import { expect, test } from 'vitest';
 import { ExportError } from '../../../src/errors.ts';
 import { featureColumns } from '../../../src/export/column-names.ts';
 import { buildRecordBatch, featureSchema } from '../../../src/export/features-table.ts';
-import { openSinks } from '../../../src/export/formats.ts';
+import { openSinks, preloadSinks } from '../../../src/export/formats.ts';
 import { readParquetBatches } from '../../../src/export/parquet/parquet-reader.ts';
 import { skipIf } from '../../skip-if.ts';
 import { temporaryFolder } from '../../temporary-folder.ts';
@@ -134,6 +134,20 @@ test('gives the same bytes for the same rows, in one batch or in many', async ()
   const [first, again, pieces] = stores.map((store) => store.files.get(PART)!);
   expect(again.equals(first)).toBe(true);
   expect(pieces.equals(first)).toBe(true);
+});
+
+test('gives the same bytes when its encoder was warmed up', async () => {
+  const schema = featureSchema(featureColumns('vgg16', fc2(50), 3));
+  const parts = [
+    [sampleRows(300, 50, 3), sampleRows(20, 50, 3), sampleRows(280, 50, 3)],
+    [sampleRows(9, 50, 3)],
+  ];
+  const [cold, warm] = [memoryStore(), memoryStore()];
+  await writeParts(cold, ['parquet'], schema, parts);
+  await preloadSinks(['parquet'], schema, 1e6);
+  await writeParts(warm, ['parquet'], schema, parts);
+  expect(warm.files.size).toBe(2);
+  expect(warm.files).toEqual(cold.files);
 });
 
 test('writes a table without rows', async () => {
