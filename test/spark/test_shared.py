@@ -158,5 +158,5 @@ def test_pixels_are_spread_evenly_over_the_slots(files):
     sizes: dict = {}
     for file in asked.streams(paths, Columns(("vectors",), (300,), ("pixels",)), 2):
         sizes[file.stream] = sizes.get(file.stream, 0) + 1
-    assert list(sizes.values()) == [3776] * 7 + [30_000 - 7 * 3776]
+    assert list(sizes.values()) == [7552] * 3 + [30_000 - 3 * 7552]
     assert spread_rows(30_000, 2, 4096) == 4096

@@ -197,7 +197,8 @@ class Request:
         is_network = self.mode != "pixels"
         most = shard_rows(columns.lengths, is_network, len(listed))
         if not is_network:
-            # Any groups give the same bits: as many for each slot, so that none waits for another at the end.
+            # Any groups give the same bits: larger ones, as workers idle between two; as many for each slot.
+            most *= 2
             slots *= max(1, -(-len(listed) // (slots * most)))
         size = _rows_of_stream(self.stream_rows, most, len(listed), slots)
         return plan_streams(listed, self.rule, size)

@@ -12,6 +12,8 @@ import pyarrow.compute as pc
 from .arrow_arrays import text_array
 
 _FORMULA = re.compile(r"[=@\t\r\n']|[+-](?!(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?\Z)")
+#: Values that are looked at to see whether they repeat.
+_PROBED = 4096
 _NEEDS_QUOTES = re.compile(r'[",\r\n]')
 
 
@@ -59,9 +61,20 @@ def _numbers(column: pa.Array) -> Sequence[str]:
 
     Always with a point or an exponent: a reader that guesses types must not take floats for integers.
     """
-    texts = column.flatten().cast(pa.string())
-    endings = pc.if_else(pc.match_substring_regex(texts, r"^-?\d+$"), ".0", "")
-    texts = pc.binary_join_element_wise(texts, endings, text_array([""])[0])
+    values = column.flatten()
+    few = values.slice(0, _PROBED).dictionary_encode()
+    if len(few.dictionary) * 4 <= len(few):
+        # Pixels are 256 different values: the text of each is made once.
+        encoded = values.dictionary_encode()
+        texts = pc.call_function("take", [_texts_of(encoded.dictionary), encoded.indices])
+    else:
+        texts = _texts_of(values)
     # From 0 on, also where the array is a slice.
     offsets = pc.subtract(column.offsets, column.offsets[0])
     return pc.binary_join(pa.ListArray.from_arrays(offsets, texts), text_array([","])[0]).to_pylist()
+
+
+def _texts_of(values: pa.Array) -> pa.Array:
+    texts = values.cast(pa.string())
+    endings = pc.if_else(pc.match_substring_regex(texts, r"^-?\d+$"), ".0", "")
+    return pc.binary_join_element_wise(texts, endings, text_array([""])[0])
