@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { writeDataset } from '../../src/demo/draw-images.ts';
 import { FINDING_KINDS } from '../../src/findings/finding.ts';
 import { printableJson } from '../../src/json.ts';
+import { PADDING } from '../../src/report/page/plot-view.ts';
 import { type Points, readPoints } from '../../src/report/page/points.ts';
 import { base64, type PageData } from '../../src/report/page-data.ts';
 import { renderPage } from '../../src/report/render-page.ts';
@@ -109,8 +110,9 @@ describeBrowser('the page that a run leaves', (path) => {
       const factor = (sign * size) / ((most - least) * 1.04);
       return (value: number) => from + size / 2 + factor * (value - (least + most) / 2);
     };
-    const toX = scale(column(0), 44, inner[0] - 44 - 12, 1);
-    const toY = scale(column(1), 12, inner[1] - 12 - 26, -1);
+    const { left, right, top, bottom } = PADDING;
+    const toX = scale(column(0), left, inner[0] - left - right, 1);
+    const toY = scale(column(1), top, inner[1] - top - bottom, -1);
     const at = point * layer().k;
     return {
       x: box.x + inner[2] + toX(layer().values[at]!),

@@ -5,7 +5,9 @@ import type { Thumbs } from './thumbs.ts';
 
 /** CSS pixels of a picture's longer side. */
 const LARGEST = 56;
-const SMALLEST = 30;
+/** Of pictures that are thinned out, and the least where all are shown. */
+const THINNED = 30;
+const SMALLEST = 23;
 /** Share of the plot that pictures may cover before they are thinned out. */
 const COVER = 0.5;
 /** How near the centres of two pictures may be, in their sizes. */
@@ -57,7 +59,7 @@ export class PictureLayer {
     this.#scale = { x: view.scaleX / zoomed, y: view.scaleY / zoomed };
     const fits = Math.sqrt((COVER * width * height) / Math.max(1, this.#pending.length));
     this.#isAll = fits >= SMALLEST;
-    this.#size = Math.min(LARGEST, Math.max(SMALLEST, fits));
+    this.#size = this.#isAll ? Math.min(LARGEST, fits) : THINNED;
   }
 
   /** @param strength of each group; pictures of faint ones are faint */

@@ -8,8 +8,8 @@ export interface View {
   readonly top: number;
 }
 
-/** Room around the points for the axes' labels. */
-export const PADDING = { left: 44, right: 12, top: 12, bottom: 26 };
+/** Room around the points for the axes' labels and, above, for the buttons. */
+export const PADDING = { left: 44, right: 12, top: 50, bottom: 26 };
 /** Room around the outermost points, as a share. */
 const MARGIN = 1.04;
 
