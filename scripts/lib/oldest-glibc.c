@@ -7,9 +7,11 @@
 
 #if defined(__x86_64__)
 #define OLDEST "GLIBC_2.2.5"
+#define OLDEST_AT "GLIBC_2.4"
 #define STAT_VERSION 1
 #else
 #define OLDEST "GLIBC_2.17"
+#define OLDEST_AT OLDEST
 #define STAT_VERSION 0
 #endif
 #define HIDDEN __attribute__((visibility("hidden")))
@@ -36,10 +38,21 @@ HIDDEN int __pthread_key_create(pthread_key_t* key, void (*destroy)(void*)) {
   return pthread_key_create(key, destroy);
 }
 
-/* Before glibc 2.33 a macro. */
+/* Before glibc 2.33 macros. */
+extern int oldest_xstat(int version, const char* path, struct stat* into);
+extern int oldest_lxstat(int version, const char* path, struct stat* into);
 extern int oldest_fxstat(int version, int file, struct stat* into);
+extern int oldest_fxstatat(int version, int folder, const char* path, struct stat* into, int flags);
+TAKE_OLDEST(oldest_xstat, __xstat);
+TAKE_OLDEST(oldest_lxstat, __lxstat);
 TAKE_OLDEST(oldest_fxstat, __fxstat);
+__asm__(".symver oldest_fxstatat,__fxstatat@" OLDEST_AT);
+HIDDEN int stat(const char* path, struct stat* into) { return oldest_xstat(STAT_VERSION, path, into); }
+HIDDEN int lstat(const char* path, struct stat* into) { return oldest_lxstat(STAT_VERSION, path, into); }
 HIDDEN int fstat(int file, struct stat* into) { return oldest_fxstat(STAT_VERSION, file, into); }
+HIDDEN int fstatat(int folder, const char* path, struct stat* into, int flags) {
+  return oldest_fxstatat(STAT_VERSION, folder, path, into, flags);
+}
 
 /* Since glibc 2.32; false is always right. */
 HIDDEN char __libc_single_threaded = 0;
