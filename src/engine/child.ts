@@ -1,5 +1,5 @@
 /**
- * The engine process. Frames come in and go out on file descriptor 3 (protocol.ts); what libraries
+ * The engine process. Frames come in on file descriptor 3 and go out on 4 (protocol.ts); what libraries
  * print goes to 1 and 2, where the parent listens. It runs as long as its pipe is open: signals of the
  * terminal are the parent's to handle.
  */
@@ -27,7 +27,9 @@ import {
 
 const PIPE = 3;
 /** The run's memory, where it has some. */
-const MEMORY = 4;
+const MEMORY = 5;
+/** Not the pipe that frames come in on: on Windows a write would wait there for the read that has begun. */
+const REPLIES = 4;
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
 
@@ -49,7 +51,7 @@ async function answer(frame: Frame): Promise<void> {
     else if (frame.type === FRAME.placed) runPlaced(frame);
     else if (frame.type === FRAME.trial) runTrial(frame);
   } catch (error) {
-    writeJsonFrame(PIPE, FRAME.failed, frame.id, describeFailure(error));
+    writeJsonFrame(REPLIES, FRAME.failed, frame.id, describeFailure(error));
   }
 }
 
@@ -58,14 +60,14 @@ async function start(message: StartMessage): Promise<void> {
   network = loaded.network;
   const [height, width] = loaded.ready.inputSize;
   bytesPerImage = height * width * 3;
-  writeJsonFrame(PIPE, FRAME.ready, 0, loaded.ready);
+  writeJsonFrame(REPLIES, FRAME.ready, 0, loaded.ready);
 }
 
 function runBatch({ id, payload }: Frame): void {
   const result = halving.run(loadedNetwork(), payload, payload.length / bytesPerImage);
   for (const values of result.outputs) {
     const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
-    writeFrame(PIPE, FRAME.output, id, bytes);
+    writeFrame(REPLIES, FRAME.output, id, bytes);
   }
   writeDone(id, result);
 }
@@ -101,7 +103,7 @@ function writeDone(id: number, { busyMs }: NetworkResult): void {
     peakRssBytes: process.resourceUsage().maxRSS * 1024,
     ...(halving.most !== undefined && { halvedTo: halving.most }),
   };
-  writeJsonFrame(PIPE, FRAME.done, id, done);
+  writeJsonFrame(REPLIES, FRAME.done, id, done);
 }
 
 function describeFailure(error: unknown): FailedMessage {

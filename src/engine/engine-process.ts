@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { constants } from 'node:os';
-import type { Duplex, Readable } from 'node:stream';
+import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import {
   EngineError,
@@ -28,6 +28,7 @@ const STOPPED = 'Expected the batch to finish but the run was asked to stop.';
 
 const CHILD = fileURLToPath(new URL('../../dist/engine/child.js', import.meta.url));
 const PIPE = 3;
+const REPLIES = 4;
 /** How long the process may take to end once its last batch is answered. */
 const CLOSE_MS = 5000;
 /** How long its last output may take to arrive after its exit. */
@@ -55,7 +56,7 @@ export interface EngineProcessOptions {
  */
 export class EngineProcess {
   readonly #child: ChildProcess;
-  readonly #pipe: Duplex;
+  readonly #pipe: Writable;
   readonly #output: ChildOutput;
   readonly #decoder = new FrameDecoder();
   readonly #pending: Pending[] = [];
@@ -70,14 +71,15 @@ export class EngineProcess {
     // Newer Node releases warn about what tfjs-node's dependencies use.
     this.#child = spawn(process.execPath, ['--no-deprecation', CHILD], {
       env,
-      stdio: ['ignore', 'pipe', 'pipe', 'pipe', memory],
+      stdio: ['ignore', 'pipe', 'pipe', 'pipe', 'pipe', memory],
       windowsHide: true,
     });
     this.#output = new ChildOutput(onLog, Number(process.env.TF_CPP_MIN_LOG_LEVEL ?? 1));
     this.#output.listen(this.#child.stdout as Readable);
     this.#output.listen(this.#child.stderr as Readable);
-    this.#pipe = this.#child.stdio[PIPE] as Duplex;
-    this.#pipe.on('data', (chunk: Uint8Array) => this.#receive(chunk));
+    this.#pipe = this.#child.stdio[PIPE] as Writable;
+    const replies = this.#child.stdio[REPLIES] as Readable;
+    replies.on('data', (chunk: Uint8Array) => this.#receive(chunk));
     // A write to a process that has ended fails here; its exit says why.
     this.#pipe.on('error', () => {});
     this.#exited = new Promise((resolve) => this.#watchExit(resolve));

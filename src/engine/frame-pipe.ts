@@ -10,7 +10,7 @@ import {
 } from './protocol.ts';
 
 /*
- * The engine process' end of the socket pair. It blocks: a read waits in a thread of its own, and a
+ * The engine process' ends of the pipes. They block: a read waits in a thread of its own, and a
  * write that waits for the run means the run is the slower side.
  */
 

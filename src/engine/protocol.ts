@@ -1,5 +1,5 @@
 /**
- * Messages between the run and its engine process: frames over one socket pair, both ways.
+ * Messages between the run and its engine process: frames over two pipes, one for each way.
  *
  * ```
  * offset  0  4  magic "I2FE"

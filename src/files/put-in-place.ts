@@ -4,12 +4,13 @@
  */
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { type FileHandle, mkdir, open, readdir, rename, rm, rmdir } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, readdir, rm, rmdir } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { errnoOf } from '../errors.ts';
 import { isRunning } from './lock-file.ts';
 import { makeFolder } from './make-folder.ts';
+import { rename } from './rename.ts';
 
 /** Ends the name of an old folder that is renamed while the new one replaces it. */
 const RETIRED = '-old';

@@ -1,5 +1,6 @@
-import { type FileHandle, open, rename } from 'node:fs/promises';
+import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
+import { rename } from '../files/rename.ts';
 import { WeightDigest } from './weight-digest.ts';
 
 /**

@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
-import { readdir, rename, rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { syncFolder } from '../files/put-in-place.ts';
+import { rename } from '../files/rename.ts';
 import { storageError } from '../storage/storage-error.ts';
 
 /** An update's own state is in this folder of the work folder, in the same form as a run's. */

@@ -1,5 +1,5 @@
 import type { Stats } from 'node:fs';
-import { join, normalize } from 'node:path';
+import osPath, { type PlatformPath } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { RejectReason } from '../image/decode-error.ts';
 import type { ListedFile } from '../image/decoded-chunk.ts';
@@ -104,9 +104,20 @@ interface FoundPath {
   readonly path: string;
 }
 
-export function originOf(form: OriginForm, found: FoundPath): string {
-  if (form === 'url') return pathToFileURL(found.path).href;
-  if (form === 'relative' && found.relative !== '') return found.relative;
+/** @param os the rules for paths of this system; a test gives those of Windows */
+export function originOf(
+  form: OriginForm,
+  { input, relative, path }: FoundPath,
+  os: Pick<PlatformPath, 'join' | 'normalize' | 'sep'> = osPath,
+): string {
+  if (form === 'url') return pathToFileURL(path).href;
   // A plain "." or "./" in front has no meaning; everything else stays as the user wrote it.
-  return found.relative === '' ? found.input : join(normalize(found.input), found.relative);
+  const whole =
+    relative === ''
+      ? input
+      : form === 'relative'
+        ? relative
+        : os.join(os.normalize(input), relative);
+  // The table is the same on every system, and parts such as "train" are found in it; Windows reads both.
+  return os.sep === '/' ? whole : whole.replaceAll(os.sep, '/');
 }

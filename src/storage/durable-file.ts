@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
-import { type FileHandle, open, readdir, rename, rm } from 'node:fs/promises';
+import { type FileHandle, open, readdir, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { isRunning } from '../files/lock-file.ts';
 import { makeFolder } from '../files/make-folder.ts';
 import { syncFolder } from '../files/put-in-place.ts';
+import { rename } from '../files/rename.ts';
 import type { OutputFile, WrittenFile } from './output-store.ts';
 import { storageError } from './storage-error.ts';
 

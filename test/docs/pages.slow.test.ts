@@ -46,7 +46,10 @@ const BEFORE: Record<string, string> = {
 
 /** Runs anywhere that the tests run; the others need Python packages or a store. */
 const PAGES = ['../README.md', 'layers.md', 'gpu.md', 'update.md', 'report.md'];
-const PYTHON_PAGES = ['classifier.md', 'search.md', 'worker-protocol.md'];
+const PYTHON_PAGES = ['../SKILL.md', 'classifier.md', 'search.md', 'worker-protocol.md'];
+
+/** How many classifiers a page trains. */
+const ACCURACIES: Record<string, number> = { '../SKILL.md': 1, 'classifier.md': 2 };
 
 let dir: string;
 let env: NodeJS.ProcessEnv;
@@ -82,8 +85,8 @@ test('every page is in the list of pages, and every page of the list is there', 
 });
 
 test('links between the pages lead somewhere', () => {
-  for (const name of ['../README.md', ...readdirSync(join(ROOT, 'docs'))]) {
-    if (!name.endsWith('.md')) continue;
+  for (const name of ['../README.md', '../llms.txt', ...readdirSync(join(ROOT, 'docs'))]) {
+    if (!/\.(md|txt)$/.test(name)) continue;
     const page = readFileSync(join(ROOT, 'docs', name), 'utf8');
     for (const [, link] of page.matchAll(/\]\((?!https?:)([^)#]+)[^)]*\)/g)) {
       expect(
@@ -111,7 +114,7 @@ describe('python', () => {
       // Six drawn classes: guessing gives 0.17.
       expect(Number(accuracy), output).toBeGreaterThan(0.5);
     }
-    expect([...output.matchAll(/"accuracy"/g)]).toHaveLength(page === 'classifier.md' ? 2 : 0);
+    expect([...output.matchAll(/"accuracy"/g)]).toHaveLength(ACCURACIES[page] ?? 0);
   });
 });
 

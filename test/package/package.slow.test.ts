@@ -36,6 +36,7 @@ test('the tarball holds what a user needs and nothing else', () => {
   for (const needed of [
     'LICENSE',
     'README.md',
+    'SKILL.md',
     'dist/cli.js',
     'dist/bundle/LICENSES.txt',
     'dist/bundle/cli.js',
@@ -57,8 +58,10 @@ test('the tarball holds what a user needs and nothing else', () => {
     'LICENSE',
     'README.md',
     'SECURITY.md',
+    'SKILL.md',
     'dist',
     'docs',
+    'llms.txt',
     'models',
     'native',
     'package.json',
@@ -68,10 +71,12 @@ test('the tarball holds what a user needs and nothing else', () => {
   expect(paths.filter((path) => /\.(test\.|map$|ts\.bak)|\/\.sources$|\.bin$/.test(path))).toEqual(
     [],
   );
-  const readme = readFileSync(join(ROOT, 'README.md'), 'utf8');
-  const links = [...readme.matchAll(/\]\((?!https?:)([^)#]+)[^)]*\)/g)].map(([, link]) => link);
-  expect(links.length).toBeGreaterThan(10);
-  expect(links.filter((link) => !paths.includes(link))).toEqual([]);
+  for (const page of ['README.md', 'llms.txt']) {
+    const text = readFileSync(join(ROOT, page), 'utf8');
+    const links = [...text.matchAll(/\]\((?!https?:)([^)#]+)[^)]*\)/g)].map(([, link]) => link);
+    expect(links.length).toBeGreaterThan(10);
+    expect(links.filter((link) => !paths.includes(link))).toEqual([]);
+  }
   // tsc leaves what it once made: a file without a source would be packed, too.
   const orphans = paths.filter((path) => {
     const source = /^dist\/(.+)\.d\.ts$/.exec(path)?.[1];

@@ -1,9 +1,10 @@
 import { createHash, type Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { type FileHandle, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { type FileHandle, open, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { makeFolder } from '../../files/make-folder.ts';
 import { syncFolder } from '../../files/put-in-place.ts';
+import { rename } from '../../files/rename.ts';
 
 /** What must hold for a part to be continued: the server still has the same file. */
 export interface PartOrigin {

@@ -1,9 +1,10 @@
 /** Wheels from pip to files. Finished ones wait here until their runtime is installed: a killed install goes on with them. */
 import { randomBytes } from 'node:crypto';
-import { readdir, rename, rm, rmdir, stat, writeFile } from 'node:fs/promises';
+import { readdir, rm, rmdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RuntimeError } from '../../errors.ts';
 import { makeFolder } from '../../files/make-folder.ts';
+import { rename } from '../../files/rename.ts';
 import { runtimesDir } from '../cache-dir.ts';
 import { freeSpace } from '../free-space.ts';
 import { runCommand } from '../run-command.ts';

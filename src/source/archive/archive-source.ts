@@ -1,4 +1,4 @@
-import { posix, resolve } from 'node:path';
+import { basename, posix, resolve, sep } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { SourceError } from '../../errors.ts';
 import { DecodeError } from '../../image/decode-error.ts';
@@ -41,7 +41,7 @@ export function openArchiveSource(input: string, options: S3SourceOptions): Sour
   const archives = inStore ? objectArchives(options.s3) : FILE_ARCHIVES;
   const given = expandBraces(input);
   const front =
-    given.length > 1 ? input.slice(0, input.lastIndexOf('/', input.indexOf('{')) + 1) : undefined;
+    given.length > 1 ? input.slice(0, input.indexOf('{')).replace(LAST_NAME, '') : undefined;
   /** By where they are: the part of `location` before the member's name. */
   const places = new Map(given.map((name) => [inStore ? name : resolve(name), name]));
   /** For each of them, once it was opened, the file that its members are read from. */
@@ -225,7 +225,9 @@ function listedOf({ size, version: all }: SourceEntry): ListedFile {
   return { size, version, part };
 }
 
+const LAST_NAME = sep === '/' ? /[^/]*$/ : /[^\\/]*$/;
+
 /** `train-000` of `shards/train-000.tar`. */
 function stemOf(archive: string): string {
-  return archive.slice(archive.lastIndexOf('/') + 1).replace(/\.(tar|tar\.gz|tgz|zip)$/i, '');
+  return basename(archive).replace(/\.(tar|tar\.gz|tgz|zip)$/i, '');
 }
