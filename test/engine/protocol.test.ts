@@ -56,7 +56,7 @@ test('a payload starts a buffer of its own, so that float32 views are aligned', 
 
 test.each([
   ['other bytes', 0, 0x48, 'Expected the magic "I2FE" but found 0x45463248.'],
-  ['an unknown type', 4, 9, 'Expected a frame type but found 9.'],
+  ['an unknown type', 4, 99, 'Expected a frame type but found 99.'],
   ['a length beyond 2 GiB', 15, 0x80, /^Expected a frame of at most 2147483647 bytes/],
 ])('%s are no header', (_, offset, value, message) => {
   const header = Uint8Array.from(BATCH.slice(0, 16));
