@@ -18,6 +18,7 @@ const ROOMS = [
     'map-ordered.ts',
     'first-not-finite.ts',
     'decode-text.ts',
+    'delimited-text.ts',
   ],
   ['files'],
   ['options'],

@@ -176,7 +176,7 @@ async function openEnds(options: ExtractOptions, hooks: ExtractHooks, closers: C
       options.columns?.split(','),
     );
   // What a list brings is known once it was read; other names are refused before that.
-  columnsOf({ hasSplit: true, kept: [] });
+  if (options.keepColumns !== 'all') columnsOf({ hasSplit: true, kept: options.keepColumns ?? [] });
   const dir = workFolder(options);
   await refuseOutputInInput(options, dir);
   const output = await openOutput(options.out, { ...store, isHeld: options.update });

@@ -1,4 +1,5 @@
 import type { RecordBatch, Vector } from 'apache-arrow';
+import { delimitedRecords } from '../delimited-text.ts';
 import { textLines } from '../storage/byte-streams.ts';
 import type { OutputFile } from '../storage/output-store.ts';
 import {
@@ -123,7 +124,7 @@ export async function* readCsvTable(
   ...[files, name, columns]: Parameters<ReadTable>
 ): AsyncGenerator<TableBatch> {
   const kept = matrixColumns(columns);
-  yield* inBatches(rows(csvRecords(textLines(files.stream(name))), kept), kept);
+  yield* inBatches(rows(delimitedRecords(textLines(files.stream(name))), kept), kept);
 }
 
 /** Undoes the apostrophe of `csvText`. */
@@ -169,39 +170,4 @@ function numbersOf(
   }
   const isWhole = record.length === header.length;
   return [cells, isWhole ? fault : `${record.length} cells instead of ${header.length}`];
-}
-
-/** Records of RFC 4180; a quoted cell may hold line ends. */
-export async function* csvRecords(lines: AsyncIterable<string>): AsyncGenerator<string[]> {
-  let record = '';
-  for await (const line of lines) {
-    record = record === '' ? line : `${record}\n${line}`;
-    // An odd number of quotes: a cell continues in the next line.
-    if ((record.match(/"/g)?.length ?? 0) % 2 === 1) continue;
-    yield splitRecord(record);
-    record = '';
-  }
-  if (record !== '') yield splitRecord(record);
-}
-
-function splitRecord(record: string): string[] {
-  const cells: string[] = [];
-  let at = 0;
-  while (at <= record.length) {
-    let end: number;
-    if (record[at] === '"') {
-      end = at + 1;
-      while (end < record.length && (record[end] !== '"' || record[end + 1] === '"')) {
-        end += record[end] === '"' ? 2 : 1;
-      }
-      cells.push(record.slice(at + 1, end).replaceAll('""', '"'));
-      end += 1;
-    } else {
-      end = record.indexOf(',', at);
-      if (end === -1) end = record.length;
-      cells.push(record.slice(at, end));
-    }
-    at = end + 1;
-  }
-  return cells;
 }

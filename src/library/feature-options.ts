@@ -1,6 +1,6 @@
 import { OptionError } from '../errors.ts';
 import type { ExtractOptions, Mode } from '../options/extract-options.ts';
-import { MODEL_KEYS, STORE_KEYS } from '../options/option-keys.ts';
+import { MODEL_KEYS, OF_LISTS, STORE_KEYS } from '../options/option-keys.ts';
 import { resolveOptions } from '../options/resolve-options.ts';
 import { inheritedOptions } from '../pipeline/inherited-options.ts';
 
@@ -53,6 +53,16 @@ export interface FeatureOptions extends ModelOptions {
   readonly extensions?: 'any' | readonly string[] | undefined;
   /** Names or paths to skip, beside those that always are. */
   readonly exclude?: string | readonly string[] | undefined;
+  /** A list with the labels of the images, joined by path, name or stem. */
+  readonly labels?: string | undefined;
+  /** Column of a list that holds the paths. Default: path, file, filename, file_name, image or origin. */
+  readonly pathColumn?: string | undefined;
+  /** Column of a list that holds the classes. Default: target, label or class. */
+  readonly targetColumn?: string | undefined;
+  /** Column of a list that becomes the column `split`. Default: split. */
+  readonly splitColumn?: string | undefined;
+  /** Further columns of a list to carry through. Default: none. */
+  readonly keepColumns?: 'all' | string | readonly string[] | undefined;
   /** Only the first so many images, by origin. */
   readonly limit?: number | undefined;
   /** The `origin` column: path as given, relative to the input, or file:// URL. Default: path. */
@@ -76,6 +86,7 @@ export interface FeatureOptions extends ModelOptions {
 export const FEATURE_KEYS = [
   ...(['input', 'mode', 'model', 'with', 'extensions', 'exclude', 'limit'] as const),
   ...(['origin', 'maxBad'] as const),
+  ...OF_LISTS,
   ...MODEL_KEYS,
   ...STORE_KEYS,
 ] as const;

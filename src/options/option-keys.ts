@@ -31,7 +31,17 @@ export function keysIn<const G extends OptionGroup, const E extends OptionKey = 
 export const STORE_KEYS = keysIn(['Store']);
 
 /** What has no meaning where images come one by one: the options of lists and fits. */
-const OF_RUNS = ['k', 'standardize', 'with', 'limit', 'extensions', 'exclude'] as const;
+export const OF_LISTS = [
+  'labels',
+  'pathColumn',
+  'targetColumn',
+  'splitColumn',
+  'keepColumns',
+] as const;
+const OF_RUNS = [
+  ...(['k', 'standardize', 'with', 'limit', 'extensions', 'exclude', 'split'] as const),
+  ...OF_LISTS,
+] as const;
 
 /** What a worker takes. */
 export const WORKER_KEYS = keysIn(['Features', 'Images', 'Store', 'Machine'], OF_RUNS);

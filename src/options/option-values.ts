@@ -134,6 +134,16 @@ export function patterns(): Parser<string[]> {
   };
 }
 
+/** The word `all`, or names of columns, separated by commas. */
+export function columnNames(): Parser<'all' | string[]> {
+  return (value, name) => {
+    if (value === 'all') return 'all';
+    const words = wordsOf(value);
+    if (words.length > 0 && new Set(words).size === words.length) return words;
+    throw expected('all, or different names of columns such as brand,year', name, value);
+  };
+}
+
 /** Of one or more values, each a word or several separated by commas. */
 function wordsOf(value: unknown): string[] {
   return (Array.isArray(value) ? value : [value])

@@ -76,6 +76,11 @@ function checkTogether(options: ExtractOptions, raw: RawOptions): ExtractOptions
       fix: 'transform keeps the scaler and PCA of the run that --with names: leave --refit out.',
     });
   }
+  if (options.split !== undefined && options.splitColumn !== undefined) {
+    throw new OptionError('Expected --split or --split-column but received both.', {
+      fix: '--split makes a split, --split-column reads the one of a list.',
+    });
+  }
   // Spark's image source writes origins as URLs, and so did the notebook.
   return options.seedCompat && raw.origin === undefined ? { ...options, origin: 'url' } : options;
 }

@@ -4,6 +4,7 @@ import type { ExtractOptions } from '../options/extract-options.ts';
 import { NameRule } from '../options/name-rule.ts';
 import { type Manifest, ManifestBuilder } from '../run/manifest.ts';
 import { s3OptionsOf } from '../s3/s3-options.ts';
+import type { LabelOptions } from '../source/labelled-source.ts';
 import type { S3SourceOptions } from '../source/s3-source.ts';
 import { countSkipped, describeSkipped, type Skipped } from '../source/skipped.ts';
 import type { Source } from '../source/source.ts';
@@ -16,10 +17,22 @@ export interface ListImagesOptions {
 }
 
 /** How the options ask for images. */
-export function sourceOptions(options: ExtractOptions): S3SourceOptions {
-  const { origin, extensions, exclude } = options;
+export function sourceOptions(options: ExtractOptions): S3SourceOptions & LabelOptions {
+  const { origin, extensions, exclude, labels, split } = options;
+  const { pathColumn, targetColumn, splitColumn, keepColumns } = options;
   const names = new NameRule(extensions, exclude);
-  return { originForm: origin, s3: s3OptionsOf(options), names };
+  return {
+    ...{ originForm: origin, s3: s3OptionsOf(options), names },
+    labels,
+    columns: {
+      path: pathColumn,
+      target: targetColumn,
+      split: splitColumn,
+      keep: keepColumns,
+      ignoresSplit: split !== undefined,
+    },
+    splitFromFolders: split === 'folders',
+  };
 }
 
 /**

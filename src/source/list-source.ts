@@ -1,14 +1,13 @@
 import { createReadStream, existsSync, statSync } from 'node:fs';
-import { basename, dirname, resolve } from 'node:path';
-import { createInterface } from 'node:readline';
-import { Readable } from 'node:stream';
+import { basename, dirname, isAbsolute, normalize, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { decodeTextStream } from '../decode-text.ts';
 import { errnoOf, SourceError } from '../errors.ts';
 import { readImageFile } from '../image/read-image-file.ts';
 import { show } from '../json.ts';
 import { mapOrdered } from '../map-ordered.ts';
 import { isS3Url } from '../s3/s3-address.ts';
+import { openListText } from './list-rows.ts';
+import { type LabelledPath, type ListColumns, RowColumns } from './row-columns.ts';
 import { NamedObjects, type S3SourceOptions } from './s3-source.ts';
 import {
   fileState,
@@ -23,20 +22,22 @@ import {
 /** Requests to a store in flight at once. */
 const IN_FLIGHT = 64;
 
-/** Keys of a JSON line that name an image, and its class; the first that is there is read. */
-const PATH_KEYS = ['path', 'origin'] as const;
-const TARGET_KEYS = ['target', 'label', 'class'] as const;
+/** How a list is read. */
+export interface ListOptions extends S3SourceOptions {
+  readonly columns?: ListColumns | undefined;
+}
 
 /**
- * Images named in a file: one path or `s3://bucket/key` a line, or JSON lines `{"path": "...", "target": "..."}`
- * (`origin` may replace `path`, `label` or `class` `target`), in any mixture. Relative paths start at the working folder,
- * as `find … > list.txt` writes them. Every line counts: a path that does not exist is a rejection, never skipped; keys
- * that are not read are named in a note.
+ * Images named in a file, or on standard input (`-`): paths or `s3://bucket/key`, JSON lines or a JSON array of
+ * `{"path": "...", "target": "..."}`, or a table with a header (see {@link openListText}). Relative paths start at the working
+ * folder, as `find … > list.txt` writes them, or, where the first that exists is not there but beside the list, at the list's own
+ * folder. Every row counts: a path that does not exist is a rejection, never skipped; columns that are not read are named in a note.
  */
-export function openListSource(input: string, options: S3SourceOptions): Source {
+export function openListSource(input: string, options: ListOptions): Source {
   const objects = new NamedObjects(options);
   let hasObjects = false;
-  const unread: UnreadKeys = new Map();
+  const columns = new RowColumns(input, options.columns ?? {});
+  const places = new Places(input, options.originForm);
 
   return {
     input,
@@ -44,14 +45,14 @@ export function openListSource(input: string, options: S3SourceOptions): Source 
     get isLocal() {
       return !hasObjects;
     },
+    get keptColumns() {
+      return columns.kept;
+    },
     async *list(signal) {
-      yield* mapOrdered(wantedImages(input, unread, signal), IN_FLIGHT, async (wanted) => {
-        if (!isS3Url(wanted.path)) return listPath(wanted, input, options.originForm);
+      yield* mapOrdered(labelledPaths(input, columns, signal), IN_FLIGHT, async (row) => {
+        if (!isS3Url(row.path)) return withLabels(listPath(row.path, input, places), row);
         hasObjects = true;
-        const listed = await objects.find(wanted.path, signal);
-        return wanted.target === undefined || listed.kind !== 'image'
-          ? listed
-          : { ...listed, entry: { ...listed.entry, target: wanted.target } };
+        return withLabels(await objects.find(row.path, signal), row);
       });
     },
     async read(entry: SourceEntry, signal: AbortSignal) {
@@ -59,91 +60,84 @@ export function openListSource(input: string, options: S3SourceOptions): Source 
       // In a list with objects, local files are read here, not by the workers; their size was checked by the caller.
       return readImageFile(entry.location, Number.POSITIVE_INFINITY, entry);
     },
-    notes() {
-      if (unread.size === 0) return [];
-      const keys = [...unread].map(([key, lines]) => `${show(key)} (${lines} lines)`);
-      return [`Not read of ${input}: the keys ${keys.join(', ')}.`];
-    },
+    notes: () => [...places.notes(), ...columns.notes()],
     close: () => objects.close(),
   };
 }
 
-/** Keys of JSON lines that mean nothing here, and how many lines have them. */
-type UnreadKeys = Map<string, number>;
-
-/** A list of other things could have a key of its own in each line. */
-const MOST_UNREAD_KEYS = 20;
-
-async function* wantedImages(
+/** The rows of a list, of labels too. @throws SourceError */
+export async function* labelledPaths(
   input: string,
-  unread: UnreadKeys,
+  columns: RowColumns,
   signal: AbortSignal,
-): AsyncGenerator<WantedImage> {
-  const lines = createInterface({
-    input: Readable.from(decodeTextStream(createReadStream(input))),
-    crlfDelay: Infinity,
-  });
-  let lineNumber = 0;
-  for await (const line of lines) {
-    signal.throwIfAborted();
-    lineNumber += 1;
-    if (line.trim() !== '') yield parseLine(line, lineNumber, input, unread);
-  }
-}
-
-interface WantedImage {
-  readonly path: string;
-  readonly target: string | undefined;
-}
-
-function parseLine(
-  line: string,
-  lineNumber: number,
-  input: string,
-  unread: UnreadKeys,
-): WantedImage {
-  if (/^\s*\[/.test(line)) {
-    throw new SourceError(`Expected an object a line in ${input} but found an array.`, {
-      fix: "Write one object a line, as jq -c '.[]' does.",
+): AsyncGenerator<LabelledPath> {
+  if (input === '-' && process.stdin.isTTY) {
+    throw new SourceError('Expected a list of images on standard input but found a terminal.', {
+      fix: 'Pipe a list into it: find dataset -name "*.jpg" | img2features - --mode pixels --out features',
     });
   }
-  if (!line.trimStart().startsWith('{')) return { path: line, target: undefined };
-  let parsed: Record<string, unknown>;
-  try {
-    parsed = JSON.parse(line);
-  } catch (error) {
-    throw new SourceError(
-      `Expected JSON in line ${lineNumber} of ${input} but it does not parse.`,
-      {
-        fix: 'Each line must be a path or an object such as {"path": "a/1.jpg", "target": "a"}.',
-        cause: error,
-      },
-    );
+  const bytes = input === '-' ? process.stdin : createReadStream(input);
+  const text = await openListText(bytes, input, columns.pathColumn);
+  columns.expectColumns(text);
+  for await (const row of text.rows) {
+    signal.throwIfAborted();
+    yield columns.read(row);
   }
-  const where = `line ${lineNumber} of ${input}`;
-  const given = (keys: readonly string[]) => keys.filter((key) => parsed[key] !== undefined);
-  const [pathKey = 'path'] = given(PATH_KEYS);
-  const targets = new Set(given(TARGET_KEYS).map((key) => parsed[key]));
-  if (targets.size > 1) {
-    throw new SourceError(
-      `Expected one class in ${where} but found ${given(TARGET_KEYS).join(' and ')} with different values.`,
-      { fix: 'Keep the one that is meant, as "target".' },
-    );
+  columns.expectAllFound();
+}
+
+/** What a row says goes before what the place of an image says. */
+export function withLabels(listed: Listed, { target, split, kept }: Labels): Listed {
+  if (listed.kind !== 'image') return listed;
+  const entry = {
+    ...listed.entry,
+    ...(target !== undefined && { target }),
+    ...(split !== undefined && { split }),
+    ...(kept !== undefined && { kept }),
+  };
+  return { kind: 'image', entry };
+}
+
+type Labels = Pick<LabelledPath, 'target' | 'split' | 'kept'>;
+
+/** Where the relative paths of a list start: one place for all of them. */
+class Places {
+  readonly #input: string;
+  readonly #form: OriginForm;
+  /** The list's folder; undefined where paths start at the working folder, or nothing was found yet. */
+  #folder: string | undefined;
+  #isDecided: boolean;
+
+  constructor(input: string, form: OriginForm) {
+    this.#input = input;
+    this.#form = form;
+    this.#isDecided = input === '-' || resolve(dirname(input)) === resolve();
   }
-  for (const key of Object.keys(parsed)) {
-    const isRead = key === pathKey || (TARGET_KEYS as readonly string[]).includes(key);
-    if (isRead || (!unread.has(key) && unread.size === MOST_UNREAD_KEYS)) continue;
-    unread.set(key, (unread.get(key) ?? 0) + 1);
+
+  find(path: string): { readonly location: string; readonly origin: string } {
+    // Origins of our own tables can be URLs.
+    if (isFileUrl(path)) return this.#at(fileURLToPath(path), path);
+    if (!this.#isDecided && !isAbsolute(path)) {
+      const beside = dirname(this.#input);
+      this.#isDecided = existsSync(resolve(path)) || existsSync(resolve(beside, path));
+      if (this.#isDecided && !existsSync(resolve(path))) this.#folder = beside;
+    }
+    if (this.#folder === undefined || isAbsolute(path)) return this.#at(resolve(path), path);
+    const location = resolve(this.#folder, path);
+    const found = { input: this.#folder, relative: normalize(path), path: location };
+    return { location, origin: originOf(this.#form, found) };
   }
-  const path = parsed[pathKey];
-  const [target] = targets;
-  if (typeof path !== 'string' || !['string', 'number', 'undefined'].includes(typeof target)) {
-    throw new SourceError(
-      `Expected a string "path" (and "target", "label" or "class") in ${where} but found ${line.slice(0, 200)}.`,
-      { fix: 'Write it as {"path": "a/1.jpg", "target": "a"}.' },
-    );
+
+  notes(): string[] {
+    if (this.#folder === undefined) return [];
+    return [
+      `Paths in ${this.#input} start at its own folder, ${this.#folder}: in the working folder the first of them does not exist.`,
+    ];
   }
-  return { path, target: target === undefined ? undefined : String(target) };
+
+  #at(location: string, input: string) {
+    return { location, origin: originOf(this.#form, { input, relative: '', path: location }) };
+  }
 }
 
 /** @throws SourceError for a line of a table: a path that is there, and more behind a separator */
@@ -151,8 +145,10 @@ function refuseTableLine(path: string, input: string): void {
   const at = path.search(/[,;\t]/);
   if (at <= 0 || !existsSync(resolve(path.slice(0, at)))) return;
   throw new SourceError(
-    `Expected one path a line in ${input} but found a table: ${show(path.slice(0, at))} is a file, what follows it is not part of its name.`,
-    { fix: 'Write each line as {"path": "a/1.jpg", "target": "a"}, or the path alone.' },
+    `Expected one path a line in ${input} but found a table without a header: ${show(path.slice(0, at))} is a file, what follows it is not part of its name.`,
+    {
+      fix: 'Write a header such as path,target as its first line, or the path alone in each line.',
+    },
   );
 }
 
@@ -160,20 +156,18 @@ function isFileUrl(path: string): boolean {
   return /^file:\/\/\//i.test(path) && URL.canParse(path) && !/%2f/i.test(path);
 }
 
-function listPath(wanted: WantedImage, input: string, form: OriginForm): Listed {
-  // Origins of our own tables can be URLs.
-  const location = isFileUrl(wanted.path) ? fileURLToPath(wanted.path) : resolve(wanted.path);
-  const origin = originOf(form, { input: wanted.path, relative: '', path: location });
+function listPath(path: string, input: string, places: Places): Listed {
+  const { location, origin } = places.find(path);
   try {
     const stats = statSync(location);
-    const target = wanted.target ?? basename(dirname(location));
+    const target = basename(dirname(location));
     if (stats.isFile()) {
       return { kind: 'image', entry: { origin, target, location, ...fileState(stats) } };
     }
     const message = 'Expected an image file but found a folder, device or pipe.';
     return rejected(origin, 'not_a_file', message);
   } catch (error) {
-    refuseTableLine(wanted.path, input);
+    refuseTableLine(path, input);
     const message = `Expected a readable file but found none (${errnoOf(error) ?? error}).`;
     const reason = errnoOf(error) === 'EACCES' ? 'unreadable' : 'vanished';
     return rejected(origin, reason, message);

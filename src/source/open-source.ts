@@ -5,27 +5,31 @@ import { errnoOf, SourceError } from '../errors.ts';
 import { isInStore } from '../place.ts';
 import { isArchiveName, openArchiveSource } from './archive/archive-source.ts';
 import { openFolderSource } from './folder-source.ts';
-import { openListSource } from './list-source.ts';
+import { type LabelOptions, openLabelledSource } from './labelled-source.ts';
+import { type ListOptions, openListSource } from './list-source.ts';
 import { openS3Source, type S3SourceOptions } from './s3-source.ts';
 import { fileState, type OriginForm, originOf, type Source, type SourceEntry } from './source.ts';
 
-const LIST_EXTENSIONS = new Set(['.txt', '.lst', '.list', '.jsonl', '.ndjson', '.json']);
+const LIST_EXTENSIONS = new Set('.txt .lst .list .jsonl .ndjson .json .csv .tsv'.split(' '));
 
 /**
- * Opens what the user named: a folder, archives or a list of paths (by their extension), one image, or a store.
+ * Opens what the user named: a folder, archives or a list of images (by their extension; `-`: on standard input), one image,
+ * or a store. With the labels that `options` name.
  * @throws SourceError when there is nothing of that name.
  */
-export function openSource(input: string, options: S3SourceOptions): Source {
+export function openSource(input: string, options: S3SourceOptions & LabelOptions): Source {
+  // With labels beside the images, the named columns are those of the labels.
+  const columns = options.labels === undefined ? options.columns : undefined;
+  return openLabelledSource(openInput(input, { ...options, columns }), options);
+}
+
+function openInput(input: string, options: ListOptions): Source {
   if (isArchiveName(input) && !isFolder(input)) return openArchiveSource(input, options);
   if (isInStore(input, 'the input')) return openS3Source(input, options);
+  if (input === '-') return openListSource(input, options);
   const stats = statInput(input);
   if (stats.isDirectory()) return openFolderSource(input, options);
   const extension = extname(input).toLowerCase();
-  if (extension === '.csv' || extension === '.tsv') {
-    throw new SourceError(`Expected a list of paths or JSON lines but found the table ${input}.`, {
-      fix: 'Write one {"path": "a/1.jpg", "target": "a"} a line into a .jsonl file.',
-    });
-  }
   // A pipe, as <(find …) and /dev/stdin are, holds a list.
   const isPiped = stats.isFIFO() || stats.isCharacterDevice() || input === '/dev/stdin';
   if (isPiped || LIST_EXTENSIONS.has(extension)) return openListSource(input, options);
@@ -45,7 +49,7 @@ function statInput(input: string): Stats {
     throw new SourceError(
       `Expected the input to exist but found ${code === 'ENOENT' ? 'nothing' : `an error (${code})`} at ${input}.`,
       {
-        fix: 'Give a folder such as dataset/, an archive (.tar, .zip), one image, a list of paths (.txt, .jsonl), or s3://bucket/prefix.',
+        fix: 'Give a folder such as dataset/, an archive (.tar, .zip), one image, a list of images (.txt, .csv, .jsonl), or s3://bucket/prefix.',
         cause: error,
       },
     );

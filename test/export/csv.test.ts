@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
+import { delimitedRecords } from '../../src/delimited-text.ts';
 import { featureColumns } from '../../src/export/column-names.ts';
-import { csvRecords, csvText } from '../../src/export/csv.ts';
+import { csvText } from '../../src/export/csv.ts';
 import { buildRecordBatch, featureSchema } from '../../src/export/features-table.ts';
 import { openSinks } from '../../src/export/formats.ts';
 import { textLines } from '../../src/storage/byte-streams.ts';
@@ -14,7 +15,7 @@ async function parse(text: string): Promise<string[][]> {
   const bytes = async function* () {
     yield Buffer.from(text);
   };
-  for await (const record of csvRecords(textLines(bytes()))) records.push(record);
+  for await (const record of delimitedRecords(textLines(bytes()))) records.push(record);
   return records;
 }
 

@@ -230,7 +230,7 @@ test.each(['utf8', 'utf16le', 'utf16be'] as const)(
   },
 );
 
-test('a list can name classes as labels and files by their URLs; tables and arrays are refused', async () => {
+test('a list can name classes as labels and files by their URLs; what is no list is refused', async () => {
   put('a b/1.jpg', 'a b/2.jpg', 'x.csv', 'array.json');
   const url = `file://${root}/a%20b/1.jpg`;
   const lines = [url, JSON.stringify({ origin: join(root, 'a b/2.jpg'), class: 'cat' })];
@@ -240,8 +240,8 @@ test('a list can name classes as labels and files by their URLs; tables and arra
     [url, 'a b', join(root, 'a b/1.jpg')],
     [join(root, 'a b/2.jpg'), 'cat', join(root, 'a b/2.jpg')],
   ]);
-  await expect(list(join(root, 'x.csv'))).rejects.toThrow('but found the table');
-  writeFileSync(join(root, 'array.json'), '[\n{"path": "a"}\n]');
+  await expect(list(join(root, 'x.csv'))).rejects.toThrow('Expected a header with a column of paths');
+  writeFileSync(join(root, 'array.json'), '{"path": "a"}\n[{"path": "a"}]');
   await expect(list(join(root, 'array.json'))).rejects.toThrow('but found an array');
 });
 
@@ -261,7 +261,7 @@ test('keys of a list that are not read are named, and two classes of one image a
   }
   expect(targets).toEqual(['3', 'b']);
   expect(source.notes?.()).toEqual([
-    `Not read of ${join(root, 'list.jsonl')}: the keys "caption" (2 lines), "split" (1 lines).`,
+    `Not read of ${join(root, 'list.jsonl')}: the columns "caption" (2 rows). --keep-columns carries columns into the table.`,
   ]);
   write({ path: path('1.jpg'), target: 'b', class: 'c' });
   await expect(list(join(root, 'list.jsonl'))).rejects.toThrow(
