@@ -6,7 +6,7 @@ import type { RunEvent, RunSummary } from './events.ts';
 import { featureColumns, type LabelColumns, selectColumns } from './export/column-names.ts';
 import { DecodePool } from './image/pool/decode-pool.ts';
 import { ReadyThreads } from './image/pool/decode-thread.ts';
-import type { ExtractOptions } from './options/extract-options.ts';
+import { type ExtractOptions, makesSplit } from './options/extract-options.ts';
 import { runFacts } from './pipeline/describe-run.ts';
 import {
   decodeOptions,
@@ -170,9 +170,12 @@ async function openEnds(options: ExtractOptions, hooks: ExtractHooks, closers: C
   closers.add(() => source.close?.());
   const plan = await planExtractor(options, hooks);
   const outputs = await plan.outputs();
-  const columnsOf = (labels: LabelColumns) =>
+  const columnsOf = ({ hasSplit, kept }: LabelColumns) =>
     selectColumns(
-      featureColumns(options.mode, outputs, options.k, labels),
+      featureColumns(options.mode, outputs, options.k, {
+        hasSplit: hasSplit || makesSplit(options),
+        kept,
+      }),
       options.columns?.split(','),
     );
   // What a list brings is known once it was read; other names are refused before that.
@@ -226,12 +229,15 @@ function loadReport() {
 
 /** The table and its report; the counts must add up, and only then is the run called complete. */
 async function publish(
-  run: Run,
+  extracted: Run,
   reducers: readonly Reducer[],
   exportTable: Awaited<ReturnType<typeof loadExport>>,
 ): Promise<RunSummary> {
-  const { options, output, manifest, store, update, progress, clock, onEvent } = run;
+  const { options, output, manifest, store, update, progress, clock, onEvent } = extracted;
   onEvent({ event: 'stage', stage: 'export' });
+  const run = makesSplit(options)
+    ? { ...extracted, madeSplit: await clock.time('export', () => splitRows(extracted, reducers)) }
+    : extracted;
   const rejections = [...runRejections(manifest, store)];
   const exporting = clock.time('export', async () => {
     const { files, splitCounts } = await exportTable(run, reducers);
@@ -250,6 +256,11 @@ async function publish(
   await publishRun(output, json);
   await (update ?? store).finish();
   return summarize(json, output.target, false, progress.newRows, update?.report);
+}
+
+async function splitRows(run: Run, reducers: readonly Reducer[]) {
+  const { makeSplit } = await import('./pipeline/split/make-split.ts');
+  return makeSplit(run, reducers);
 }
 
 function reportEnd(summary: RunSummary, onEvent: ExtractHooks['onEvent']): RunSummary {

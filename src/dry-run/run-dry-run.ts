@@ -2,7 +2,7 @@
 
 import type { UpdateCounts } from '../events.ts';
 import { type FeatureColumn, featureColumns, selectColumns } from '../export/column-names.ts';
-import type { ExtractOptions } from '../options/extract-options.ts';
+import { type ExtractOptions, makesSplit } from '../options/extract-options.ts';
 import { decodeOptions } from '../pipeline/extractor/extractor.ts';
 import { openPixelsExtractor } from '../pipeline/extractor/open-extractor.ts';
 import { listImages, sourceOptions } from '../pipeline/list-images.ts';
@@ -54,7 +54,10 @@ export async function runDryRun(options: ExtractOptions, signal: AbortSignal): P
     const { inputSize, outputs, model } = network ?? openPixelsExtractor();
     const manifest = await listImages(source, { limit: options.limit, signal });
     const columns = selectColumns(
-      featureColumns(options.mode, outputs, options.k, manifest),
+      featureColumns(options.mode, outputs, options.k, {
+        hasSplit: manifest.hasSplit || makesSplit(options),
+        kept: manifest.kept,
+      }),
       options.columns?.split(','),
     );
     const counts = countInput(manifest);

@@ -66,8 +66,36 @@ export async function findFindings(input: FindingsInput): Promise<Findings> {
   };
 }
 
+/** Of each row the first of those that findings take for copies or near copies of it, chains of them included. */
+export async function groupSameImages(
+  input: Omit<PairsInput, 'ownCount'>,
+): Promise<{ readonly groupOf: Uint32Array; readonly isComplete: boolean }> {
+  const { count, hashes } = input.rows;
+  const groupOf = Uint32Array.from({ length: count }, (_, row) => row);
+  const firstOf = (row: number): number => {
+    let first = row;
+    while (groupOf[first] !== first) {
+      groupOf[first] = groupOf[groupOf[first]];
+      first = groupOf[first];
+    }
+    return first;
+  };
+  const join = (a: number, b: number): void => {
+    const [x, y] = [firstOf(a), firstOf(b)];
+    groupOf[Math.max(x, y)] = Math.min(x, y);
+  };
+  const equal = rowsOfEqualHash(hashes, count);
+  for (const [first, ...others] of equal) for (const row of others) join(first, row);
+  const { pairs, isComplete } = await findPairs({ ...input, ownCount: count }, equal);
+  for (const { a, b } of pairs) join(a, b);
+  for (let row = 0; row < count; row++) groupOf[row] = firstOf(row);
+  return { groupOf, isComplete };
+}
+
+type PairsInput = Pick<FindingsInput, 'source' | 'rows' | 'ownCount' | 'space' | 'near'>;
+
 /** Pairs of different vectors within `near`, and within SAME_IMAGE in any case; of rows with equal ones the first represents all. */
-async function findPairs(input: FindingsInput, equal: readonly number[][]): Promise<MeasuredPairs> {
+async function findPairs(input: PairsInput, equal: readonly number[][]): Promise<MeasuredPairs> {
   const { source, rows, ownCount, space } = input;
   const near = Math.max(input.near, SAME_IMAGE);
   if (space === undefined || rows.k === 0) {

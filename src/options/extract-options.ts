@@ -14,6 +14,7 @@ import {
   patterns,
   positiveNumber,
   someOf,
+  splitRule,
   text,
 } from './option-values.ts';
 import { PREPROCESSING_CHOICES, preprocessing } from './preprocessing.ts';
@@ -198,10 +199,17 @@ export const EXTRACT_OPTIONS = {
     group: 'Images',
   },
   split: {
-    parse: oneOf('folders'),
+    parse: splitRule(),
     default: undefined,
     defaultText: 'the column of a list',
-    describe: 'Column split by folders named train, test, val …',
+    describe:
+      'Column split: folders (train, test, val …) or shares such as 80/10/10, stratified, near copies on one side',
+    group: 'Images',
+  },
+  seed: {
+    parse: integer(0, 2 ** 32 - 1),
+    default: 0,
+    describe: 'Seed of --split 80/10/10',
     group: 'Images',
   },
   limit: {
@@ -422,4 +430,9 @@ export function describeOption({ describe, parse }: OptionDefinition): string {
   const { choices = [] } = parse;
   const isSaid = choices.every((word) => describe.includes(word));
   return isSaid ? describe : `${describe} [${choices.join(', ')}]`;
+}
+
+/** Whether the run makes a split of its own (`--split 80/10/10`). */
+export function makesSplit({ split }: Pick<ExtractOptions, 'split'>): boolean {
+  return split?.includes('/') ?? false;
 }

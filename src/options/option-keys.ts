@@ -39,7 +39,7 @@ export const OF_LISTS = [
   'keepColumns',
 ] as const;
 const OF_RUNS = [
-  ...(['k', 'standardize', 'with', 'limit', 'extensions', 'exclude', 'split'] as const),
+  ...(['k', 'standardize', 'with', 'limit', 'extensions', 'exclude', 'split', 'seed'] as const),
   ...OF_LISTS,
 ] as const;
 

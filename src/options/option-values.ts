@@ -144,6 +144,18 @@ export function columnNames(): Parser<'all' | string[]> {
   };
 }
 
+/** The word `folders`, or two or three shares that add up to 100, of train, val and test: 80/10/10, 80/20. */
+export function splitRule(): Parser<string> {
+  return (value, name) => {
+    const text = scalar(value, name).trim();
+    if (text === 'folders') return text;
+    const shares = /^\d+(\/\d+){1,2}$/.test(text) ? text.split('/').map(Number) : [];
+    const isWhole = shares.every((share) => share > 0) && shares.reduce((a, b) => a + b, 0) === 100;
+    if (isWhole) return shares.join('/');
+    throw expected('folders, or shares that add up to 100 such as 80/10/10 or 80/20', name, value);
+  };
+}
+
 /** Of one or more values, each a word or several separated by commas. */
 function wordsOf(value: unknown): string[] {
   return (Array.isArray(value) ? value : [value])

@@ -3,6 +3,7 @@ import {
   EXTRACT_OPTIONS,
   type ExtractOptions,
   MODES,
+  makesSplit,
   type OptionDefinition,
 } from './extract-options.ts';
 import { appliesTo, flagName, OPTION_KEYS, STORE_KEYS } from './option-keys.ts';
@@ -79,6 +80,11 @@ function checkTogether(options: ExtractOptions, raw: RawOptions): ExtractOptions
   if (options.split !== undefined && options.splitColumn !== undefined) {
     throw new OptionError('Expected --split or --split-column but received both.', {
       fix: '--split makes a split, --split-column reads the one of a list.',
+    });
+  }
+  if (raw.seed !== undefined && !makesSplit(options)) {
+    throw new OptionError('Expected --seed only with --split and shares but received it alone.', {
+      fix: 'Give the shares of the splits: --split 80/10/10 --seed 7.',
     });
   }
   // Spark's image source writes origins as URLs, and so did the notebook.

@@ -2,7 +2,7 @@ import type { ConvolutionKind, EngineInfo, EngineOutput } from '../engine/engine
 import { pruneTopology } from '../engine/prune-topology.ts';
 import { RunError } from '../errors.ts';
 import type { ModelFolder } from '../model/model-folder.ts';
-import type { ExtractOptions } from '../options/extract-options.ts';
+import { type ExtractOptions, makesSplit } from '../options/extract-options.ts';
 import { keysForAllModes } from '../options/option-keys.ts';
 import { describeDifference, fingerprint, type RunIdentity } from '../run/fingerprint.ts';
 import type { Extractor, ExtractorPlan } from './extractor/extractor.ts';
@@ -20,6 +20,8 @@ export function runIdentity(options: ExtractOptions, extractor: IdentityParts): 
     origin: options.origin,
     format: options.format,
     columns: options.columns,
+    // Any other split is part of the list of images.
+    split: makesSplit(options) ? `${options.split} by seed ${options.seed}` : undefined,
     ...(engine !== undefined &&
       model !== undefined && {
         layers: extractor.outputs.map(({ layer, pool }) => `${layer}:${pool}`),

@@ -8,6 +8,9 @@ import { storageError } from '../storage/storage-error.ts';
 /** An update's own state is in this folder of the work folder, in the same form as a run's. */
 export const UPDATE_FOLDER = 'update';
 
+/** In the work folder: of a run that made a split, the split of each image of its list, a byte each. */
+export const SPLIT_FILE = 'split.bin';
+
 /** From here on the update's table replaces the old one: see {@link isPublishing}. */
 export const PUBLISHING_FILE = 'publishing.json';
 
@@ -27,6 +30,7 @@ export async function promoteUpdate(workDir: string): Promise<void> {
   if (!existsSync(join(update, 'finished.json'))) return;
   try {
     await moveIfThere(join(update, 'manifest.jsonl'), join(workDir, 'manifest.jsonl'));
+    await moveIfThere(join(update, SPLIT_FILE), join(workDir, SPLIT_FILE));
     if (existsSync(join(update, 'shards'))) {
       for (const name of await readdir(join(update, 'shards'))) {
         // The rows are in the table by now.

@@ -88,3 +88,57 @@ test('the report looks for images that the splits share, wherever they lie', asy
     ],
   ]);
 });
+
+test('--split makes a split without leaks, which an update keeps and any number of workers repeats', async () => {
+  const dir = await temporaryFolder();
+  const input = join(dir, 'in');
+  const draw = (name: string, rgb: [number, number, number]) => {
+    mkdirSync(dirname(join(input, name)), { recursive: true });
+    writeFileSync(join(input, name), solidPng(4, 4, rgb));
+  };
+  // Each color twice, in two sizes of file name; and a near copy of each.
+  for (let i = 0; i < 30; i++) {
+    const [folder, red] = [i % 2 === 0 ? 'a' : 'b', (i * 97) % 256];
+    draw(`${folder}/${i}.png`, [red, 8 * i, 255 - red]);
+    draw(`${folder}/${i}-again.png`, [red, 8 * i, 255 - red]);
+    draw(`${folder}/${i}-near.png`, [red, 8 * i, 254 - red]);
+  }
+  const run = (out: string, more: Record<string, unknown> = {}) =>
+    extract(
+      resolveOptions({
+        ...{ ...PIXELS, k: 2, report: true, input, out: join(dir, out), origin: 'relative' },
+        ...{ split: '60/20/20', seed: 7, standardize: false, ...more },
+      }),
+    );
+  const splits = (out: string) =>
+    new Map(readParquetRows(join(dir, out)).map(({ origin, split }) => [origin, split as string]));
+  const leaks = (out: string) =>
+    readFileSync(join(dir, out, 'findings.jsonl'), 'utf8').match(/"kind":"leak"/g)?.length ?? 0;
+  await run('one');
+  await run('four', { workers: 4, k: 0 });
+  const one = splits('one');
+  expect(splits('four')).toEqual(one);
+  for (let i = 0; i < 30; i++) {
+    const folder = i % 2 === 0 ? 'a' : 'b';
+    const group = ['', '-again', '-near'].map((end) => one.get(`${folder}/${i}${end}.png`));
+    expect(new Set(group).size).toBe(1);
+  }
+  const json = JSON.parse(readFileSync(join(dir, 'one/run.json'), 'utf8'));
+  expect(json.splits).toEqual({ test: 18, train: 54, val: 18 });
+  expect([leaks('one'), json.findings.compared]).toEqual([0, ['train', 'test', 'val']]);
+
+  await run('other', { seed: 8 });
+  expect(splits('other')).not.toEqual(one);
+  for (let i = 30; i < 40; i++) draw(`a/${i}.png`, [i, 250, 6 * i]);
+  await run('one', { update: true });
+  const updated = splits('one');
+  expect(updated.size).toBe(100);
+  for (const [origin, split] of one) expect(updated.get(origin)).toBe(split);
+  // And once more: the splits of an update are kept, too.
+  draw('b/40.png', [99, 1, 200]);
+  await run('one', { update: true });
+  const again = splits('one');
+  for (const [origin, split] of updated) expect(again.get(origin)).toBe(split);
+  expect([leaks('one'), await verifyRun(join(dir, 'one'))]).toEqual([0, []]);
+  await expect(run('one', { update: true, seed: 8 })).rejects.toThrow('by seed 7');
+});

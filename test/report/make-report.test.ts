@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { RunRows } from '../../src/findings/collect-rows.ts';
-import { previewReducer } from '../../src/report/make-report.ts';
+import { previewReducer } from '../../src/findings/preview-reducer.ts';
 
 /** 60 rows on one line through the space, in two batches, and a hair of noise. */
 function lineOf(dims: number): RunRows {
