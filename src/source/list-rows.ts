@@ -33,7 +33,7 @@ export async function openListText(
     yield start;
     yield* { [Symbol.asyncIterator]: () => pieces };
   };
-  if (/^\s*\[\s*(?:[{\]]|$)/.test(start)) {
+  if (/^\s*\[\s*(?:[{"\]]|$)/.test(start)) {
     return { header: undefined, rows: arrayRows(rest(), name) };
   }
   const first = start.trimStart().split(/[\r\n]/, 1)[0];

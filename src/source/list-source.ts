@@ -77,13 +77,18 @@ export async function* labelledPaths(
     });
   }
   const bytes = input === '-' ? process.stdin : createReadStream(input);
-  const text = await openListText(bytes, input, columns.pathColumn);
-  columns.expectColumns(text);
-  for await (const row of text.rows) {
-    signal.throwIfAborted();
-    yield columns.read(row);
+  try {
+    const text = await openListText(bytes, input, columns.pathColumn);
+    columns.expectColumns(text);
+    for await (const row of text.rows) {
+      signal.throwIfAborted();
+      yield columns.read(row);
+    }
+    columns.expectAllFound();
+  } finally {
+    // After an error a program that still writes into the pipe would keep this one waiting.
+    bytes.destroy();
   }
-  columns.expectAllFound();
 }
 
 /** What a row says goes before what the place of an image says. */

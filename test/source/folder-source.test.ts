@@ -240,7 +240,9 @@ test('a list can name classes as labels and files by their URLs; what is no list
     [url, 'a b', join(root, 'a b/1.jpg')],
     [join(root, 'a b/2.jpg'), 'cat', join(root, 'a b/2.jpg')],
   ]);
-  await expect(list(join(root, 'x.csv'))).rejects.toThrow('Expected a header with a column of paths');
+  await expect(list(join(root, 'x.csv'))).rejects.toThrow(
+    'Expected a header with a column of paths',
+  );
   writeFileSync(join(root, 'array.json'), '{"path": "a"}\n[{"path": "a"}]');
   await expect(list(join(root, 'array.json'))).rejects.toThrow('but found an array');
 });

@@ -101,6 +101,13 @@ test('all keys of JSON lines are kept, those that only some lines have too', asy
   ]);
 });
 
+test('an array may hold paths alone', async () => {
+  const folder = await withFiles('a/1.jpg');
+  const list = join(folder, 'list.json');
+  await writeFile(list, JSON.stringify([join(folder, 'a/1.jpg')]));
+  expect((await listed(list)).rows).toEqual([[join(folder, 'a/1.jpg'), 'a']]);
+});
+
 test('columns of other names are named by options', async () => {
   const folder = await withFiles('1.jpg');
   const list = join(folder, 'list.csv');

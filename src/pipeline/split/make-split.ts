@@ -92,8 +92,9 @@ function describe(
   for (const first of groupOf) sizes.set(first, (sizes.get(first) ?? 0) + 1);
   const groups = [...sizes.values()].filter((size) => size > 1);
   const images = groups.reduce((sum, size) => sum + size, 0);
+  const largest = groups.reduce((most, size) => Math.max(most, size), 1);
   return [
-    `Split: ${images} images in ${groups.length} groups of copies and near copies stay together, the largest of ${Math.max(1, ...groups)}.`,
+    `Split: ${images} images in ${groups.length} groups of copies and near copies stay together, the largest of ${largest}.`,
     ...(isComplete
       ? []
       : [
