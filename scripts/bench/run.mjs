@@ -5,11 +5,12 @@
  * Each stage alone, then whole processes: medians, every output verified. A table on stdout, JSON into a file; each row
  * goes to stderr and into the file as soon as it is measured.
  *
- * `npm run bench:peers -- [--dataset <folder>] [--images 128] [--many 30000] [--repeat 3] [--only vgg16,pixels,spark,s3]
+ * `npm run bench:peers -- [--dataset <folder>] [--images 128] [--many 30000] [--repeat 3] [--only vgg16,networks,pixels,spark,s3]
  *     [--without spark,torch] [--model models/vgg16] [--json <file>]`
  *
  * The same images and the same (seeded) weights through img2features and its peers, in turn, in one session; the outputs
  * are compared before a ratio is printed. Python packages go into environments in the cache folder (PyTorch alone is 3 GB).
+ * `networks` is not among them unless named: ResNet50, MobileNetV2, EfficientNetB0, DenseNet121 against ONNX Runtime and OpenVINO.
  * `s3` is in neither unless named: whole runs from a local S3 server, near and behind 100 ms, or against boto3 that only fetches.
  *
  * Nothing else should run meanwhile; such machines are noisy all the same, so trust ratios of one run.
@@ -36,7 +37,7 @@ const STAGES = {
   pipeline: 'pipeline',
   s3: 's3',
 };
-const JOBS = ['vgg16', 'pixels', 'spark', 's3'];
+const JOBS = ['vgg16', 'networks', 'pixels', 'spark', 's3'];
 
 const text = /** @type {{ type: 'string' }} */ ({ type: 'string' });
 const { values } = parseArgs({

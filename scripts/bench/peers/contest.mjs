@@ -10,7 +10,8 @@ import {
   timedProcess,
 } from '../lib/measure.mjs';
 
-/** @typedef {{ images: number, seconds: { load: number, job: number }, version: string }} Said */
+/** @typedef {{ images: number, seconds: { load: number, job: number, network?: number | null }, version: string }} Said
+ *   network: in the network alone, where that is known */
 /**
  * @typedef {object} Contestant
  * @property {string} name
@@ -24,6 +25,8 @@ const PEERS = {
   keras: 'Keras + Pillow + scikit-learn',
   torch: 'PyTorch + torchvision, DataLoader',
   onnx: 'ONNX Runtime, Python',
+  openvino: 'OpenVINO, Python, float32',
+  ncnn: 'ncnn, Python, an image at a time',
   'onnx-node': 'onnxruntime-node + sharp (no PCA)',
   plain: 'plain Python: Pillow in 2 processes, scikit-learn, pyarrow',
   spark: "the notebook's job, PySpark local[2]",
@@ -47,7 +50,8 @@ export async function contest(job, contestants, { repeat, column, python, tolera
     console.error(
       `${name}, round ${i + 1}: ${round(whole)} s in all, ${round(rate)} images/s in the job`,
     );
-    return { whole, images, load: seconds.load, rate, version };
+    const network = seconds.network ? images / seconds.network : undefined;
+    return { whole, images, load: seconds.load, rate, network, version };
   });
   const rows = contestants.map(({ name, table }, i) => ({
     name,
@@ -56,6 +60,9 @@ export async function contest(job, contestants, { repeat, column, python, tolera
     wholeSeconds: spread(found[i].map(({ whole }) => whole)),
     loadSeconds: spread(found[i].map(({ load }) => load)),
     jobImagesPerSecond: spread(found[i].map(({ rate }) => rate)),
+    ...(found[i].every(({ network }) => network !== undefined) && {
+      networkImagesPerSecond: spread(found[i].map(({ network }) => Number(network))),
+    }),
     ...(i > 0 && table !== undefined && { agreement: agree(name, table) }),
   }));
   return { job, rows };
@@ -80,8 +87,8 @@ export function lastLine(stdout) {
 
 /** Markdown, ratios against ours: above 1 means that we are faster. */
 export function peersTable({ machine, results }) {
-  const head = ['', 'whole process, s', 'images/s without start'];
-  head.push('we are faster by (whole / job)', 'same numbers');
+  const head = ['', 'whole process, s', 'images/s without start', 'in the network alone'];
+  head.push('we are faster by (whole / job / network)', 'same numbers');
   const tables = results.map(({ job, rows }) => {
     const lines = rows.map((row) => line(row, rows[0]));
     return `${job}\n\n${markdown(head, lines)}`;
@@ -91,10 +98,13 @@ export function peersTable({ machine, results }) {
 
 function line(row, ours) {
   const { name, version, wholeSeconds: whole, jobImagesPerSecond: rate, agreement } = row;
-  const times = [range(whole), range(rate)];
+  const network = row.networkImagesPerSecond;
+  const times = [range(whole), range(rate), network === undefined ? '' : range(network)];
   if (row === ours) return [`**${version}**`, ...times, '', ''];
   const inAll = round(whole.median / ours.wholeSeconds.median);
   const inJob = round(ours.jobImagesPerSecond.median / rate.median);
+  const alone = network && ours.networkImagesPerSecond.median / network.median;
+  const inNetwork = alone === undefined ? '' : ` / ${round(alone)} ×`;
   const cosine = agreement === undefined ? '' : `cosine ≥ ${agreement.minCosine.toFixed(7)}`;
-  return [`${PEERS[name]} (${version})`, ...times, `${inAll} × / ${inJob} ×`, cosine];
+  return [`${PEERS[name]} (${version})`, ...times, `${inAll} × / ${inJob} ×${inNetwork}`, cosine];
 }

@@ -32,7 +32,15 @@ const SAME_FEATURES = 0.999999;
 export async function vgg16({ dataset, images, model, repeat, without, scratch }) {
   const list = linkSample(dataset, images, join(scratch, 'images'));
   const onnx = join(scratch, 'vgg16.onnx');
-  if (!without.includes('onnx')) execFileSync(python('torch'), [here('make_onnx.py'), model, onnx]);
+  const param = join(scratch, 'vgg16.param');
+  const isWith = (name) => !without.includes(name);
+  const weights = join(scratch, 'vgg16.bin');
+  if (['onnx', 'openvino', 'onnx-node'].some(isWith)) {
+    execFileSync(python('runtimes'), [here('make_onnx.py'), model, onnx]);
+  }
+  if (isWith('ncnn')) {
+    execFileSync(python('runtimes'), [here('make_ncnn.py'), model, param, weights]);
+  }
   const peer = (name, env, file, input) => {
     const table = join(scratch, `${name}.parquet`);
     return { name, table, start: () => pythonScript(env, file, list, input, table) };
@@ -41,17 +49,56 @@ export async function vgg16({ dataset, images, model, repeat, without, scratch }
     img2features([list, '--mode', 'vgg16', '--model', model], join(scratch, 'ours')),
     peer('keras', 'keras', 'keras_vgg16.py', model),
     peer('torch', 'torch', 'torch_vgg16.py', model),
-    peer('onnx', 'torch', 'onnx_vgg16.py', onnx),
+    runtime('onnx', list, onnx, scratch),
+    runtime('openvino', list, onnx, scratch),
+    runtime('ncnn', list, param, scratch),
     onnxNode(list, onnx, scratch),
     // Minutes long: once is enough for its ratio.
     { ...peer('spark', 'keras', 'spark_vgg16.py', model), rounds: 1 },
-  ].filter(({ name }) => !without.includes(name));
-  const withOnnx = contestants.filter(({ name }) => name !== 'onnx-node' || existsSync(onnx));
+  ].filter(({ name }) => isWith(name));
   // sharp's resize is not Pillow's.
   const tolerance = (name) => (name === 'onnx-node' ? 0.99 : SAME_FEATURES);
   const options = { repeat, column: 'cnn_vectors', python: python('keras'), tolerance };
   const job = `full VGG16 (seeded weights), ${images} images, files to table`;
-  return [await contest(job, withOnnx, options)];
+  return [await contest(job, contestants, options)];
+}
+
+/** Other networks of Keras with seeded weights, what they take, and their last layer. */
+const NETWORKS = {
+  ResNet50: 'caffe',
+  MobileNetV2: 'tf',
+  EfficientNetB0: 'none',
+  DenseNet121: 'torch',
+};
+
+/** Whole models as Keras saves them, against runtimes that read ONNX. @param {Options} options */
+export async function networks({ dataset, images, repeat, without, scratch }) {
+  const list = linkSample(dataset, images, join(scratch, 'networks'));
+  const results = [];
+  for (const [name, mode] of Object.entries(NETWORKS)) {
+    if (without.includes(name)) continue;
+    const path = (file) => join(scratch, `${name}${file}`);
+    execFileSync(python('convert'), [here('make_network.py'), name, path('.keras'), path('.onnx')]);
+    execFileSync(process.execPath, [CLI, 'model', 'convert', path('.keras'), '--out', path('')]);
+    const args = [list, '--mode', 'cnn', '--model', path(''), '--preprocessing', mode];
+    const contestants = [
+      img2features(args, path('-ours')),
+      runtime('onnx', list, path('.onnx'), scratch, mode),
+      runtime('openvino', list, path('.onnx'), scratch, mode),
+    ].filter(({ name }) => !without.includes(name));
+    const options = { repeat, column: 'cnn_vectors', python: python('runtimes') };
+    const job = `${name} (seeded weights), ${images} images, files to table`;
+    const tolerance = () => SAME_FEATURES;
+    results.push(await contest(job, contestants, { ...options, tolerance }));
+  }
+  return results;
+}
+
+/** @param {string} name @param {string} list @param {string} model @param {string} scratch @param {string} [mode] */
+function runtime(name, list, model, scratch, mode = 'caffe') {
+  const table = join(scratch, `${name}.parquet`);
+  const start = () => pythonScript('runtimes', 'runtimes.py', name, list, model, table, mode);
+  return { name, table, start };
 }
 
 /** The pixels job on many images: Parquet and JSON, scaler and PCA. @param {Options} options */
@@ -172,7 +219,9 @@ function img2features(args, out, env) {
     read: () => {
       const { counts, stagesMs, version } = JSON.parse(readFileSync(join(out, 'run.json'), 'utf8'));
       const load = (stagesMs.engineStart ?? 0) / 1000;
-      const seconds = { load, job: stagesMs.total / 1000 - load };
+      const alone = stagesMs.engineImagesPerSecond;
+      const network = alone > 0 ? counts.extracted / alone : undefined;
+      const seconds = { load, job: stagesMs.total / 1000 - load, network };
       return { images: counts.extracted, seconds, version: `img2features ${version}` };
     },
   };

@@ -20,9 +20,14 @@ import pyarrow.parquet as pq  # noqa: E402
 from PIL import Image  # noqa: E402
 from sklearn.decomposition import PCA  # noqa: E402
 
-BATCH = 16
+BATCH = int(os.environ.get("BENCH_BATCH", "16"))
 #: BGR means of ImageNet, as keras.applications' preprocess_input(mode="caffe") has them.
 CAFFE_MEAN = np.array([103.939, 116.779, 123.68], np.float32)
+TORCH_MEAN = np.array([0.485, 0.456, 0.406], np.float32)
+TORCH_STD = np.array([0.229, 0.224, 0.225], np.float32)
+
+#: Seconds in the network alone so far.
+network_seconds = 0.0
 
 
 def read_list(path: str) -> list[str]:
@@ -35,19 +40,30 @@ def load_rgb(path) -> np.ndarray:
         return np.asarray(image.convert("RGB").resize((224, 224), Image.BICUBIC))
 
 
-def preprocess(pixels: np.ndarray) -> np.ndarray:
-    """Returns float32 [n, 224, 224, 3], BGR less the means."""
-    return pixels[..., ::-1].astype(np.float32) - CAFFE_MEAN
+def preprocess(pixels: np.ndarray, mode: str = "caffe") -> np.ndarray:
+    """Returns float32 [n, 224, 224, 3] as Keras' preprocess_input does; caffe: BGR less the means."""
+    if mode == "caffe":
+        return pixels[..., ::-1].astype(np.float32) - CAFFE_MEAN
+    values = pixels.astype(np.float32)
+    if mode == "tf":
+        return values / 127.5 - 1
+    if mode == "torch":
+        return (values / 255 - TORCH_MEAN) / TORCH_STD
+    return values
 
 
-def extract(paths: list[str], infer: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+def extract(paths: list[str], infer: Callable[[np.ndarray], np.ndarray], mode: str = "caffe") -> np.ndarray:
     """infer: preprocessed images to vectors."""
+    global network_seconds
     vectors = []
     with ThreadPoolExecutor(2) as pool:  # Pillow decodes without the interpreter's lock
         pixels = pool.map(load_rgb, paths)
         for start in range(0, len(paths), BATCH):
             batch = np.stack([next(pixels) for _ in paths[start : start + BATCH]])
-            vectors.append(np.asarray(infer(preprocess(batch))))
+            values = preprocess(batch, mode)
+            started = time.perf_counter()
+            vectors.append(np.asarray(infer(values)))
+            network_seconds += time.perf_counter() - started
     return np.concatenate(vectors)
 
 
@@ -68,7 +84,7 @@ def finish(paths: list[str], vectors: np.ndarray, out: str, ready: float, versio
 
 def report(images: int, ready: float, done: float, version: str) -> None:
     """ready, done: time.perf_counter() when the model was loaded and when the table was written."""
-    seconds = {"load": ready - STARTED, "job": done - ready}
+    seconds = {"load": ready - STARTED, "job": done - ready, "network": network_seconds or None}
     print(json.dumps({"images": images, "seconds": seconds, "version": version}))
 
 
