@@ -144,7 +144,6 @@ export async function spark({ dataset, many: [images], model, scratch, repeat, w
   const onMany = (input, ...args) => [
     sparkJob([input, ...args, '--stage'], out('spark-ours-many')),
     oneMachine([input, ...args], out('ours-many')),
-    sparkJob([input, ...args, '--stage'], out('spark-ours-two'), 'local-cluster[2,1,1024]'),
   ];
   const pixels = { ...options, column: 'vectors' };
   return [
@@ -160,6 +159,7 @@ export async function spark({ dataset, many: [images], model, scratch, repeat, w
       `pixels on Spark local[2], ${images} images`,
       kept([
         ...onMany(all, '--mode', 'pixels'),
+        sparkJob([all, '--mode', 'pixels'], out('spark-ours-two'), 'local-cluster[2,1,1024]'),
         notebook('spark_pixels.py', all, out('spark-many-pixels'), NOTEBOOK_SECONDS),
       ]),
       pixels,
@@ -235,9 +235,11 @@ function img2features(args, out, env) {
  */
 function sparkJob(args, out, master = 'local[2]') {
   const interpreter = python('keras');
+  // A network uses all cores by itself.
+  const cores = args.includes('pixels') ? 1 : 2;
   const job = fileURLToPath(new URL('../../spark/job.py', import.meta.url));
   const settings = ['--master', master, '--driver-memory', '2g', '--executor-memory', '768m'];
-  settings.push('--conf', 'spark.ui.enabled=false');
+  settings.push('--conf', 'spark.ui.enabled=false', '--conf', `spark.task.cpus=${cores}`);
   const ours = { PYSPARK_PYTHON: interpreter, IMG2FEATURES: `${process.execPath} ${CLI}` };
   return {
     name: master === 'local[2]' ? 'img2features' : 'executors',
