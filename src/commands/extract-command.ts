@@ -107,7 +107,7 @@ function runOptions(
         .positional('input', {
           type: 'string',
           describe:
-            'A folder (dataset/<class>/<image>), s3://bucket/prefix, archives (.tar, .zip), one image, or a list of paths (.txt, .jsonl)',
+            'A folder (dataset/<class>/<image>), s3://bucket/prefix, archives (.tar, .zip), Parquet files of images, one image, or a list of paths (.txt, .jsonl)',
         })
         .option('out', valueOption('Folder or s3://bucket/prefix for the table', 'Output:')),
       keys,

@@ -41,7 +41,7 @@ export interface ModelOptions {
 
 /** What to read, and how its images become vectors. */
 export interface FeatureOptions extends ModelOptions {
-  /** Folder, archives (.tar, .zip), list of paths, one image, or s3://bucket/prefix. */
+  /** Folder, archives (.tar, .zip), Parquet files of images, list of paths, one image, or s3://bucket/prefix. */
   readonly input: string;
   /** `pixels` (10×10 RGB), `vgg16`, or `cnn` (any model folder). */
   readonly mode: Mode;

@@ -7,13 +7,14 @@ import { isArchiveName, openArchiveSource } from './archive/archive-source.ts';
 import { openFolderSource } from './folder-source.ts';
 import { type LabelOptions, openLabelledSource } from './labelled-source.ts';
 import { type ListOptions, openListSource } from './list-source.ts';
+import { isParquetName, openParquetSource } from './parquet-source.ts';
 import { openS3Source, type S3SourceOptions } from './s3-source.ts';
 import { fileState, type OriginForm, originOf, type Source, type SourceEntry } from './source.ts';
 
 const LIST_EXTENSIONS = new Set('.txt .lst .list .jsonl .ndjson .json .csv .tsv'.split(' '));
 
 /**
- * Opens what the user named: a folder, archives or a list of images (by their extension; `-`: on standard input), one image,
+ * Opens what the user named: a folder, archives, Parquet files or a list of images (by their extension; `-`: on standard input), one image,
  * or a store. With the labels that `options` name.
  * @throws SourceError when there is nothing of that name.
  */
@@ -25,6 +26,12 @@ export function openSource(input: string, options: S3SourceOptions & LabelOption
 
 function openInput(input: string, options: ListOptions): Source {
   if (isArchiveName(input) && !isFolder(input)) return openArchiveSource(input, options);
+  if (isParquetName(input) && !isFolder(input)) {
+    if (!isInStore(input, 'the input')) return openParquetSource(input, options);
+    throw new SourceError(`Expected Parquet files of images on a disk but found ${input}.`, {
+      fix: 'Copy them to a disk first.',
+    });
+  }
   if (isInStore(input, 'the input')) return openS3Source(input, options);
   if (input === '-') return openListSource(input, options);
   const stats = statInput(input);

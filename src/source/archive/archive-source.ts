@@ -1,4 +1,4 @@
-import { basename, posix, resolve, sep } from 'node:path';
+import { basename, posix, resolve } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { SourceError } from '../../errors.ts';
 import { DecodeError } from '../../image/decode-error.ts';
@@ -10,9 +10,9 @@ import { isInStore } from '../../place.ts';
 import { encodeKey } from '../../s3/direct-get.ts';
 import { parseS3Url } from '../../s3/s3-address.ts';
 import type { S3SourceOptions } from '../s3-source.ts';
+import { commonFolder, severalFiles } from '../several-files.ts';
 import { type Listed, originOf, rejected, type Source, type SourceEntry } from '../source.ts';
 import { type ArchiveBytes, FILE_ARCHIVES } from './archive-bytes.ts';
-import { expandBraces } from './expand-braces.ts';
 import type { Member } from './member.ts';
 import { objectArchives } from './object-archives.ts';
 import { SampleLabels } from './sample-labels.ts';
@@ -39,9 +39,8 @@ export function openArchiveSource(input: string, options: S3SourceOptions): Sour
   const { names = new NameRule(), originForm } = options;
   const inStore = isInStore(input, 'the input');
   const archives = inStore ? objectArchives(options.s3) : FILE_ARCHIVES;
-  const given = expandBraces(input);
-  const front =
-    given.length > 1 ? input.slice(0, input.indexOf('{')).replace(LAST_NAME, '') : undefined;
+  const given = severalFiles(input);
+  const front = given.length > 1 ? commonFolder(input) : undefined;
   /** By where they are: the part of `location` before the member's name. */
   const places = new Map(given.map((name) => [inStore ? name : resolve(name), name]));
   /** For each of them, once it was opened, the file that its members are read from. */
@@ -224,8 +223,6 @@ function listedOf({ size, version: all }: SourceEntry): ListedFile {
   };
   return { size, version, part };
 }
-
-const LAST_NAME = sep === '/' ? /[^/]*$/ : /[^\\/]*$/;
 
 /** `train-000` of `shards/train-000.tar`. */
 function stemOf(archive: string): string {
