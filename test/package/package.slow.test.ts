@@ -117,6 +117,16 @@ test('npx finds the command', () => {
   });
 });
 
+test('npx runs the demo in any folder, and downloads nothing where that is asked for', () => {
+  const { status, out } = consumer.run('npx', 'img2features', 'demo', 'dataset', '--offline');
+  expect(status).toBe(0);
+  expect(out).toContain(
+    `Open this page in a browser: ${join(consumer.dir, 'demo/pixels/report.html')}`,
+  );
+  expect(out).toContain('EfficientNet-Lite0, trained on ImageNet: left out by --offline.');
+  expect(existsSync(join(consumer.dir, 'demo/vgg16-seeded/report.html'))).toBe(true);
+});
+
 test('a first table of pixels', () => {
   const options = ['--mode', 'pixels', '--out', 'features', '--quiet'];
   expect(img2features('extract', 'dataset', ...options)).toMatchObject({ status: 0, err: '' });
