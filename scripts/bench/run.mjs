@@ -1,5 +1,5 @@
 /**
- * `npm run bench -- [--dataset <folder>] [--only decode,resize,sizes,engine,layers,pca,write,feed,pipeline] [--repeat 5] [--many 10000,30000]
+ * `npm run bench -- [--dataset <folder>] [--only decode,resize,sizes,engine,layers,pca,write,feed,start,pipeline] [--repeat 5] [--many 10000,30000]
  *     [--model models/vgg16] [--device auto] [--python <python with scikit-learn, pyarrow>] [--json <file>]`
  *
  * Each stage alone, then whole processes: medians, every output verified. A table on stdout, JSON into a file; each row
@@ -34,6 +34,7 @@ const STAGES = {
   pca: 'pca',
   write: 'write',
   feed: 'feed',
+  start: 'start',
   pipeline: 'pipeline',
   s3: 's3',
 };
