@@ -68,7 +68,10 @@ async function runExtract(
   context: CommandContext,
   inherited: Record<string, unknown> = {},
 ): Promise<ExitStatus> {
-  const raw = givenOptions(args, context.env, undefined, inherited);
+  // yargs takes a single "-" for an empty text.
+  const isPiped = args.input === '' && context.argv.includes('-');
+  const given = isPiped ? { ...args, input: '-' } : args;
+  const raw = givenOptions(given, context.env, undefined, inherited);
   const log = raw.log === undefined ? 'text' : oneOf('text', 'json')(raw.log, 'log');
   const quiet = raw.quiet !== undefined && flag()(raw.quiet, 'quiet');
   const options = resolveOptions(pickOptions(raw));
@@ -107,7 +110,7 @@ function runOptions(
         .positional('input', {
           type: 'string',
           describe:
-            'A folder (dataset/<class>/<image>), s3://bucket/prefix, archives (.tar, .zip), Parquet files of images, one image, or a list of paths (.txt, .jsonl)',
+            'A folder (dataset/<class>/<image>), s3://bucket/prefix, archives (.tar, .zip), Parquet files of images, one image, or a list of images (.txt, .csv, .jsonl; - is standard input)',
         })
         .option('out', valueOption('Folder or s3://bucket/prefix for the table', 'Output:')),
       keys,

@@ -1,6 +1,8 @@
 /** Labels from the list to the table: whole runs in this process, on the build. */
+import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 // Threads start from the build.
 import * as built from '../../dist/index.js';
@@ -141,4 +143,14 @@ test('--split makes a split without leaks, which an update keeps and any number 
   for (const [origin, split] of updated) expect(again.get(origin)).toBe(split);
   expect([leaks('one'), await verifyRun(join(dir, 'one'))]).toEqual([0, []]);
   await expect(run('one', { update: true, seed: 8 })).rejects.toThrow('by seed 7');
+});
+
+test('the command reads a list from standard input', async () => {
+  const dir = await temporaryFolder();
+  writeFileSync(join(dir, '1.png'), solidPng(4, 4, [1, 2, 3]));
+  const cli = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
+  const args = [cli, '-', '--mode', 'pixels', '--k', '0', '--no-report', '--out', 'out'];
+  const input = 'path,label\n1.png,cat\n';
+  expect(spawnSync(process.execPath, args, { cwd: dir, input }).status).toBe(0);
+  expect(readParquetRows(join(dir, 'out')).map(({ target }) => target)).toEqual(['cat']);
 });
