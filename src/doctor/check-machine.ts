@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { availableParallelism, cpus, freemem, loadavg, totalmem } from 'node:os';
 import { join } from 'node:path';
+import { whyNoSharedMemory } from '../engine/batch-memory.ts';
 import { whyNoNativeJpeg } from '../image/jpeg/direct-decoder.ts';
 import { whyNoKernels } from '../reduce/kernels.ts';
 import { runCommand } from '../runtime/run-command.ts';
@@ -72,8 +73,12 @@ export function checkNode(
 export function checkCpu(
   cpu: Cpu,
   load: number = loadavg()[0] ?? 0,
-  // Why WebAssembly does what an addon of ours could; null where it does not.
-  without = { kernels: whyNoKernels() ?? null, jpeg: whyNoNativeJpeg() ?? null },
+  // Why something slower does what an addon of ours could; null where it does not.
+  without: Record<'kernels' | 'jpeg' | 'memory', string | null> = {
+    kernels: whyNoKernels() ?? null,
+    jpeg: whyNoNativeJpeg() ?? null,
+    memory: whyNoSharedMemory() ?? null,
+  },
 ): Check {
   const { model, cores, quota, instructions } = cpu;
   const lacksAvx2 =
@@ -92,6 +97,9 @@ export function checkCpu(
       without.jpeg === null
         ? 'JPEG by libjpeg-turbo for this processor'
         : `JPEG by libjpeg-turbo in WebAssembly, at a third of the speed and to the same bits: ${without.jpeg}`,
+      without.memory === null
+        ? 'pixels to the network in shared memory'
+        : `pixels to the network by a pipe, at an eighth of the speed: ${without.memory}`,
     ],
     findings: [
       quota !== undefined &&

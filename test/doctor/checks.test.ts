@@ -92,15 +92,18 @@ test('CPU: fewer cores than seen, a busy machine and a lack of AVX2 are told', (
 
 test('CPU: what is used for PCA and JPEG is told, with the reason', () => {
   const cpu = { model: 'X', cores: 8, quota: undefined, instructions: ['AVX2'] };
-  const fast = checkCpu(cpu, 0, { kernels: null, jpeg: null });
+  const fast = checkCpu(cpu, 0, { kernels: null, jpeg: null, memory: null });
   expect(fast.details.slice(1)).toEqual([
     'PCA by AVX2 kernels',
     'JPEG by libjpeg-turbo for this processor',
+    'pixels to the network in shared memory',
   ]);
-  const slow = checkCpu(cpu, 0, { kernels: 'this CPU lacks AVX2', jpeg: 'no setup' });
+  const lacking = { kernels: 'this CPU lacks AVX2', jpeg: 'no setup', memory: 'no setup' };
+  const slow = checkCpu(cpu, 0, lacking);
   expect(slow.details.slice(1)).toEqual([
     "PCA by WebAssembly's kernels, at half the speed and to the same bits: this CPU lacks AVX2",
     'JPEG by libjpeg-turbo in WebAssembly, at a third of the speed and to the same bits: no setup',
+    'pixels to the network by a pipe, at an eighth of the speed: no setup',
   ]);
   expect([fast.facts.kernels, slow.facts.kernels]).toEqual(['avx2', 'wasm']);
   expect([fast.facts.jpeg, slow.facts.jpeg]).toEqual(['native', 'wasm']);
