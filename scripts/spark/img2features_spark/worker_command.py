@@ -26,6 +26,7 @@ PASSED_ON = (
     "engine",
     "precision",
     "conv",
+    "engines_per_gpu",
     "resize",
     "exif",
     "max_pixels",
