@@ -3,6 +3,7 @@
  * print goes to 1 and 2, where the parent listens. It runs as long as its pipe is open: signals of the
  * terminal are the parent's to handle.
  */
+import { writeSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import { EngineError, isImg2FeaturesError } from '../errors.ts';
 import { GpuUnused } from '../runtime/choose-device.ts';
@@ -32,6 +33,15 @@ const MEMORY = 5;
 const REPLIES = 4;
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
+
+// Node waits for its threads before it exits, and the one that reads frames waits for the parent, which waits for this exit.
+process.on('uncaughtExceptionMonitor', (error) => {
+  try {
+    writeSync(2, `${error.stack ?? error}\n`);
+  } finally {
+    process.kill(process.pid, process.platform === 'win32' ? 'SIGKILL' : 'SIGABRT');
+  }
+});
 
 let network: Network | undefined;
 let bytesPerImage = 0;

@@ -1,6 +1,7 @@
 import { openAsBlob, statSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
-import { DataType, type Field, type Schema, type Table, tableFromIPC } from 'apache-arrow';
+// The libraries are loaded by the first file alone: every command imports this room.
+import type { DataType as AnyType, Field, Schema } from 'apache-arrow';
 import type { ParquetFile } from 'parquet-wasm';
 import { isImg2FeaturesError, SourceError } from '../errors.ts';
 import { DecodeError } from '../image/decode-error.ts';
@@ -66,7 +67,7 @@ export function openParquetSource(
     const path = resolve(name);
     const { file, mtime } = await openFile(path);
     try {
-      const columns = findColumns(file, path);
+      const columns = await findColumns(file, path);
       const groupsOfFile = rowGroups(file, columns.bytes, path);
       const labels =
         columns.label === undefined ? undefined : await readColumn(file, columns.label);
@@ -141,7 +142,8 @@ async function readGroup(path: string, mtime: string, group: number): Promise<Ro
       const message = 'Expected the Parquet file as it was listed but found it changed since.';
       throw new DecodeError('changed', message);
     }
-    const { bytes } = findColumns(file, path);
+    const { tableFromIPC } = await import('apache-arrow');
+    const { bytes } = await findColumns(file, path);
     const [name, field] = bytes.split('.');
     const table = await file.read({ columns: [name], rowGroups: [group] });
     const column = tableFromIPC(table.intoIPCStream()).getChild(name)!;
@@ -154,7 +156,8 @@ async function readGroup(path: string, mtime: string, group: number): Promise<Ro
 }
 
 async function readColumn(file: ParquetFile, name: string) {
-  const read: Table = tableFromIPC((await file.read({ columns: [name] })).intoIPCStream());
+  const { tableFromIPC } = await import('apache-arrow');
+  const read = tableFromIPC((await file.read({ columns: [name] })).intoIPCStream());
   return read.getChild(name)!;
 }
 
@@ -178,7 +181,9 @@ function rowGroups(file: ParquetFile, bytes: string, path: string) {
 }
 
 /** @throws SourceError where no column has images, or several have */
-function findColumns(file: ParquetFile, path: string): Columns {
+async function findColumns(file: ParquetFile, path: string): Promise<Columns> {
+  const { DataType, tableFromIPC } = await import('apache-arrow');
+  const bytesPath = (field: Field) => pathOfBytes(field, DataType);
   const schema: Schema = tableFromIPC(file.schema().intoIPCStream()).schema;
   const features = featuresOf(file);
   const images = schema.fields.filter((field) => bytesPath(field) !== undefined);
@@ -208,8 +213,8 @@ function findColumns(file: ParquetFile, path: string): Columns {
   };
 }
 
-function bytesPath({ name, type }: Field): string | undefined {
-  const isBinary = (one: DataType) => DataType.isBinary(one) || DataType.isLargeBinary(one);
+function pathOfBytes({ name, type }: Field, DataType: typeof AnyType): string | undefined {
+  const isBinary = (one: AnyType) => DataType.isBinary(one) || DataType.isLargeBinary(one);
   if (isBinary(type)) return name;
   if (!DataType.isStruct(type)) return undefined;
   return type.children.some((field) => field.name === 'bytes' && isBinary(field.type))

@@ -1,4 +1,4 @@
-import yauzl, { type Entry } from 'yauzl';
+import type { Entry, getFileNameLowLevel, RandomAccessReader } from 'yauzl';
 import { isImg2FeaturesError } from '../../errors.ts';
 import type { ArchiveBytes } from './archive-bytes.ts';
 import { damagedArchive, type Member, nameless, utf8Of } from './member.ts';
@@ -10,16 +10,22 @@ export async function* zipMembers(
   signal: AbortSignal,
 ): AsyncGenerator<Member> {
   try {
-    const zip = await yauzl.fromRandomAccessReaderPromise(new Reader(bytes, signal), bytes.size, {
-      lazyEntries: true,
-      autoClose: false,
-      // One member that is not as it should be would end the listing.
-      decodeStrings: false,
-      validateEntrySizes: false,
-    });
+    // Loaded by the first zip alone.
+    const { default: yauzl } = await import('yauzl');
+    const zip = await yauzl.fromRandomAccessReaderPromise(
+      readerOf(bytes, signal, yauzl.RandomAccessReader),
+      bytes.size,
+      {
+        lazyEntries: true,
+        autoClose: false,
+        // One member that is not as it should be would end the listing.
+        decodeStrings: false,
+        validateEntrySizes: false,
+      },
+    );
     for await (const entry of zip.eachEntry()) {
       signal.throwIfAborted();
-      const member = memberOf(entry);
+      const member = memberOf(entry, yauzl.getFileNameLowLevel);
       if (!member.name.endsWith('/')) yield member;
     }
   } catch (error) {
@@ -29,12 +35,12 @@ export async function* zipMembers(
   }
 }
 
-function memberOf(entry: Entry): Member {
+function memberOf(entry: Entry, nameOf: typeof getFileNameLowLevel): Member {
   const raw = entry.fileNameRaw;
   const { uncompressedSize: size, generalPurposeBitFlag: flags } = entry;
   const isUtf8 = (flags & 0x800) !== 0;
   if (isUtf8 && utf8Of(raw) === undefined) return nameless(raw, size);
-  const name = yauzl.getFileNameLowLevel(flags, raw, entry.extraFields, false);
+  const name = nameOf(flags, raw, entry.extraFields, false);
   const how = entry.compressionMethod;
   const fault = entry.isEncrypted()
     ? 'Expected a readable member but found it encrypted.'
@@ -55,26 +61,17 @@ const STORED = 0;
 const DEFLATED = 8;
 
 /** What yauzl reads the central directory with. */
-class Reader extends yauzl.RandomAccessReader {
-  readonly #bytes: ArchiveBytes;
-  readonly #signal: AbortSignal;
-
-  constructor(bytes: ArchiveBytes, signal: AbortSignal) {
-    super();
-    this.#bytes = bytes;
-    this.#signal = signal;
-  }
-
-  override read(
-    target: Buffer,
-    offset: number,
-    length: number,
-    position: number,
-    callback: (error: Error | null) => void,
-  ): void {
-    this.#bytes.peek(position, length, this.#signal).then((bytes) => {
-      bytes.copy(target, offset);
-      callback(bytes.length === length ? null : new Error('it ends early'));
+function readerOf(
+  bytes: ArchiveBytes,
+  signal: AbortSignal,
+  Reader: typeof RandomAccessReader,
+): RandomAccessReader {
+  const reader: RandomAccessReader = new (Reader as unknown as new () => RandomAccessReader)();
+  reader.read = (target, offset, length, position, callback) => {
+    bytes.peek(position, length, signal).then((found) => {
+      found.copy(target, offset);
+      callback(found.length === length ? null : new Error('it ends early'));
     }, callback);
-  }
+  };
+  return reader;
 }
