@@ -42,7 +42,7 @@ async function release() {
   const { buildAddons, removePrebuilt } = await import('./build-addons.mjs');
   for (const line of await buildAddons()) console.log(`Prebuilt for ${line}`);
   const packed = execFileSync('npm', ['pack', '--json', '--pack-destination', OUT], { cwd: ROOT });
-  // In a checkout the compiler has the last word.
+  // A checkout uses what its own compiler makes.
   removePrebuilt();
   const [{ filename, size }] = JSON.parse(packed.toString());
   const hash = createHash('sha256')

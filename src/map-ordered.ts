@@ -4,7 +4,7 @@
  * are settled first, so that nothing is left running or rejected without a handler.
  */
 export async function* mapOrdered<T, R>(
-  items: AsyncIterable<T>,
+  items: AsyncIterable<T> | Iterable<T>,
   inFlight: number,
   work: (item: T) => Promise<R>,
 ): AsyncGenerator<R> {

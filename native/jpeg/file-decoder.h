@@ -21,7 +21,7 @@ struct ThreadState {
   int32_t job, position, turns, stop;
 };
 
-// Reads, decodes and resizes JPEG files without a word of JavaScript between. It takes only files with nothing unusual about
+// Reads, decodes and resizes JPEG files with no JavaScript between. It takes only files with nothing unusual about
 // them; any other is left, untouched, to src/image, which decodes it or says why not.
 class FileDecoder {
  public:

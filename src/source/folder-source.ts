@@ -14,6 +14,7 @@ import {
   rejected,
   type Source,
   type SourceEntry,
+  shownName,
 } from './source.ts';
 
 export interface FolderSourceOptions {
@@ -85,7 +86,7 @@ export function openFolderSource(
     }
     const origin = originOf(originForm, { input, relative, path });
     if (bytes !== undefined) {
-      const shown = join(folder, bytes.toString('latin1').replace(/[^\x20-\x7e]/g, escapeByte));
+      const shown = join(folder, shownName(bytes));
       yield rejected(
         originOf(originForm, { input, relative: shown, path: join(root, shown) }),
         'name_not_utf8',
@@ -156,10 +157,6 @@ function isReadable(folder: string): boolean {
   } catch {
     return false;
   }
-}
-
-function escapeByte(character: string): string {
-  return `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`;
 }
 
 function statOrReason(path: string): Stats | string {

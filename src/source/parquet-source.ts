@@ -1,11 +1,12 @@
 import { openAsBlob, statSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
-// The libraries are loaded by the first file alone: every command imports this room.
+// The libraries are loaded by the first file alone: every command imports this module.
 import type { DataType as AnyType, Field, Schema } from 'apache-arrow';
 import type { ParquetFile } from 'parquet-wasm';
 import { isImg2FeaturesError, SourceError } from '../errors.ts';
 import { DecodeError } from '../image/decode-error.ts';
 import { readImageFile } from '../image/read-image-file.ts';
+import { TARGET_NAMES } from './row-columns.ts';
 import { commonFolder, severalFiles } from './several-files.ts';
 import { type OriginForm, originOf, type Source, type SourceEntry } from './source.ts';
 
@@ -17,7 +18,7 @@ const MOST_GROUP_BYTES = 1 << 30;
 const ROW_DIGITS = 9;
 
 const IMAGE_NAMES = ['image', 'img', 'picture', 'photo', 'jpg', 'png', 'bytes', 'content'];
-const LABEL_NAMES = ['target', 'label', 'class', 'cls'];
+const LABEL_NAMES = [...TARGET_NAMES, 'cls'];
 
 /** Whether an input is a Parquet file, or several written with braces or `*`. */
 export function isParquetName(input: string): boolean {
@@ -54,7 +55,7 @@ export function openParquetSource(
       const path = location.slice(0, location.lastIndexOf('#'));
       const found = (await rowsOf(path, mtime, Number(group)))(Number(row));
       if (typeof found === 'string')
-        return readImageFile(resolve(dirname(path), found), MOST_BYTES);
+        return readImageFile(resolve(dirname(path), found), Number.POSITIVE_INFINITY);
       if (found !== undefined) return found;
       const message =
         'Expected the bytes of an image in the row, or its path, but found neither (null).';
@@ -113,9 +114,6 @@ export function openParquetSource(
 
 /** The image of a row in a row group: its bytes or, where `datasets` has not stored them, the path of its file. */
 type Rows = (row: number) => Uint8Array | string | undefined;
-
-/** Of a file beside the table; what is too large for an image is refused when it is decoded. */
-const MOST_BYTES = Number.POSITIVE_INFINITY;
 
 interface Columns {
   /** With dots between a struct's name and its field's. */

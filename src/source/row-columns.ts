@@ -24,7 +24,7 @@ export const PATH_NAMES: readonly string[] = [
   'image',
   'origin',
 ];
-const TARGET_NAMES: readonly string[] = ['target', 'label', 'class'];
+export const TARGET_NAMES: readonly string[] = ['target', 'label', 'class'];
 const SPLIT_NAMES: readonly string[] = ['split'];
 
 /** Names that `--keep-columns all` passes over: the table has them. */

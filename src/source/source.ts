@@ -44,6 +44,13 @@ export function rejected(origin: string, reason: RejectReason, message: string):
   return { kind: 'rejected', rejection: { origin, reason, message } };
 }
 
+/** A name that is no UTF-8, for messages: bytes outside ASCII as \x.. */
+export function shownName(bytes: Uint8Array): string {
+  return Buffer.from(bytes)
+    .toString('latin1')
+    .replace(/[^\x20-\x7e]/g, (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`);
+}
+
 /** As the decode workers take it. */
 export interface PartOfFile {
   /** Absolute. */

@@ -27,41 +27,19 @@ test('a folder, its tar, tar.gz, zip and shards give the same rows, and are resu
   writeFileSync(join(dir, 'set-0.tar'), tar(members.slice(0, half)));
   writeFileSync(join(dir, 'set-1.tar'), tar(members.slice(half)));
 
-  const run = async (input: string, ...more: string[]) => {
-    const out = `out-${input}`;
-    const options = [
-      '--mode',
-      'pixels',
-      '--format',
-      'csv,json',
-      '--origin',
-      'relative',
-      '--k',
-      '3',
-    ];
-    const { status, stderr } = await runInProcess(dir, input, ...options, '--out', out, ...more);
+  const options = '--mode pixels --format csv,json --origin relative --k 3'.split(' ');
+  const extract = (input: string) => runInProcess(dir, input, ...options, '--out', `out-${input}`);
+  const run = async (input: string) => {
+    const { status, stderr } = await extract(input);
     expect(status, stderr).toBe(0);
-    const table = readFileSync(join(dir, out, 'csv', 'features.csv'), 'utf8');
+    const table = readFileSync(join(dir, `out-${input}`, 'csv', 'features.csv'), 'utf8');
     return table.replaceAll(/set-\d\.tar\//g, '');
   };
   const expected = await run('set');
   for (const input of ['set.tar', 'set.tar.gz', 'set.zip', 'set-{0,1}.tar']) {
     expect(await run(input), input).toBe(expected);
     // Complete, by the same list: nothing of it changes by opening the archive again.
-    const again = await runInProcess(
-      dir,
-      input,
-      '--mode',
-      'pixels',
-      '--format',
-      'csv,json',
-      '--origin',
-      'relative',
-      '--k',
-      '3',
-      '--out',
-      `out-${input}`,
-    );
+    const again = await extract(input);
     expect(again.stdout + again.stderr, input).toContain('complete');
   }
   vi.unstubAllEnvs();

@@ -25,9 +25,11 @@ const IN_FLIGHT = { files: 1, objects: 8 };
 /** Members listed before others get a turn. */
 const MEMBERS_A_TURN = 1000;
 
+const EXTENSION = /\.(tar|tar\.gz|tgz|zip)$/i;
+
 /** Whether an input is one archive, or several written with braces. */
 export function isArchiveName(input: string): boolean {
-  return /\.(tar|tar\.gz|tgz|zip)$/i.test(input);
+  return EXTENSION.test(input);
 }
 
 /**
@@ -53,9 +55,7 @@ export function openArchiveSource(input: string, options: S3SourceOptions): Sour
     extensions: names.extensions,
     async *list(signal) {
       const inFlight = inStore ? IN_FLIGHT.objects : IN_FLIGHT.files;
-      const all = mapOrdered(each(places), inFlight, ([place, name]) =>
-        listOne(place, name, signal),
-      );
+      const all = mapOrdered(places, inFlight, ([place, name]) => listOne(place, name, signal));
       for await (const listed of all) yield* listed;
     },
     ...(!inStore && {
@@ -190,10 +190,6 @@ function leadsOut(path: string): Member['fault'] {
   return { reason: 'unreadable', message };
 }
 
-async function* each<T>(items: Iterable<T>): AsyncGenerator<T> {
-  yield* items;
-}
-
 /** @throws DecodeError `corrupt` */
 async function contentOf(
   bytes: ArchiveBytes,
@@ -226,5 +222,5 @@ function listedOf({ size, version: all }: SourceEntry): ListedFile {
 
 /** `train-000` of `shards/train-000.tar`. */
 function stemOf(archive: string): string {
-  return basename(archive).replace(/\.(tar|tar\.gz|tgz|zip)$/i, '');
+  return basename(archive).replace(EXTENSION, '');
 }

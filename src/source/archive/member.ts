@@ -1,6 +1,6 @@
 import { SourceError } from '../../errors.ts';
 import type { FilePart } from '../../image/file-part.ts';
-import type { ListingRejection } from '../source.ts';
+import { type ListingRejection, shownName } from '../source.ts';
 
 /** A file in an archive. */
 export interface Member {
@@ -24,14 +24,12 @@ export function utf8Of(bytes: Uint8Array): string | undefined {
 
 /** A member whose name is no text, shown with \x.. for its bytes. */
 export function nameless(bytes: Uint8Array, size: number): Member {
-  const name = Buffer.from(bytes)
-    .toString('latin1')
-    .replace(/[^\x20-\x7e]/g, (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`);
+  const name = shownName(bytes);
   const message = 'Expected a name in UTF-8 but found other bytes (shown as \\x..).';
   return { name, size, fault: { reason: 'name_not_utf8', message } };
 }
 
-/** An archive that cannot be listed to its end: what follows would be lost without a word. */
+/** An archive that cannot be listed to its end: the members that follow would be lost. */
 export function damagedArchive(archive: string, found: string, cause?: unknown): SourceError {
   return new SourceError(`Expected a whole archive in ${archive} but found ${found}.`, {
     fix: 'Copy or pack it again; what is whole in it can be unpacked and given as a folder.',

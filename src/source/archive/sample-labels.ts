@@ -2,14 +2,15 @@
  * Classes of WebDataset samples: files of one folder whose names are equal up to their first dot are one sample
  * (https://github.com/webdataset/webdataset, "The WebDataset Format").
  */
+import { TARGET_NAMES } from '../row-columns.ts';
 import type { Member } from './member.ts';
 
 /** Files that hold a class, the first that a sample has is taken. */
 const LABEL_FILES = ['cls', 'json', 'txt'] as const;
 type LabelFile = (typeof LABEL_FILES)[number];
 
-/** Fields of .json, as the keys of a list of images. */
-const JSON_FIELDS = ['target', 'label', 'class', 'cls'] as const;
+/** Fields of .json, as the columns of a list of images. */
+const JSON_FIELDS = [...TARGET_NAMES, 'cls'];
 
 /** More is no name of a class. */
 const MOST_LABEL_BYTES = 1000;
