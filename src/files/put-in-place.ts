@@ -108,10 +108,22 @@ async function moveFolder(temp: string, target: string, overwrite: boolean): Pro
   try {
     await rename(temp, target);
   } catch (error) {
-    if (isRetired) await rename(retired, target);
+    if (isRetired) await restore(retired, target);
     throw error;
   }
   if (isRetired) await rm(retired, { recursive: true, force: true });
+}
+
+/** Renames the old folder back; where another process has put its own there meanwhile, the old one is removed. */
+async function restore(retired: string, target: string): Promise<void> {
+  try {
+    await rename(retired, target);
+  } catch (error) {
+    // Windows says EPERM.
+    const isTaken = ['ENOTEMPTY', 'EEXIST'].includes(errnoOf(error) ?? '') || existsSync(target);
+    if (!isTaken) throw error;
+    await rm(retired, { recursive: true, force: true });
+  }
 }
 
 /** A rename survives a power cut only once the folder itself is synced. */

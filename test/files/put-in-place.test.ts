@@ -2,7 +2,7 @@ import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { isHiddenName, replaceFile } from '../../src/files/put-in-place.ts';
+import { isHiddenName, replaceFile, replaceFolder } from '../../src/files/put-in-place.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
 
 test('a file is replaced as a whole, and one that fails leaves what was there', async () => {
@@ -31,4 +31,20 @@ test('what a killed process of this machine left goes, that of others stays', as
   }
   await replaceFile(join(dir, 'a.tar'), (temp) => writeFile(temp, 'whole'));
   expect((await readdir(dir)).sort()).toEqual([...others, 'a.tar'].sort());
+});
+
+test('of several that replace a folder at once one wins, and nothing else is left', async () => {
+  const dir = await temporaryFolder();
+  const target = join(dir, 'graph');
+  for (let round = 0; round < 20; round++) {
+    const makers = Array.from({ length: 8 }, (_, i) =>
+      replaceFolder(target, {
+        overwrite: true,
+        fill: (temp) => writeFile(join(temp, 'text'), `${round} ${i}`),
+      }),
+    );
+    await Promise.allSettled(makers);
+    expect(await readdir(dir)).toEqual(['graph']);
+    expect(await readFile(join(target, 'text'), 'utf8')).toMatch(`${round} `);
+  }
 });
