@@ -26,16 +26,17 @@ export interface Collected {
 const MOST_OTHERS = 1_000_000;
 
 /**
- * Reads all rows once.
+ * Reads all rows once, and keeps view 0 of each image.
  * @param reducer gives the reduced vectors where the rows bring none, and the space of the distances
  * @param onBatch sees each batch as it passes (the report keeps the pixels)
  */
 export async function collectRows(
-  rows: RunRows,
+  all: RunRows,
   reducer: Reducer | undefined,
   space: FeatureSpace | undefined,
   onBatch: (vectors: Float32Array, first: number) => void = () => {},
 ): Promise<Collected> {
+  const rows = plainRows(all);
   const { count, dims } = rows;
   const k = rows.k > 0 ? rows.k : dims > 0 ? (reducer?.k ?? 0) : 0;
   const origins: string[] = [];
@@ -53,8 +54,8 @@ export async function collectRows(
     const { n, vectors } = batch;
     const components = rows.k > 0 || k === 0 ? batch.reduced : reducer!.transform(vectors, n, at);
     reduced.set(components.subarray(0, n * k), at * k);
-    others.forEach((all, i) => {
-      all.set(batch.others?.[i] ?? [], at * rows.others![i]);
+    others.forEach((kept, i) => {
+      kept.set(batch.others?.[i] ?? [], at * rows.others![i]);
     });
     const values = dims > 0 ? vectors : components;
     const words = new Uint32Array(values.buffer, values.byteOffset, values.byteLength / 4);
@@ -107,10 +108,61 @@ function hashVector(
   out[at + 1] = b;
 }
 
+/** View 0 of each image: what findings, the map and pictures see. */
+export function plainRows(rows: RunRows): RunRows {
+  const { views = 1, count, dims, k, others = [] } = rows;
+  if (views === 1) return rows;
+  return {
+    ...rows,
+    count: count / views,
+    views: 1,
+    async *batches() {
+      let at = 0;
+      for await (const batch of rows.batches()) {
+        const picked = Array.from({ length: batch.n }, (_, i) => i).filter(
+          (i) => (at + i) % views === 0,
+        );
+        at += batch.n;
+        const text = (texts: readonly string[]) => picked.map((i) => texts[i]);
+        const [vectors, reduced] = [
+          new Float32Array(picked.length * dims),
+          new Float64Array(picked.length * k),
+        ];
+        yield {
+          n: picked.length,
+          origins: text(batch.origins),
+          targets: text(batch.targets),
+          splits: batch.splits && text(batch.splits),
+          vectors: copyRows(batch.vectors, picked, vectors),
+          reduced: copyRows(batch.reduced, picked, reduced),
+          others: batch.others?.map((values, i) =>
+            copyRows(values, picked, new Float64Array(picked.length * (others[i] ?? 0))),
+          ),
+        };
+      }
+    },
+  };
+}
+
+/** Copies rows of a matrix; `to` has as many rows as are named. */
+export function copyRows<A extends Float32Array | Float64Array>(
+  from: A,
+  rows: readonly number[],
+  to: A,
+): A {
+  const width = to.length / Math.max(1, rows.length);
+  rows.forEach((row, i) => {
+    to.set(from.subarray(row * width, (row + 1) * width), i * width);
+  });
+  return to;
+}
+
 /** The rows of one run as findings and the report read them, from its work folder or from its table. */
 export interface RunRows {
   /** Rows in all batches together. */
   readonly count: number;
+  /** Rows of each image, one after the other, view 0 first; undefined = 1. A batch may cut them. */
+  readonly views?: number | undefined;
   /** Values in a vector; 0 where the table holds none. */
   readonly dims: number;
   /** Values in a reduced vector; 0 where the table holds none. */

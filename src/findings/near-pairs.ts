@@ -1,4 +1,4 @@
-import type { Collected, RunRows } from './collect-rows.ts';
+import { type Collected, plainRows, type RunRows } from './collect-rows.ts';
 import { distanceOf, type FeatureSpace } from './feature-space.ts';
 
 /** Two rows, a < b, and a lower bound of their distance. */
@@ -202,7 +202,7 @@ async function gatherVectors(
   const found = new Map<number, Float32Array>();
   let next = 0;
   let at = 0;
-  for await (const { n, vectors } of rows.batches()) {
+  for await (const { n, vectors } of plainRows(rows).batches()) {
     for (; next < wanted.length && wanted[next] < at + n; next++) {
       const from = (wanted[next] - at) * rows.dims;
       found.set(wanted[next], vectors.slice(from, from + rows.dims));

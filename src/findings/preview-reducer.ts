@@ -1,6 +1,6 @@
 import type { FeatureBlock } from '../reduce/passes/row-passes.ts';
 import type { Reducer } from '../reduce/reducer.ts';
-import type { RunRows } from './collect-rows.ts';
+import { plainRows, type RunRows } from './collect-rows.ts';
 
 /** Rows that the PCA of the page is fitted on, spread over the table. */
 const SAMPLE = 5000;
@@ -13,9 +13,10 @@ const MOST_DIMS = 1024;
  * whose result does not depend on which components they are.
  */
 export async function previewReducer(
-  rows: RunRows,
+  all: RunRows,
   standardize: boolean,
 ): Promise<Reducer | undefined> {
+  const rows = plainRows(all);
   const { count, dims } = rows;
   if (dims === 0 || dims > MOST_DIMS || count < 2) return undefined;
   const { ReducerFitter } = await import('../reduce/reducer-fitter.ts');

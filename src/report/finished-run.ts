@@ -5,7 +5,7 @@ import { isImg2FeaturesError, OptionError, RunError } from '../errors.ts';
 import { matrixColumns, SPLIT } from '../export/column-names.ts';
 import { bestFormat, filesOfFormat, tableReader } from '../export/formats.ts';
 import { expectNoFaults } from '../export/table-batch.ts';
-import type { RunRows } from '../findings/collect-rows.ts';
+import { plainRows, type RunRows } from '../findings/collect-rows.ts';
 import type { Parts } from '../findings/leaks.ts';
 import type { ExtractOptions } from '../options/extract-options.ts';
 import { keysForAllModes } from '../options/option-keys.ts';
@@ -161,7 +161,7 @@ interface OtherRun {
 }
 
 /**
- * The rows of both runs one after the other; reduced vectors are computed again for all, by one reducer.
+ * View 0 of both runs' images one after the other; reduced vectors are computed again for all, by one reducer.
  * @throws OptionError when their features cannot be compared
  */
 export function joinRuns(
@@ -182,9 +182,10 @@ export function joinRuns(
       },
     );
   }
-  const count = rows.count + other.rows.count;
+  const [own, others] = [plainRows(rows), plainRows(other.rows)];
+  const count = own.count + others.count;
   const of = new Int8Array(count).fill(1);
-  of.fill(0, rows.count);
+  of.fill(0, own.count);
   return {
     rows: {
       count,
@@ -192,8 +193,8 @@ export function joinRuns(
       k: 0,
       others: rows.others,
       async *batches() {
-        yield* rows.batches();
-        for await (const batch of other.rows.batches()) yield { ...batch, others: [] };
+        yield* own.batches();
+        for await (const batch of others.batches()) yield { ...batch, others: [] };
       },
     },
     parts: { names: [other.target, target], of },

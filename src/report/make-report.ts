@@ -42,7 +42,7 @@ import { makeThumbs } from './thumbs.ts';
 
 export interface ReportInput {
   readonly rows: RunRows;
-  /** Rows of the run itself; those behind belong to the run that it is compared with. */
+  /** Images of the run itself; those behind belong to the run that it is compared with. */
   readonly ownCount: number;
   /** Of each output; none with --k 0. */
   readonly reducers: readonly Reducer[];

@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { Closers } from '../closers.ts';
 import { OptionError } from '../errors.ts';
+import { plainRows } from '../findings/collect-rows.ts';
 import type { Parts } from '../findings/leaks.ts';
 import type { ExtractOptions } from '../options/extract-options.ts';
 import { outputNames } from '../pipeline/describe-run.ts';
@@ -71,7 +72,7 @@ export async function reportRun(options: ReportRunOptions): Promise<ReportRunRes
     const made = run.options as ExtractOptions;
     const report = await makeReport({
       rows,
-      ownCount: own.count,
+      ownCount: plainRows(own).count,
       reducers: await readReducers(reading, run),
       labels: outputNames(run),
       target: options.run,

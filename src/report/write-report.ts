@@ -1,5 +1,6 @@
 import { errnoOf, Interrupted, isImg2FeaturesError } from '../errors.ts';
 import { outputLabels } from '../export/column-names.ts';
+import { plainRows } from '../findings/collect-rows.ts';
 import type { ExtractOptions } from '../options/extract-options.ts';
 import { runFacts } from '../pipeline/describe-run.ts';
 import type { RunEnd } from '../pipeline/run.ts';
@@ -55,7 +56,7 @@ export async function writeReport(
     );
     const report = await makeReport({
       rows,
-      ownCount: rows.count,
+      ownCount: plainRows(rows).count,
       reducers,
       labels: outputLabels(extractor.outputs),
       target: output.target,

@@ -35,6 +35,14 @@ test('equal bytes are an exact duplicate, with their hash and size', async () =>
   ]);
 });
 
+test('findings of a run with views are those of its plain images', async () => {
+  const near = { origin: 'data/pear/near.jpg', vector: shift(FAR[0]!.vector, 2) };
+  const images = [...FAR, { ...FAR[3]!, origin: 'data/apple/copy.jpg' }, near];
+  const plain = await findIn(images, { near: 0.1 });
+  expect(plain.findings.map(({ kind }) => kind)).toContain('near_duplicate');
+  expect(await findIn(images, { near: 0.1, views: 3 })).toEqual(plain);
+});
+
 test('equal bytes are an exact duplicate though the last bits of their vectors differ', async () => {
   // As from a network, whose last bits depend on the shape of a batch.
   const bit = 2 ** -15;

@@ -12,15 +12,25 @@ export interface SampleImage {
   readonly body?: string;
 }
 
-/** Rows in memory, two in a batch. The class is the folder. */
-export function rowsOf(images: readonly SampleImage[], dims = images[0]!.vector.length): RunRows {
+/** Rows in memory, two in a batch. The class is the folder. Views beyond the plain one are the same for all images. */
+export function rowsOf(
+  images: readonly SampleImage[],
+  dims = images[0]!.vector.length,
+  views?: number,
+): RunRows {
+  const rows = images.flatMap((image) =>
+    Array.from({ length: views ?? 1 }, (_, view) =>
+      view === 0 ? image : { ...image, vector: image.vector.map(() => 1000 * view) },
+    ),
+  );
   return {
-    count: images.length,
+    count: rows.length,
+    views,
     dims,
     k: 0,
     async *batches() {
-      for (let i = 0; i < images.length; i += 2) {
-        const batch = images.slice(i, i + 2);
+      for (let i = 0; i < rows.length; i += 2) {
+        const batch = rows.slice(i, i + 2);
         yield {
           n: batch.length,
           origins: batch.map(({ origin }) => origin),
@@ -38,18 +48,20 @@ export interface SampleOptions {
   readonly k?: number;
   readonly compare?: readonly string[];
   readonly limit?: number;
+  readonly views?: number;
 }
 
 /** Findings of a few images, with a PCA fitted on them. */
 export async function findIn(
   images: readonly SampleImage[],
-  { near = 0.02, k = 2, compare, limit = 1000 }: SampleOptions = {},
+  { near = 0.02, k = 2, compare, limit = 1000, views }: SampleOptions = {},
 ): Promise<Findings> {
-  const source = rowsOf(images);
+  const source = rowsOf(images, undefined, views);
   const fitter = new ReducerFitter(source.dims, { k, standardize: false, center: true });
-  for await (const { vectors, n } of source.batches()) await fitter.add({ values: vectors, n });
+  const plain = rowsOf(images);
+  for await (const { vectors, n } of plain.batches()) await fitter.add({ values: vectors, n });
   const blocks = async function* () {};
-  const reducer = await fitter.finish({ dims: source.dims, count: source.count, blocks });
+  const reducer = await fitter.finish({ dims: source.dims, count: plain.count, blocks });
   const space = featureSpace(reducer);
   const rows = await collectRows(source, reducer, space);
   return findFindings({
