@@ -1,5 +1,5 @@
 /**
- * `npm run bench -- [--dataset <folder>] [--only decode,resize,sizes,engine,layers,pca,write,feed,start,pipeline] [--repeat 5] [--many 10000,30000]
+ * `npm run bench -- [--dataset <folder>] [--only decode,resize,sizes,engine,layers,pca,write,feed,start,pipeline,inputs] [--repeat 5] [--many 10000,30000]
  *     [--model models/vgg16] [--device auto] [--python <python with scikit-learn, pyarrow>] [--json <file>]`
  *
  * Each stage alone, then whole processes: medians, every output verified. A table on stdout, JSON into a file; each row
@@ -36,6 +36,7 @@ const STAGES = {
   feed: 'feed',
   start: 'start',
   pipeline: 'pipeline',
+  inputs: 'inputs',
   s3: 's3',
 };
 const JOBS = ['vgg16', 'networks', 'pixels', 'spark', 's3'];
