@@ -123,7 +123,7 @@ napi_value AddTables(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// decodeFiles(files, paths: string[], listed: Float64Array of [bytes, modified ms, where they begin or -1 for a whole file, checksum of a zip's member or -1] each, from: number, pixels: Uint8Array,
+// decodeFiles(files, paths or bytes: (string | Uint8Array)[], listed: Float64Array of [bytes, modified ms, where they begin or -1 for a whole file, checksum of a zip's member or -1] each (of paths), from: number, pixels: Uint8Array,
 // sizes: Uint32Array, state: Int32Array | undefined, report: Float64Array): number. The files from `from` on, to `pixels` one
 // after the other and their widths and heights to `sizes`, until one is left or needs tables; returns how many were done.
 // `report` is added to: milliseconds of reading, decoding, resizing; then, set, the size of a picture that needs tables.
@@ -149,7 +149,7 @@ napi_value DecodeFiles(napi_env env, napi_callback_info info) {
       if (state != nullptr && __atomic_load_n(&state->stop, __ATOMIC_SEQ_CST) != 0) break;
       if (state != nullptr) __atomic_store_n(&state->position, int32_t(i), __ATOMIC_SEQ_CST);
       napi_get_element(env, arguments[1], i, &path);
-      const auto outcome = files->Run(TextOf(env, path), {listed[4 * i], listed[4 * i + 1], listed[4 * i + 2], listed[4 * i + 3]},
+      const auto outcome = files->Run(BytesOf(env, path), TextOf(env, path), {listed[4 * i], listed[4 * i + 1], listed[4 * i + 2], listed[4 * i + 3]},
                                       pixels + row_bytes * done, state, &times);
       if (outcome == FileDecoder::kNeedsTables) {
         report[3] = files->width;

@@ -72,11 +72,12 @@ uint32_t Crc32(const uint8_t* bytes, size_t length) {
 
 }  // namespace
 
-FileDecoder::Outcome FileDecoder::Run(const std::string& path, const FileState& listed, uint8_t* out,
+FileDecoder::Outcome FileDecoder::Run(const Bytes& given, const std::string& path, const FileState& listed, uint8_t* out,
                                       ThreadState* state, Times* times) {
   double start = NowMs();
   if (!is_kept_) {
-    const bool is_read = Read(path, listed);
+    const bool is_read = given.data != nullptr ? given.length <= kMostFileBytes : Read(path, listed);
+    if (given.data != nullptr) jpeg_ = given;
     const double read = NowMs();
     times->read_ms += read - start;
     start = read;
@@ -100,23 +101,24 @@ bool FileDecoder::Read(const std::string& path, const FileState& listed) {
   const int file = open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
   if (file < 0) return false;
   struct stat found;
-  file_bytes_ = size_t(listed.bytes);
-  if (file_.size() < file_bytes_) file_.resize(file_bytes_);
+  const size_t length = size_t(listed.bytes);
+  if (file_.size() < length) file_.resize(length);
+  jpeg_ = {file_.data(), length};
   off_t from = listed.from > 0 ? off_t(listed.from) : 0;
   const bool is_whole = fstat(file, &found) == 0 && S_ISREG(found.st_mode) &&
                         (listed.from >= 0 || double(found.st_size) == listed.bytes) &&
                         // As Node computes mtimeMs.
                         found.st_mtim.tv_sec * 1e3 + found.st_mtim.tv_nsec / 1e6 == listed.modified_ms &&
                         (listed.crc32 < 0 || SkipZipHeader(file, &from)) &&
-                        ReadAt(file, from, file_.data(), file_bytes_) &&
-                        (listed.crc32 < 0 || Crc32(file_.data(), file_bytes_) == uint32_t(listed.crc32));
+                        ReadAt(file, from, file_.data(), length) &&
+                        (listed.crc32 < 0 || Crc32(file_.data(), length) == uint32_t(listed.crc32));
   close(file);
   return is_whole;
 }
 
 bool FileDecoder::Decode() {
   JpegSize size;
-  if (!IsPlainJpeg(file_.data(), file_bytes_, &size)) return false;
+  if (!IsPlainJpeg(jpeg_.data, jpeg_.length, &size)) return false;
   width = size.width;
   height = size.height;
   const int64_t pixels = int64_t(width) * height;
@@ -124,5 +126,5 @@ bool FileDecoder::Decode() {
   // The passes read whole registers, and an odd last row with the one behind it.
   const size_t room = 3 * size_t(width) * (height + 1) + kSlack;
   if (picture_.size() < room) picture_.resize(room);
-  return api_.Decompress({file_.data(), file_bytes_}, picture_.data(), width, height, TurboJpegApi::kRgb);
+  return api_.Decompress(jpeg_, picture_.data(), width, height, TurboJpegApi::kRgb);
 }

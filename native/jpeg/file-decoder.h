@@ -21,8 +21,8 @@ struct ThreadState {
   int32_t job, position, turns, stop;
 };
 
-// Reads, decodes and resizes JPEG files with no JavaScript between. It takes only files with nothing unusual about
-// them; any other is left, untouched, to src/image, which decodes it or says why not.
+// Reads, decodes and resizes JPEG files with no JavaScript between; of files whose bytes are given, nothing is read. It takes
+// only files with nothing unusual about them; any other is left, untouched, to src/image, which decodes it or says why not.
 class FileDecoder {
  public:
   enum Outcome { kDone, kLeft, kNeedsTables };
@@ -35,7 +35,9 @@ class FileDecoder {
       : resize(out_width, out_height), api_(api), max_pixels_(max_pixels) {}
 
   // `out` gets resize.out_bytes(). After kNeedsTables the picture is kept: add them for its size, and call again.
-  Outcome Run(const std::string& path, const FileState& listed, uint8_t* out, ThreadState* state, Times* times);
+  // `given.data` is null where the file at `path` is to be read.
+  Outcome Run(const Bytes& given, const std::string& path, const FileState& listed, uint8_t* out, ThreadState* state,
+              Times* times);
 
   Resize resize;
   // Of the picture that needs tables.
@@ -48,6 +50,7 @@ class FileDecoder {
   const TurboJpegApi& api_;
   const double max_pixels_;
   std::vector<uint8_t> file_, picture_;
-  size_t file_bytes_ = 0;
+  // In file_, or given.
+  Bytes jpeg_ = {nullptr, 0};
   bool is_kept_ = false;
 };

@@ -103,17 +103,18 @@ export class ChunkDecoder {
    * @param memory for the rows, with room for all of them
    */
   async decode(
-    tasks: readonly DecodeTask[],
+    given: readonly DecodeTask[],
     current: Int32Array = new Int32Array(Object.keys(SLOT).length),
     memory?: SharedArrayBuffer,
   ): Promise<DecodedChunk> {
     const rowBytes = this.#resizer.outputBytes;
+    const timing = { readMs: 0, decodeMs: 0, resizeMs: 0 };
+    const tasks = this.#files === undefined ? given : inflateSmall(given, timing);
     const pixels =
       memory === undefined ? new Uint8Array(tasks.length * rowBytes) : new Uint8Array(memory);
     const indices: number[] = [];
     const sizes: number[] = [];
     const rejections: ImageRejection[] = [];
-    const timing = { readMs: 0, decodeMs: 0, resizeMs: 0 };
     const sizesOf = new Uint32Array(2 * tasks.length);
     const decodeFiles = this.#files?.open(tasks, sizesOf, current, timing);
     for (let i = 0; i < tasks.length; i++) {
@@ -159,4 +160,27 @@ export class ChunkDecoder {
     timing.resizeMs += image.resizeMs;
     return image;
   }
+}
+
+/** Of members of a zip: what is larger costs little more when it is inflated alone, and would be in memory with the others. */
+const SMALL_BYTES = 1 << 20;
+
+/** Deflated members with their bytes, so that FileDecoder takes them; those that cannot be read are rejected in their turn. */
+function inflateSmall(
+  tasks: readonly DecodeTask[],
+  timing: { readMs: number },
+): readonly DecodeTask[] {
+  const start = performance.now();
+  const inflated = tasks.map((task) => {
+    const { path, listed } = task;
+    if (path === undefined || !listed?.part?.isDeflated) return task;
+    if (Math.max(listed.size, listed.part.stored) > SMALL_BYTES) return task;
+    try {
+      return { ...task, bytes: readImageFile(path, Number.POSITIVE_INFINITY, listed) };
+    } catch {
+      return task;
+    }
+  });
+  timing.readMs += performance.now() - start;
+  return inflated;
 }

@@ -65,7 +65,9 @@ function writeInputs(dir, folder) {
   const names = imagesOf(folder).map((path) => relative(folder, path));
   const tar = (name, some) => {
     const path = join(dir, name);
-    execFileSync('tar', ['-cf', path, '-C', folder, '--no-recursion', '-T', '-'], {
+    // The images may be hard links to fewer files.
+    const args = ['--hard-dereference', '-cf', path, '-C', folder, '-T', '-'];
+    execFileSync('tar', args, {
       input: some.join('\n'),
     });
     return path;

@@ -68,8 +68,8 @@ export interface JpegAddon {
   openFiles(width: number, height: number, maxPixels: number): FileDecoderHandle | undefined;
   addTables(files: FileDecoderHandle, rows: Uint8Array, columns: Uint8Array): void;
   decodeFiles(
-    files: FileDecoderHandle,
-    paths: readonly string[],
+    handle: FileDecoderHandle,
+    files: readonly (string | Uint8Array)[],
     listed: Float64Array,
     from: number,
     pixels: Uint8Array,

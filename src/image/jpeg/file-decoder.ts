@@ -3,7 +3,7 @@ import type { Resizer } from '../resize/resize.ts';
 import { type FileDecoderHandle, type JpegAddon, nativeJpeg } from './direct-decoder.ts';
 
 /**
- * Ordinary JPEG files from disk to rows in one call of native/jpeg: with small files the JavaScript between reading, decoding
+ * Ordinary JPEG files, on a disk or in memory, to rows in one call of native/jpeg: with small files the JavaScript between reading, decoding
  * and resizing takes as long as those. It leaves whatever is unusual (another format or size of file, damage, a file that is
  * not the listed one) to the caller, whose code decodes it or says why not: what becomes of a file does not depend on it.
  */
@@ -39,8 +39,7 @@ export class FileDecoder {
     current: Int32Array | undefined,
     timing: { -readonly [stage in keyof DecodedChunk['timing']]: number },
   ): (from: number, pixels: Uint8Array) => number {
-    if (!tasks.some(isListedFile)) return () => 0;
-    const paths = tasks.map(({ path = '' }) => path);
+    const files = tasks.map(({ path = '', bytes }) => bytes ?? path);
     const listed = new Float64Array(4 * tasks.length).fill(Number.NaN);
     tasks.forEach((task, i) => {
       if (!isListedFile(task)) return;
@@ -58,7 +57,7 @@ export class FileDecoder {
         const at = from + done;
         done += this.#addon.decodeFiles(
           this.#handle,
-          paths,
+          files,
           listed,
           at,
           room,
@@ -83,6 +82,6 @@ export class FileDecoder {
 /** A version that is not a time as Node prints it says nothing of a file. */
 function isListedFile({ path, bytes, listed }: DecodeTask): boolean {
   if (path === undefined || bytes !== undefined || listed === undefined) return false;
-  if (listed.part?.isDeflated) return false;
+  if (listed.part?.isDeflated) return false; // Its caller has inflated it, or it is large.
   return String(Number(listed.version)) === listed.version;
 }

@@ -44,6 +44,10 @@ function taskOf(bytes: Uint8Array): DecodeTask {
   return { index: written++, path, listed: { size, version: String(mtimeMs) } };
 }
 
+function inMemory(bytes: Uint8Array): DecodeTask {
+  return { index: written++, bytes: Uint8Array.from(bytes) };
+}
+
 /** How many of the tasks are decoded before the first that is left. */
 function countTaken(tasks: DecodeTask[], options = to10, current?: Int32Array): number {
   const timing = { readMs: 0, decodeMs: 0, resizeMs: 0 };
@@ -91,7 +95,8 @@ test(
       }
       bodies.push(await image(width, height).grayscale().jpeg().toBuffer());
     }
-    const tasks = bodies.map(taskOf);
+    const tasks = bodies.flatMap((body) => [taskOf(body), inMemory(body)]);
+    const twice = bodies.flatMap((body) => [body, body]);
     for (const [width, height] of [
       [10, 10],
       [24, 7],
@@ -100,7 +105,7 @@ test(
       for (const resize of ['bicubic', 'bilinear'] as const) {
         for (const channels of ['rgb', 'bgr'] as const) {
           const options = { ...to10, width, height, resize, channels };
-          expect((await expectSame(tasks, bodies, options)).rows).toBe(bodies.length);
+          expect((await expectSame(tasks, twice, options)).rows).toBe(twice.length);
         }
       }
     }
@@ -108,7 +113,7 @@ test(
     const taken = tasks.filter((task) => countTaken([task]) === 1);
     expect(taken).toEqual(tasks);
     expect(tasks.filter((task) => countTaken([task], { ...to10, width: 17 }) === 1)).toHaveLength(
-      bodies.length - 6,
+      twice.length - 12,
     );
   },
 );
@@ -135,25 +140,32 @@ test(
     const zip = writeZip([
       { name: 'a', content: Buffer.of(1) },
       { name: 'some name', content },
+      { name: 'next name', content, isPacked: true },
     ]);
     const from = zip.indexOf('PK\x03\x04', 4);
-    const tasks = (['tar', 'zip', 'damaged', 'short'] as const).map((kind) => {
+    const packed = zip.indexOf('PK\x03\x04', from + 4);
+    const stored = zip.readUInt32LE(packed + 18);
+    const kinds = ['tar', 'zip', 'packed', 'damaged', 'short', 'packed damaged'] as const;
+    const tasks = kinds.map((kind) => {
       const bytes = kind === 'tar' ? Buffer.concat([Buffer.alloc(700), content]) : Buffer.from(zip);
       if (kind === 'damaged') bytes[from + 39 + content.length - 2] ^= 1;
+      if (kind === 'packed damaged') bytes[packed + 39 + 50] ^= 255;
       const { listed, ...task } = taskOf(kind === 'short' ? bytes.subarray(0, from + 300) : bytes);
+      const isDeflated = kind.startsWith('packed');
       const part = {
-        from: kind === 'tar' ? 700 : from,
-        stored: content.length,
-        isDeflated: false,
+        from: kind === 'tar' ? 700 : isDeflated ? packed : from,
+        stored: isDeflated ? stored : content.length,
+        isDeflated,
         crc32: kind === 'tar' ? undefined : crc32(content),
       };
       return { ...task, listed: { ...listed!, size: content.length, part } };
     });
-    expect(tasks.map((task) => countTaken([task]))).toEqual([1, 1, 0, 0]);
+    // Deflated ones are inflated before.
+    expect(tasks.map((task) => countTaken([task]))).toEqual([1, 1, 0, 0, 0, 0]);
     const { pixels, rejections } = await new ChunkDecoder(to10).decode(tasks);
     const row = await decodeAndResize(content, to10);
-    expect(Buffer.compare(pixels, Buffer.concat([row, row]))).toBe(0);
-    expect(rejections.map(({ reason }) => reason)).toEqual(['corrupt', 'corrupt']);
+    expect(Buffer.compare(pixels, Buffer.concat([row, row, row]))).toBe(0);
+    expect(rejections.map(({ reason }) => reason)).toEqual(Array(3).fill('corrupt'));
   },
 );
 
@@ -169,7 +181,8 @@ test('what is unusual is left, and ends as its bytes alone would', isMissing, as
     Buffer.from('no image'),
     await image(1100, 1000).jpeg().toBuffer(),
   ];
-  const tasks = bodies.map(taskOf);
+  bodies.push(...bodies);
+  const tasks = bodies.map((body, i) => (i < bodies.length / 2 ? taskOf(body) : inMemory(body)));
   expect(tasks.filter((task) => countTaken([task]) !== 0)).toEqual([]);
   const between = tasks.flatMap((task) => [task, taskOf(jpeg)]);
   const { sizes } = await new ChunkDecoder(to10).decode(between);
@@ -179,7 +192,7 @@ test('what is unusual is left, and ends as its bytes alone would', isMissing, as
     between,
     bodies.flatMap((body) => [body, jpeg]),
   );
-  expect(result).toEqual({ rows: 13, rejections: 3 });
+  expect(result).toEqual({ rows: 26, rejections: 6 });
   for (const other of [{ exif: 'apply' }, { channels: 'gray' }, { resize: 'nearest' }] as const) {
     expect(open({ ...to10, ...other })).toBeUndefined();
   }
