@@ -102,8 +102,13 @@ export class BatchMemory {
     return new Uint8Array(this.#memory, byteOffset, this.#partBytes);
   }
 
-  /** Gives the part back that begins with these bytes. */
+  /** Gives the part back that begins with these bytes. @throws EngineError where it is free: two batches would share it */
   give({ byteOffset }: Uint8Array): void {
+    if (this.#free.includes(byteOffset)) {
+      throw new EngineError(
+        'Expected memory of a batch that is in work but found that it was given back before; rows would be mixed up.',
+      );
+    }
     this.#free.push(byteOffset);
   }
 

@@ -73,6 +73,8 @@ test('parts are whole pages, are given out once, and a larger batch gets none', 
   expect(memory.take(8192)!.byteOffset).toBe(a.byteOffset);
   expect(memory.has(b)).toBe(true);
   expect(memory.has(new Uint8Array(1))).toBe(false);
+  memory.give(b);
+  expect(() => memory.give(b)).toThrow('found that it was given back before');
 });
 
 test('the memory has no name that a killed run could leave', lacking, () => {

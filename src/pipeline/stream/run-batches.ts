@@ -85,6 +85,8 @@ export interface ImageBatch {
   readonly isLastOfShard: boolean;
 }
 
+const NO_PIXELS: Uint8Array = new Uint8Array(0);
+
 interface PackOptions {
   readonly batchSize: number;
   /** height × width × 3 */
@@ -107,7 +109,7 @@ export async function* packBatches(
 ): AsyncGenerator<ImageBatch> {
   let indices: number[] = [];
   let rejections: ImageRejection[] = [];
-  let pixels: Uint8Array = new Uint8Array(0);
+  let pixels = NO_PIXELS;
   const rangeOfNext = ranges[Symbol.iterator]();
 
   for await (const chunk of decoded) {
@@ -135,6 +137,8 @@ export async function* packBatches(
         };
         indices = [];
         rejections = [];
+        // An empty batch must not name, and give back, the memory of the one before it.
+        pixels = NO_PIXELS;
       }
     } while (row < chunk.indices.length);
   }

@@ -37,6 +37,12 @@ async function pack(
   const options = { batchSize, imageBytes: 1, allocate, recycle };
   for await (const batch of packBatches(decoded(), ranges, options)) batches.push(batch);
   expect(allocated).toBe(batches.filter(({ indices }) => indices.length > 0).length);
+  const memories = batches
+    .map(({ pixels }) => pixels)
+    .filter(({ buffer }) => buffer.byteLength > 0);
+  // Each batch's memory is given back: that of two batches would be used twice at once.
+  expect(new Set(memories.map(({ buffer }) => buffer)).size).toBe(allocated);
+  expect(memories).toHaveLength(allocated);
   return batches;
 }
 
