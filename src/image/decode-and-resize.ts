@@ -10,6 +10,8 @@ import { withImage } from './formats/decode.ts';
 import { FileDecoder } from './jpeg/file-decoder.ts';
 import { readImageFile } from './read-image-file.ts';
 import { Resizer } from './resize/resize.ts';
+import { luma } from './rgb-image.ts';
+import { ViewMaker } from './views/make-views.ts';
 
 /** How long decoding and resizing took, milliseconds, and the image's own size. */
 export interface DecodedImage {
@@ -41,6 +43,7 @@ export async function decodeAndResize(
 
 /**
  * The same into `out` at byte `offset`, with a resizer that keeps its tables from image to image.
+ * @param views what writes further views behind that row, and the name of the image
  */
 export async function decodeInto(
   bytes: Uint8Array,
@@ -48,14 +51,20 @@ export async function decodeInto(
   resizer: Resizer,
   out: Uint8Array,
   offset: number,
+  views?: { readonly maker: ViewMaker; readonly origin: string },
 ): Promise<DecodedImage> {
   const start = performance.now();
-  return withImage(bytes, options, ({ data, width, height }) => {
+  return withImage(bytes, options, (image) => {
+    const { data, width, height } = image;
     const decoded = performance.now();
     // Before the resize, which rounds: Keras' load_img(color_mode="grayscale") does it in this order.
     if (options.channels === 'gray') turnGray(data);
     resizer.resize(data, width, height, out, offset);
-    if (options.channels === 'bgr') swapRedAndBlue(out, offset, offset + resizer.outputBytes);
+    views?.maker.write(image, views.origin, out, offset);
+    if (options.channels === 'bgr') {
+      const rows = views === undefined ? 1 : (options.views?.count ?? 1);
+      swapRedAndBlue(out, offset, offset + rows * resizer.outputBytes);
+    }
     const resizeMs = performance.now() - decoded;
     return { decodeMs: decoded - start, resizeMs, width, height };
   });
@@ -64,10 +73,7 @@ export async function decodeInto(
 /** Pillow's convert("L"), in each channel. */
 function turnGray(rgb: Uint8Array): void {
   for (let i = 0; i < rgb.length; i += 3) {
-    const luma = (19595 * rgb[i] + 38470 * rgb[i + 1] + 7471 * rgb[i + 2] + 0x8000) >> 16;
-    rgb[i] = luma;
-    rgb[i + 1] = luma;
-    rgb[i + 2] = luma;
+    rgb.fill(luma(rgb, i), i, i + 3);
   }
 }
 
@@ -90,15 +96,18 @@ export class ChunkDecoder {
   readonly #options: DecodeOptions;
   readonly #resizer: Resizer;
   readonly #files: FileDecoder | undefined;
+  readonly #views: ViewMaker | undefined;
 
   constructor(options: DecodeOptions) {
     this.#options = options;
     this.#resizer = new Resizer(options.width, options.height, options.resize);
     this.#files = FileDecoder.open(options, this.#resizer);
+    const { views, width } = options;
+    this.#views = views && new ViewMaker(views, this.#resizer, width);
   }
 
   /**
-   * Every task becomes one row or one rejection.
+   * Every task becomes one row, or one for each view, or one rejection.
    * @param current see SLOT: kept up to date
    * @param memory for the rows, with room for all of them
    */
@@ -110,8 +119,11 @@ export class ChunkDecoder {
     const rowBytes = this.#resizer.outputBytes;
     const timing = { readMs: 0, decodeMs: 0, resizeMs: 0 };
     const tasks = this.#files === undefined ? given : inflateSmall(given, timing);
+    const views = this.#options.views?.count ?? 1;
     const pixels =
-      memory === undefined ? new Uint8Array(tasks.length * rowBytes) : new Uint8Array(memory);
+      memory === undefined
+        ? new Uint8Array(tasks.length * views * rowBytes)
+        : new Uint8Array(memory);
     const indices: number[] = [];
     const sizes: number[] = [];
     const rejections: ImageRejection[] = [];
@@ -132,8 +144,10 @@ export class ChunkDecoder {
       try {
         const offset = indices.length * rowBytes;
         const image = await this.#decodeOne(tasks[i], pixels, offset, current, timing);
-        indices.push(tasks[i].index);
-        sizes.push(image.width, image.height);
+        for (let view = 0; view < views; view++) {
+          indices.push(tasks[i].index);
+          sizes.push(image.width, image.height);
+        }
       } catch (error) {
         rejections.push(toRejection(tasks[i].index, error));
       }
@@ -143,7 +157,7 @@ export class ChunkDecoder {
   }
 
   async #decodeOne(
-    { path, bytes: given, listed }: DecodeTask,
+    { path, bytes: given, listed, origin }: DecodeTask,
     pixels: Uint8Array,
     offset: number,
     current: Int32Array,
@@ -153,9 +167,15 @@ export class ChunkDecoder {
     const bytes = given ?? readImageFile(path as string, this.#options.maxPixels, listed);
     timing.readMs += performance.now() - start;
     Atomics.add(current, SLOT.turns, 1);
-    const image = await decodeInto(bytes, this.#options, this.#resizer, pixels, offset).finally(
-      () => Atomics.add(current, SLOT.turns, 1),
-    );
+    const views = this.#views && { maker: this.#views, origin: origin! };
+    const image = await decodeInto(
+      bytes,
+      this.#options,
+      this.#resizer,
+      pixels,
+      offset,
+      views,
+    ).finally(() => Atomics.add(current, SLOT.turns, 1));
     timing.decodeMs += image.decodeMs;
     timing.resizeMs += image.resizeMs;
     return image;

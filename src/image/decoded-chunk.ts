@@ -1,3 +1,4 @@
+import type { Augmentation } from '../options/augmentation.ts';
 import { DecodeError, type RejectReason } from './decode-error.ts';
 import type { FilePart } from './file-part.ts';
 
@@ -21,6 +22,15 @@ export interface DecodeOptions {
   readonly maxPixels: number;
   /** TIFF is decoded only on request. */
   readonly tiff: boolean;
+  /** Rows of each image; undefined = one, of the whole image. */
+  readonly views?: ViewOptions | undefined;
+}
+
+export interface ViewOptions {
+  /** Rows of each image, one after the other: the first is the whole image. */
+  readonly count: number;
+  readonly seed: number;
+  readonly augment: Augmentation;
 }
 
 /** A file's size in bytes and its modification time in ms, as text. */
@@ -37,6 +47,8 @@ export interface DecodeTask {
   readonly index: number;
   /** Its name for messages, where there is no manifest to look the position up. */
   readonly name?: string;
+  /** Its name in the table, from which its views are drawn; only where there are several. */
+  readonly origin?: string | undefined;
   /** Absolute path; the worker reads it. */
   readonly path?: string;
   /** What the listing said of the image; another file at `path` by now is a rejection `changed`. */
@@ -61,11 +73,11 @@ export function toRejection(index: number, error: unknown): ImageRejection {
 
 /** A few neighbouring images after decode and resize; tasks without a row are in `rejections`. */
 export interface DecodedChunk {
-  /** Manifest positions of the rows in `pixels`, ascending. */
+  /** Manifest positions of the rows in `pixels`, ascending; of an image with views its position repeats. */
   readonly indices: readonly number[];
   /** uint8 [indices.length, height, width, 3]. */
   readonly pixels: Uint8Array;
-  /** Width and height of each image of `indices` before the resize, one after the other. */
+  /** Width and height of the image of each row before the resize, one after the other. */
   readonly sizes: readonly number[];
   readonly rejections: readonly ImageRejection[];
   /** CPU-side time spent in the worker, milliseconds, by stage. */

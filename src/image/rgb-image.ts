@@ -44,6 +44,11 @@ export function applyPalette(
   return { data, width, height };
 }
 
+/** Pillow's convert("L") of the pixel at `i`. */
+export function luma(rgb: Uint8Array, i: number): number {
+  return (19595 * rgb[i] + 38470 * rgb[i + 1] + 7471 * rgb[i + 2] + 0x8000) >> 16;
+}
+
 /** One gray value a pixel to three equal ones. */
 export function spreadGray(gray: Uint8Array): Uint8Array {
   const rgb = new Uint8Array(gray.length * 3);

@@ -157,7 +157,7 @@ export function splitRule(): Parser<string> {
 }
 
 /** Of one or more values, each a word or several separated by commas. */
-function wordsOf(value: unknown): string[] {
+export function wordsOf(value: unknown): string[] {
   return (Array.isArray(value) ? value : [value])
     .flatMap((part) => String(part).split(','))
     .map((word) => word.trim())

@@ -14,10 +14,11 @@ export class FileDecoder {
   /** Milliseconds of reading, decoding, resizing; width and height of a picture that needs tables. */
   readonly #report = new Float64Array(5);
 
-  /** @returns undefined where the addon is missing, cannot resize on this processor, or the options want more */
+  /** @returns undefined where the addon is missing, cannot resize on this processor, or the options want more: views need the whole image */
   static open(options: DecodeOptions, resizer: Resizer): FileDecoder | undefined {
-    const { width, height, resize, exif, channels, maxPixels } = options;
-    if (resize === 'nearest' || exif !== 'ignore' || channels === 'gray') return undefined;
+    const { width, height, resize, exif, channels, maxPixels, views } = options;
+    if (views !== undefined || resize === 'nearest' || exif !== 'ignore' || channels === 'gray')
+      return undefined;
     const addon = nativeJpeg();
     const handle = addon?.openFiles(width, height, maxPixels);
     return handle && new FileDecoder(addon!, handle, resizer);

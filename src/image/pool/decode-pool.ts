@@ -56,9 +56,14 @@ export class DecodePool {
     this.#guard = guard;
   }
 
-  /** Of one row: height × width × 3. */
+  /** Rows of each image. */
+  get views(): number {
+    return this.#options.views?.count ?? 1;
+  }
+
+  /** Of all rows of an image: views × height × width × 3. */
   get imageBytes(): number {
-    return this.#options.width * this.#options.height * 3;
+    return this.views * this.#options.width * this.#options.height * 3;
   }
 
   /**

@@ -188,6 +188,7 @@ interface PackedFiles {
   readonly sizes: readonly number[];
   readonly versions: readonly string[];
   readonly parts: readonly (FilePart | undefined)[];
+  readonly origins: readonly (string | undefined)[] | undefined;
 }
 
 /** @returns undefined where other tasks are among them */
@@ -201,16 +202,18 @@ function packFiles(tasks: readonly DecodeTask[]): PackedFiles | undefined {
     sizes: tasks.map(({ listed }) => listed!.size),
     versions: tasks.map(({ listed }) => listed!.version),
     parts: tasks.map(({ listed }) => listed!.part),
+    origins: tasks[0]?.origin === undefined ? undefined : tasks.map(({ origin }) => origin),
   };
 }
 
 /** The tasks of a request. */
 export function unpackTasks(tasks: WorkerRequest['tasks']): readonly DecodeTask[] {
   if (!('paths' in tasks)) return tasks;
-  const { indices, paths, sizes, versions, parts } = tasks;
+  const { indices, paths, sizes, versions, parts, origins } = tasks;
   return indices.map((index, i) => ({
     index,
     path: paths[i],
+    origin: origins?.[i],
     listed: { size: sizes[i], version: versions[i], part: parts[i] },
   }));
 }

@@ -17,6 +17,8 @@ const CHUNK_BYTES = 8 << 20;
 interface DecodeFrom {
   readonly source: Source;
   readonly entries: { entry(index: number): SourceEntry };
+  /** Views of an image are drawn from its name. */
+  readonly isNamed?: boolean;
   /** Objects larger than any image of so many pixels are rejected unread. */
   readonly maxPixels: number;
 }
@@ -42,9 +44,9 @@ export function decodeEntries(options: DecodeEntriesOptions): {
   const { source, entries, shards, pool, maxPixels, isWanted, signal } = options;
   const bodies = { most: CHUNK_BYTES, sizeOf: (index: number) => entries.entry(index).size };
   const small = Math.min(MOST_CHUNK_IMAGES, Math.floor(CHUNK_ROW_BYTES / pool.imageBytes));
-  const images = Math.max(CHUNK_IMAGES, small);
+  const images = Math.max(Math.ceil(CHUNK_IMAGES / pool.views), small);
   const ranges = chunkRanges(shards, images, source.isLocal ? undefined : bodies, isWanted);
-  const from = { source, entries, maxPixels };
+  const from = { source, entries, maxPixels, isNamed: pool.views > 1 };
   if (source.isLocal) return { ranges, chunks: pool.decode(tasksOf(ranges, from, signal), signal) };
   const fetched = new FetchedChunks(from);
   return { ranges, chunks: fetched.complete(pool.decode(fetched.tasks(ranges, signal), signal)) };
@@ -52,13 +54,15 @@ export function decodeEntries(options: DecodeEntriesOptions): {
 
 function* tasksOf(
   ranges: readonly ChunkRange[],
-  { source, entries }: DecodeFrom,
+  { source, entries, isNamed }: DecodeFrom,
   signal: AbortSignal,
 ): Generator<DecodeTask[]> {
   for (const { start, end } of ranges) {
-    yield Array.from({ length: end - start }, (_, i) =>
-      toTask(start + i, entries.entry(start + i), source, signal),
-    );
+    yield Array.from({ length: end - start }, (_, i) => {
+      const entry = entries.entry(start + i);
+      const task = toTask(start + i, entry, source, signal);
+      return isNamed ? { ...task, origin: entry.origin } : task;
+    });
   }
 }
 

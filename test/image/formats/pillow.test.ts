@@ -5,6 +5,8 @@ import { decodeAndResize } from '../../../src/image/decode-and-resize.ts';
 import type { DecodeOptions } from '../../../src/image/decoded-chunk.ts';
 import { decodeImage } from '../../../src/image/formats/decode.ts';
 import { Resizer } from '../../../src/image/resize/resize.ts';
+import { ViewMaker } from '../../../src/image/views/make-views.ts';
+import { parseAugmentation } from '../../../src/options/augmentation.ts';
 
 /** What test/fixtures/make-image-fixtures.py writes. */
 interface Fixtures {
@@ -30,9 +32,19 @@ interface Fixtures {
     readonly filter: DecodeOptions['resize'];
     readonly sha256: string;
   }[];
+  readonly views: readonly {
+    readonly size: readonly [number, number];
+    readonly out: readonly [number, number];
+    readonly filter: DecodeOptions['resize'];
+    readonly augment: string;
+    readonly seed: number;
+    readonly origin: string;
+    /** SHA-256 of views 0, 1, … */
+    readonly rows: readonly string[];
+  }[];
 }
 
-const { files, resizes }: Fixtures = JSON.parse(
+const { files, resizes, views }: Fixtures = JSON.parse(
   readFileSync(new URL('../../fixtures/formats.json', import.meta.url), 'utf8'),
 );
 
@@ -76,4 +88,20 @@ test.each(resizes)('$size to $out, $filter', ({ size: [width, height], out, filt
   const row = new Uint8Array(resizer.outputBytes);
   resizer.resize(rgb, width, height, row, 0);
   expect(sha256(row)).toBe(twin.sha256);
+});
+
+test.each(views)("torchvision's $augment of $size by seed $seed", (twin) => {
+  const { size, out, filter, augment, seed, origin, rows } = twin;
+  const [width, height] = size;
+  const data = Uint8Array.from({ length: width * height * 3 }, (_, i) =>
+    Math.floor((i * i * i + 31 * i) / 8),
+  );
+  const resizer = new Resizer(out[0], out[1], filter);
+  const views = { count: rows.length, seed, augment: parseAugmentation(augment) };
+  const pixels = new Uint8Array(rows.length * resizer.outputBytes);
+  resizer.resize(data, width, height, pixels, 0);
+  new ViewMaker(views, resizer, out[0]).write({ data, width, height }, origin, pixels, 0);
+  const rowOf = (view: number) =>
+    pixels.subarray(view * resizer.outputBytes, (view + 1) * resizer.outputBytes);
+  expect(rows.map((_, view) => sha256(rowOf(view)))).toEqual(rows);
 });
