@@ -1,4 +1,10 @@
-import { type FeatureColumn, matrixColumns, numericColumns } from '../export/column-names.ts';
+import {
+  type FeatureColumn,
+  matrixColumns,
+  type NumberType,
+  numericColumns,
+  VALUE_BYTES,
+} from '../export/column-names.ts';
 import type { FormatName } from '../options/extract-options.ts';
 import type { Device } from '../runtime/choose-device.ts';
 
@@ -9,7 +15,10 @@ export interface ExpectedOutput {
 }
 
 /** What text takes for one value at most: `-1.2345678e-10,` and `-1.2345678901234567e-100,`. */
-const TEXT_BYTES = { vector: 16, reduced: 25 } as const;
+const TEXT_BYTES = { float16: 16, float32: 16, float64: 25, int32: 12 } as const satisfies Record<
+  NumberType,
+  number
+>;
 /** Whole numbers from 0 to 255: `255.0,`. */
 const PIXEL_TEXT_BYTES = 6;
 
@@ -30,10 +39,9 @@ export function expectedOutput(
   { rows, columns, nameBytes, isPixels }: TableShape,
 ): ExpectedOutput[] {
   const numeric = numericColumns(columns);
-  const binary = sum(numeric, ({ kind, length }) => length * (kind === 'vector' ? 4 : 8));
-  const textOf = ({ kind, length }: FeatureColumn) =>
-    length *
-    (kind === 'vector' ? (isPixels ? PIXEL_TEXT_BYTES : TEXT_BYTES.vector) : TEXT_BYTES.reduced);
+  const binary = sum(numeric, ({ type, length }) => length * VALUE_BYTES[type as NumberType]);
+  const textOf = ({ kind, type, length }: FeatureColumn) =>
+    length * (kind === 'vector' && isPixels ? PIXEL_TEXT_BYTES : TEXT_BYTES[type as NumberType]);
   const keys = sum(columns, ({ name }) => name.length + 8);
   const inCsv = matrixColumns(numeric);
   // Lists and text have an offset for each cell; headers and footers a few kB for each file.

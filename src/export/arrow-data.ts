@@ -1,5 +1,6 @@
 /** Arrow columns from plain arrays. */
-import { AsyncByteQueue, type Data, makeData, Utf8 } from 'apache-arrow';
+import { AsyncByteQueue, type Data, makeData, type RecordBatch, Utf8 } from 'apache-arrow';
+import type { FeatureColumn } from './column-names.ts';
 
 /** A column of text; undefined is null. Only text is encoded: everything else of a table is a view. */
 export function textData(texts: readonly (string | undefined)[]): Data<Utf8> {
@@ -33,6 +34,13 @@ export function nulls(
     else nullBitmap[i >> 3] |= 1 << (i & 7);
   }
   return nullCount === 0 ? { nullCount } : { nullCount, nullBitmap };
+}
+
+/** The lists of numbers of a column: where each begins and the last ends, and the values as they are stored (float16 as bits). */
+export function listCells(batch: RecordBatch, { name }: Pick<FeatureColumn, 'name'>) {
+  const { valueOffsets, children } = batch.getChild(name)!.data[0];
+  const values: Float32Array | Float64Array | Uint16Array = children[0].values;
+  return { offsets: valueOffsets as Int32Array, values };
 }
 
 /** What an apache-arrow writer writes, taken at once in place of waiting in its queue: views of the batches' own buffers. */

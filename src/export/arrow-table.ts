@@ -2,9 +2,11 @@
 import { DataType, type RecordBatch } from 'apache-arrow';
 import { RunError } from '../errors.ts';
 import { firstNotFinite } from '../first-not-finite.ts';
+import { listCells } from './arrow-data.ts';
 import { DamagedArrow } from './arrow-message.ts';
 import { type FeatureColumn, labelColumns, numericColumns } from './column-names.ts';
-import { emptyNumbers, notFinite, type TableBatch } from './table-batch.ts';
+import { widened } from './float16.ts';
+import { emptyNumbers, inKind, notFinite, type TableBatch } from './table-batch.ts';
 
 /**
  * Whether every column of a batch can be read without further checks of its bounds: text, or lists of floats, whose offsets rise
@@ -66,8 +68,9 @@ function listValues(
 ): Float32Array | Float64Array {
   const { name, length } = column;
   const n = batch.numRows;
-  const { valueOffsets: offsets, children } = cellsOf(batch, column).data[0];
-  const all: Float32Array | Float64Array = children[0].values;
+  cellsOf(batch, column);
+  const { offsets, values: stored } = listCells(batch, column);
+  const all = inKind(column, widened(stored));
   const isWhole = (row: number) => offsets[row + 1] - offsets[row] === length;
   const rows = Array.from({ length: n }, (_, row) => row);
   if (rows.every(isWhole)) {

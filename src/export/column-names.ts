@@ -9,11 +9,23 @@ export interface FeatureOutput {
   readonly length: number;
 }
 
+/** Types of numbers in a table. */
+export type NumberType = 'float16' | 'float32' | 'float64' | 'int32';
+
+/** Bytes of one value. */
+export const VALUE_BYTES = {
+  float16: 2,
+  float32: 4,
+  float64: 8,
+  int32: 4,
+} as const satisfies Record<NumberType, number>;
+
 /** One column of the table, in every format. */
 export interface FeatureColumn {
   readonly name: string;
-  /** `vector`: list of float32; `reduced`: list of float64; all others: Utf8. */
   readonly kind: 'origin' | 'target' | 'split' | 'kept' | 'vector' | 'reduced';
+  /** Of a cell's text or numbers; those of `vector` and `reduced` are lists. */
+  readonly type: 'utf8' | NumberType;
   /** Position of the output that a `vector` or `reduced` column belongs to; -1 for text. */
   readonly output: number;
   /** Values in each cell; 1 for text. */
@@ -27,6 +39,12 @@ export interface LabelColumns {
   readonly hasSplit: boolean;
   /** Names of the columns of a list that are carried through (`--keep-columns`). */
   readonly kept: readonly string[];
+}
+
+/** Types of the vectors and the reduced vectors in the table. */
+export interface ColumnTypes {
+  readonly vector: 'float16' | 'float32';
+  readonly reduced: 'float32' | 'float64';
 }
 
 export const SPLIT = 'split';
@@ -46,9 +64,10 @@ export function featureColumns(
   outputs: readonly FeatureOutput[],
   k: number,
   { hasSplit, kept }: LabelColumns = { hasSplit: false, kept: [] },
+  types: ColumnTypes = { vector: 'float32', reduced: 'float64' },
 ): FeatureColumn[] {
   const text = (name: string, kind: FeatureColumn['kind']): FeatureColumn => {
-    return { name, kind, output: -1, length: 1, prefix: '' };
+    return { name, kind, type: 'utf8', output: -1, length: 1, prefix: '' };
   };
   const columns = [text('origin', 'origin'), text('target', 'target')];
   if (hasSplit) columns.push(text(SPLIT, 'split'));
@@ -58,9 +77,11 @@ export function featureColumns(
     const several = outputs.length > 1;
     const name = several ? `${base}_${labels[i]}` : base;
     const prefix = several ? `${labels[i]}_` : '';
-    columns.push({ name, kind: 'vector', output: i, length: output.length, prefix });
+    const own = { output: i, prefix };
+    columns.push({ name, kind: 'vector', type: types.vector, length: output.length, ...own });
     if (k > 0) {
-      columns.push({ name: `${name}_redux`, kind: 'reduced', output: i, length: k, prefix });
+      const reduced = { name: `${name}_redux`, kind: 'reduced', type: types.reduced } as const;
+      columns.push({ ...reduced, length: k, ...own });
     }
   });
   refuseTwins(columns);
@@ -124,9 +145,9 @@ function refuseTwins(columns: readonly FeatureColumn[]): void {
 /** @throws OptionError for a kept column that the table, or the header of its CSV matrix, has already */
 function refuseClash(columns: readonly FeatureColumn[], kept: readonly string[]): void {
   kept.forEach((name, i) => {
-    const isTaken = ({ name: own, kind, prefix }: FeatureColumn) =>
+    const isTaken = ({ name: own, type, prefix }: FeatureColumn) =>
       name === own ||
-      (!isText({ kind }) &&
+      (!isText({ type }) &&
         name.startsWith(prefix) &&
         /^(pc|f)\d+$/.test(name.slice(prefix.length)));
     if (name !== SPLIT && !columns.some(isTaken) && kept.indexOf(name) === i) return;
@@ -138,8 +159,8 @@ function refuseClash(columns: readonly FeatureColumn[], kept: readonly string[])
 }
 
 /** Whether a column holds text, not numbers. */
-export function isText({ kind }: Pick<FeatureColumn, 'kind'>): boolean {
-  return kind !== 'vector' && kind !== 'reduced';
+export function isText({ type }: Pick<FeatureColumn, 'type'>): boolean {
+  return type === 'utf8';
 }
 
 /** Columns of text beside origin and target. */

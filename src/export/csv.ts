@@ -2,6 +2,7 @@ import type { RecordBatch, Vector } from 'apache-arrow';
 import { delimitedRecords } from '../delimited-text.ts';
 import { textLines } from '../storage/byte-streams.ts';
 import type { OutputFile } from '../storage/output-store.ts';
+import { listCells } from './arrow-data.ts';
 import {
   type FeatureColumn,
   isText,
@@ -9,6 +10,7 @@ import {
   matrixColumns,
   numericColumns,
 } from './column-names.ts';
+import { widened } from './float16.ts';
 import type { Sink, SinkContext } from './sink.ts';
 import { inBatches, type ReadTable, type TableBatch, type TableRow } from './table-batch.ts';
 import { plainBytes, TextBuffer } from './text-buffer.ts';
@@ -98,10 +100,10 @@ function openCells(
   text: TextBuffer,
   escaped: Escaped,
 ): (row: number) => void {
-  const vector = batch.getChild(column.name)!;
-  const data = vector.data[0];
-  const offsets: Int32Array = data.valueOffsets;
   if (isText(column)) {
+    const vector = batch.getChild(column.name)!;
+    const data = vector.data[0];
+    const offsets: Int32Array = data.valueOffsets;
     const bytes: Uint8Array = data.values;
     return (row) => {
       const [from, to] = [offsets[row], offsets[row + 1]];
@@ -115,7 +117,8 @@ function openCells(
       text.utf8(csvText(name));
     };
   }
-  const values: Float32Array | Float64Array = data.children[0].values;
+  const { offsets, values: stored } = listCells(batch, column);
+  const values = widened(stored);
   return (row) => text.numbers(values, offsets[row], offsets[row + 1]);
 }
 

@@ -2,6 +2,7 @@ import {
   type Data,
   Field,
   type Float,
+  Float16,
   Float32,
   Float64,
   List,
@@ -14,7 +15,8 @@ import {
 import { RunError } from '../errors.ts';
 import { firstNotFinite } from '../first-not-finite.ts';
 import { textData } from './arrow-data.ts';
-import { type FeatureColumn, isText, labelColumns } from './column-names.ts';
+import { type FeatureColumn, isText, labelColumns, type NumberType } from './column-names.ts';
+import { FLOAT16_MAX, isInfinite, toFloat16 } from './float16.ts';
 
 /** The columns of a table and their Arrow types; make it once a run. */
 export interface FeatureSchema {
@@ -54,14 +56,14 @@ export function labelTexts(
   return new Map(texts);
 }
 
-/** Arrow types: text is Utf8, vectors List<Float32>, reduced vectors List<Float64>; nothing is nullable. */
+/** Arrow types: text is Utf8, numbers are lists of their column's type; nothing is nullable. */
 export function featureSchema(columns: readonly FeatureColumn[]): FeatureSchema {
   const fields = columns.map((column) => new Field(column.name, arrowType(column), false));
   return { columns, arrow: new Schema(fields) };
 }
 
 /**
- * Makes an Arrow record batch over the given buffers: list columns are views, only text is encoded.
+ * Makes an Arrow record batch over the given buffers: list columns are views where their type is that of the rows, and text is encoded.
  *
  * @throws RunError when a column has not one cell for each row, or a value is not finite
  * @example
@@ -79,8 +81,7 @@ export function buildRecordBatch(schema: FeatureSchema, rows: FeatureRows): Reco
     }
     const values = (column.kind === 'vector' ? rows.vectors : rows.reduced)[column.output];
     expectLength(column, values?.length ?? 0, n * column.length);
-    expectFinite(column, values, rows.origins);
-    return listData(values, n, column.length);
+    return listData(column, inType(column, values, rows.origins), n);
   });
   const type = new Struct(schema.arrow.fields);
   return new RecordBatch(
@@ -107,23 +108,35 @@ export function madeUpBatch(schema: FeatureSchema, rows: number): RecordBatch {
 
 function arrowType(column: FeatureColumn): Utf8 | List<Float> {
   if (isText(column)) return new Utf8();
-  return listType(column.kind === 'vector' ? new Float32() : new Float64());
+  return listType(ARROW_FLOATS[column.type as FloatType]());
 }
+
+type FloatType = Exclude<NumberType, 'int32'>;
+
+const ARROW_FLOATS: Readonly<Record<FloatType, () => Float>> = {
+  float16: () => new Float16(),
+  float32: () => new Float32(),
+  float64: () => new Float64(),
+};
 
 // "element" is the name that the Parquet specification gives to the item of a LIST.
 function listType(item: Float): List<Float> {
   return new List(new Field('element', item, false));
 }
 
-function listData(values: Float32Array | Float64Array, n: number, length: number): Data<List> {
+function listData(
+  { type, length }: FeatureColumn,
+  values: Float32Array | Float64Array | Uint16Array,
+  n: number,
+): Data<List> {
   const valueOffsets = new Int32Array(n + 1);
   for (let i = 0; i <= n; i++) valueOffsets[i] = i * length;
-  const item = values instanceof Float32Array ? new Float32() : new Float64();
+  const item = ARROW_FLOATS[type as FloatType]();
   const child = makeData({
     type: item as Float32,
     length: values.length,
     nullCount: 0,
-    data: values,
+    data: values as Float32Array,
   });
   return makeData({ type: listType(item), length: n, nullCount: 0, valueOffsets, child });
 }
@@ -135,16 +148,31 @@ function expectLength(column: FeatureColumn, found: number, expected: number): v
   );
 }
 
-function expectFinite(
+/** The rows' numbers in the type of their column. @throws RunError for a number that is not finite, or is not in that type's range */
+function inType(
   column: FeatureColumn,
   values: Float32Array | Float64Array,
   origins: readonly string[],
-): void {
-  const at = firstNotFinite(values);
-  if (at === -1) return;
-  const row = Math.floor(at / column.length);
-  throw new RunError(
-    `Expected finite numbers for column ${column.name} but found ${values[at]} in the row of ${origins[row]}.`,
-    { fix: 'Use --precision fp32, and check the model with `img2features model info`.' },
-  );
+): Float32Array | Float64Array | Uint16Array {
+  const { name, type, length } = column;
+  const refuse = (at: number, expected: string, fix: string) => {
+    if (at === -1) return;
+    const origin = origins[Math.floor(at / length)];
+    throw new RunError(
+      `Expected ${expected} for column ${name} but found ${values[at]} in the row of ${origin}.`,
+      { fix },
+    );
+  };
+  const precision = 'Use --precision fp32, and check the model with `img2features model info`.';
+  refuse(firstNotFinite(values), 'finite numbers', precision);
+  const wider = 'Take the wider type for that column (--vector-type, --redux-type).';
+  if (type === 'float16') {
+    const halves = toFloat16(values as Float32Array);
+    refuse(halves.findIndex(isInfinite), `numbers within ±${FLOAT16_MAX}`, wider);
+    return halves;
+  }
+  if (type === 'float64' || values instanceof Float32Array) return values;
+  const rounded = new Float32Array(values);
+  refuse(firstNotFinite(rounded), 'numbers in the range of float32', wider);
+  return rounded;
 }

@@ -1,8 +1,10 @@
 import type { RecordBatch } from 'apache-arrow';
 import { textLines } from '../storage/byte-streams.ts';
 import type { OutputFile, WrittenFile } from '../storage/output-store.ts';
+import { listCells } from './arrow-data.ts';
 import { type FeatureColumn, isText } from './column-names.ts';
 import { Encoder } from './encoder.ts';
+import { widened } from './float16.ts';
 import { partName, type Sink, type SinkContext } from './sink.ts';
 import { inBatches, type ReadTable, type TableBatch, type TableRow } from './table-batch.ts';
 
@@ -37,7 +39,7 @@ export function prepareJson(): void {
 /**
  * JSON lines: one object a row, in the order of the schema, no spaces. A number always has a point
  * or an exponent, so that a reader that guesses types never takes a column of floats for integers.
- * float32 values are printed as the shortest decimal that gives the same float32 again.
+ * float32 values, and those of float16, are printed as the shortest decimal that gives the same float32 again.
  */
 export function openJsonSink({ store, schema: { columns } }: SinkContext): Sink {
   const files: WrittenFile[] = [];
@@ -86,8 +88,8 @@ function copyCells(column: FeatureColumn, batch: RecordBatch, from: number, to: 
   const offsets = all.subarray(from, to + 1).map((offset) => offset - first);
   // Not `slice`, which of a Buffer is no copy.
   if (isText(column)) return { offsets, bytes: new Uint8Array(data.values.subarray(first, end)) };
-  const values: Float32Array | Float64Array = data.children[0].values;
-  return { offsets, values: values.slice(first, end) };
+  const { values } = listCells(batch, column);
+  return { offsets, values: widened(values.slice(first, end)) };
 }
 
 export interface JsonLayout {

@@ -3,7 +3,9 @@ import { RunError } from '../errors.ts';
 import { npyHeader, parseNpyHeader } from '../reduce/npy.ts';
 import { ByteReader, textLines } from '../storage/byte-streams.ts';
 import type { OutputFile, WrittenFile } from '../storage/output-store.ts';
+import { listCells } from './arrow-data.ts';
 import { type FeatureColumn, isText, labelColumns, numericColumns } from './column-names.ts';
+import { widened } from './float16.ts';
 import type { Sink, SinkContext } from './sink.ts';
 import { inBatches, type ReadTable, type TableBatch, type TableRow } from './table-batch.ts';
 import { TextBuffer } from './text-buffer.ts';
@@ -12,8 +14,8 @@ import { TextBuffer } from './text-buffer.ts';
 export const NPY_INDEX = 'npy/index.jsonl';
 
 /**
- * NumPy: one matrix for each feature column and all parts, `npy/<column>.npy` (vectors float32 [n, d], reduced
- * vectors float64 [n, k]), which `numpy.load` can map into memory; beside them `npy/index.jsonl` with each
+ * NumPy: one matrix for each feature column and all parts, `npy/<column>.npy` (vectors [n, d], reduced
+ * vectors [n, k], in their columns' types), which `numpy.load` can map into memory; beside them `npy/index.jsonl` with each
  * row's origin, target and other texts. A matrix of text would be as wide as the longest name, and known only at the end.
  *
  * The header holds the number of rows, and files are written once from start to end: so it must be known before.
@@ -42,8 +44,9 @@ export async function openNpySink({ store, schema, rows }: SinkContext): Promise
     if (names.length > 0) index = await create(NPY_INDEX);
     for (const column of numeric) {
       const file = await create(`npy/${npyFileName(column.name)}`);
-      const descr = column.kind === 'vector' ? '<f4' : '<f8';
-      await file.write(npyHeader(descr, [rows, column.length]));
+      await file.write(
+        npyHeader(DESCRS[column.type as keyof typeof DESCRS], [rows, column.length]),
+      );
       matrices.push({ column, file });
     }
   } catch (error) {
@@ -83,11 +86,9 @@ export function npyFileName(column: string): string {
   return `${column.replace(/[^A-Za-z0-9._-]/g, '_')}.npy`;
 }
 
-/** float32 or float64 [n, length], as they are in the batch. */
+/** [n, length], as they are in the batch. */
 function valueBytes(batch: RecordBatch, column: FeatureColumn): Uint8Array {
-  const data = batch.getChild(column.name)!.data[0];
-  const values: Float32Array | Float64Array = data.children[0].values;
-  const offsets: Int32Array = data.valueOffsets;
+  const { offsets, values } = listCells(batch, column);
   const part = values.subarray(offsets[0], offsets[batch.numRows]);
   return new Uint8Array(part.buffer, part.byteOffset, part.byteLength);
 }
@@ -148,6 +149,10 @@ interface NpyMatrix {
   next(): Promise<Float32Array | Float64Array | undefined>;
 }
 
+/** NumPy's names of the types, and what their bytes are read as. */
+const DESCRS = { float16: '<f2', float32: '<f4', float64: '<f8', int32: '<i4' } as const;
+const ARRAYS = { '<f2': Uint16Array, '<f4': Float32Array, '<f8': Float64Array } as const;
+
 /** Far above what two numbers and a type take. */
 const MAX_HEADER_BYTES = 1 << 16;
 /** Longer than any vector: a row's memory is taken before its bytes are read. */
@@ -161,7 +166,7 @@ async function openNpyMatrix(file: AsyncIterable<Uint8Array>, name: string): Pro
   const rest = await take(bytes, Math.max(0, Math.min(headerBytes - 12, MAX_HEADER_BYTES)));
   const { descr, shape } = parseNpyHeader(Buffer.concat([start, rest]), name);
   const [rows = 0, length = 0] = shape;
-  const Values = descr === '<f8' ? Float64Array : descr === '<f4' ? Float32Array : undefined;
+  const Values = Object.hasOwn(ARRAYS, descr) ? ARRAYS[descr as keyof typeof ARRAYS] : undefined;
   // Rows without values take no bytes: a header could name any number of them.
   const isRow = length > 0 && length <= MAX_LENGTH;
   if (shape.length !== 2 || !isRow || Values === undefined) {
@@ -180,9 +185,8 @@ async function openNpyMatrix(file: AsyncIterable<Uint8Array>, name: string): Pro
       }
       row += 1;
       // Chunks are cut anywhere, values are aligned.
-      return new Values(
-        (await take(bytes, length * Values.BYTES_PER_ELEMENT)).buffer as ArrayBuffer,
-      );
+      const { buffer } = await take(bytes, length * Values.BYTES_PER_ELEMENT);
+      return widened(new Values(buffer as ArrayBuffer));
     },
   };
 }

@@ -22,7 +22,7 @@ export interface TableBatch {
   readonly targets: readonly string[] | undefined;
   /** By the column's name: those of the split and of kept columns. */
   readonly texts: ReadonlyMap<string, readonly string[]>;
-  /** By the column's name: [n, length] row-major, float32 of vectors, float64 of reduced ones. */
+  /** By the column's name: [n, length] row-major, float32 of vectors, float64 of reduced ones, whatever the table's types. */
   readonly numbers: ReadonlyMap<string, Float32Array | Float64Array>;
   /** Rows that are not as the table's columns ask, and what is wrong; their numbers are NaN. */
   readonly faults: ReadonlyMap<number, string>;
@@ -48,6 +48,11 @@ export function hasColumn(columns: readonly FeatureColumn[], kind: FeatureColumn
 export function emptyNumbers({ kind, length }: FeatureColumn, n: number) {
   const values = kind === 'vector' ? new Float32Array(n * length) : new Float64Array(n * length);
   return values.fill(Number.NaN);
+}
+
+/** What a table holds in the type that its kind is computed with. */
+export function inKind({ kind }: FeatureColumn, values: Float32Array | Float64Array) {
+  return kind === 'reduced' && values instanceof Float32Array ? new Float64Array(values) : values;
 }
 
 /** @throws RunError where a row is not what the table's columns ask for */
@@ -123,7 +128,7 @@ function copyCell(
   cell: unknown,
   values: Float32Array | Float64Array,
   row: number,
-  { name, length }: FeatureColumn,
+  { name, type, length }: FeatureColumn,
 ): string | undefined {
   const list = cell as ArrayLike<unknown> | undefined | null;
   if (list?.length !== length) {
@@ -133,8 +138,9 @@ function copyCell(
   for (let j = 0; j < length; j++) {
     const value = list[j];
     // An assignment would take null for 0, and text for the number in it.
-    if (typeof value === 'number' && Number.isFinite(value)) values[row * length + j] = value;
-    else isSound = false;
+    if (typeof value !== 'number' || !Number.isFinite(value)) isSound = false;
+    // The text of a float32 is the shortest that stands for it.
+    else values[row * length + j] = type === 'float32' ? Math.fround(value) : value;
   }
   return isSound ? undefined : notFinite(name);
 }

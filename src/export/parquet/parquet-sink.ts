@@ -1,6 +1,6 @@
 import { type RecordBatch, Table, tableToIPC } from 'apache-arrow';
 import type { OutputFile, WrittenFile } from '../../storage/output-store.ts';
-import { type FeatureColumn, isText } from '../column-names.ts';
+import { type FeatureColumn, isText, VALUE_BYTES } from '../column-names.ts';
 import { type FeatureSchema, madeUpBatch } from '../features-table.ts';
 import { METADATA_KEY, partName, provenanceJson, type Sink, type SinkContext } from '../sink.ts';
 import { ParquetEncoder, type ParquetLayout } from './parquet-encoder.ts';
@@ -110,6 +110,8 @@ function ipcOf(rows: RecordBatch): Uint8Array<ArrayBuffer> {
 }
 
 function bytesOfRow(columns: readonly FeatureColumn[]): number {
-  const bytes = { origin: 64, target: 16, split: 8, kept: 16, vector: 4, reduced: 8 };
-  return columns.reduce((sum, { kind, length }) => sum + bytes[kind] * length, 0);
+  const texts: Partial<Record<FeatureColumn['kind'], number>> = { origin: 64, split: 8 };
+  return columns.reduce((sum, { kind, type, length }) => {
+    return sum + (type === 'utf8' ? (texts[kind] ?? 16) : VALUE_BYTES[type]) * length;
+  }, 0);
 }
