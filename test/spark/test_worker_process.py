@@ -15,6 +15,7 @@ from conftest import HERE, PACKAGE, expect_none_left, fake
 
 from img2features_spark.errors import WorkerError
 from img2features_spark.worker_process import WorkerProcess, WorkerSpec
+from img2features_spark.worker_task import TaskSpec
 
 
 def spec(*faults: str, timeout: float = 60, start_timeout: float = 60, dims: int = 4) -> WorkerSpec:
@@ -40,6 +41,20 @@ def failure(*faults: str, **limits: float) -> str:
     mark = next(iter(faults), "--dims")
     expect_none_left(mark)
     return str(caught.value)
+
+
+def test_a_worker_takes_the_cores_of_its_task(monkeypatch):
+    class Context:
+        cpus = staticmethod(lambda: 3)
+        resources = staticmethod(dict)
+
+    monkeypatch.setattr("pyspark.TaskContext.get", Context)
+    monkeypatch.setenv("TF_NUM_INTEROP_THREADS", "2")
+    task = TaskSpec(("true",), ("worker",), (("TF_NUM_INTRAOP_THREADS", "1"),), 60, 60)
+    assert task.worker_spec().argv == ("true", "worker", "--workers", "3")
+    assert dict(task.worker_spec().env) == {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "2"}
+    env = dict(TaskSpec(("true",), ("worker",), (), 60, 60).worker_spec().env)
+    assert env == {"TF_NUM_INTRAOP_THREADS": "3", "TF_NUM_INTEROP_THREADS": "2"}
 
 
 def test_streams_come_back_one_after_another_in_order():

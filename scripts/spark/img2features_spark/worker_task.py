@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ from .worker_slot import borrowed_worker
 #: A message to the worker holds at most so many rows, and about so many bytes of content.
 _MESSAGE_ROWS = 64
 _MESSAGE_BYTES = 8 << 20
+
+_ENGINE_THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 
 
 @dataclass(frozen=True)
@@ -45,8 +48,12 @@ class TaskSpec:
             gpus = context.resources().get("gpu")
             if gpus is not None:
                 env["CUDA_VISIBLE_DEVICES"] = ",".join(gpus.addresses)
+            cpus = str(max(1, context.cpus()))
             if "--workers" not in arguments:
-                arguments += ["--workers", str(max(1, context.cpus()))]
+                arguments += ["--workers", cpus]
+            # TensorFlow would take all cores, once for each slot.
+            for name in _ENGINE_THREADS:
+                env.setdefault(name, os.environ.get(name, cpus))
         argv = (*find_command(self.command), *arguments)
         return WorkerSpec(argv, tuple(sorted(env.items())), self.timeout, self.start_timeout)
 
