@@ -9,17 +9,24 @@ export async function* delimitedRecords(
   lines: AsyncIterable<string>,
   delimiter = ',',
 ): AsyncGenerator<string[]> {
-  let open = '';
-  let isOpen = false;
+  /** Lines of a record that goes on. */
+  let open: string[] = [];
+  let length = 0;
   for await (const line of lines) {
-    const text = isOpen ? `${open}\n${line}` : line;
-    const cells = splitRecord(text, delimiter);
-    isOpen = cells === undefined;
-    if (cells !== undefined) yield cells;
-    else if (text.length > MAX_RECORD) break;
-    else open = text;
+    const isOpen = open.push(line) > 1;
+    length += line.length;
+    // Only a quote can end a quoted cell: to split all lines again after each one would take the square of their number.
+    const mayEnd = !isOpen || line.includes('"');
+    const cells = mayEnd ? splitRecord(open.join('\n'), delimiter) : undefined;
+    if (cells === undefined && length <= MAX_RECORD) continue;
+    if (cells === undefined) break;
+    yield cells;
+    open = [];
+    length = 0;
   }
-  if (isOpen) throw new RangeError(`a quote that is not closed (${open.slice(0, 60)})`);
+  if (open.length > 0) {
+    throw new RangeError(`a quote that is not closed (${open.join('\n').slice(0, 60)})`);
+  }
 }
 
 /** @returns undefined where a quoted cell goes on in the next line */

@@ -61,7 +61,7 @@ const NAMED: Readonly<Record<string, string>> = {
 };
 
 function entity(all: string, number: string | undefined, name: string): string {
-  if (number === undefined) return NAMED[name] ?? all;
+  if (number === undefined) return Object.hasOwn(NAMED, name) ? NAMED[name] : all;
   return String.fromCodePoint(Number.parseInt(name, number === '#x' ? 16 : 10));
 }
 

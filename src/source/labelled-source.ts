@@ -167,15 +167,16 @@ function plainPath(path: string): string {
   return path.replace(/^(?:\.\/+)+/, '');
 }
 
-const PARTS: Readonly<Record<string, string>> = {
-  train: 'train',
-  training: 'train',
-  test: 'test',
-  testing: 'test',
-  val: 'val',
-  valid: 'val',
-  validation: 'val',
-};
+// A Map: a folder may be named "constructor".
+const PARTS: ReadonlyMap<string, string> = new Map([
+  ['train', 'train'],
+  ['training', 'train'],
+  ['test', 'test'],
+  ['testing', 'test'],
+  ['val', 'val'],
+  ['valid', 'val'],
+  ['validation', 'val'],
+]);
 
 /** Splits by the first folder below the input that has a usual name. */
 class FolderSplits {
@@ -191,7 +192,7 @@ class FolderSplits {
   of(entry: SourceEntry): string {
     const folders = this.#belowInput(entry).split(/[/\\]/).slice(0, -1);
     const part = folders
-      .map((folder) => PARTS[folder.toLowerCase()])
+      .map((folder) => PARTS.get(folder.toLowerCase()))
       .find((one) => one !== undefined);
     if (part !== undefined) {
       this.#found++;
@@ -204,7 +205,7 @@ class FolderSplits {
 
   /** @throws SourceError where no image is in such a folder */
   notes(): string[] {
-    const names = Object.keys(PARTS).join(', ');
+    const names = [...PARTS.keys()].join(', ');
     if (this.#found === 0) {
       throw new SourceError(
         `Expected folders for --split folders below ${this.#input} but found no image in one named ${names}.`,

@@ -27,7 +27,9 @@ export async function openListText(
   let start = '';
   for (let next = await pieces.next(); !next.done; next = await pieces.next()) {
     start += next.value;
-    if (/\S.*[\r\n]/.test(start) || start.length > MAX_LINE_CHARS) break;
+    // No regular expression: from each place of a long line it would look for an end that is not there.
+    const line = start.trimStart();
+    if (line.includes('\n') || line.includes('\r') || line.length > MAX_LINE_CHARS) break;
   }
   const rest = async function* () {
     yield start;

@@ -113,7 +113,9 @@ export class RowColumns {
         },
       );
     }
-    const kept = this.kept.length === 0 ? undefined : this.kept.map((name) => textOf(cells[name]));
+    // A cell of its own: every object has a "constructor".
+    const cellOf = (name: string) => (Object.hasOwn(cells, name) ? textOf(cells[name]) : '');
+    const kept = this.kept.length === 0 ? undefined : this.kept.map(cellOf);
     const split = roles.split && textOf(cells[roles.split]);
     return { where, path, target: this.#targetOf(roles, cells, where), split, kept };
   }

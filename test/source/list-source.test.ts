@@ -108,6 +108,32 @@ test('an array may hold paths alone', async () => {
   expect((await listed(list)).rows).toEqual([[join(folder, 'a/1.jpg'), 'a']]);
 });
 
+test('names that every object of JavaScript has are ordinary names', async () => {
+  const folder = await withFiles('constructor/train/1.jpg', 'test/constructor/2.jpg');
+  const split = await listed(folder, { splitFromFolders: true });
+  expect(split.rows.map((row) => row[2])).toEqual(['train', 'test']);
+  const list = join(folder, 'list.jsonl');
+  await writeFile(list, '{"path":"test/constructor/2.jpg","constructor":"x"}\n{"path":"a"}\n');
+  const { rows } = await listed(list, { columns: { keep: ['constructor'] } });
+  expect(rows.map((row) => row.at(-1))).toEqual(['x']);
+  await writeFile(list, '{"path":"test/constructor/2.jpg"}\n{"path":"a","constructor":"x"}\n');
+  const later = await listed(list, { columns: { keep: ['constructor'] } });
+  expect(later.rows.map((row) => row.at(-1))).toEqual(['']);
+});
+
+test('a long line and a quote that stays open are read in one go', async () => {
+  const folder = await withFiles('1.jpg');
+  const list = join(folder, 'list.json');
+  // Of 6 MB: read again for each piece, or from each place, it would take minutes.
+  const rows = [{ path: join(folder, '1.jpg') }, { path: 'x'.repeat(6e6) }];
+  await writeFile(list, JSON.stringify(rows));
+  expect((await listed(list)).rows).toHaveLength(1);
+  const table = join(folder, 'list.csv');
+  const lines = Array.from({ length: 200_000 }, (_, i) => `some-folder/${i}.jpg,a`);
+  await writeFile(table, ['path,label', '"some-folder/0.jpg,a', ...lines].join('\n'));
+  await expect(listed(table)).rejects.toThrow('a quote that is not closed ("some-folder/0.jpg,a');
+});
+
 test('columns of other names are named by options', async () => {
   const folder = await withFiles('1.jpg');
   const list = join(folder, 'list.csv');
