@@ -106,6 +106,13 @@ export interface RunSummary extends RunCounts {
   readonly computed: number;
   /** True when the run had finished before and nothing was left to do. */
   readonly wasComplete: boolean;
+  /** Only of one of several jobs: the counts are those of its part. */
+  readonly job?: {
+    /** `3/16` */
+    readonly shard: string;
+    /** Images of all jobs. */
+    readonly images: number;
+  };
   /** Only with --update on a finished run; with `wasComplete` nothing had changed. */
   readonly update?: UpdateReport;
 }

@@ -3,11 +3,12 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Closers } from './closers.ts';
 import { TooManyBadError } from './errors.ts';
 import type { RunEvent, RunSummary } from './events.ts';
-import { featureColumns, type LabelColumns, selectColumns } from './export/column-names.ts';
+import type { LabelColumns } from './export/column-names.ts';
 import { DecodePool } from './image/pool/decode-pool.ts';
 import { ReadyThreads } from './image/pool/decode-thread.ts';
 import { type ExtractOptions, makesSplit } from './options/extract-options.ts';
-import { runFacts } from './pipeline/describe-run.ts';
+import { jobName } from './options/option-values.ts';
+import { columnsOf, runFacts } from './pipeline/describe-run.ts';
 import {
   decodeOptions,
   type Extractor,
@@ -24,7 +25,7 @@ import {
 import { listImages, sourceOptions } from './pipeline/list-images.ts';
 import { openRun } from './pipeline/open-run.ts';
 import { refuseOutputInInput } from './pipeline/prepare-output.ts';
-import { openSavedReducers, ReducerFitting } from './pipeline/reducer-fitting.ts';
+import { NOT_FITTED, openSavedReducers, ReducerFitting } from './pipeline/reducer-fitting.ts';
 import type { Run, RunEnd } from './pipeline/run.ts';
 import { extractShards } from './pipeline/stream/extract-shards.ts';
 import { findCrashers } from './pipeline/stream/find-crashers.ts';
@@ -33,7 +34,8 @@ import { summarize } from './pipeline/summarize.ts';
 import { workFolder } from './pipeline/work-folder.ts';
 import type { Reducer } from './reduce/reducer.ts';
 import type { RunIdentity } from './run/fingerprint.ts';
-import type { Manifest } from './run/manifest.ts';
+import { type Manifest, withoutRejections } from './run/manifest.ts';
+import { imagesIn } from './run/plan-shards.ts';
 import {
   RejectionsSoFar,
   removeRejectionsSoFar,
@@ -77,6 +79,7 @@ export async function extract(
     const opened = await open(options, { signal, onEvent, soFar }, closers);
     if ('wasComplete' in opened) return reportEnd(opened, onEvent);
     run = opened;
+    if (options.shard !== undefined) return reportEnd(await endJob(run), onEvent);
     const { reducers, exportTable } = await stream(run);
     return reportEnd(await publish(run, reducers, exportTable), onEvent);
   } catch (error) {
@@ -99,7 +102,7 @@ async function open(
   const clock: RunClock = new StageClock();
   const threads = new ReadyThreads(options.workers, options.imageTimeout * 1000);
   closers.add(() => threads.close());
-  const { dir, plan, outputs, saved, columnsOf, ...between } = await openEnds(
+  const { dir, plan, outputs, saved, columnsFor, ...between } = await openEnds(
     options,
     hooks,
     closers,
@@ -129,14 +132,15 @@ async function open(
     onEvent,
   };
   listingImages = clock.time('list', () => listImages(between.source, listing));
-  const listed = await listingImages;
+  const all = await listingImages;
+  const listed = (options.shard?.index ?? 1) > 1 ? withoutRejections(all) : all;
 
   // The state of the run: fresh, to be resumed, finished before, or to be brought up to date.
   const early = opening && (await reportWait(opening, plan, onEvent));
   const identity = identified(early === undefined ? foreseen! : runIdentity(options, early));
   const lengths = outputs.map(({ length }) => length);
   const ends = { options, ...between, identity, signal, onEvent };
-  const standing = await openRun({ ...ends, columns: columnsOf(listed), listed, lengths });
+  const standing = await openRun({ ...ends, columns: columnsFor(listed), listed, lengths });
   closers.add(() => standing.close());
   removeRejectionsSoFar(dir);
   if (standing.summary !== undefined) return standing.summary;
@@ -145,10 +149,11 @@ async function open(
   expectForeseen(identity, identified(runIdentity(options, extractor)));
 
   const kept = saved?.fitting ?? (await standing.update?.keptReducers(outputs));
-  const fitting = kept ?? new ReducerFitting(standing.store, outputs, options, signal);
+  const ofJob = options.shard && NOT_FITTED;
+  const fitting = ofJob ?? kept ?? new ReducerFitting(standing.store, outputs, options, signal);
   const progress = openProgress(standing, { maxBad: options.maxBad, onEvent });
   const { skipped } = listed;
-  const columns = columnsOf(standing.manifest);
+  const columns = columnsFor(standing.manifest);
   const shared = {
     ...ends,
     ...standing,
@@ -170,16 +175,10 @@ async function openEnds(options: ExtractOptions, hooks: ExtractHooks, closers: C
   closers.add(() => source.close?.());
   const plan = await planExtractor(options, hooks);
   const outputs = await plan.outputs();
-  const columnsOf = ({ hasSplit, kept }: LabelColumns) =>
-    selectColumns(
-      featureColumns(options.mode, outputs, options.k, {
-        hasSplit: hasSplit || makesSplit(options),
-        kept,
-      }),
-      options.columns?.split(','),
-    );
+  const columnsFor = (labels: LabelColumns) => columnsOf(options, outputs, labels);
   // What a list brings is known once it was read; other names are refused before that.
-  if (options.keepColumns !== 'all') columnsOf({ hasSplit: true, kept: options.keepColumns ?? [] });
+  if (options.keepColumns !== 'all')
+    columnsFor({ hasSplit: true, kept: options.keepColumns ?? [] });
   const dir = workFolder(options);
   await refuseOutputInInput(options, dir);
   const output = await openOutput(options.out, { ...store, isHeld: options.update });
@@ -189,34 +188,54 @@ async function openEnds(options: ExtractOptions, hooks: ExtractHooks, closers: C
     options.with === undefined
       ? undefined
       : await openSavedReducers(await openOutputForReading(options.with, store), options, features);
-  return { source, plan, outputs, columnsOf, dir, output, saved };
+  return { source, plan, outputs, columnsFor, dir, output, saved };
 }
 
 /** Features, shard by shard, and the sums that the reducers need; then the reducers. */
 async function stream(run: Run) {
-  const { options, extractor, fitting, clock, closers, onEvent } = run;
+  const { fitting, clock, onEvent } = run;
+  let loading: ReturnType<typeof loadExport> | undefined;
+  await computeShards(run, () => {
+    // What writes the table takes 0.2 s to load: now that the threads have begun to decode, it costs no extra time.
+    loading = loadExport(run);
+    loading.catch(() => {}); // its error is thrown below
+  });
+  if (!run.areReducersKept) onEvent({ event: 'stage', stage: 'reduce' });
+  const reducers = await clock.time('reduce', () => fitting.finish());
+  return { reducers, exportTable: await loading! };
+}
+
+/** One of several jobs ends with its stored rows: the table is made of those of all. */
+async function endJob(run: Run): Promise<RunSummary> {
+  const { store, manifest, options, output, clock, progress, onEvent } = run;
+  const [part, of] = [imagesIn(store.plan), `of ${manifest.count} images`];
+  onEvent({ event: 'note', message: `Job ${jobName(options.shard!)}: ${part} ${of}.` });
+  await computeShards(run);
+  const { publishJob } = await import('./pipeline/jobs/publish-job.ts');
+  const json = await clock.time('export', () => publishJob(run));
+  return summarize(json, output.target, false, progress.newRows);
+}
+
+/** @param meanwhile called once the threads have begun to decode */
+async function computeShards(run: Run, meanwhile = () => {}): Promise<void> {
+  const { options, extractor, clock, closers, onEvent } = run;
   const pixels = decodeOptions(options, extractor);
   const pool = new DecodePool(pixels, options.workers, {
     imageTimeoutMs: options.imageTimeout * 1000,
     journalDir: run.dir,
     setAside: await findCrashers(run, pixels),
-    ready: run.threads,
+    ...(run.threads && { ready: run.threads }),
   });
   closers.add(() => pool.close());
   onEvent({ event: 'stage', stage: 'extract' });
   const extracting = clock.time('extract', () => extractShards(run, pool));
-  // What writes the table takes 0.2 s to load: now that the threads have begun to decode, it costs no extra time.
-  const loading = loadExport(run);
-  loading.catch(() => {}); // its error is thrown below
+  meanwhile();
   await extracting;
   // Its process takes 0.2 s to end, and the closers wait for that.
   extractor.close().catch(() => {});
-  if (!run.areReducersKept) onEvent({ event: 'stage', stage: 'reduce' });
-  const reducers = await clock.time('reduce', () => fitting.finish());
-  return { reducers, exportTable: await loading };
 }
 
-async function loadExport(run: Run) {
+export async function loadExport(run: Run) {
   const { exportTable, preloadTable } = await import('./pipeline/export-table.ts');
   await preloadTable(run);
   if (run.options.report) await (await loadReport()).preloadReport(run.options);
@@ -228,7 +247,7 @@ function loadReport() {
 }
 
 /** The table and its report; the counts must add up, and only then is the run called complete. */
-async function publish(
+export async function publish(
   extracted: Run,
   reducers: readonly Reducer[],
   exportTable: Awaited<ReturnType<typeof loadExport>>,
@@ -263,7 +282,7 @@ async function splitRows(run: Run, reducers: readonly Reducer[]) {
   return makeSplit(run, reducers);
 }
 
-function reportEnd(summary: RunSummary, onEvent: ExtractHooks['onEvent']): RunSummary {
+export function reportEnd(summary: RunSummary, onEvent: ExtractHooks['onEvent']): RunSummary {
   onEvent({ event: 'finished', summary });
   return summary;
 }
@@ -285,10 +304,10 @@ function withReasons(error: TooManyBadError, options: ExtractOptions, soFar: Rej
 
 /** What an interrupted run has stored: only whole shards are kept. */
 function reportStored({ store, onEvent }: Run): void {
-  const { count, shards } = store.plan;
+  const { shards } = store.plan;
   const stored = shards.filter(({ id }) => store.isCommitted(id));
   const images = stored.reduce((sum, { start, end }) => sum + end - start, 0);
-  const message = `Stored: ${images} of ${count} images, in blocks of up to ${shards[0]?.end ?? 0}; the others are left to compute.`;
+  const message = `Stored: ${images} of ${imagesIn(store.plan)} images, in blocks of up to ${shards.length > 0 ? shards[0].end - shards[0].start : 0}; the others are left to compute.`;
   onEvent({ event: 'note', message });
 }
 

@@ -9,6 +9,7 @@ import { addCompletionCommand, COMPLETE_FLAG, complete } from './completion-comm
 import { addDemoCommand } from './demo-command.ts';
 import { addDoctorCommand } from './doctor-command.ts';
 import { addExtractCommand, addTransformCommand } from './extract-command.ts';
+import { addMergeCommand } from './merge-command.ts';
 import { addModelCommand } from './model-command.ts';
 import { addPackCommand } from './pack-command.ts';
 import { addReportCommand } from './report-command.ts';
@@ -64,6 +65,7 @@ export function defineCommands(cli: Argv, context: CommandContext, finish: Finis
     addDemoCommand,
     addModelCommand,
     addSetupCommand,
+    addMergeCommand,
     addVerifyCommand,
     addReportCommand,
     addDoctorCommand,

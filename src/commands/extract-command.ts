@@ -2,16 +2,18 @@ import type { Argv } from 'yargs';
 import { OptionError } from '../errors.ts';
 import { printableJson } from '../json.ts';
 import type { ExtractOptions } from '../options/extract-options.ts';
+import { jobOfArray } from '../options/job-of-array.ts';
 import { INHERITED_KEYS, OPTION_KEYS, STORE_KEYS } from '../options/option-keys.ts';
-import { flag, oneOf } from '../options/option-values.ts';
 import { resolveOptions } from '../options/resolve-options.ts';
 import type { Device } from '../runtime/choose-device.ts';
 import { createReporter } from '../terminal/reporter.ts';
 import type { CommandContext, ExitStatus, Finish } from './command-context.ts';
 import {
+  addLogOptions,
   addOptions,
   configOption,
   givenOptions,
+  logOptions,
   modeOption,
   valueOption,
 } from './given-options.ts';
@@ -72,9 +74,9 @@ async function runExtract(
   const isPiped = args.input === '' && context.argv.includes('-');
   const given = isPiped ? { ...args, input: '-' } : args;
   const raw = givenOptions(given, context.env, undefined, inherited);
-  const log = raw.log === undefined ? 'text' : oneOf('text', 'json')(raw.log, 'log');
-  const quiet = raw.quiet !== undefined && flag()(raw.quiet, 'quiet');
-  const options = resolveOptions(pickOptions(raw));
+  const { log, quiet } = logOptions(raw);
+  const shard = raw.shard && jobOfArray(raw.shard, context.env);
+  const options = resolveOptions(pickOptions({ ...raw, shard }));
   if (options.dryRun) return dryRun(options, { ...context, log });
   const reporter = createReporter({ ...context.terminal, log, quiet });
   try {
@@ -105,19 +107,19 @@ function runOptions(
   shownDefault?: (key: string) => string | undefined,
 ) {
   return configOption(
-    addOptions(
-      modeOption(command, shownDefault?.('mode'))
-        .positional('input', {
-          type: 'string',
-          describe:
-            'A folder (dataset/<class>/<image>), s3://bucket/prefix, archives (.tar, .zip), Parquet files of images, one image, or a list of images (.txt, .csv, .jsonl; - is standard input)',
-        })
-        .option('out', valueOption('Folder or s3://bucket/prefix for the table', 'Output:')),
-      keys,
-      shownDefault,
-    )
-      .option('log', valueOption('text, or json: one event a line on stdout', 'Run:'))
-      .option('quiet', { type: 'boolean', group: 'Run:', describe: 'Only the summary and errors' }),
+    addLogOptions(
+      addOptions(
+        modeOption(command, shownDefault?.('mode'))
+          .positional('input', {
+            type: 'string',
+            describe:
+              'A folder (dataset/<class>/<image>), s3://bucket/prefix, archives (.tar, .zip), Parquet files of images, one image, or a list of images (.txt, .csv, .jsonl; - is standard input)',
+          })
+          .option('out', valueOption('Folder or s3://bucket/prefix for the table', 'Output:')),
+        keys,
+        shownDefault,
+      ),
+    ),
   );
 }
 

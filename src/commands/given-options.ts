@@ -13,6 +13,7 @@ import {
   type OptionKey,
 } from '../options/extract-options.ts';
 import { appliesTo, flagName, keyOf, OPTION_KEYS } from '../options/option-keys.ts';
+import { flag, oneOf } from '../options/option-values.ts';
 import type { CommandContext } from './command-context.ts';
 
 /** Everything that a configuration file may hold. */
@@ -57,6 +58,20 @@ export const JSON_OPTION = {
 /** `--mode` for a command. */
 export function modeOption(command: Argv, shownDefault?: string) {
   return command.option('mode', valueOption(MODE_HELP, 'Features:', shownDefault));
+}
+
+/** `--log` and `--quiet` for a command. */
+export function addLogOptions<T>(command: Argv<T>) {
+  return command
+    .option('log', valueOption('text, or json: one event a line on stdout', 'Run:'))
+    .option('quiet', { type: 'boolean', group: 'Run:', describe: 'Only the summary and errors' });
+}
+
+export function logOptions({ log, quiet }: Readonly<Record<string, unknown>>) {
+  return {
+    log: log === undefined ? ('text' as const) : oneOf('text', 'json')(log, 'log'),
+    quiet: quiet !== undefined && flag()(quiet, 'quiet'),
+  };
 }
 
 /**

@@ -23,18 +23,23 @@ export function addVerifyCommand(cli: Argv, context: CommandContext, finish: Fin
         .epilogue('Exit status: 0 sound, 2 not.'),
     async (args) => {
       const { verifyRun } = await import('../pipeline/verify-run.ts');
+      const { readRunJson } = await import('../run/run-json.ts');
       const { openOutputForReading } = await import('../storage/open-output.ts');
       const given = givenOptions(args, env, STORE_KEYS);
       const s3 = s3OptionsOf(storeOptions(given));
       const store = await openOutputForReading(args.run, { s3, signal });
       const problems = await verifyRun(store);
-      await store.close?.();
       const sound = problems.length === 0;
+      const { job } = sound ? await readRunJson(store) : {};
+      await store.close?.();
       const lines = problems.map((problem) => `  ${printable(problem)}\n`).join('');
+      const part = job === undefined ? '' : `: job ${job.shard} of a run, for merge`;
       if (args.json === true) {
         terminal.stdout(`${printableJson({ run: args.run, sound, problems })}\n`);
       } else {
-        terminal.stdout(`${printable(args.run)} is ${sound ? 'sound.' : 'not sound:'}\n${lines}`);
+        terminal.stdout(
+          `${printable(args.run)} is ${sound ? 'sound' : 'not sound'}${part}${sound ? '.' : ':'}\n${lines}`,
+        );
       }
       finish(sound ? 0 : 2);
     },

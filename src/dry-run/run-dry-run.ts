@@ -1,8 +1,9 @@
 /** What a run would read, need and write, before it starts. Nothing is written to --out. */
 
 import type { UpdateCounts } from '../events.ts';
-import { type FeatureColumn, featureColumns, selectColumns } from '../export/column-names.ts';
-import { type ExtractOptions, makesSplit } from '../options/extract-options.ts';
+import type { FeatureColumn } from '../export/column-names.ts';
+import type { ExtractOptions } from '../options/extract-options.ts';
+import { columnsOf } from '../pipeline/describe-run.ts';
 import { decodeOptions } from '../pipeline/extractor/extractor.ts';
 import { openPixelsExtractor } from '../pipeline/extractor/open-extractor.ts';
 import { listImages, sourceOptions } from '../pipeline/list-images.ts';
@@ -53,13 +54,7 @@ export async function runDryRun(options: ExtractOptions, signal: AbortSignal): P
     const network = await networkOf(options, signal);
     const { inputSize, outputs, model } = network ?? openPixelsExtractor();
     const manifest = await listImages(source, { limit: options.limit, signal });
-    const columns = selectColumns(
-      featureColumns(options.mode, outputs, options.k, {
-        hasSplit: manifest.hasSplit || makesSplit(options),
-        kept: manifest.kept,
-      }),
-      options.columns?.split(','),
-    );
+    const columns = columnsOf(options, outputs, manifest);
     const counts = countInput(manifest);
     const sample = await sampleImages(
       source,

@@ -9,6 +9,7 @@ import {
   gpuNumbers,
   httpUrl,
   integer,
+  jobShard,
   oneOf,
   type Parser,
   patterns,
@@ -396,6 +397,14 @@ export const EXTRACT_OPTIONS = {
     defaultText: 'number of CPU cores',
     describe: 'Threads that decode and resize',
     group: 'Machine',
+  },
+  shard: {
+    parse: jobShard(),
+    default: undefined,
+    defaultText: 'the whole run',
+    describe:
+      'Compute part 3 of 16 as one of several jobs, which merge joins: 3/16; in an array of SLURM auto, there and on Kubernetes auto/16',
+    group: 'Run',
   },
   maxBad: {
     parse: badLimit(),

@@ -156,6 +156,27 @@ export function splitRule(): Parser<string> {
   };
 }
 
+/** One of the jobs that share a run, counted from 1: `3/16`. */
+export interface JobShard {
+  readonly index: number;
+  /** Jobs in all. */
+  readonly of: number;
+}
+
+export function jobShard(): Parser<JobShard> {
+  return (value, name) => {
+    const [, index, of] = /^\s*(\d+)\/(\d+)\s*$/.exec(scalar(value, name)) ?? [];
+    const job = { index: Number(index), of: Number(of) };
+    if (job.index >= 1 && job.index <= job.of && job.of <= 1e6) return job;
+    throw expected('a job of several, counted from 1, such as 3/16', name, value);
+  };
+}
+
+/** `3/16` */
+export function jobName({ index, of }: JobShard): string {
+  return `${index}/${of}`;
+}
+
 /** Of one or more values, each a word or several separated by commas. */
 export function wordsOf(value: unknown): string[] {
   return (Array.isArray(value) ? value : [value])

@@ -67,6 +67,11 @@ function checkTogether(options: ExtractOptions, raw: RawOptions): ExtractOptions
       fix: '--update keeps the rows of unchanged images, --overwrite computes all of them again.',
     });
   }
+  if (options.update && options.shard !== undefined) {
+    throw new OptionError('Expected --update or --shard but received both.', {
+      fix: 'Jobs make a run from scratch; once merged, it is brought up to date by --update.',
+    });
+  }
   if (options.refit && !options.update) {
     throw new OptionError('Expected --refit only with --update but received it alone.', {
       fix: 'A run without --update fits scaler and PCA in any case.',

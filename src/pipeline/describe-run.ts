@@ -2,41 +2,44 @@ import {
   type FeatureColumn,
   type FeatureOutput,
   featureColumns,
+  type LabelColumns,
   outputLabels,
   selectColumns,
 } from '../export/column-names.ts';
-import type { ExtractOptions, Mode } from '../options/extract-options.ts';
+import { type ExtractOptions, makesSplit } from '../options/extract-options.ts';
 import { libraryVersions, packageVersion } from '../package-version.ts';
 import { fingerprint, type Json } from '../run/fingerprint.ts';
+import { imagesIn } from '../run/plan-shards.ts';
 import type { RunFacts, RunJson } from '../run/run-json.ts';
 import type { RunStore } from '../run/run-store.ts';
 import type { Extractor } from './extractor/extractor.ts';
-import { networkHash, runIdentity } from './identify-run.ts';
-import type { RunEnd } from './run.ts';
+import { networkHash } from './identify-run.ts';
+import type { ComputedBy, Run, RunEnd } from './run.ts';
 
 /** Provenance as text, for formats that can carry it; no times and no machine, so bytes repeat. */
-export function provenance(options: ExtractOptions, extractor: Extractor): Record<string, string> {
-  const { network: _, ...run } = runIdentity(options, extractor);
+export function provenance(run: Run): Record<string, string> {
+  const { network: _, reducer: __, ...identity } = run.identity;
+  const { jobs, extractor } = run;
+  const model = jobs?.computing.model ?? (extractor.model && describeModelOrigin(extractor));
   return {
     'img2features.version': packageVersion(),
-    'img2features.run': JSON.stringify(run),
-    ...(extractor.model !== undefined && {
-      'img2features.model': JSON.stringify(describeModelOrigin(extractor)),
+    'img2features.run': JSON.stringify(identity),
+    ...(model !== undefined && {
+      'img2features.model': JSON.stringify({ ...model, networkSha256: undefined }),
     }),
   };
 }
 
 /** What run.json says of a run that has just ended. */
 export async function runFacts(end: RunEnd): Promise<RunFacts> {
-  const { options, extractor, reducers, store, manifest } = end;
-  const { engine } = extractor;
+  const { options, reducers, store, manifest } = end;
   return {
     command: options.with === undefined ? 'extract' : 'transform',
     version: packageVersion(),
     options: options as unknown as Record<string, Json>,
     fingerprint: fingerprint(end.identity),
     counts: {
-      discovered: manifest.count + manifest.rejections.length,
+      discovered: imagesIn(store.plan) + manifest.rejections.length,
       extracted: rowsOf(store),
       skipped: end.skipped,
     },
@@ -44,23 +47,8 @@ export async function runFacts(end: RunEnd): Promise<RunFacts> {
     stages: stageTimes(end),
     startedAt: end.startedAt,
     finishedAt: new Date(),
-    ...(engine !== undefined && {
-      device: {
-        device: engine.device,
-        reason: engine.deviceReason,
-        name: engine.deviceName ?? null,
-        library: engine.library,
-        engine: engine.engine,
-        engineReason: engine.engineReason ?? null,
-        conv: engine.conv,
-        convReason: engine.convReason ?? null,
-        ...describeEngines(end),
-      },
-      model: {
-        ...describeModelOrigin(extractor),
-        networkSha256: networkHash(extractor.model!, extractor.outputs),
-      },
-    }),
+    ...describeComputing(end),
+    jobs: end.jobs?.list,
     ...(reducers.length > 0 && { reducer: describeReducers(end) }),
     ...(end.update !== undefined && { update: { ...end.update.report } }),
     splits: end.splitCounts,
@@ -71,27 +59,54 @@ export async function runFacts(end: RunEnd): Promise<RunFacts> {
   };
 }
 
-/** The engines of this attempt and their batches; shards that memory forced into smaller parts by any attempt. */
-function describeEngines({ extractor, store }: RunEnd): Record<string, Json> {
+/** What computed the features; nothing for pixels. Of a merged run, which has no engine, what its jobs say. */
+function describeComputing(run: Run): ComputedBy {
+  const { engine, model, outputs } = run.extractor;
+  if (run.jobs !== undefined) return run.jobs.computing;
+  if (engine === undefined) return {};
+  return {
+    device: {
+      device: engine.device,
+      reason: engine.deviceReason,
+      name: engine.deviceName ?? null,
+      library: engine.library,
+      engine: engine.engine,
+      engineReason: engine.engineReason ?? null,
+      conv: engine.conv,
+      convReason: engine.convReason ?? null,
+      ...describeEngines(run),
+    },
+    model: {
+      ...describeModelOrigin(run.extractor),
+      networkSha256: networkHash(model!, outputs),
+    },
+  };
+}
+
+/** The engines of this attempt and their batches. */
+function describeEngines({ extractor, store }: Run): Record<string, Json> {
   const report = extractor.engineReport?.();
   if (report === undefined) return {};
-  const halved = store.plan.shards.flatMap(({ id }) => {
-    const { halvedTo } = store.shardRecord(id);
-    return halvedTo === undefined ? [] : [{ shard: id, halvedTo }];
-  });
   return {
     engines: report.engines.map((member) => ({ ...member })),
     batch: extractor.batchSize,
     batchFrom: report.batchFrom,
     batchTrials: (report.trial?.trials ?? []).map((trial) => ({ ...trial })),
-    outOfMemory:
-      halved.length === 0
-        ? null
-        : {
-            effect:
-              'Rows of these shards ran in parts of at most halvedTo images and may differ in the last bits from those of whole batches.',
-            shards: halved,
-          },
+    outOfMemory: describeHalved(store),
+  };
+}
+
+/** Shards that lack of memory forced into smaller batches; null where there are none. */
+export function describeHalved(store: RunStore): Json {
+  const halved = store.plan.shards.flatMap(({ id }) => {
+    const { halvedTo } = store.shardRecord(id);
+    return halvedTo === undefined ? [] : [{ shard: id, halvedTo }];
+  });
+  if (halved.length === 0) return null;
+  return {
+    effect:
+      'Rows of these shards ran in parts of at most halvedTo images and may differ in the last bits from those of whole batches.',
+    shards: halved,
   };
 }
 
@@ -164,18 +179,25 @@ export function outputNames(run: RunJson): string[] {
 
 /** The columns of a finished run's table, as its run.json says. */
 export function tableColumns(run: RunJson): FeatureColumn[] {
-  const { mode, k, columns } = run.options as ExtractOptions;
-  const labels = {
+  return columnsOf(run.options as ExtractOptions, outputsOf(run), {
     hasSplit: run.splits !== undefined,
     kept: (run.keptColumns as readonly string[] | undefined) ?? [],
-  };
-  return selectColumns(
-    featureColumns(mode as Mode, outputsOf(run), k, labels),
-    columns?.split(','),
-  );
+  });
 }
 
-function outputsOf(run: RunJson): readonly FeatureOutput[] {
+/** The columns of the table that options ask for. @param labels of the list of images */
+export function columnsOf(
+  options: Pick<ExtractOptions, 'mode' | 'k' | 'columns' | 'split'>,
+  outputs: readonly FeatureOutput[],
+  { hasSplit, kept }: LabelColumns,
+): FeatureColumn[] {
+  const labels = { hasSplit: hasSplit || makesSplit(options), kept };
+  const all = featureColumns(options.mode, outputs, options.k, labels);
+  return selectColumns(all, options.columns?.split(','));
+}
+
+/** What a run computed of each image: the layers, or the pixels. */
+export function outputsOf(run: RunJson): readonly FeatureOutput[] {
   const model = run.model as { readonly layers: readonly FeatureOutput[] } | undefined;
   return model?.layers ?? [{ layer: 'pixels', pool: 'none', length: 300 }];
 }

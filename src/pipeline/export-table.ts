@@ -25,7 +25,7 @@ export async function exportTable(
   const schema = featureSchema(columns);
   const rows = store.plan.shards.reduce((sum, { id }) => sum + store.shardRecord(id).rows, 0);
   const onNote = (message: string) => onEvent({ event: 'note', message });
-  const metadata = provenance(options, extractor);
+  const metadata = provenance(run);
   const { format: formats } = options;
   const counts = new Map<string, number>();
   const sinks = await openSinks({ store: output, formats, schema, metadata, rows, onNote });

@@ -4,6 +4,7 @@ import { RunError } from '../errors.ts';
 import type { ModelFolder } from '../model/model-folder.ts';
 import { type ExtractOptions, makesSplit } from '../options/extract-options.ts';
 import { keysForAllModes } from '../options/option-keys.ts';
+import { jobName } from '../options/option-values.ts';
 import { describeDifference, fingerprint, type RunIdentity } from '../run/fingerprint.ts';
 import type { Extractor, ExtractorPlan } from './extractor/extractor.ts';
 
@@ -20,6 +21,7 @@ export function runIdentity(options: ExtractOptions, extractor: IdentityParts): 
     origin: options.origin,
     format: options.format,
     columns: options.columns,
+    shard: options.shard && jobName(options.shard),
     // Any other split is part of the list of images.
     split: makesSplit(options) ? `${options.split} by seed ${options.seed}` : undefined,
     ...(engine !== undefined &&

@@ -60,6 +60,7 @@ export async function openRun(context: OpenRunContext): Promise<OpenedRun> {
     lengths,
     plan: planRun(manifest.count, { isPixels: options.mode === 'pixels', lengths }),
     overwrite: options.overwrite,
+    job: options.shard,
   });
 
   const update = options.update

@@ -9,6 +9,9 @@ import type { OutputStore } from '../storage/output-store.ts';
 /** Every name that a run can publish; no other file in the output is ever changed or removed. */
 const TOP_FILES = ['run.json', 'rejected.jsonl', 'reducer.npz', 'report.html', 'findings.jsonl'];
 const PART_FOLDERS = FORMAT_NAMES;
+/** Where a job keeps its stored shards for `merge`. */
+export const JOB_FOLDER = 'job';
+const JOB_NAME = /^(\d{5,}\.(bin|json)|manifest\.jsonl)$/;
 const PART_NAME = /^(part-\d{5,}\.[a-z]+|features\.csv|index\.jsonl|(cnn_)?vectors[\w.-]*\.npy)$/;
 
 /**
@@ -102,8 +105,9 @@ export async function clearOutput(
 export async function publishedNames(output: OutputStore): Promise<string[]> {
   const top = await output.list('');
   const names = ['_SUCCESS', ...TOP_FILES].filter((name) => top.includes(name));
-  for (const folder of PART_FOLDERS) {
-    const parts = (await output.list(folder)).filter((name) => PART_NAME.test(name));
+  for (const folder of [...PART_FOLDERS, JOB_FOLDER]) {
+    const own = folder === JOB_FOLDER ? JOB_NAME : PART_NAME;
+    const parts = (await output.list(folder)).filter((name) => own.test(name));
     names.push(...parts.map((name) => `${folder}/${name}`));
   }
   return names;

@@ -103,6 +103,9 @@ export async function openSavedReducers(
   return { sha256: file.sha256, fitting: fittedBefore(bytes, extractor.outputs) };
 }
 
+/** Nothing is fitted on the rows of one of several jobs. */
+export const NOT_FITTED: ShardSums = { addShard: async () => {}, finish: async () => [] };
+
 /** The reducers of a reducer.npz, one for each output, in place of a fit. */
 export function fittedBefore(bytes: Uint8Array, outputs: readonly EngineOutput[]): ShardSums {
   const byLabel = readReducerFile(bytes);

@@ -25,13 +25,15 @@ export interface Run extends RunToCompute {
   readonly columns: readonly FeatureColumn[];
   readonly extractor: Extractor;
   /** Decoding threads that were started ahead. */
-  readonly threads: ReadyThreads;
+  readonly threads?: ReadyThreads;
   readonly identity: RunIdentity;
   readonly fitting: ShardSums;
   /** The reducers are those of another run, or of this one before its update. */
   readonly areReducersKept: boolean;
   /** A split that this run made; undefined where the list of images brings one, or there is none. */
   readonly madeSplit?: MadeSplit | undefined;
+  /** Of a merged run, whose jobs have computed all of it. */
+  readonly jobs?: { readonly list: Json; readonly computing: ComputedBy } | undefined;
   readonly progress: Progress;
   readonly clock: RunClock;
   readonly startedAt: Date;
@@ -39,6 +41,12 @@ export interface Run extends RunToCompute {
   readonly closers: Closers;
   readonly signal: AbortSignal;
   readonly onEvent: (event: RunEvent) => void;
+}
+
+/** What computed the features, for run.json; nothing for pixels. */
+export interface ComputedBy {
+  readonly device?: Readonly<Record<string, Json>>;
+  readonly model?: Readonly<Record<string, Json>>;
 }
 
 /** A split that was made after the features were computed. */

@@ -57,7 +57,8 @@ export async function imagesOfRun(
   };
 }
 
-function openInput(options: ExtractOptions, stores: StoreOptions): Source | undefined {
+/** The source of a run's images; undefined where it is not there any more. */
+export function openInput(options: ExtractOptions, stores: StoreOptions): Source | undefined {
   try {
     return openSource(options.input, { originForm: options.origin, s3: s3OptionsOf(stores) });
   } catch (error) {

@@ -14,12 +14,16 @@ export function fingerprint(identity: RunIdentity): string {
 }
 
 /** One phrase for each member that differs: `--k was 10 and is now 5`. Empty when nothing does. */
-export function describeDifference(before: RunIdentity, now: RunIdentity): string[] {
+export function describeDifference(
+  before: RunIdentity,
+  now: RunIdentity,
+  phrase = (name: string, was: string, is: string) => `${name} was ${was} and is now ${is}`,
+): string[] {
   const names = [...new Set([...Object.keys(before), ...Object.keys(now)])].sort();
   return names.flatMap((name) => {
     const was = print(before[name]);
     const is = print(now[name]);
-    return was === is ? [] : [`${name} was ${was} and is now ${is}`];
+    return was === is ? [] : [phrase(name, was, is)];
   });
 }
 

@@ -47,7 +47,7 @@ async function readRecords(
     end: Math.min(images, (id + 1) * shardRows),
   }));
   const plan = { count: images, rowBytes: 0, shards: cut, parts: [] };
-  return expectAllRecords(dir, await findShards(dir, plan, { withRows: false, lengths }));
+  return expectAllRecords(dir, plan, await findShards(dir, plan, { withRows: false, lengths }));
 }
 
 /** Rows are in the table in the order of the images, without the rejected ones. */

@@ -94,6 +94,16 @@ export function* entriesOf(manifest: Manifest): Generator<SourceEntry, undefined
   for (let index = 0; index < manifest.count; index++) yield manifest.entry(index);
 }
 
+/** The list as all jobs but the first see it: what the listing rejected or left out is counted by one of them. */
+export function withoutRejections(manifest: Manifest): Manifest {
+  const { count, bytes, kept, hasSplit, sha256 } = manifest;
+  return {
+    ...{ count, bytes, kept, hasSplit, sha256, rejections: [], skipped: {} },
+    entry: (index) => manifest.entry(index),
+    lines: () => manifest.lines(),
+  };
+}
+
 /** Writes manifest.jsonl durably. @throws ExportError */
 export async function writeManifest(path: string, manifest: Manifest): Promise<void> {
   const file = await DurableFile.create(path, 'the list of images');
@@ -101,12 +111,18 @@ export async function writeManifest(path: string, manifest: Manifest): Promise<v
   await file.commit();
 }
 
-/** @throws RunError when the file is missing or damaged */
-export async function readManifest(path: string): Promise<Manifest> {
+/**
+ * @param path as messages name it
+ * @throws RunError when the file is missing or damaged
+ */
+export async function readManifest(
+  path: string,
+  bytes: AsyncIterable<Uint8Array> = createReadStream(path),
+): Promise<Manifest> {
   const builder = new ManifestBuilder();
   let kept: readonly string[] = [];
   try {
-    for await (const line of textLines(createReadStream(path))) {
+    for await (const line of textLines(bytes)) {
       const record = JSON.parse(line);
       if (isHeader(record)) kept = record.kept;
       else builder.add(parseRecord(record));

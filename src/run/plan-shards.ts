@@ -1,3 +1,5 @@
+import type { JobShard } from '../options/option-values.ts';
+
 /**
  * How a run is cut into shards and parts, decided before it starts from the number of images and the size of a row alone, so
  * that neither workers nor kills change it.
@@ -27,6 +29,7 @@ export interface Part {
 export interface ShardPlan {
   readonly count: number;
   readonly rowBytes: number;
+  /** Neighbours, by rising id; all of them, or those of one job. */
   readonly shards: readonly Shard[];
   /** At least one, even for no images: a table without rows is still a table. */
   readonly parts: readonly Part[];
@@ -80,6 +83,18 @@ export function planShards({ count, rowBytes, maxShardRows }: PlanOptions): Shar
     parts.push({ index: parts.length, firstShard: first, endShard });
   }
   return { count, rowBytes, shards, parts };
+}
+
+/** What one job computes of a plan: neighbouring shards, which keep their ids and with them their batches; none where there are fewer shards than jobs. */
+export function planOfJob(plan: ShardPlan, { index, of }: JobShard): ShardPlan {
+  const count = plan.shards.length;
+  const first = Math.ceil(((index - 1) * count) / of);
+  return { ...plan, shards: plan.shards.slice(first, Math.ceil((index * count) / of)) };
+}
+
+/** Images in the shards of a plan. */
+export function imagesIn({ shards }: ShardPlan): number {
+  return shards.length === 0 ? 0 : shards[shards.length - 1].end - shards[0].start;
 }
 
 function roundDown(rows: number): number {

@@ -3,6 +3,7 @@ import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errnoOf, RunError } from '../errors.ts';
 import { readJsonFile } from '../json.ts';
+import type { JobShard } from '../options/option-values.ts';
 import { writeDurably } from '../storage/durable-file.ts';
 import { storageError } from '../storage/storage-error.ts';
 import { pairByOrigin } from './compare-utf8.ts';
@@ -14,7 +15,10 @@ import { UPDATE_FOLDER } from './promote-update.ts';
 export interface OpenRunOptions {
   readonly identity: RunIdentity;
   readonly manifest: Manifest;
+  /** Of all images, also where a job computes a part of them. */
   readonly plan: ShardPlan;
+  /** Set where this run is one of several jobs. */
+  readonly job?: JobShard | undefined;
   /** Values in each vector, by output. */
   readonly lengths: readonly number[];
   /** Discard the state of an earlier run. */

@@ -9,7 +9,7 @@ import {
   type WrittenFile,
   writeWhole,
 } from '../storage/output-store.ts';
-import type { Json } from './fingerprint.ts';
+import type { Json, RunIdentity } from './fingerprint.ts';
 import type { Rejection } from './rejections.ts';
 
 /** The result of a run, as the main loop passes it. */
@@ -47,10 +47,25 @@ export interface RunFacts {
   readonly keptColumns?: Json | undefined;
   /** What the report found; absent without one. */
   readonly findings?: Json | undefined;
+  /** Set in the output of one of several jobs, which holds no table. */
+  readonly job?: JobJson;
+  /** The jobs of a merged run. */
+  readonly jobs?: Json | undefined;
   /** Versions of what computed the bytes: sharp, TensorFlow, apache-arrow, … */
   readonly libraries: Readonly<Record<string, string>>;
   /** Every file of the output but run.json and _SUCCESS. */
   readonly files: readonly WrittenFile[];
+}
+
+/** What `merge` compares of the jobs. */
+export interface JobJson {
+  /** `3/16` */
+  readonly shard: string;
+  /** In the whole list. */
+  readonly images: number;
+  readonly manifestSha256: string;
+  /** Of the run that they make together. */
+  readonly identity: RunIdentity;
 }
 
 /** run.json: see {@link buildRunJson}. */
@@ -58,6 +73,7 @@ export interface RunJson {
   readonly format: 1;
   readonly counts: RunCounts;
   readonly files: readonly WrittenFile[];
+  readonly job?: JobJson;
   readonly [name: string]: unknown;
 }
 
@@ -86,6 +102,8 @@ export function buildRunJson(facts: RunFacts): RunJson {
     tool: 'img2features',
     version: facts.version,
     command: facts.command,
+    job: facts.job,
+    jobs: facts.jobs,
     options: facts.options,
     fingerprint: facts.fingerprint,
     counts: {
@@ -141,8 +159,14 @@ export async function readNamedRun(
   { hasReducer = false } = {},
 ): Promise<RunJson> {
   const names = await store.list('');
-  const wanted = ['_SUCCESS', 'run.json', ...(hasReducer ? ['reducer.npz'] : [])];
-  if (wanted.every((name) => names.includes(name))) return readRunJson(store);
+  const run = isComplete(names) ? await readRunJson(store) : undefined;
+  if (run?.job !== undefined) {
+    throw new RunError(
+      `Expected a finished run for ${option} but found job ${run.job.shard} of one in ${store.target}, which holds no table.`,
+      { fix: 'Join the jobs first: img2features merge <their outputs> --out <folder>.' },
+    );
+  }
+  if (run !== undefined && (!hasReducer || names.includes('reducer.npz'))) return run;
   throw new RunError(
     `Expected a finished run${hasReducer ? ' with a reducer' : ''} for ${option} but found ${names.length === 0 ? 'nothing' : 'an incomplete one'} in ${store.target}.`,
     {
@@ -157,11 +181,16 @@ export async function readNamedRun(
  */
 export async function readOwnRun(output: OutputStore): Promise<RunJson> {
   const names = await output.list('');
-  if (names.includes('_SUCCESS') && names.includes('run.json')) return readRunJson(output);
+  if (isComplete(names)) return readRunJson(output);
   throw new RunError(
     `Expected the finished run in ${output.target} to have its run.json and _SUCCESS but found them removed.`,
     { fix: 'Give --overwrite to compute the table again, or name another --out.' },
   );
+}
+
+/** @param names of the files at the top of an output */
+function isComplete(names: readonly string[]): boolean {
+  return names.includes('_SUCCESS') && names.includes('run.json');
 }
 
 /** @throws RunError for a run.json that no run wrote: what this program reads of it is checked */
@@ -190,8 +219,21 @@ function faultOf(run: RunJson): string | undefined {
     return `${show(kept)} as kept columns`;
   }
   const layers = run.model === undefined ? [] : (run.model as { layers?: unknown } | null)?.layers;
+  const { job } = run;
+  if (job !== undefined && !isJob(job)) return `${show(job)} as its job`;
   const isNetwork = Array.isArray(layers) && layers.every(isLayer);
   return isNetwork ? undefined : `${show(layers)} as layers of its model`;
+}
+
+function isJob(job: unknown): boolean {
+  if (!isObject(job)) return false;
+  const [index, of] = String(job.shard).split('/').map(Number);
+  const isShard = isCount(index) && isCount(of) && index >= 1 && index <= of;
+  return isShard && isCount(job.images) && isObject(job.identity) && isSha256(job.manifestSha256);
+}
+
+function isSha256(value: unknown): boolean {
+  return /^[0-9a-f]{64}$/.test(String(value));
 }
 
 function isFile(file: unknown): boolean {
@@ -200,7 +242,7 @@ function isFile(file: unknown): boolean {
   // A name must not lead out of the folder of the run.
   const isName = typeof name === 'string' && /^[^/\\]+(\/[^/\\]+)?$/.test(name);
   const isBelow = isName && !name.split('/').some((part) => part === '.' || part === '..');
-  return isBelow && isCount(bytes) && /^[0-9a-f]{64}$/.test(String(sha256));
+  return isBelow && isCount(bytes) && isSha256(sha256);
 }
 
 function isLayer(layer: unknown): boolean {

@@ -1,12 +1,12 @@
 import { existsSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RunError } from '../errors.ts';
 import type { FileLock } from '../files/lock-file.ts';
 import type { FeatureBlock, FeatureBlocks } from '../reduce/passes/row-passes.ts';
 import { removeStaleTemps, writeDurably } from '../storage/durable-file.ts';
 import { lockWorkFolder } from './lock-work-folder.ts';
-import type { ShardPlan } from './plan-shards.ts';
+import { planOfJob, type Shard, type ShardPlan } from './plan-shards.ts';
 import { isPublishing, promoteUpdate } from './promote-update.ts';
 import {
   type OpenRunOptions,
@@ -24,6 +24,7 @@ import {
   type ShardRecord,
   sealJson,
   shardPath,
+  soundRecord,
 } from './shard-records.ts';
 
 /** Name of the work folder inside a run's output; dot-prefixed, so that readers of the output skip it. */
@@ -43,13 +44,14 @@ export const WORK_FOLDER = '.img2features';
 export class RunStore {
   /** `finished`: everything was done and published before; only records are left. */
   readonly state: 'fresh' | 'resumed' | 'finished';
+  /** The shards of this run, or of this job. */
   readonly plan: ShardPlan;
   /** One sentence for each shard that is computed again because its file was damaged. */
   readonly damaged: readonly string[];
   readonly #dir: string;
   readonly #lengths: readonly number[];
   readonly #lock: FileLock;
-  readonly #records: (ShardRecord | undefined)[];
+  readonly #records: Map<number, ShardRecord>;
   /** Shards whose bytes were checked against their hash by this process. */
   readonly #checked = new Set<number>();
 
@@ -61,14 +63,14 @@ export class RunStore {
     found: FoundShards,
   ) {
     this.#dir = dir;
-    this.plan = options.plan;
+    this.plan = planOf(options);
     this.#lengths = options.lengths;
     this.#lock = lock;
     this.state = state;
     this.#records = found.records;
     this.damaged = found.damaged;
     if (state === 'resumed') {
-      for (const record of found.records) if (record) this.#checked.add(record.id);
+      for (const id of found.records.keys()) this.#checked.add(id);
     }
   }
 
@@ -93,8 +95,7 @@ export class RunStore {
       const before = options.overwrite ? undefined : await readRunIdentity(dir);
       if (before === undefined) {
         await startRunState(dir, options);
-        const records = options.plan.shards.map(() => undefined);
-        return new RunStore(dir, options, lock, 'fresh', { records, damaged: [] });
+        return new RunStore(dir, options, lock, 'fresh', { records: new Map(), damaged: [] });
       }
       await refuseOtherRun(dir, before, options);
       return await RunStore.#goOn(dir, options, lock);
@@ -105,10 +106,11 @@ export class RunStore {
   }
 
   static async #goOn(dir: string, options: OpenRunOptions, lock: FileLock): Promise<RunStore> {
-    const { plan, lengths } = options;
+    const { lengths } = options;
+    const plan = planOf(options);
     const isFinished = existsSync(join(dir, 'finished.json'));
     const found = await findShards(dir, plan, { withRows: !isFinished, lengths });
-    if (isFinished) expectAllRecords(dir, found);
+    if (isFinished) expectAllRecords(dir, plan, found);
     const store = new RunStore(dir, options, lock, isFinished ? 'finished' : 'resumed', found);
     // Left when the run was killed right at its end.
     if (isFinished) await store.#dropRows();
@@ -116,15 +118,20 @@ export class RunStore {
   }
 
   isCommitted(id: number): boolean {
-    return this.#records[id] !== undefined;
+    return this.#records.has(id);
   }
 
   /** @throws RunError when the shard is not committed */
   shardRecord(id: number): ShardRecord {
-    const record = this.#records[id];
+    const record = this.#records.get(id);
     if (record === undefined)
       throw new RunError(`Expected shard ${id} to be done but found it open.`);
     return record;
+  }
+
+  /** A shard of this run's own. */
+  shard(id: number): Shard {
+    return this.plan.shards[id - this.plan.shards[0].id];
   }
 
   /**
@@ -134,7 +141,7 @@ export class RunStore {
    * @throws RunError when a position of the shard is missing, doubled or foreign
    */
   async writeShard(id: number, content: ShardContent, halvedTo?: number): Promise<ShardRecord> {
-    expectWholeShard(this.plan.shards[id], content, this.#lengths);
+    expectWholeShard(this.shard(id), content, this.#lengths);
     const indices = Uint32Array.from(content.indices);
     const written = await writeShardFile(this.#pathOf(id, 'bin'), `shard ${id}`, {
       indices,
@@ -150,7 +157,7 @@ export class RunStore {
       ...(halvedTo !== undefined && { halvedTo }),
     };
     await writeDurably(this.#pathOf(id, 'json'), `shard ${id}`, sealJson(record));
-    this.#records[id] = record;
+    this.#records.set(id, record);
     return record;
   }
 
@@ -195,6 +202,37 @@ export class RunStore {
     await this.#dropRows();
   }
 
+  /** The committed files of a shard: its rows, and its record as text. */
+  async storedShard(id: number): Promise<{ readonly rows: string; readonly record: string }> {
+    const record = await readFile(this.#pathOf(id, 'json'), 'utf8');
+    return { rows: this.#pathOf(id, 'bin'), record };
+  }
+
+  /**
+   * Commits a shard that another run has stored.
+   * @param record the text of its record
+   * @param place puts the file of its rows at a path
+   * @returns false where the two do not match each other or the shard
+   */
+  async adoptShard(
+    id: number,
+    record: string,
+    place: (path: string) => Promise<void>,
+  ): Promise<boolean> {
+    const path = this.#pathOf(id, 'bin');
+    await place(path);
+    const options = { withRows: true, lengths: this.#lengths };
+    const sound = await soundRecord(this.#dir, record, this.shard(id), options);
+    if (sound === undefined) {
+      await rm(path, { force: true });
+      return false;
+    }
+    await writeDurably(this.#pathOf(id, 'json'), `shard ${id}`, sealJson(sound));
+    this.#records.set(id, sound);
+    this.#checked.add(id);
+    return true;
+  }
+
   /** Releases the lock. What is committed stays for the next start. */
   async close(): Promise<void> {
     await this.#lock.release();
@@ -211,7 +249,7 @@ export class RunStore {
   }
 
   async #setAside(id: number, path: string): Promise<RunError> {
-    this.#records[id] = undefined;
+    this.#records.delete(id);
     this.#checked.delete(id);
     await rm(this.#pathOf(id, 'json'), { force: true });
     return new RunError(`Expected the rows of shard ${id} in ${path} but found a damaged file.`, {
@@ -222,6 +260,10 @@ export class RunStore {
   #pathOf(id: number, extension: 'bin' | 'json'): string {
     return shardPath(this.#dir, id, extension);
   }
+}
+
+function planOf({ plan, job }: OpenRunOptions): ShardPlan {
+  return job === undefined ? plan : planOfJob(plan, job);
 }
 
 /** An update that was stopped while it replaced the table: it is completed here, or it must be resumed. */

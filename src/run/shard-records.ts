@@ -22,8 +22,8 @@ export interface ShardRecord {
 }
 
 export interface FoundShards {
-  /** By shard id; undefined = not committed. */
-  readonly records: (ShardRecord | undefined)[];
+  /** Of the committed ones, by shard id. */
+  readonly records: Map<number, ShardRecord>;
   /** One sentence for each shard whose rows do not match its record. */
   readonly damaged: string[];
 }
@@ -43,12 +43,12 @@ export async function findShards(
   plan: ShardPlan,
   options: FindOptions,
 ): Promise<FoundShards> {
-  const found: FoundShards = { records: [], damaged: [] };
+  const found: FoundShards = { records: new Map(), damaged: [] };
   for (const shard of plan.shards) {
     const path = shardPath(dir, shard.id, 'json');
     const text = await readFile(path, 'utf8').catch(() => undefined);
     const record = text === undefined ? undefined : await soundRecord(dir, text, shard, options);
-    found.records.push(record);
+    if (record !== undefined) found.records.set(shard.id, record);
     if (text !== undefined && record === undefined) {
       const what = options.withRows ? shardPath(dir, shard.id, 'bin') : path;
       found.damaged.push(
@@ -60,9 +60,12 @@ export async function findShards(
 }
 
 /** Of a finished run, whose rows are removed: what its records do not hold cannot be computed again. @throws RunError */
-export function expectAllRecords(dir: string, { records }: FoundShards): ShardRecord[] {
-  const whole = records.filter((record) => record !== undefined);
-  if (whole.length === records.length) return whole;
+export function expectAllRecords(
+  dir: string,
+  { shards }: ShardPlan,
+  { records }: FoundShards,
+): ShardRecord[] {
+  if (records.size === shards.length) return [...records.values()];
   throw new RunError(
     `Expected the records of the finished run in ${dir} but found some of them missing or damaged.`,
     { fix: 'Give --overwrite to compute the table again.' },
@@ -75,7 +78,7 @@ export function shardPath(dir: string, id: number, extension: 'bin' | 'json'): s
 }
 
 /** Undefined where the record is damaged, or does not describe these rows. */
-async function soundRecord(
+export async function soundRecord(
   dir: string,
   text: string,
   shard: Shard,

@@ -55,7 +55,7 @@ export class FolderStore implements OutputStore {
   }
 
   async create(name: string): Promise<OutputFile> {
-    const file = await DurableFile.create(this.#pathOf(name), name);
+    const file = await DurableFile.create(this.localPath(name), name);
     if (!this.#isHeld) return file;
     return {
       write: (bytes) => file.write(bytes),
@@ -89,7 +89,7 @@ export class FolderStore implements OutputStore {
   }
 
   async list(folder: string): Promise<string[]> {
-    const path = folder === '' ? this.#root : this.#pathOf(folder);
+    const path = folder === '' ? this.#root : this.localPath(folder);
     try {
       if (this.#isWriting && folder !== '') await refuseLink(path);
       const entries = await readdir(path, { withFileTypes: true });
@@ -104,7 +104,7 @@ export class FolderStore implements OutputStore {
   }
 
   async *read(name: string): AsyncGenerator<Uint8Array> {
-    const path = this.#pathOf(name);
+    const path = this.localPath(name);
     try {
       yield* createReadStream(path, { highWaterMark: 1 << 20 }) as AsyncIterable<Uint8Array>;
     } catch (error) {
@@ -116,7 +116,7 @@ export class FolderStore implements OutputStore {
   }
 
   async remove(name: string): Promise<void> {
-    const path = this.#pathOf(name);
+    const path = this.localPath(name);
     try {
       await rm(path, { force: true });
     } catch (error) {
@@ -124,7 +124,7 @@ export class FolderStore implements OutputStore {
     }
   }
 
-  #pathOf(name: string): string {
+  localPath(name: string): string {
     return join(this.#root, ...partsInside(this.target, name));
   }
 }

@@ -22,6 +22,8 @@ export interface OutputStore {
   read(name: string): AsyncIterable<Uint8Array>;
   /** Removes a committed file; does nothing when there is none. */
   remove(name: string): Promise<void>;
+  /** Where a committed file is on this machine's disk; absent in a store. */
+  localPath?(name: string): string;
   /** Removes what is not committed, and closes idle connections. */
   close?(): Promise<void>;
 }

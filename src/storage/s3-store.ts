@@ -16,7 +16,7 @@ import { S3Lock } from './s3-lock.ts';
 
 /** Names that a run gives to its files: only uploads under these are ever taken for leftovers of ours. */
 const OWN_NAME = new RegExp(
-  `^((${FORMAT_NAMES.join('|')})/((part-\\d{5,}|features)\\.[a-z]+|[\\w.-]+\\.(npy|jsonl))|[a-z]+\\.(json|jsonl|npz|html)|_SUCCESS)$`,
+  `^((${FORMAT_NAMES.join('|')})/((part-\\d{5,}|features)\\.[a-z]+|[\\w.-]+\\.(npy|jsonl))|job/[\\w.]+|[a-z]+\\.(json|jsonl|npz|html)|_SUCCESS)$`,
 );
 const READ_BYTES = 8 << 20;
 const PUBLISH_IN_FLIGHT = 16;

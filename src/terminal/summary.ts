@@ -17,6 +17,7 @@ export function formatSummary(summary: RunSummary): string {
   if (summary.wasComplete) {
     lines.push(
       `Already complete: ${formatCount(summary.extracted)} rows in ${summary.out} (--overwrite starts again).`,
+      ...jobLines(summary),
     );
     return `${lines.map(printable).join('\n')}\n`;
   }
@@ -52,12 +53,30 @@ export function formatSummary(summary: RunSummary): string {
   if (summary.findings !== undefined) {
     lines.push('Findings (report.html shows them):', ...describeFindings(summary.findings));
   }
-  lines.push(`Table in ${summary.out}:`);
-  const shown = summary.files.slice(0, 8);
-  for (const file of shown) lines.push(`  ${file.name}  ${formatBytes(file.bytes)}`);
-  lines.push(...andMore(summary.files.length - shown.length, ' files'));
+  if (summary.job !== undefined) lines.push(...jobLines(summary));
+  else lines.push(...tableLines(summary));
   if (summary.rejected > 0) lines.push('Bad images and why: rejected.jsonl.');
   return `${lines.map(printable).join('\n')}\n`;
+}
+
+function tableLines({ out, files }: RunSummary): string[] {
+  const shown = files.slice(0, 8);
+  return [
+    `Table in ${out}:`,
+    ...shown.map(({ name, bytes }) => `  ${name}  ${formatBytes(bytes)}`),
+    ...andMore(files.length - shown.length, ' files'),
+  ];
+}
+
+/** What a job has stored, and what makes a table of it; nothing for a run of its own. */
+function jobLines({ job, out, discovered }: RunSummary): string[] {
+  if (job === undefined) return [];
+  const part = discovered > 0 ? `${formatCount(discovered)} of` : 'none of';
+  const why = discovered > 0 ? '' : ' (there are more jobs than blocks of images)';
+  return [
+    `Job ${job.shard}, ${part} ${formatCount(job.images)} images${why}, is stored in ${out}.`,
+    `When all ${job.shard.split('/')[1]} jobs have ended: img2features merge <the outputs of all> --out <folder>`,
+  ];
 }
 
 /** Fewest new rows for which a rate is shown where others existed before: fewer are mostly start-up time. */

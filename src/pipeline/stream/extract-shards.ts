@@ -32,7 +32,7 @@ export async function extractShards(run: Run, pool: DecodePool): Promise<void> {
     for await (const { batch, outputs } of results) {
       signal.throwIfAborted();
       if (failure !== undefined) throw failure.error;
-      const { id, start, end } = store.plan.shards[batch.shard];
+      const { id, start, end } = store.shard(batch.shard);
       shard ??= new ShardBuilder(end - start, lengths, spare.pop());
       shard.append(batch.indices, outputs, batch.rejections);
       progress.advance(batch.indices.length, batch.rejections.length);

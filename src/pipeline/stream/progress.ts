@@ -1,6 +1,7 @@
 import { TooManyBadError } from '../../errors.ts';
 import type { RunEvent } from '../../events.ts';
 import type { BadLimit } from '../../options/option-values.ts';
+import { imagesIn } from '../../run/plan-shards.ts';
 import type { RunToCompute } from '../open-run.ts';
 
 /** Between two events that report only decoded images. */
@@ -111,7 +112,7 @@ export function openProgress(
     done += end - start;
     rejected += store.shardRecord(id).rejections.length;
   }
-  const total = manifest.count;
+  const total = imagesIn(store.plan);
   if (store.state === 'resumed') onEvent({ event: 'resumed', images: done, total });
   return new Progress({
     ...{ total, done, rejected, maxBad, onEvent },
