@@ -113,6 +113,8 @@ export interface RunSummary extends RunCounts {
     /** Images of all jobs. */
     readonly images: number;
   };
+  /** Only of a merged run: how many jobs have computed it. */
+  readonly jobs?: number;
   /** Only with --update on a finished run; with `wasComplete` nothing had changed. */
   readonly update?: UpdateReport;
 }

@@ -91,7 +91,9 @@ function outputLines({ output, columns, stateBytes, freeBytes, out }: DryRun): s
   const needed = stateBytes + output.reduce((sum, { bytes }) => sum + bytes, 0);
   const lines = [
     `Columns: ${names}`,
-    `Output: ${sizes.join(', ')}; the run's own state beside it ${formatBytes(stateBytes)}`,
+    sizes.length === 0
+      ? `Output: the job's rows ${formatBytes(stateBytes)}`
+      : `Output: ${sizes.join(', ')}; the run's own state beside it ${formatBytes(stateBytes)}`,
   ];
   if (freeBytes !== null && needed > freeBytes) {
     lines.push(

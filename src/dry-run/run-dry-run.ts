@@ -1,17 +1,22 @@
 /** What a run would read, need and write, before it starts. Nothing is written to --out. */
 
 import type { UpdateCounts } from '../events.ts';
-import type { FeatureColumn } from '../export/column-names.ts';
+import type { FeatureColumn, FeatureOutput } from '../export/column-names.ts';
 import type { ExtractOptions } from '../options/extract-options.ts';
+import { type JobShard, jobName } from '../options/option-values.ts';
 import { columnsOf } from '../pipeline/describe-run.ts';
 import { decodeOptions } from '../pipeline/extractor/extractor.ts';
 import { openPixelsExtractor } from '../pipeline/extractor/open-extractor.ts';
 import { listImages, sourceOptions } from '../pipeline/list-images.ts';
+import { planOf } from '../pipeline/open-run.ts';
 import { previewUpdate, wantedImages } from '../pipeline/update/compare-manifests.ts';
 import { isInStore } from '../place.ts';
+import { type Manifest, withoutRejections } from '../run/manifest.ts';
+import { imagesIn, planOfJob } from '../run/plan-shards.ts';
 import { freeSpace } from '../runtime/free-space.ts';
 import { openSource } from '../source/open-source.ts';
 import { formatUpdate } from '../terminal/summary.ts';
+import { formatCount } from '../terminal/units.ts';
 import { countInput, type InputCounts } from './count-input.ts';
 import type { NetworkDescription } from './describe-network.ts';
 import {
@@ -53,7 +58,8 @@ export async function runDryRun(options: ExtractOptions, signal: AbortSignal): P
   try {
     const network = await networkOf(options, signal);
     const { inputSize, outputs, model } = network ?? openPixelsExtractor();
-    const manifest = await listImages(source, { limit: options.limit, signal });
+    const all = await listImages(source, { limit: options.limit, signal });
+    const manifest = partOfJob(all, options, outputs);
     const columns = columnsOf(options, outputs, manifest);
     const counts = countInput(manifest);
     const sample = await sampleImages(
@@ -82,7 +88,8 @@ export async function runDryRun(options: ExtractOptions, signal: AbortSignal): P
       ...counts,
       sample,
       columns: columns.map(({ name, length }: FeatureColumn) => ({ name, length })),
-      output: expectedOutput(options.format, shape),
+      // A job writes no table.
+      output: options.shard ? [] : expectedOutput(options.format, shape),
       stateBytes: expectedStateBytes(shape),
       freeBytes: isOutInStore ? null : ((await freeSpace(options.out)).bytes ?? null),
       network: network?.rate ?? null,
@@ -90,6 +97,7 @@ export async function runDryRun(options: ExtractOptions, signal: AbortSignal): P
       time: computed === 0 ? null : (expectedTime(computed, sample.imagesPerSecond, rate) ?? null),
       update: update ?? null,
       notes: [
+        ...(options.shard ? [jobNote(options.shard, counts.images, all.count)] : []),
         ...(options.update ? [updateNote(update)] : []),
         ...(network?.note === undefined ? [] : [network.note]),
         ...(source.isLocal ? [] : ['That time does not include fetching from the store.']),
@@ -98,6 +106,30 @@ export async function runDryRun(options: ExtractOptions, signal: AbortSignal): P
   } finally {
     await source.close?.();
   }
+}
+
+/** The images of one of several jobs; what the listing rejected is counted by the first. */
+function partOfJob(
+  all: Manifest,
+  options: ExtractOptions,
+  outputs: readonly Pick<FeatureOutput, 'length'>[],
+): Manifest {
+  const { shard } = options;
+  if (shard === undefined) return all;
+  const lengths = outputs.map(({ length }) => length);
+  const plan = planOfJob(planOf(options, all, lengths), shard);
+  const first = plan.shards[0]?.start ?? 0;
+  const count = imagesIn(plan);
+  const entry = (index: number) => all.entry(first + index);
+  let bytes = 0;
+  for (let i = 0; i < count; i++) bytes += entry(i).size;
+  const { rejections, skipped } = shard.index === 1 ? all : { rejections: [], skipped: {} };
+  return { ...withoutRejections(all), rejections, skipped, count, bytes, entry };
+}
+
+function jobNote(shard: JobShard, images: number, all: number): string {
+  const part = `${formatCount(images)} of ${formatCount(all)} images`;
+  return `Job ${jobName(shard)}: ${part}. The table is written by merge; a job only stores its rows.`;
 }
 
 function updateNote(update: UpdateCounts | undefined): string {

@@ -5,7 +5,7 @@ import { makeFolder } from '../files/make-folder.ts';
 import type { ExtractOptions } from '../options/extract-options.ts';
 import type { RunIdentity } from '../run/fingerprint.ts';
 import type { Manifest } from '../run/manifest.ts';
-import { planRun } from '../run/plan-shards.ts';
+import { planRun, type ShardPlan } from '../run/plan-shards.ts';
 import type { OpenRunOptions } from '../run/run-identity.ts';
 import { RunStore } from '../run/run-store.ts';
 import { isS3Url } from '../s3/s3-address.ts';
@@ -45,6 +45,15 @@ export interface RunToCompute {
   close(): Promise<void>;
 }
 
+/** How a run of the images is cut. */
+export function planOf(
+  { mode }: Pick<ExtractOptions, 'mode'>,
+  { count }: Pick<Manifest, 'count'>,
+  lengths: readonly number[],
+): ShardPlan {
+  return planRun(count, { isPixels: mode === 'pixels', lengths });
+}
+
 /** The state of the run: fresh, to be resumed, finished before, or finished and to be brought up to date. */
 export async function openRun(context: OpenRunContext): Promise<OpenedRun> {
   const { options, listed, output, identity, lengths, onEvent } = context;
@@ -58,7 +67,7 @@ export async function openRun(context: OpenRunContext): Promise<OpenedRun> {
     identity,
     manifest,
     lengths,
-    plan: planRun(manifest.count, { isPixels: options.mode === 'pixels', lengths }),
+    plan: planOf(options, manifest, lengths),
     overwrite: options.overwrite,
     job: options.shard,
   });

@@ -52,6 +52,7 @@ export function summarize(
     },
     computed,
     wasComplete,
+    ...(Array.isArray(run.jobs) && { jobs: run.jobs.length }),
     ...(run.job !== undefined && { job: { shard: run.job.shard, images: run.job.images } }),
     ...(update !== undefined && { update }),
   };

@@ -83,8 +83,9 @@ function jobLines({ job, out, discovered }: RunSummary): string[] {
 const LEAST_ROWS = 48;
 
 /** How long it took and how fast it was: what this process did, without what was done before. */
-function formatWork({ extracted, computed, timing }: RunSummary): string {
+function formatWork({ extracted, computed, timing, jobs }: RunSummary): string {
   const time = formatDuration(timing.totalMs);
+  if (jobs !== undefined) return `, joined from ${plural(jobs, 'job')} in ${time}`;
   const rate = `${formatRate(timing.pipelineImagesPerSecond)} images/s`;
   if (computed === extracted) return ` in ${time}${computed > 0 ? ` (${rate})` : ''}`;
   const speed = computed < LEAST_ROWS ? '' : ` (${rate})`;
