@@ -34,7 +34,7 @@ const ROOMS = [
   ['pipeline', 'terminal'],
   ['doctor', 'report', 'pack'],
   ['dry-run', 'library', 'worker', 'extract.ts'],
-  ['demo'],
+  ['demo', 'merge.ts'],
   ['commands', 'index.ts'],
   ['cli.ts'],
 ];
