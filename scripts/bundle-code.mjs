@@ -18,7 +18,7 @@ const OUT = join(DIST, 'bundle');
 const COMMAND = ['cli'];
 const THREADS = [
   'engine/child',
-  'engine/frame-reader',
+  'engine/request-reader',
   'export/json-thread',
   'export/parquet/encode-thread',
   'image/pool/worker',

@@ -1,4 +1,4 @@
-// Memory that several processes use in place: { create(), map(fd, bytes) }. It has no name, so nothing is left of it
+// Memory that several processes use in place: { create(), map(fd, offset, bytes) }. It has no name, so nothing is left of it
 // once the last process that has it ends, however that happens.
 #include <fcntl.h>
 #include <node_api.h>
@@ -26,20 +26,21 @@ napi_value Create(napi_env env, napi_callback_info) {
   return result;
 }
 
-// map(fd: number, bytes: number): ArrayBuffer. The first so many bytes, which are reserved here: a write to them never
-// fails for want of memory.
+// map(fd: number, offset: number, bytes: number): ArrayBuffer. So many bytes from whole pages on, which are reserved here: a
+// write to them never fails for want of memory.
 napi_value Map(napi_env env, napi_callback_info info) {
-  size_t count = 2;
-  napi_value arguments[2];
+  size_t count = 3;
+  napi_value arguments[3];
   int32_t fd = -1;
-  int64_t bytes = 0;
+  int64_t offset = 0, bytes = 0;
   napi_get_cb_info(env, info, &count, arguments, nullptr, nullptr);
   napi_get_value_int32(env, arguments[0], &fd);
-  napi_get_value_int64(env, arguments[1], &bytes);
+  napi_get_value_int64(env, arguments[1], &offset);
+  napi_get_value_int64(env, arguments[2], &bytes);
   if (bytes <= 0) return Fail(env, EINVAL);
-  const int refused = posix_fallocate(fd, 0, bytes);
+  const int refused = posix_fallocate(fd, offset, bytes);
   if (refused != 0) return Fail(env, refused);
-  void* data = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  void* data = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, offset);
   if (data == MAP_FAILED) return Fail(env, errno);
   const auto unmap = [](napi_env, void* start, void* length) { munmap(start, reinterpret_cast<size_t>(length)); };
   napi_value result;

@@ -1,115 +1,183 @@
-import { closeSync } from 'node:fs';
+import { closeSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { EngineError } from '../errors.ts';
 import { findAddon, type LoadedAddon, requireAddon } from '../runtime/addons.ts';
+import type { EngineOutput } from './engine.ts';
 
-/** Parts begin at whole pages: TensorFlow takes a tensor in place at a multiple of 64. */
+/** Parts are whole pages: TensorFlow takes a tensor in place at a multiple of 64. */
 const PAGE_BYTES = 4096;
+const ALIGNMENT = 64;
+/** Node reads and writes less than 2^31 bytes in one call. */
+const CALL_BYTES = 2 ** 30;
 
 /** What native/memory/addon.cc exports. */
 interface MemoryAddon {
   /** A file descriptor of memory without a name. */
   create(): number;
-  /** Its first so many bytes, reserved; the same memory in each process that has the descriptor. */
-  map(fd: number, bytes: number): ArrayBuffer;
+  /** So many bytes from an offset on, reserved; the same memory in each process that has the descriptor. */
+  map(fd: number, offset: number, bytes: number): ArrayBuffer;
 }
 
-let loaded: (LoadedAddon<MemoryAddon> & { readonly path: string }) | undefined;
+let found: (LoadedAddon<MemoryAddon> & { readonly path: string }) | undefined;
 
-function load() {
+function findMemory() {
   const path = findAddon('memory') ?? '';
-  loaded ??= { path, ...loadFrom(path) };
-  return loaded;
+  found ??= { path, ...load(path) };
+  return found;
 }
 
-function loadFrom(path: string): LoadedAddon<MemoryAddon> {
+function load(path: string): LoadedAddon<MemoryAddon> {
   if (path === '') return { why: '`img2features setup` has not built the addon for it here' };
   return requireAddon<MemoryAddon>(path, () => undefined);
 }
 
-/** Why batches go through a pipe; undefined where they do not. */
+/** Why batches are written to a file and read from there; undefined where they are not. */
 export function whyNoSharedMemory(): string | undefined {
-  return load().why;
+  return findMemory().why;
 }
 
-/** In an engine process: the memory of the run, by the descriptor that it was started with and the run's own addon. */
-export function mapMemory(fd: number, bytes: number, addonPath: string): ArrayBuffer {
-  const { addon, why } = loadFrom(addonPath);
-  if (addon === undefined) throw new EngineError(`Expected the run's memory but found: ${why}.`);
-  return addon.map(fd, bytes);
+/** Where the features begin in a batch's part: behind its pixels. */
+export function outputsOffset(pixelBytes: number): number {
+  return Math.ceil(pixelBytes / ALIGNMENT) * ALIGNMENT;
+}
+
+/** In the part that begins with these pixels: float32 [images, length] for each output, one after the other. */
+export function partFeatures(
+  { buffer, length: pixelBytes }: Uint8Array,
+  outputs: readonly EngineOutput[],
+  images: number,
+): Float32Array<ArrayBuffer>[] {
+  let at = outputsOffset(pixelBytes);
+  return outputs.map(({ length }) => {
+    const values = new Float32Array(buffer as ArrayBuffer, at, images * length);
+    at += values.byteLength;
+    return values;
+  });
 }
 
 /**
- * Memory that the run and its engine processes share, in parts of one size: each holds a batch, and then what the
- * network makes of it. Through a pipe both would be copied twice, and wait for the other side.
+ * Memory that a run shares with its engine processes, in parts: each holds a batch, and then what the network makes of it.
+ * All of them map it where this machine has the addon; else it is a file without a name, into which `send` writes and from
+ * which `receive` reads. Either way nothing is left of it once the last process that has it ends, however that happens.
  */
 export class BatchMemory {
   /** For the engine processes to inherit. */
   readonly fd: number;
-  readonly addonPath: string;
-  readonly #addon: MemoryAddon;
-  #memory = new ArrayBuffer(0);
-  #partBytes = 0;
+  /** Of what maps it; undefined where it is written and read. */
+  readonly addonPath: string | undefined;
+  readonly #addon: MemoryAddon | undefined;
+  /** Offsets in it. */
+  readonly #offsets = new Map<ArrayBufferLike, number>();
+  /** Parts that nobody uses. */
+  readonly #free: ArrayBuffer[] = [];
+  #bytes = 0;
   #isClosed = false;
-  /** Offsets of the parts that nobody uses. */
-  #free: number[] = [];
 
-  private constructor(addon: MemoryAddon, addonPath: string) {
+  /**
+   * In an engine process: the memory of the run, by the descriptor that it was started with.
+   * @param addonPath the run's own
+   */
+  constructor(fd: number, addonPath: string | undefined, addon = addonPath && load(addonPath)) {
+    if (addon && addon.addon === undefined) {
+      throw new EngineError(`Expected the run's memory but found: ${addon.why}.`);
+    }
+    this.fd = fd;
     this.addonPath = addonPath;
-    this.#addon = addon;
-    this.fd = addon.create();
+    this.#addon = addon ? addon.addon : undefined;
   }
 
-  /** @returns undefined where this machine has none: a pipe does the same */
-  static open(): BatchMemory | undefined {
-    const { addon, path } = load();
+  /** @param canMap false: as on a machine without the addon */
+  static create(canMap = true): BatchMemory {
+    const memory = findMemory();
+    if (canMap && memory.addon !== undefined) {
+      try {
+        return new BatchMemory(memory.addon.create(), memory.path, memory);
+      } catch {
+        // A system may forbid such memory.
+      }
+    }
+    const path = join(tmpdir(), `img2features-${process.pid}-${performance.now()}`);
     try {
-      return addon && new BatchMemory(addon, path);
-    } catch {
-      return undefined;
+      const fd = openSync(path, 'wx+', 0o600);
+      rmSync(path);
+      return new BatchMemory(fd, undefined);
+    } catch (cause) {
+      throw memoryError(cause);
     }
   }
 
-  /** All that is mapped, bytes. */
-  get bytes(): number {
-    return this.#memory.byteLength;
+  /** The beginning of a part that nobody uses. It is the caller's until `give`. @throws EngineError */
+  take(bytes: number): Uint8Array<ArrayBuffer> {
+    const i = this.#free.findIndex(({ byteLength }) => byteLength >= bytes);
+    if (i !== -1) return new Uint8Array(this.#free.splice(i, 1)[0], 0, bytes);
+    const whole = Math.ceil(bytes / PAGE_BYTES) * PAGE_BYTES;
+    const part = this.open(this.#bytes, whole);
+    this.#bytes += whole;
+    return new Uint8Array(part, 0, bytes);
   }
 
-  /** Makes it so many parts, each for so many bytes; once. Where memory does not hold them there are none. */
-  reserve(parts: number, bytes: number): void {
-    this.#partBytes = Math.ceil(bytes / PAGE_BYTES) * PAGE_BYTES;
-    try {
-      this.#memory = this.#addon.map(this.fd, parts * this.#partBytes);
-    } catch {
-      return;
-    }
-    this.#free = Array.from({ length: parts }, (_, i) => i * this.#partBytes);
-  }
-
-  /** The beginning of a free part; undefined where there is none of that size. It is the caller's until `give`. */
-  take(bytes: number): Uint8Array | undefined {
-    if (bytes > this.#partBytes) return undefined;
-    const offset = this.#free.pop();
-    return offset === undefined ? undefined : new Uint8Array(this.#memory, offset, bytes);
-  }
-
-  /** Whether it is of a part that was taken here. */
-  has({ buffer }: Uint8Array): boolean {
-    return buffer === this.#memory;
-  }
-
-  /** The whole part that begins with these bytes. */
-  partOf({ byteOffset }: Uint8Array): Uint8Array<ArrayBuffer> {
-    return new Uint8Array(this.#memory, byteOffset, this.#partBytes);
-  }
-
-  /** Gives the part back that begins with these bytes. @throws EngineError where it is free: two batches would share it */
-  give({ byteOffset }: Uint8Array): void {
-    if (this.#free.includes(byteOffset)) {
+  /** Gives back the part that these bytes are in. @throws EngineError where it is free: two batches would share it */
+  give({ buffer }: Uint8Array): void {
+    if (this.#free.includes(buffer as ArrayBuffer)) {
       throw new EngineError(
         'Expected memory of a batch that is in work but found that it was given back before; rows would be mixed up.',
       );
     }
-    this.#free.push(byteOffset);
+    this.#free.push(buffer as ArrayBuffer);
+  }
+
+  /** Whether it is in a part that was taken here. */
+  has({ buffer }: Uint8Array): boolean {
+    return this.#offsets.has(buffer);
+  }
+
+  /** Where the part begins that these bytes are in. */
+  offsetOf({ buffer }: Uint8Array): number {
+    return this.#offsets.get(buffer)!;
+  }
+
+  /** The part at an offset. @throws EngineError */
+  open(offset: number, bytes: number): ArrayBuffer {
+    let part: ArrayBuffer;
+    try {
+      part = this.#addon?.map(this.fd, offset, bytes) ?? new ArrayBuffer(bytes);
+    } catch (cause) {
+      throw memoryError(cause);
+    }
+    this.#offsets.set(part, offset);
+    return part;
+  }
+
+  /** Lets the other processes see these values of a part. @throws EngineError */
+  send(values: Uint8Array | Float32Array): void {
+    this.#transfer(values, writeSync);
+  }
+
+  /** Sees what another process has sent of a part. @throws EngineError */
+  receive(values: Uint8Array | Float32Array): void {
+    this.#transfer(values, readSync);
+  }
+
+  #transfer(
+    values: Uint8Array | Float32Array,
+    call: (
+      ...args: [fd: number, to: Uint8Array, from: number, count: number, at: number]
+    ) => number,
+  ): void {
+    if (this.#addon !== undefined) return;
+    const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+    const at = this.offsetOf(bytes) + bytes.byteOffset;
+    try {
+      for (let done = 0; done < bytes.length; ) {
+        const most = Math.min(bytes.length - done, CALL_BYTES);
+        const count = call(this.fd, bytes, done, most, at + done);
+        if (count === 0) throw new Error('its end');
+        done += count;
+      }
+    } catch (cause) {
+      throw memoryError(cause);
+    }
   }
 
   /** What is mapped stays until nothing refers to it. Safe to call again. */
@@ -117,4 +185,12 @@ export class BatchMemory {
     if (!this.#isClosed) closeSync(this.fd);
     this.#isClosed = true;
   }
+}
+
+function memoryError(cause: unknown): EngineError {
+  const found = cause instanceof Error ? cause.message : String(cause);
+  return new EngineError(
+    `Expected memory for the batches on their way to the network but found: ${found}.`,
+    { fix: 'Use a smaller --batch, or free memory (and room for temporary files).', cause },
+  );
 }

@@ -1,5 +1,5 @@
 /**
- * The engine process. Frames come in on file descriptor 3 and go out on 4 (protocol.ts); what libraries
+ * The engine process. Requests come in on file descriptor 3 and replies go out on 4 (protocol.ts); what libraries
  * print goes to 1 and 2, where the parent listens. It runs as long as its pipe is open: signals of the
  * terminal are the parent's to handle.
  */
@@ -7,34 +7,33 @@ import { writeSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import { EngineError, isImg2FeaturesError } from '../errors.ts';
 import { GpuUnused } from '../runtime/choose-device.ts';
-import { mapMemory } from './batch-memory.ts';
-import { writeFrame, writeJsonFrame } from './frame-pipe.ts';
+import { BatchMemory, partFeatures } from './batch-memory.ts';
 import { HalvingRun } from './halving-run.ts';
 import { loadNetwork } from './load-network.ts';
-import type { Network, NetworkResult } from './network.ts';
+import type { Network } from './network.ts';
 import { noise } from './noise.ts';
 import { OutOfMemory, saysOutOfMemory } from './out-of-memory.ts';
-import {
-  type DoneMessage,
-  decodeJson,
-  type FailedMessage,
-  FRAME,
-  type Frame,
-  type PlacedMessage,
-  ProtocolError,
-  type StartMessage,
-  type TrialMessage,
+import type {
+  BatchMessage,
+  DoneMessage,
+  EngineReply,
+  EngineRequest,
+  FailedMessage,
+  Numbered,
+  ReadyMessage,
+  StartMessage,
+  TrialMessage,
 } from './protocol.ts';
 
 const PIPE = 3;
-/** The run's memory, where it has some. */
-const MEMORY = 5;
-/** Not the pipe that frames come in on: on Windows a write would wait there for the read that has begun. */
+/** Not the pipe that requests come in on: on Windows a write would wait there for the read that has begun. */
 const REPLIES = 4;
+/** The run's memory. */
+const MEMORY = 5;
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
 
-// Node waits for its threads before it exits, and the one that reads frames waits for the parent, which waits for this exit.
+// Node waits for its threads before it exits, and the one that reads requests waits for the parent, which waits for this exit.
 process.on('uncaughtExceptionMonitor', (error) => {
   try {
     writeSync(2, `${error.stack ?? error}\n`);
@@ -45,59 +44,57 @@ process.on('uncaughtExceptionMonitor', (error) => {
 
 let network: Network | undefined;
 let bytesPerImage = 0;
-let memory: ArrayBuffer | undefined;
+let memory: BatchMemory;
+/** By their offsets. */
+const parts = new Map<number, ArrayBuffer>();
 const halving = new HalvingRun();
 let queue = Promise.resolve();
 
-const reader = new Worker(new URL('./frame-reader.js', import.meta.url), { workerData: PIPE });
-reader.on('message', (frame: Frame) => {
-  queue = queue.then(() => answer(frame));
+const reader = new Worker(new URL('./request-reader.js', import.meta.url), { workerData: PIPE });
+reader.on('message', (request: Numbered<EngineRequest>) => {
+  queue = queue.then(async () => {
+    const reply = await answer(request).catch(describeFailure);
+    write({ ...reply, id: request.id });
+  });
 });
 
-async function answer(frame: Frame): Promise<void> {
-  try {
-    if (frame.type === FRAME.start) await start(decodeJson<StartMessage>(frame.payload));
-    else if (frame.type === FRAME.batch) runBatch(frame);
-    else if (frame.type === FRAME.placed) runPlaced(frame);
-    else if (frame.type === FRAME.trial) runTrial(frame);
-  } catch (error) {
-    writeJsonFrame(REPLIES, FRAME.failed, frame.id, describeFailure(error));
+async function answer(request: EngineRequest): Promise<EngineReply> {
+  switch (request.type) {
+    case 'start':
+      return start(request);
+    case 'trial':
+      return runTrial(request);
+    case 'batch':
+      return runBatch(request);
+    default:
+      throw new EngineError(`Expected a request but found ${request.type}.`);
   }
 }
 
-async function start(message: StartMessage): Promise<void> {
+async function start(message: StartMessage): Promise<ReadyMessage> {
+  memory = new BatchMemory(MEMORY, message.memoryAddon);
   const loaded = await loadNetwork(message);
   network = loaded.network;
   const [height, width] = loaded.ready.inputSize;
   bytesPerImage = height * width * 3;
-  writeJsonFrame(REPLIES, FRAME.ready, 0, loaded.ready);
+  return loaded.ready;
 }
 
-function runBatch({ id, payload }: Frame): void {
-  const result = halving.run(loadedNetwork(), payload, payload.length / bytesPerImage);
-  for (const values of result.outputs) {
-    const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
-    writeFrame(REPLIES, FRAME.output, id, bytes);
-  }
-  writeDone(id, result);
+function runBatch({ images, offset, bytes }: BatchMessage): DoneMessage {
+  const part = parts.get(offset) ?? memory.open(offset, bytes);
+  parts.set(offset, part);
+  const pixels = new Uint8Array(part, 0, images * bytesPerImage);
+  memory.receive(pixels);
+  const features = partFeatures(pixels, loadedNetwork().outputs, images);
+  const busyMs = halving.run(loadedNetwork(), pixels, images, features);
+  for (const values of features) memory.send(values);
+  return done(busyMs);
 }
 
-function runPlaced({ id, payload }: Frame): void {
-  const { images, offset, outputOffset, bytes, addonPath } = decodeJson<PlacedMessage>(payload);
-  memory ??= mapMemory(MEMORY, bytes, addonPath);
-  const pixels = new Uint8Array(memory, offset, images * bytesPerImage);
-  const result = halving.run(loadedNetwork(), pixels, images);
-  let at = outputOffset;
-  for (const values of result.outputs) {
-    new Float32Array(memory, at, values.length).set(values);
-    at += values.byteLength;
-  }
-  writeDone(id, result);
-}
-
-function runTrial({ id, payload }: Frame): void {
-  const { images } = decodeJson<TrialMessage>(payload);
-  writeDone(id, loadedNetwork().run(noise(images * bytesPerImage), images));
+function runTrial({ images }: TrialMessage): DoneMessage {
+  const { outputs } = loadedNetwork();
+  const features = outputs.map(({ length }) => new Float32Array(images * length));
+  return done(loadedNetwork().run(noise(images * bytesPerImage), images, features));
 }
 
 function loadedNetwork(): Network {
@@ -105,21 +102,28 @@ function loadedNetwork(): Network {
   return network;
 }
 
-function writeDone(id: number, { busyMs }: NetworkResult): void {
-  const done: DoneMessage = {
+function done(busyMs: number): DoneMessage {
+  return {
+    type: 'done',
     busyMs,
     numTensors: loadedNetwork().numTensors(),
     // Linux and macOS both count kilobytes here.
     peakRssBytes: process.resourceUsage().maxRSS * 1024,
     ...(halving.most !== undefined && { halvedTo: halving.most }),
   };
-  writeJsonFrame(REPLIES, FRAME.done, id, done);
+}
+
+/** Waits until the run has taken it. */
+function write(reply: Numbered<EngineReply>): void {
+  const line = Buffer.from(`${JSON.stringify(reply)}\n`);
+  for (let at = 0; at < line.length; ) at += writeSync(REPLIES, line, at);
 }
 
 function describeFailure(error: unknown): FailedMessage {
   if (isImg2FeaturesError(error)) {
     const { message, fix } = error;
     return {
+      type: 'failed',
       tag: error.tag as FailedMessage['tag'],
       message,
       fix,
@@ -130,9 +134,10 @@ function describeFailure(error: unknown): FailedMessage {
   const message = error instanceof Error ? error.message : String(error);
   const isOutOfMemory = saysOutOfMemory(message);
   return {
+    type: 'failed',
     tag: 'engine',
     message: `Expected the network to run but found: ${message}`,
-    ...((isOutOfMemory || error instanceof ProtocolError) && { fix: 'Use a smaller --batch.' }),
+    ...(isOutOfMemory && { fix: 'Use a smaller --batch.' }),
     ...(isOutOfMemory && { isOutOfMemory }),
   };
 }

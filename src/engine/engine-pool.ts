@@ -7,7 +7,7 @@ import {
   type OpenEngineOptions,
   openEngine,
   type ProcessEngine,
-  placedBytes,
+  partBytes,
 } from './open-engine.ts';
 import { OutOfMemory } from './out-of-memory.ts';
 
@@ -41,7 +41,7 @@ export async function openEnginePool(
   options: OpenEngineOptions = {},
 ): Promise<EnginePool> {
   const started = performance.now();
-  const ownMemory = options.memory === undefined ? BatchMemory.open() : undefined;
+  const ownMemory = options.memory === undefined ? BatchMemory.create() : undefined;
   const memory = options.memory ?? ownMemory;
   const names = nameEngines(specs, choice);
   const open = (i: number) => {
@@ -77,7 +77,7 @@ export async function openEnginePool(
 export class EnginePool {
   /** Of the first engine, with the time until all of them were open. */
   readonly info: EngineInfo;
-  /** Shared with the engines; undefined where this machine has none. */
+  /** Shared with the engines. */
   readonly memory: BatchMemory | undefined;
   #engines: readonly PooledEngine[];
   #names: readonly string[];
@@ -151,19 +151,12 @@ export class EnginePool {
     this.#shapes = shapes;
   }
 
-  /**
-   * Shares memory with the engines, for so many batches at once of so many images. Without it, as where this machine
-   * has none, `batchBuffer` gives plain memory.
-   */
-  shareMemory(batches: number, images: number): void {
-    this.memory?.reserve(batches, placedBytes(this.info, images).all);
-  }
-
-  /** Memory for a batch of so many images, to be given to `run` and then to `release`: engines read it in place where possible. */
+  /** Memory for a batch of so many images, to be given to `run`, which reads it in place, and then to `release`. */
   batchBuffer(images: number): Uint8Array {
     const [height, width] = this.info.inputSize;
-    const bytes = images * height * width * 3;
-    return this.memory?.take(bytes) ?? new Uint8Array(bytes);
+    const shape = this.#shapes.find((most) => most >= images) ?? images;
+    const part = this.memory!.take(partBytes(this.info, shape));
+    return part.subarray(0, images * height * width * 3);
   }
 
   /** Takes memory back from which a batch was run, with its outputs. */
@@ -194,8 +187,8 @@ export class EnginePool {
     const bytes = (pixels.length / n) * shape;
     let padded: Uint8Array;
     if (this.memory?.has(pixels)) {
-      // A part has room for the largest shape; what another batch left there is no image.
-      padded = this.memory.partOf(pixels).subarray(0, bytes).fill(0, pixels.length);
+      // A part has room for the shape; what another batch left there is no image.
+      padded = new Uint8Array(pixels.buffer, 0, bytes).fill(0, pixels.length);
     } else {
       padded = new Uint8Array(bytes);
       padded.set(pixels);

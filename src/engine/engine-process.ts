@@ -13,15 +13,15 @@ import {
 import { GpuUnused } from '../runtime/choose-device.ts';
 import type { GpuCause } from '../runtime/gpu-cause.ts';
 import { ChildOutput } from './child-output.ts';
-import { FrameDecoder } from './frame-decoder.ts';
 import { OutOfMemory } from './out-of-memory.ts';
 import {
-  decodeJson,
-  encodeHeader,
+  type DoneMessage,
+  type EngineReply,
+  type EngineRequest,
   type FailedMessage,
-  FRAME,
-  type Frame,
-  type FrameType,
+  Lines,
+  type Numbered,
+  type ReadyMessage,
 } from './protocol.ts';
 
 const STOPPED = 'Expected the batch to finish but the run was asked to stop.';
@@ -34,11 +34,13 @@ const CLOSE_MS = 5000;
 /** How long its last output may take to arrive after its exit. */
 const LAST_WORDS_MS = 200;
 
-/** What answers one request: the frames of its reply, in order. */
+type Answer<T extends EngineRequest> = T extends { readonly type: 'start' }
+  ? ReadyMessage
+  : DoneMessage;
+
 interface Pending {
   readonly id: number;
-  readonly frames: Frame[];
-  resolve(frames: Frame[]): void;
+  resolve(reply: EngineReply): void;
   reject(error: Error): void;
 }
 
@@ -47,7 +49,7 @@ export interface EngineProcessOptions {
   readonly onLog: (line: string) => void;
   readonly signal?: AbortSignal | undefined;
   /** Descriptor of the memory that it shares with the run. */
-  readonly memory?: number | undefined;
+  readonly memory: number;
 }
 
 /**
@@ -58,7 +60,7 @@ export class EngineProcess {
   readonly #child: ChildProcess;
   readonly #pipe: Writable;
   readonly #output: ChildOutput;
-  readonly #decoder = new FrameDecoder();
+  readonly #lines = new Lines();
   readonly #pending: Pending[] = [];
   readonly #signal: AbortSignal | undefined;
   readonly #exited: Promise<void>;
@@ -79,7 +81,7 @@ export class EngineProcess {
     this.#output.listen(this.#child.stderr as Readable);
     this.#pipe = this.#child.stdio[PIPE] as Writable;
     const replies = this.#child.stdio[REPLIES] as Readable;
-    replies.on('data', (chunk: Uint8Array) => this.#receive(chunk));
+    replies.setEncoding('utf8').on('data', (text: string) => this.#receive(text));
     // A write to a process that has ended fails here; its exit says why.
     this.#pipe.on('error', () => {});
     this.#exited = new Promise((resolve) => this.#watchExit(resolve));
@@ -96,17 +98,14 @@ export class EngineProcess {
     return this.#output.gpuCause();
   }
 
-  /**
-   * Sends one frame; nothing of `payload` is copied here, so it must stay as it is.
-   * @returns the frames of the reply.
-   */
-  async request(type: FrameType, payload: Uint8Array): Promise<Frame[]> {
+  /** @throws the error of a reply that failed; why there is none any more */
+  async request<T extends EngineRequest>(request: T): Promise<Answer<T>> {
     if (this.#ended !== undefined) throw this.#ended;
-    const id = this.#nextId++;
-    this.#send(type, id, payload);
-    return new Promise<Frame[]>((resolve, reject) => {
-      this.#pending.push({ id, frames: [], resolve, reject });
+    const id = this.#send(request);
+    const reply = await new Promise<EngineReply>((resolve, reject) => {
+      this.#pending.push({ id, resolve, reject });
     });
+    return reply as Answer<T>;
   }
 
   /** Ends the process: in order when nothing is open, at once otherwise. Safe to call again. */
@@ -115,7 +114,7 @@ export class EngineProcess {
     const isIdle = this.#pending.length === 0;
     const isRunning = this.#ended === undefined;
     this.#end(new EngineError('Expected an open engine but found that it was closed.'));
-    if (isIdle && isRunning) this.#send(FRAME.close, 0, new Uint8Array(0));
+    if (isIdle && isRunning) this.#send({ type: 'close' });
     else this.#child.kill('SIGKILL');
     const deadline = setTimeout(() => this.#child.kill('SIGKILL'), CLOSE_MS);
     await this.#exited;
@@ -127,17 +126,15 @@ export class EngineProcess {
     this.#child.kill('SIGKILL');
   };
 
-  #send(type: FrameType, id: number, payload: Uint8Array): void {
-    const header = encodeHeader({ type, id, length: payload.byteLength });
-    this.#pipe.cork();
-    this.#pipe.write(header);
-    if (payload.byteLength > 0) this.#pipe.write(payload);
-    this.#pipe.uncork();
+  #send(request: EngineRequest): number {
+    const id = this.#nextId++;
+    this.#pipe.write(`${JSON.stringify({ ...request, id })}\n`);
+    return id;
   }
 
-  #receive(chunk: Uint8Array): void {
+  #receive(text: string): void {
     try {
-      for (const frame of this.#decoder.push(chunk)) this.#settle(frame);
+      for (const line of this.#lines.push(text)) this.#settle(JSON.parse(line));
     } catch (cause) {
       this.#end(
         new EngineError(`Expected the engine's reply but found: ${(cause as Error).message}`, {
@@ -148,22 +145,14 @@ export class EngineProcess {
     }
   }
 
-  #settle(frame: Frame): void {
-    const pending = this.#pending[0];
+  #settle(reply: Numbered<EngineReply>): void {
+    const pending = this.#pending.shift();
     if (pending === undefined) return;
-    if (frame.id !== pending.id) {
-      throw new EngineError(`Expected the reply to ${pending.id} but found one to ${frame.id}.`);
+    if (reply.id !== pending.id) {
+      throw new EngineError(`Expected the reply to ${pending.id} but found one to ${reply.id}.`);
     }
-    if (frame.type === FRAME.output) {
-      pending.frames.push(frame);
-      return;
-    }
-    this.#pending.shift();
-    if (frame.type === FRAME.failed) {
-      pending.reject(createError(decodeJson<FailedMessage>(frame.payload)));
-    } else {
-      pending.resolve([...pending.frames, frame]);
-    }
+    if (reply.type === 'failed') pending.reject(createError(reply));
+    else pending.resolve(reply);
   }
 
   /** Rejects what is open and all that follows; the first reason stays. */

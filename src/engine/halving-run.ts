@@ -1,4 +1,4 @@
-import type { Network, NetworkResult } from './network.ts';
+import type { Network } from './network.ts';
 import { saysOutOfMemory } from './out-of-memory.ts';
 import { runInSlices } from './run-in-slices.ts';
 
@@ -17,13 +17,12 @@ export class HalvingRun {
     return this.#most;
   }
 
-  /** @throws what the network throws, out of memory too where one image alone is too much */
-  run(network: Network, pixels: Uint8Array, n: number): NetworkResult {
+  /** As the network's `run`. @throws what it throws, out of memory too where one image alone is too much */
+  run(network: Network, pixels: Uint8Array, n: number, features: readonly Float32Array[]): number {
     for (;;) {
       const images = Math.min(n, this.#most ?? n);
       try {
-        if (images === n) return network.run(pixels, n);
-        return runInSlices(pixels, n, images, network.outputs, (part, m) => network.run(part, m));
+        return runInSlices(pixels, n, features, images, (...part) => network.run(...part));
       } catch (error) {
         const message = error instanceof Error ? error.message : String(error);
         if (images === 1 || !saysOutOfMemory(message)) throw error;

@@ -24,6 +24,7 @@ export async function loadNetwork(
   return {
     network,
     ready: {
+      type: 'ready',
       device: choice.device,
       deviceReason: choice.reason,
       library: network.library,

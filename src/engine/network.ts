@@ -10,15 +10,10 @@ export interface Network {
   /**
    * Runs one batch, blocking.
    * @param pixels uint8 RGB [n, height, width, 3]
+   * @param features gets float32 [n, length] for each output
+   * @returns milliseconds from pixels preprocessed to outputs read
    */
-  run(pixels: Uint8Array, n: number): NetworkResult;
+  run(pixels: Uint8Array, n: number, features: readonly Float32Array[]): number;
   /** Tensors alive in the backend. */
   numTensors(): number;
-}
-
-export interface NetworkResult {
-  /** float32 [n, length] for each output. */
-  readonly outputs: readonly Float32Array[];
-  /** Milliseconds from pixels preprocessed to outputs read. */
-  readonly busyMs: number;
 }

@@ -4,19 +4,10 @@ import { type Device, type DeviceChoice, GpuUnused } from '../runtime/choose-dev
 import { GPU_LOG, SILENT_CAUSE } from '../runtime/gpu-cause.ts';
 import { findGpuDriver, listVisibleGpus, type VisibleGpu } from '../runtime/gpus.ts';
 import { libraryEnvironment } from '../runtime/tensorflow-runtime.ts';
-import type { BatchMemory } from './batch-memory.ts';
+import { BatchMemory, outputsOffset, partFeatures } from './batch-memory.ts';
 import type { Engine, EngineInfo, EngineKind, EngineSpec, Precision } from './engine.ts';
 import { EngineProcess } from './engine-process.ts';
-import {
-  type DoneMessage,
-  decodeJson,
-  encodeJson,
-  FRAME,
-  type Frame,
-  type PlacedMessage,
-  type ReadyMessage,
-  type StartMessage,
-} from './protocol.ts';
+import type { DoneMessage, ReadyMessage } from './protocol.ts';
 import { resolveLayers } from './resolve-layers.ts';
 
 export interface OpenEngineOptions {
@@ -27,7 +18,7 @@ export interface OpenEngineOptions {
   readonly onLog?: (line: string) => void;
   /** Stops the engine at once; open batches are rejected with Interrupted. */
   readonly signal?: AbortSignal | undefined;
-  /** Batches in it are read in place. */
+  /** Batches in it are read in place, others are copied to it. Default: one of its own. */
   readonly memory?: BatchMemory | undefined;
 }
 
@@ -61,29 +52,34 @@ export async function openEngine(
   spec: EngineSpec,
   folder: ModelFolder,
   choice: DeviceChoice,
-  { onLog = () => {}, signal, memory }: OpenEngineOptions = {},
+  { onLog = () => {}, signal, memory: shared }: OpenEngineOptions = {},
 ): Promise<ProcessEngine> {
   const started = performance.now();
   const { engine = 'auto', precision, conv = 'auto', convOfRun, threads = 0 } = spec;
   expectPossible({ engine, precision }, choice.device);
   const layers = resolveLayers(folder, spec.layers);
   const env = environmentOf(spec, choice);
-  const child = new EngineProcess({ env, onLog, signal, memory: memory?.fd });
+  const memory = shared ?? BatchMemory.create();
+  let child: EngineProcess | undefined;
+  const close = async () => {
+    await child?.close();
+    if (shared === undefined) memory.close();
+  };
   try {
-    const asked = { engine, precision, conv, convOfRun, threads };
-    const message: StartMessage = { folder, layers, choice, ...asked };
-    const [[frame], gpu] = await Promise.all([
-      child.request(FRAME.start, encodeJson(message)),
+    child = new EngineProcess({ env, onLog, signal, memory: memory.fd });
+    const asked = { engine, precision, conv, convOfRun, threads, memoryAddon: memory.addonPath };
+    const [found, gpu] = await Promise.all([
+      child.request({ type: 'start', folder, layers, choice, ...asked }),
       choice.device === 'cuda' ? gpuName(spec.gpu) : undefined,
     ]);
-    const ready = await withGpuCause(decodeJson<ReadyMessage>(frame.payload), choice, child);
+    const ready = await withGpuCause(found, choice, child);
     // `auto` may have found that the GPU cannot be used.
     checkPrecision(precision, ready.device, ready.engine);
     const info = describeEngine(ready, gpu, performance.now() - started);
-    return new ChildEngine(child, info, onLog, memory);
+    return new ChildEngine({ child, memory, close }, info, onLog);
   } catch (error) {
-    await child.close();
-    throw error instanceof GpuUnused ? explain(error, child) : error;
+    await close();
+    throw error instanceof GpuUnused && child ? explain(error, child) : error;
   }
 }
 
@@ -106,24 +102,28 @@ async function withGpuCause(
   return { ...ready, deviceReason: `${ready.deviceReason}: ${found}. ${fix}` };
 }
 
+/** What an open engine holds. */
+interface Held {
+  readonly child: EngineProcess;
+  readonly memory: BatchMemory;
+  close(): Promise<void>;
+}
+
 class ChildEngine implements ProcessEngine {
   readonly info: EngineInfo;
+  readonly close: () => Promise<void>;
   readonly #child: EngineProcess;
+  readonly #memory: BatchMemory;
   readonly #imageBytes: number;
   readonly #onLog: (line: string) => void;
-  readonly #memory: BatchMemory | undefined;
   #busyMs = 0;
   #last: DoneMessage | undefined;
 
-  constructor(
-    child: EngineProcess,
-    info: EngineInfo,
-    onLog: (line: string) => void,
-    memory: BatchMemory | undefined,
-  ) {
+  constructor({ child, memory, close }: Held, info: EngineInfo, onLog: (line: string) => void) {
     this.#child = child;
-    this.#onLog = onLog;
     this.#memory = memory;
+    this.close = close;
+    this.#onLog = onLog;
     this.info = info;
     const [height, width] = info.inputSize;
     this.#imageBytes = height * width * 3;
@@ -139,35 +139,31 @@ class ChildEngine implements ProcessEngine {
         `Expected ${n} × ${this.#imageBytes} bytes for a batch but found ${pixels.byteLength}.`,
       );
     }
-    if (this.#memory?.has(pixels)) return this.#runPlaced(this.#memory, pixels, n);
-    const frames = await this.#child.request(FRAME.batch, pixels);
-    this.#takeDone(n, frames.at(-1)!);
-    return this.info.outputs.map(({ layer, length }, i) =>
-      readOutput(frames[i], layer, n * length),
-    );
+    const memory = this.#memory;
+    if (memory.has(pixels)) return this.#runPart(pixels, n);
+    // Sizes of a few kinds, so that parts are used again.
+    const part = memory.take(partBytes(this.info, 2 ** Math.ceil(Math.log2(n))));
+    try {
+      const placed = part.subarray(0, pixels.length);
+      placed.set(pixels);
+      return (await this.#runPart(placed, n)).map((values) => values.slice());
+    } finally {
+      memory.give(part);
+    }
   }
 
-  async #runPlaced(
-    { addonPath, bytes }: BatchMemory,
-    { buffer, byteOffset: offset }: Uint8Array,
-    images: number,
-  ): Promise<Float32Array[]> {
-    let at = offset + placedBytes(this.info, images).pixels;
-    const message: PlacedMessage = { images, offset, outputOffset: at, bytes, addonPath };
-    const [frame] = await this.#child.request(FRAME.placed, encodeJson(message));
-    this.#takeDone(images, frame);
-    return this.info.outputs.map(({ length }) => {
-      const values = new Float32Array(buffer, at, images * length);
-      at += values.byteLength;
-      return values;
-    });
-  }
-
-  #takeDone(n: number, { payload }: Frame): void {
-    const done = decodeJson<DoneMessage>(payload);
+  async #runPart(pixels: Uint8Array, images: number): Promise<Float32Array[]> {
+    const memory = this.#memory;
+    const { byteLength: bytes } = pixels.buffer;
+    memory.send(pixels);
+    const offset = memory.offsetOf(pixels);
+    const done = await this.#child.request({ type: 'batch', images, offset, bytes });
     this.#busyMs += done.busyMs;
-    if (done.halvedTo !== this.halvedTo()) this.#onLog(halvingNote(n, done.halvedTo!));
+    if (done.halvedTo !== this.halvedTo()) this.#onLog(halvingNote(images, done.halvedTo!));
     this.#last = done;
+    const features = partFeatures(pixels, this.info.outputs, images);
+    for (const values of features) memory.receive(values);
+    return features;
   }
 
   busyMs(): number {
@@ -183,29 +179,22 @@ class ChildEngine implements ProcessEngine {
   }
 
   async trial(images: number): Promise<number> {
-    const [frame] = await this.#child.request(FRAME.trial, encodeJson({ images }));
-    const done = decodeJson<DoneMessage>(frame.payload);
-    this.#last = done;
-    return done.busyMs;
+    this.#last = await this.#child.request({ type: 'trial', images });
+    return this.#last.busyMs;
   }
 
   halvedTo(): number | undefined {
     return this.#last?.halvedTo;
   }
-
-  close(): Promise<void> {
-    return this.#child.close();
-  }
 }
 
-/** Bytes of a batch in shared memory: its pixels, and what follows them. */
-export function placedBytes(
+/** Bytes of a batch in shared memory: its pixels, and its features. */
+export function partBytes(
   { inputSize: [height, width], outputs }: Pick<EngineInfo, 'inputSize' | 'outputs'>,
   images: number,
-): { readonly pixels: number; readonly all: number } {
-  const pixels = Math.ceil((images * height * width * 3) / 64) * 64;
+): number {
   const values = outputs.reduce((sum, { length }) => sum + length, 0);
-  return { pixels, all: pixels + 4 * images * values };
+  return outputsOffset(images * height * width * 3) + 4 * images * values;
 }
 
 function halvingNote(n: number, most: number): string {
@@ -213,15 +202,6 @@ function halvingNote(n: number, most: number): string {
     `Memory ran out in a batch of ${n} images: batches run in parts of at most ${most} from here on. ` +
     `Rows may differ in the last bits from a run without this; --batch ${most} avoids it.`
   );
-}
-
-function readOutput(frame: Frame, layer: string, values: number): Float32Array {
-  if (frame.type !== FRAME.output || frame.payload.byteLength !== values * 4) {
-    throw new EngineError(
-      `Expected ${values} values for the layer ${layer} but found ${frame.payload.byteLength / 4}.`,
-    );
-  }
-  return new Float32Array(frame.payload.buffer as ArrayBuffer);
 }
 
 /** @throws EngineError for an engine or a precision that the device does not have */

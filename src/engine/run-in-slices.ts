@@ -1,35 +1,37 @@
-import type { EngineOutput } from './engine.ts';
-import type { NetworkResult } from './network.ts';
-
 /**
- * Runs a batch slice by slice and puts the slices' features together.
+ * Runs a batch slice by slice.
  * @param pixels uint8 RGB [n, height, width, 3]
+ * @param features get float32 [n, length] for each output
  * @param sliceImages most images in one slice: what bounds the memory of a large batch
- * @param run float32 [images, length] for each output, of one slice
+ * @param run one slice; its milliseconds
+ * @returns the milliseconds of all
  */
 export function runInSlices(
   pixels: Uint8Array,
   n: number,
+  features: readonly Float32Array[],
   sliceImages: number,
-  outputs: readonly EngineOutput[],
-  run: (slice: Uint8Array, images: number) => NetworkResult,
-): NetworkResult {
-  const imageBytes = pixels.length / n;
-  const features = outputs.map(({ length }) => new Float32Array(n * length));
+  run: (slice: Uint8Array, images: number, features: readonly Float32Array[]) => number,
+): number {
   let busyMs = 0;
   for (let first = 0; first < n; first += sliceImages) {
     const last = Math.min(first + sliceImages, n);
-    const result = run(pixels.subarray(first * imageBytes, last * imageBytes), last - first);
-    busyMs += result.busyMs;
-    for (const [i, { length }] of outputs.entries()) {
-      features[i].set(result.outputs[i], first * length);
-    }
+    const [slice, ...parts] = [pixels, ...features].map((values) =>
+      values.subarray((first * values.length) / n, (last * values.length) / n),
+    );
+    busyMs += run(slice as Uint8Array, last - first, parts as Float32Array[]);
   }
-  return { outputs: features, busyMs };
+  return busyMs;
 }
 
-/** Computes features, with the time that it takes. */
-export function timed(compute: () => readonly Float32Array[]): NetworkResult {
+/** Computes features, and puts them where they go. @returns milliseconds that computing takes */
+export function timed(
+  features: readonly Float32Array[],
+  compute: () => readonly Float32Array[],
+): number {
   const started = performance.now();
-  return { outputs: compute(), busyMs: performance.now() - started };
+  const found = compute();
+  const busyMs = performance.now() - started;
+  for (const [i, values] of found.entries()) features[i].set(values);
+  return busyMs;
 }

@@ -49,7 +49,7 @@ export const ADDONS = {
   memory: {
     folder: 'memory',
     what: 'the memory that the network shares with the run',
-    instead: 'A pipe is used',
+    instead: 'A file is used',
     platforms: ['linux-x64', 'linux-arm64'],
     compilerArgs: ['-shared'],
   },

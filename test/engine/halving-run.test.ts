@@ -13,21 +13,23 @@ function smallNetwork(most: number, runs: number[] = []): Network {
       { layer: 'both', pool: 'none', length: 2 },
     ],
     numTensors: () => 0,
-    run: (pixels, n) => {
+    run: (pixels, n, [first, all]) => {
       runs.push(n);
       if (n > most) throw new Error(`OOM when allocating tensor with shape[${n},2]`);
-      const both = Float32Array.from(pixels);
-      return { outputs: [both.filter((_, i) => i % 2 === 0), both], busyMs: 10 };
+      all.set(pixels);
+      first.set(pixels.filter((_, i) => i % 2 === 0));
+      return 10;
     },
   };
 }
 
 const FIVE = Uint8Array.from([10, 11, 20, 21, 30, 31, 40, 41, 50, 51]);
+const featuresOf = (images: number) => [images, 2 * images].map((it) => new Float32Array(it));
 
 test('a batch that fits runs whole', () => {
   const runs: number[] = [];
   const halving = new HalvingRun();
-  halving.run(smallNetwork(5, runs), FIVE, 5);
+  halving.run(smallNetwork(5, runs), FIVE, 5, featuresOf(5));
   expect(runs).toEqual([5]);
   expect(halving.most).toBeUndefined();
 });
@@ -36,25 +38,26 @@ test('a batch that does not fit runs in halves, in order, and so do those after 
   const runs: number[] = [];
   const halving = new HalvingRun();
   const network = smallNetwork(2, runs);
-  const { outputs, busyMs } = halving.run(network, FIVE, 5);
+  const outputs = featuresOf(5);
+  const busyMs = halving.run(network, FIVE, 5, outputs);
   expect(outputs.map((values) => [...values])).toEqual([[10, 20, 30, 40, 50], [...FIVE]]);
   expect(runs).toEqual([5, 3, 2, 2, 1]);
   expect(busyMs).toBe(30);
   expect(halving.most).toBe(2);
   runs.length = 0;
-  halving.run(network, FIVE.subarray(0, 8), 4);
-  halving.run(network, FIVE.subarray(0, 2), 1);
+  halving.run(network, FIVE.subarray(0, 8), 4, featuresOf(4));
+  halving.run(network, FIVE.subarray(0, 2), 1, featuresOf(1));
   expect(runs).toEqual([2, 2, 1]);
 });
 
 test('one image that does not fit is a failure', () => {
-  expect(() => new HalvingRun().run(smallNetwork(0), FIVE, 5)).toThrow('shape[1,2]');
+  expect(() => new HalvingRun().run(smallNetwork(0), FIVE, 5, featuresOf(5))).toThrow('shape[1,2]');
 });
 
 test('other failures are not tried again', () => {
   const runs: number[] = [];
   const broken = { ...smallNetwork(9), run: (_: Uint8Array, n: number) => fail(runs, n) };
-  expect(() => new HalvingRun().run(broken, FIVE, 5)).toThrow('no such node');
+  expect(() => new HalvingRun().run(broken, FIVE, 5, featuresOf(5))).toThrow('no such node');
   expect(runs).toEqual([5]);
 });
 

@@ -62,7 +62,7 @@ describe(
           'Expected fake c++ 1.0 to compile the kernels of the PCA but found: error: no such thing',
       );
       expect(jpeg).toMatch('in place of the JPEG decoder');
-      expect(memory).toMatch(/^A pipe is used, slower, in place of the memory/);
+      expect(memory).toMatch(/^A file is used, slower, in place of the memory/);
       expect(await readdir(addonsDir())).toEqual([]);
       expect(ADDON_NAMES.map(findAddon)).toEqual(ADDON_NAMES.map(() => undefined));
     });

@@ -3,6 +3,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { BatchMemory } from '../../../dist/engine/batch-memory.js';
 import { openEnginePool } from '../../../dist/engine/engine-pool.js';
 import { parseLayers } from '../../../dist/engine/parse-layers.js';
 import { DecodePool } from '../../../dist/image/pool/decode-pool.js';
@@ -95,46 +96,49 @@ const BATCH = 64;
 const BATCHES = 100;
 
 /**
- * Batches that are ready in memory, to the engine process and back, three on their way: through the pipe, and in shared memory.
+ * Batches that are ready in memory, to the engine process and back, three on their way: in memory that both map, copied to it,
+ * and by the file that takes its place where the addon is missing.
  * @param {string} dir @param {number} repeat
  */
 async function* handOver(dir, repeat) {
   const folder = await readModelFolder(dir);
   const spec = { layers: parseLayers(undefined, 'none'), precision: /** @type {const} */ ('fp32') };
   const found = chooseDevice('cpu', await locateRuntime());
+  const pixels = new Uint8Array(BATCH * SIDE * SIDE * 3).fill(7);
   const { NODE_OPTIONS } = process.env;
-  process.env.NODE_OPTIONS = `--require=${INSTANT}`;
-  const open = () =>
-    openEnginePool([spec], folder, found).finally(() => {
+  for (const isMapped of [true, false]) {
+    process.env.NODE_OPTIONS = `--require=${INSTANT}`;
+    const memory = BatchMemory.create(isMapped);
+    const pool = await openEnginePool([spec], folder, found, { memory }).finally(() => {
       if (NODE_OPTIONS === undefined) delete process.env.NODE_OPTIONS;
       else process.env.NODE_OPTIONS = NODE_OPTIONS;
     });
-  const pool = await open();
-  const pixels = new Uint8Array(BATCH * SIDE * SIDE * 3).fill(7);
-  const through = async (bufferOf) => {
-    const { seconds } = await timed(() =>
-      Promise.all(
-        Array.from({ length: 3 }, async (_, lane) => {
-          for (let i = lane; i < BATCHES; i += 3) {
-            const batch = bufferOf();
-            batch.set(pixels);
-            await pool.run(batch, BATCH);
-            pool.release(batch);
-          }
-        }),
-      ),
-    );
-    return (BATCHES * BATCH) / seconds;
-  };
-  try {
-    const pipe = await repeated(repeat, () => through(() => new Uint8Array(pixels.length)));
-    pool.shareMemory(3, BATCH);
-    const memory = await repeated(repeat, () => through(() => pool.batchBuffer(BATCH)));
-    const row = (what, rates) => ({ stage: 'feed', what, unit: 'images/s', ...spread(rates) });
-    yield row('to the engine and back, by the pipe', pipe);
-    yield row('to the engine and back, in shared memory', memory);
-  } finally {
-    await pool.close();
+    const through = async (bufferOf) => {
+      const { seconds } = await timed(() =>
+        Promise.all(
+          Array.from({ length: 3 }, async (_, lane) => {
+            for (let i = lane; i < BATCHES; i += 3) {
+              const batch = bufferOf();
+              batch.set(pixels);
+              await pool.run(batch, BATCH);
+              pool.release(batch);
+            }
+          }),
+        ),
+      );
+      return (BATCHES * BATCH) / seconds;
+    };
+    try {
+      const how = isMapped ? 'in shared memory' : 'by a file';
+      for (const isCopied of [false, true]) {
+        const buffer = () => (isCopied ? new Uint8Array(pixels.length) : pool.batchBuffer(BATCH));
+        const rates = await repeated(repeat, () => through(buffer));
+        const what = `to the engine and back, ${how}${isCopied ? ', batches of a caller' : ''}`;
+        yield { stage: 'feed', what, unit: 'images/s', ...spread(rates) };
+      }
+    } finally {
+      await pool.close();
+    }
   }
 }
 

@@ -7,7 +7,7 @@ import { isGray } from '../../model/topology-layers.ts';
 import { AlignedArena } from '../aligned-arena.ts';
 import { describeOutput } from '../describe-output.ts';
 import type { EngineOutput } from '../engine.ts';
-import type { Network, NetworkResult } from '../network.ts';
+import type { Network } from '../network.ts';
 import { createPreprocess, type Preprocess } from '../preprocess.ts';
 import { pruneTopology } from '../prune-topology.ts';
 import type { ResolvedLayer } from '../resolve-layers.ts';
@@ -67,11 +67,11 @@ class EagerNetwork implements Network {
     this.#sliceImages = backend.sliceImages;
   }
 
-  run(pixels: Uint8Array, n: number): NetworkResult {
-    return runInSlices(pixels, n, this.#sliceImages, this.outputs, (slice, images) => {
+  run(pixels: Uint8Array, n: number, features: readonly Float32Array[]): number {
+    return runInSlices(pixels, n, features, this.#sliceImages, (slice, images, part) => {
       const input = this.#inputOf(images * shapeSize(this.#imageShape));
       this.#preprocess(slice, input);
-      return timed(() => this.#predict(input, images));
+      return timed(part, () => this.#predict(input, images));
     });
   }
 

@@ -3,7 +3,7 @@ import type { ModelFolder } from '../../model/model-folder.ts';
 import type { TfNode } from '../../runtime/tensorflow-js.ts';
 import { AlignedArena } from '../aligned-arena.ts';
 import type { ConvolutionKind, EngineOutput } from '../engine.ts';
-import type { Network, NetworkResult } from '../network.ts';
+import type { Network } from '../network.ts';
 import { OutOfMemory, saysOutOfMemory } from '../out-of-memory.ts';
 import type { ResolvedLayer } from '../resolve-layers.ts';
 import { runInSlices, timed } from '../run-in-slices.ts';
@@ -64,7 +64,8 @@ export async function loadGraphNetwork(
 function probe(network: Network, folder: ModelFolder, { precision, device }: GraphOptions): void {
   const [height, width] = folder.metadata.inputSize;
   try {
-    network.run(new Uint8Array(height * width * 3), 1);
+    const features = network.outputs.map(({ length }) => new Float32Array(length));
+    network.run(new Uint8Array(height * width * 3), 1, features);
   } catch (cause) {
     throw engineError(`Expected ${device} to compute in ${precision}`, cause, {
       fix:
@@ -150,10 +151,10 @@ class GraphNetwork implements Network {
     this.#variableCount = variables.length;
   }
 
-  run(pixels: Uint8Array, n: number): NetworkResult {
-    return runInSlices(pixels, n, this.#sliceImages, this.outputs, (slice, images) => {
+  run(pixels: Uint8Array, n: number, features: readonly Float32Array[]): number {
+    return runInSlices(pixels, n, features, this.#sliceImages, (slice, images, part) => {
       const input = this.#pack(slice, images);
-      return timed(() => this.#runSlice(input, images));
+      return timed(part, () => this.#runSlice(input, images));
     });
   }
 

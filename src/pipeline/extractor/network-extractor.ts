@@ -93,8 +93,6 @@ async function openNetwork(
       await addEngines(pool, openMore, batchSize, hooks, key);
     }
     const inFlight = pool.size * IN_FLIGHT[info.device];
-    // One more is being filled.
-    if (!hooks.isInteractive) pool.shareMemory(inFlight + 1, batchSize);
     return {
       inputSize: info.inputSize,
       outputs: info.outputs,
