@@ -133,7 +133,11 @@ async function* tarHeaders(
       if (header.size > MOST_TEXT_BYTES)
         throw damagedArchive(archive, `a name of ${header.size} bytes`);
       const text = await bytes.peek(from, header.size, signal);
-      if (header.type !== 'g') extra = { ...extra, ...readExtra(header.type, text) };
+      if (header.type === 'g') continue;
+      const more = readExtra(header.type, text);
+      if (more === undefined)
+        throw damagedArchive(archive, `a damaged header of names and sizes at byte ${from}`);
+      extra = { ...extra, ...more };
       continue;
     }
     yield { header, extra, from };
@@ -187,27 +191,36 @@ function numberOf(field: Buffer): number | undefined {
   return /^[0-7]*$/.test(text) ? Number.parseInt(text || '0', 8) : undefined;
 }
 
-function readExtra(type: string, text: Buffer): Extra {
+/** @returns undefined where it is damaged: the member that follows would have another name or end */
+function readExtra(type: string, text: Buffer): Extra | undefined {
   if (type === 'L') return { name: textOf(text) };
   if (type === 'K') return { linkName: textOf(text) };
   const extra: Extra = {};
-  for (const [key, value] of paxRecords(text)) {
+  for (const record of paxRecords(text)) {
+    if (record === undefined) return undefined;
+    const [key, value] = record;
     if (key === 'path') extra.name = value;
     else if (key === 'linkpath') extra.linkName = value;
-    else if (key === 'size') extra.size = Number(value);
-    else if (key.startsWith('GNU.sparse.')) extra.isSparse = true;
+    else if (key === 'size') {
+      if (!/^\d{1,15}$/.test(value.toString())) return undefined;
+      extra.size = Number(value);
+    } else if (key.startsWith('GNU.sparse.')) extra.isSparse = true;
   }
   return extra;
 }
 
-/** Each is `length key=value\n`, the length that of the whole record in bytes. */
-function* paxRecords(text: Buffer): Generator<[string, Buffer]> {
+/** Each is `length key=value\n`, the length that of the whole record in bytes; undefined for one that is not. */
+function* paxRecords(text: Buffer): Generator<[string, Buffer] | undefined> {
   for (let at = 0; at < text.length; ) {
     const space = text.indexOf(0x20, at);
     const length = Number(text.toString('latin1', at, space));
-    if (space === -1 || !(length > 0) || at + length > text.length) return;
     const equals = text.indexOf(0x3d, space);
-    yield [text.toString('utf8', space + 1, equals), text.subarray(equals + 1, at + length - 1)];
+    const end = at + length - 1;
+    if (space === -1 || !(equals > space && equals < end && text[end] === 0x0a)) {
+      yield undefined;
+      return;
+    }
+    yield [text.toString('utf8', space + 1, equals), text.subarray(equals + 1, end)];
     at += length;
   }
 }

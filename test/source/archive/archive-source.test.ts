@@ -224,6 +224,17 @@ test('an archive that is cut or damaged is one error that names the place, never
     ['cut.tar', tar.subarray(0, 1024 + 512 + 100), 'ends inside 2.jpg, at byte 1636'],
     ['header.tar', tar.subarray(0, 1024 + 100), 'ends inside a header at byte 1024'],
     ['other.tar', Buffer.concat([tar, Buffer.alloc(512, 7)]), 'no header of a tar at byte 2560'],
+    ...[
+      paxRecord('size', '-1'),
+      paxRecord('size', 'ten'),
+      paxRecord('size', '1e3'),
+      Buffer.from('99 path=a.jpg\n'),
+      Buffer.from('path=a.jpg\n'),
+    ].map((content): [string, Buffer, string] => [
+      'pax.tar',
+      Buffer.concat([writeTar([{ name: 'pax', type: 'x', content }]), tar]),
+      'a damaged header of names and sizes at byte 512',
+    ]),
     ['cut.tar.gz', gzipSync(tar).subarray(0, -20), 'unexpected end of file'],
     [
       'cut.zip',
