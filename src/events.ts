@@ -85,7 +85,10 @@ export interface ProgressEvent {
 /** The images of a finished run. */
 export interface RunCounts {
   readonly discovered: number;
+  /** Images with rows. */
   readonly extracted: number;
+  /** Rows of the table, with --views; without it those of `extracted`. */
+  readonly rows?: number;
   readonly rejected: number;
   readonly ignored: number;
   /** What the listing left out, by why; absent in runs of earlier builds. */

@@ -118,7 +118,10 @@ async function open(
     const recordedBatch = () => begun && recordedBatchOf(begun.identity);
     const recordedConv = begun && recordedConvOf(begun.identity);
     const count = () => listingImages.then((listed) => listed.count);
-    const opening = plan.open({ ...hooks, recordedBatch, recordedConv, count });
+    const opening = plan.open({
+      ...{ ...hooks, recordedBatch, recordedConv, count },
+      views: options.views,
+    });
     opening.catch((error) => failed.abort(error)); // without the network, listing has no use
     closers.addOpening(opening);
     return opening;

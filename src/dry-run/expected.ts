@@ -21,6 +21,8 @@ const TEXT_BYTES = { float16: 16, float32: 16, float64: 25, int32: 12 } as const
 >;
 /** Whole numbers from 0 to 255: `255.0,`. */
 const PIXEL_TEXT_BYTES = 6;
+/** Of the view in text: `1023,`. */
+const VIEW_BYTES = 5;
 
 export interface TableShape {
   readonly rows: number;
@@ -39,6 +41,7 @@ export function expectedOutput(
   { rows, columns, nameBytes, isPixels }: TableShape,
 ): ExpectedOutput[] {
   const numeric = numericColumns(columns);
+  const view = columns.some(({ kind }) => kind === 'view') ? VIEW_BYTES : 0;
   const binary = sum(numeric, ({ type, length }) => length * VALUE_BYTES[type as NumberType]);
   const textOf = ({ kind, type, length }: FeatureColumn) =>
     length * (kind === 'vector' && isPixels ? PIXEL_TEXT_BYTES : TEXT_BYTES[type as NumberType]);
@@ -47,12 +50,13 @@ export function expectedOutput(
   // Lists and text have an offset for each cell; headers and footers a few kB for each file.
   const offsets = 4 * columns.length;
   const bytesOf: Readonly<Record<FormatName, number>> = {
-    parquet: rows * (binary + offsets) + nameBytes + 8192,
-    feather: rows * (binary + offsets) + nameBytes + 8192,
-    npy: rows * (binary + 28) + nameBytes + 128 * numeric.length,
+    parquet: rows * (binary + view + offsets) + nameBytes + 8192,
+    feather: rows * (binary + view + offsets) + nameBytes + 8192,
+    npy: rows * (binary + (view && view + 8) + 28) + nameBytes + 128 * numeric.length,
     // Escapes could make names longer; most have none.
-    json: rows * (sum(numeric, textOf) + keys) + nameBytes,
-    csv: rows * (sum(inCsv, textOf) + 4) + nameBytes + 12 * sum(inCsv, ({ length }) => length),
+    json: rows * (sum(numeric, textOf) + view + keys) + nameBytes,
+    csv:
+      rows * (sum(inCsv, textOf) + view + 4) + nameBytes + 12 * sum(inCsv, ({ length }) => length),
   };
   return formats.map((format) => ({ format, bytes: bytesOf[format] }));
 }
@@ -96,11 +100,12 @@ export function expectedTime(
   images: number,
   decodePerSecond: number | null,
   network: NetworkRate | 'none' | undefined,
+  views = 1,
 ): ExpectedTime | undefined {
   if (network === undefined || decodePerSecond === null) return undefined;
   const decode = images / decodePerSecond;
   if (network === 'none') return range(FIXED_SECONDS.pixels + decode, 0.6, 1.8);
-  const compute = images / network.imagesPerSecond;
+  const compute = (images * views) / network.imagesPerSecond;
   const work = network.device === 'cuda' ? Math.max(decode, compute) : decode + compute;
   const isOfRun = network.from === 'run';
   return range(FIXED_SECONDS.network + work, isOfRun ? 0.8 : 0.65, isOfRun ? 1.3 : 1.6);

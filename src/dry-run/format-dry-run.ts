@@ -83,7 +83,8 @@ function unusableLines({ rejections, sample }: DryRun): string[] {
   ];
 }
 
-function outputLines({ output, columns, stateBytes, freeBytes, out }: DryRun): string[] {
+function outputLines(run: DryRun): string[] {
+  const { images, rows, output, columns, stateBytes, freeBytes, out } = run;
   const names = columns
     .map(({ name, length }) => (length === 1 ? name : `${name} [${formatCount(length)}]`))
     .join(', ');
@@ -91,6 +92,7 @@ function outputLines({ output, columns, stateBytes, freeBytes, out }: DryRun): s
   const needed = stateBytes + output.reduce((sum, { bytes }) => sum + bytes, 0);
   const lines = [
     `Columns: ${names}`,
+    ...(rows > images ? [`Rows: ${formatCount(rows / images)} of each image`] : []),
     sizes.length === 0
       ? `Output: the job's rows ${formatBytes(stateBytes)}`
       : `Output: ${sizes.join(', ')}; the run's own state beside it ${formatBytes(stateBytes)}`,

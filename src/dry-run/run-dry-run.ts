@@ -35,6 +35,8 @@ export interface DryRun extends InputCounts {
   readonly out: string;
   readonly mode: ExtractOptions['mode'];
   readonly sample: ImageSample;
+  /** One of each image, or of each of its views. */
+  readonly rows: number;
   readonly columns: readonly { readonly name: string; readonly length: number }[];
   /** At most; by format. */
   readonly output: readonly ExpectedOutput[];
@@ -58,6 +60,7 @@ export async function runDryRun(options: ExtractOptions, signal: AbortSignal): P
   try {
     const network = await networkOf(options, signal);
     const { inputSize, outputs, model } = network ?? openPixelsExtractor();
+    const { views } = options;
     const all = await listImages(source, { limit: options.limit, signal });
     const manifest = partOfJob(all, options, outputs);
     const columns = columnsOf(options, outputs, manifest);
@@ -73,9 +76,9 @@ export async function runDryRun(options: ExtractOptions, signal: AbortSignal): P
       signal,
     );
     const shape = {
-      rows: counts.images,
+      rows: views * counts.images,
       columns,
-      nameBytes: counts.nameBytes,
+      nameBytes: views * counts.nameBytes,
       isPixels: options.mode === 'pixels',
     };
     const update = options.update ? await previewUpdate(options, manifest) : undefined;
@@ -87,6 +90,7 @@ export async function runDryRun(options: ExtractOptions, signal: AbortSignal): P
       mode: options.mode,
       ...counts,
       sample,
+      rows: shape.rows,
       columns: columns.map(({ name, length }: FeatureColumn) => ({ name, length })),
       // A job writes no table.
       output: options.shard ? [] : expectedOutput(options.format, shape),
@@ -94,7 +98,10 @@ export async function runDryRun(options: ExtractOptions, signal: AbortSignal): P
       freeBytes: isOutInStore ? null : ((await freeSpace(options.out)).bytes ?? null),
       network: network?.rate ?? null,
       // With nothing to compute there is no time to show: a finished run is found complete, an empty input refused.
-      time: computed === 0 ? null : (expectedTime(computed, sample.imagesPerSecond, rate) ?? null),
+      time:
+        computed === 0
+          ? null
+          : (expectedTime(computed, sample.imagesPerSecond, rate, views) ?? null),
       update: update ?? null,
       notes: [
         ...(options.shard ? [jobNote(options.shard, counts.images, all.count)] : []),

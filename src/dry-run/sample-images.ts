@@ -100,7 +100,8 @@ async function taskOf(
 ): Promise<{ readonly task: DecodeTask; readonly format: string } | undefined> {
   const entry = manifest.entry(index);
   try {
-    const task = await fetchTask(toTask(index, entry, source, signal));
+    const listed = toTask(index, entry, source, signal);
+    const task = await fetchTask({ ...listed, origin: entry.origin });
     // A local file is read by the worker once more, so that reading is part of the time.
     const sniffed = sniffFormat(task.bytes ?? (await source.read(entry, signal)));
     return { task, format: sniffed.kind === 'other' ? sniffed.name : sniffed.kind };

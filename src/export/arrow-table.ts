@@ -9,14 +9,16 @@ import { widened } from './float16.ts';
 import { emptyNumbers, inKind, notFinite, type TableBatch } from './table-batch.ts';
 
 /**
- * Whether every column of a batch can be read without further checks of its bounds: text, or lists of floats, whose offsets rise
- * within their values.
+ * Whether every column of a batch can be read without further checks of its bounds: whole numbers, text, or lists of floats, whose
+ * offsets rise within their values.
  * @throws DamagedArrow
  */
 export function expectLists({ schema, data, numRows }: RecordBatch): void {
   for (const [i, { name, type }] of schema.fields.entries()) {
     const { valueOffsets: offsets, values, children, length, nullCount } = data.children[i];
     const isList = DataType.isList(type) && DataType.isFloat(type.children[0].type);
+    const isWhole = DataType.isInt(type) && type.bitWidth === 32;
+    if (isWhole && length === numRows && nullCount === 0 && values.length >= numRows) continue;
     if (!isList && !DataType.isUtf8(type)) throw new DamagedArrow(`${name} of ${type}`);
     const child = isList ? children[0].values : values;
     if (length !== numRows || nullCount !== 0 || (numRows > 0 && offsets.length <= numRows)) {
@@ -58,7 +60,11 @@ export function arrowTableBatch(batch: RecordBatch, columns: readonly FeatureCol
   for (const column of numericColumns(columns)) {
     numbers.set(column.name, listValues(batch, column, faults));
   }
-  return { n, origins: wanted('origin'), targets: wanted('target'), texts, numbers, faults };
+  const views = columns.filter(({ kind }) => kind === 'view');
+  return {
+    ...{ n, origins: wanted('origin'), targets: wanted('target'), texts, numbers, faults },
+    views: views.length > 0 ? cellsOf(batch, views[0]).data[0].values : undefined,
+  };
 }
 
 function listValues(

@@ -23,12 +23,12 @@ export const VALUE_BYTES = {
 /** One column of the table, in every format. */
 export interface FeatureColumn {
   readonly name: string;
-  readonly kind: 'origin' | 'target' | 'split' | 'kept' | 'vector' | 'reduced';
+  readonly kind: 'origin' | 'target' | 'split' | 'view' | 'kept' | 'vector' | 'reduced';
   /** Of a cell's text or numbers; those of `vector` and `reduced` are lists. */
   readonly type: 'utf8' | NumberType;
-  /** Position of the output that a `vector` or `reduced` column belongs to; -1 for text. */
+  /** Position of the output that a `vector` or `reduced` column belongs to; else -1. */
   readonly output: number;
-  /** Values in each cell; 1 for text. */
+  /** Values in each cell; 1 for text and the view. */
   readonly length: number;
   /** The prefix of `pc1`, `f1` … in the CSV header: empty for one output, else `<layer>_`. */
   readonly prefix: string;
@@ -39,6 +39,8 @@ export interface LabelColumns {
   readonly hasSplit: boolean;
   /** Names of the columns of a list that are carried through (`--keep-columns`). */
   readonly kept: readonly string[];
+  /** Rows of each image; undefined = 1. */
+  readonly views?: number | undefined;
 }
 
 /** Types of the vectors and the reduced vectors in the table. */
@@ -48,9 +50,10 @@ export interface ColumnTypes {
 }
 
 export const SPLIT = 'split';
+export const VIEW = 'view';
 
 /**
- * Names every column of a run: `origin`, `target`, `split` and kept columns where there are any, then for each output its
+ * Names every column of a run: `origin`, `target`, `split`, `view` and kept columns where there are any, then for each output its
  * vector and, with k > 0, its reduced vector. Pixels: `vectors`, `vectors_redux`; a network: `cnn_vectors`, `cnn_vectors_redux`;
  * several outputs: `cnn_vectors_<layer>`, `cnn_vectors_<layer>_redux`. A layer asked for more than
  * once gets `_avg` or `_max` after its name where it is pooled; the unpooled one keeps the plain name.
@@ -63,7 +66,7 @@ export function featureColumns(
   mode: string,
   outputs: readonly FeatureOutput[],
   k: number,
-  { hasSplit, kept }: LabelColumns = { hasSplit: false, kept: [] },
+  { hasSplit, kept, views = 1 }: LabelColumns = { hasSplit: false, kept: [] },
   types: ColumnTypes = { vector: 'float32', reduced: 'float64' },
 ): FeatureColumn[] {
   const text = (name: string, kind: FeatureColumn['kind']): FeatureColumn => {
@@ -71,6 +74,8 @@ export function featureColumns(
   };
   const columns = [text('origin', 'origin'), text('target', 'target')];
   if (hasSplit) columns.push(text(SPLIT, 'split'));
+  if (views > 1) columns.push({ ...text(VIEW, 'view'), type: 'int32' });
+  const labelCount = columns.length;
   const base = mode === 'pixels' ? 'vectors' : 'cnn_vectors';
   const labels = outputLabels(outputs);
   outputs.forEach((output, i) => {
@@ -86,7 +91,7 @@ export function featureColumns(
   });
   refuseTwins(columns);
   refuseClash(columns, kept);
-  columns.splice(hasSplit ? 3 : 2, 0, ...kept.map((name) => text(name, 'kept')));
+  columns.splice(labelCount, 0, ...kept.map((name) => text(name, 'kept')));
   return columns;
 }
 
@@ -145,9 +150,9 @@ function refuseTwins(columns: readonly FeatureColumn[]): void {
 /** @throws OptionError for a kept column that the table, or the header of its CSV matrix, has already */
 function refuseClash(columns: readonly FeatureColumn[], kept: readonly string[]): void {
   kept.forEach((name, i) => {
-    const isTaken = ({ name: own, type, prefix }: FeatureColumn) =>
+    const isTaken = ({ name: own, kind, prefix }: FeatureColumn) =>
       name === own ||
-      (!isText({ type }) &&
+      (isList({ kind }) &&
         name.startsWith(prefix) &&
         /^(pc|f)\d+$/.test(name.slice(prefix.length)));
     if (name !== SPLIT && !columns.some(isTaken) && kept.indexOf(name) === i) return;
@@ -163,13 +168,18 @@ export function isText({ type }: Pick<FeatureColumn, 'type'>): boolean {
   return type === 'utf8';
 }
 
+/** Whether each of its cells is a list of numbers. */
+export function isList({ kind }: Pick<FeatureColumn, 'kind'>): boolean {
+  return kind === 'vector' || kind === 'reduced';
+}
+
 /** Columns of text beside origin and target. */
 export function labelColumns(columns: readonly FeatureColumn[]): FeatureColumn[] {
   return columns.filter(({ kind }) => kind === 'split' || kind === 'kept');
 }
 
 export function numericColumns(columns: readonly FeatureColumn[]): FeatureColumn[] {
-  return columns.filter((column) => !isText(column));
+  return columns.filter(isList);
 }
 
 /** Columns of the CSV matrix: of an output its reduced vector, where there is one, else the whole. */

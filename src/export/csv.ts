@@ -5,10 +5,11 @@ import type { OutputFile } from '../storage/output-store.ts';
 import { listCells } from './arrow-data.ts';
 import {
   type FeatureColumn,
-  isText,
+  isList,
   labelColumns,
   matrixColumns,
   numericColumns,
+  VIEW,
 } from './column-names.ts';
 import { widened } from './float16.ts';
 import type { Sink, SinkContext } from './sink.ts';
@@ -88,7 +89,7 @@ export function csvText(text: string): string {
 }
 
 function headerCells(column: FeatureColumn): string[] {
-  if (isText(column)) return [column.name];
+  if (!isList(column)) return [column.name];
   const letter = column.kind === 'reduced' ? 'pc' : 'f';
   return Array.from({ length: column.length }, (_, i) => `${column.prefix}${letter}${i + 1}`);
 }
@@ -100,9 +101,10 @@ function openCells(
   text: TextBuffer,
   escaped: Escaped,
 ): (row: number) => void {
-  if (isText(column)) {
+  if (!isList(column)) {
     const vector = batch.getChild(column.name)!;
     const data = vector.data[0];
+    if (column.kind === 'view') return (row) => text.ascii(String(data.values[row]));
     const offsets: Int32Array = data.valueOffsets;
     const bytes: Uint8Array = data.values;
     return (row) => {
@@ -147,6 +149,8 @@ async function* rows(
     };
     const [cells, fault] = numbersOf(record, header, columns);
     for (const { name } of labelColumns(columns)) cells[name] = text(name);
+    const view = text(VIEW) ?? '';
+    if (/^\d+$/.test(view)) cells[VIEW] ??= Number(view);
     yield { origin: text('origin'), target: text('target'), cells, fault };
   }
 }

@@ -5,6 +5,7 @@ import {
   Float16,
   Float32,
   Float64,
+  Int32,
   List,
   makeData,
   RecordBatch,
@@ -30,6 +31,8 @@ export interface FeatureRows {
   readonly targets: readonly string[];
   /** By the column's name: those of the split and of kept columns, where the schema has such columns. */
   readonly texts?: ReadonlyMap<string, readonly string[]>;
+  /** Rows of each image, one after the other from its view 0 on; undefined = 1. */
+  readonly views?: number;
   /** For each output float32 [n, length], row-major. */
   readonly vectors: readonly Float32Array[];
   /** For each output float64 [n, k], row-major; not read where the schema has no reduced column. */
@@ -56,7 +59,7 @@ export function labelTexts(
   return new Map(texts);
 }
 
-/** Arrow types: text is Utf8, numbers are lists of their column's type; nothing is nullable. */
+/** Arrow types: text is Utf8, the view Int32, vectors are lists of their column's type; nothing is nullable. */
 export function featureSchema(columns: readonly FeatureColumn[]): FeatureSchema {
   const fields = columns.map((column) => new Field(column.name, arrowType(column), false));
   return { columns, arrow: new Schema(fields) };
@@ -78,6 +81,10 @@ export function buildRecordBatch(schema: FeatureSchema, rows: FeatureRows): Reco
       const texts = column.kind === 'target' ? rows.targets : (rows.texts?.get(column.name) ?? []);
       expectLength(column, texts.length, n);
       return textData(texts);
+    }
+    if (column.kind === 'view') {
+      const data = Int32Array.from({ length: n }, (_, row) => row % (rows.views ?? 1));
+      return makeData({ type: new Int32(), length: n, nullCount: 0, data });
     }
     const values = (column.kind === 'vector' ? rows.vectors : rows.reduced)[column.output];
     expectLength(column, values?.length ?? 0, n * column.length);
@@ -106,8 +113,9 @@ export function madeUpBatch(schema: FeatureSchema, rows: number): RecordBatch {
   return buildRecordBatch(schema, { origins: names, targets: names, vectors, reduced });
 }
 
-function arrowType(column: FeatureColumn): Utf8 | List<Float> {
+function arrowType(column: FeatureColumn): Utf8 | Int32 | List<Float> {
   if (isText(column)) return new Utf8();
+  if (column.kind === 'view') return new Int32();
   return listType(ARROW_FLOATS[column.type as FloatType]());
 }
 

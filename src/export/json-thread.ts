@@ -47,6 +47,7 @@ function print({ rows, columns }: JsonBatch): void {
 
 /** A function that prints the cell of one row. */
 function openCells(column: JsonCells): (row: number) => void {
+  if (!('offsets' in column)) return (row) => text.ascii(String(column.values[row]));
   const { offsets } = column;
   if ('bytes' in column) {
     const { bytes } = column;

@@ -22,7 +22,7 @@ class JsonEncoder extends Encoder<JsonLayout, JsonBatch> {
 
   add(batch: JsonBatch): Promise<void> {
     const arrays = batch.columns.flatMap((column) => [
-      column.offsets.buffer,
+      ...('offsets' in column ? [column.offsets.buffer] : []),
       'bytes' in column ? column.bytes.buffer : column.values.buffer,
     ]);
     return this.addBatch(batch, arrays as ArrayBuffer[]);
@@ -83,6 +83,7 @@ export function openJsonSink({ store, schema: { columns } }: SinkContext): Sink 
 /** The cells of some rows in memory of their own, which goes to the thread. */
 function copyCells(column: FeatureColumn, batch: RecordBatch, from: number, to: number): JsonCells {
   const data = batch.getChild(column.name)!.data[0];
+  if (column.kind === 'view') return { values: (data.values as Int32Array).slice(from, to) };
   const all: Int32Array = data.valueOffsets;
   const [first, end] = [all[from], all[to]];
   const offsets = all.subarray(from, to + 1).map((offset) => offset - first);
@@ -103,10 +104,11 @@ export interface JsonBatch {
   readonly columns: readonly JsonCells[];
 }
 
-/** Where each cell begins, and where the last ends. */
+/** Where each cell begins, and where the last ends; nothing of that where a cell is one whole number. */
 export type JsonCells =
   | { readonly offsets: Int32Array; readonly bytes: Uint8Array }
-  | { readonly offsets: Int32Array; readonly values: Float32Array | Float64Array };
+  | { readonly offsets: Int32Array; readonly values: Float32Array | Float64Array }
+  | { readonly values: Int32Array };
 
 /** See ReadTable. The shortest decimal of a float32 reads back as the same float32. */
 export async function* readJsonTable(

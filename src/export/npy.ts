@@ -4,7 +4,7 @@ import { npyHeader, parseNpyHeader } from '../reduce/npy.ts';
 import { ByteReader, textLines } from '../storage/byte-streams.ts';
 import type { OutputFile, WrittenFile } from '../storage/output-store.ts';
 import { listCells } from './arrow-data.ts';
-import { type FeatureColumn, isText, labelColumns, numericColumns } from './column-names.ts';
+import { type FeatureColumn, isList, labelColumns, numericColumns, VIEW } from './column-names.ts';
 import { widened } from './float16.ts';
 import type { Sink, SinkContext } from './sink.ts';
 import { inBatches, type ReadTable, type TableBatch, type TableRow } from './table-batch.ts';
@@ -16,7 +16,7 @@ export const NPY_INDEX = 'npy/index.jsonl';
 /**
  * NumPy: one matrix for each feature column and all parts, `npy/<column>.npy` (vectors [n, d], reduced
  * vectors [n, k], in their columns' types), which `numpy.load` can map into memory; beside them `npy/index.jsonl` with each
- * row's origin, target and other texts. A matrix of text would be as wide as the longest name, and known only at the end.
+ * row's origin, target, other texts and view. A matrix of text would be as wide as the longest name, and known only at the end.
  *
  * The header holds the number of rows, and files are written once from start to end: so it must be known before.
  */
@@ -25,7 +25,7 @@ export async function openNpySink({ store, schema, rows }: SinkContext): Promise
     throw new RunError('Expected the number of rows before a NumPy file is begun but found none.');
   }
   const { columns } = schema;
-  const names = columns.filter(isText);
+  const names = columns.filter((column) => !isList(column));
   const numeric = numericColumns(columns);
   const files: OutputFile[] = [];
   const text = new TextBuffer();
@@ -97,7 +97,7 @@ function valueBytes(batch: RecordBatch, column: FeatureColumn): Uint8Array {
 export async function* readNpyTable(
   ...[files, name, columns]: Parameters<ReadTable>
 ): AsyncGenerator<TableBatch> {
-  const hasIndex = columns.some(isText);
+  const hasIndex = !columns.every(isList);
   const numeric = numericColumns(columns).map((column) => ({
     column: column.name,
     file: `npy/${npyFileName(column.name)}`,
@@ -135,7 +135,7 @@ async function* rows(
     }
     const text = line === undefined ? {} : (JSON.parse(line.value!) as Record<string, unknown>);
     const cells: Record<string, unknown> = Object.create(null);
-    for (const label of labels) cells[label] = text[label];
+    for (const label of [...labels, VIEW]) cells[label] = text[label];
     for (const [column, matrix] of matrices) cells[column] = await matrix.next();
     yield { origin: text.origin, target: text.target, cells };
   }

@@ -1,7 +1,7 @@
 /** A finished table read back: what every format's reader gives. */
 import { RunError } from '../errors.ts';
 import { type OutputStore, readWhole } from '../storage/output-store.ts';
-import { type FeatureColumn, labelColumns, numericColumns } from './column-names.ts';
+import { type FeatureColumn, labelColumns, numericColumns, VIEW } from './column-names.ts';
 
 /** Where a reader gets a table's files from, by their names ("json/part-00000.json"). */
 export interface TableFiles {
@@ -22,6 +22,8 @@ export interface TableBatch {
   readonly targets: readonly string[] | undefined;
   /** By the column's name: those of the split and of kept columns. */
   readonly texts: ReadonlyMap<string, readonly string[]>;
+  /** The view of each row; undefined where the table has no such column. */
+  readonly views: Int32Array | undefined;
   /** By the column's name: [n, length] row-major, float32 of vectors, float64 of reduced ones, whatever the table's types. */
   readonly numbers: ReadonlyMap<string, Float32Array | Float64Array>;
   /** Rows that are not as the table's columns ask, and what is wrong; their numbers are NaN. */
@@ -70,7 +72,7 @@ export function expectNoFaults({ faults, origins }: TableBatch, name: string): v
 export interface TableRow {
   readonly origin?: unknown;
   readonly target?: unknown;
-  /** By the column's name; anything but text, or as many numbers as the column has, is a fault. */
+  /** By the column's name; anything but text, a whole number for the view, or as many numbers as the column has, is a fault. */
   readonly cells: Readonly<Record<string, unknown>>;
   readonly fault?: string | undefined;
 }
@@ -108,6 +110,14 @@ function batchOf(rows: readonly TableRow[], columns: readonly FeatureColumn[]): 
   const texts = new Map(
     labelColumns(columns).map(({ name }) => [name, textOf(name, ({ cells }) => cells[name])]),
   );
+  const views = hasColumn(columns, 'view')
+    ? Int32Array.from(rows, ({ cells }, i) => {
+        const view = cells[VIEW];
+        if (Number.isInteger(view)) return view as number;
+        faults.set(i, `${VIEW} holds no whole number`);
+        return -1;
+      })
+    : undefined;
   const numbers = new Map<string, Float32Array | Float64Array>();
   for (const column of numericColumns(columns)) {
     const values = emptyNumbers(column, n);
@@ -120,7 +130,7 @@ function batchOf(rows: readonly TableRow[], columns: readonly FeatureColumn[]): 
   rows.forEach(({ fault }, i) => {
     if (fault !== undefined) faults.set(i, fault);
   });
-  return { n, origins, targets, texts, numbers, faults };
+  return { n, origins, targets, texts, views, numbers, faults };
 }
 
 /** @returns what is wrong with the cell */

@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os';
+import { AUGMENT_EXAMPLE, augmentation } from './augmentation.ts';
 import { EXCLUDED, IMAGE_EXTENSIONS } from './name-rule.ts';
 import {
   autoOr,
@@ -101,6 +102,12 @@ export const EXTRACT_OPTIONS = {
     group: 'Features',
     definesFeatures: 'reducer',
     isFlag: true,
+  },
+  fitViews: {
+    parse: oneOf('plain', 'all'),
+    default: 'plain',
+    describe: 'Fit scaler and PCA on the plain images, or on all views',
+    group: 'Features',
   },
   seedCompat: {
     parse: flag(),
@@ -210,7 +217,19 @@ export const EXTRACT_OPTIONS = {
   seed: {
     parse: integer(0, 2 ** 32 - 1),
     default: 0,
-    describe: 'Seed of --split 80/10/10',
+    describe: 'Seed of --split 80/10/10 and of --views',
+    group: 'Images',
+  },
+  views: {
+    parse: integer(1, 1024),
+    default: 1,
+    describe: 'Rows of each image: the whole image, then random views of it by --augment',
+    group: 'Images',
+  },
+  augment: {
+    parse: augmentation,
+    default: 'crop,flip',
+    describe: `How views are drawn, by torchvision's definitions: ${AUGMENT_EXAMPLE}`,
     group: 'Images',
   },
   limit: {

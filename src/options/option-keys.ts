@@ -40,6 +40,7 @@ export const OF_LISTS = [
 ] as const;
 const OF_RUNS = [
   ...(['k', 'standardize', 'with', 'limit', 'extensions', 'exclude', 'split', 'seed'] as const),
+  ...(['views', 'augment', 'fitViews'] as const),
   ...OF_LISTS,
 ] as const;
 

@@ -87,10 +87,19 @@ function checkTogether(options: ExtractOptions, raw: RawOptions): ExtractOptions
       fix: '--split makes a split, --split-column reads the one of a list.',
     });
   }
-  if (raw.seed !== undefined && !makesSplit(options)) {
-    throw new OptionError('Expected --seed only with --split and shares but received it alone.', {
-      fix: 'Give the shares of the splits: --split 80/10/10 --seed 7.',
-    });
+  const isPlain = options.views === 1;
+  if (raw.seed !== undefined && !makesSplit(options) && isPlain) {
+    throw new OptionError(
+      'Expected --seed only with --split and shares, or --views, but received it alone.',
+      { fix: 'Give what it is the seed of: --split 80/10/10 --seed 7, or --views 4 --seed 7.' },
+    );
+  }
+  for (const key of ['augment', 'fitViews'] as const) {
+    if (raw[key] === undefined || !isPlain) continue;
+    throw new OptionError(
+      `Expected --${flagName(key)} only with --views above 1 but received it alone.`,
+      { fix: 'Say how many rows each image gives: --views 4.' },
+    );
   }
   // Spark's image source writes origins as URLs, and so did the notebook.
   return options.seedCompat && raw.origin === undefined ? { ...options, origin: 'url' } : options;

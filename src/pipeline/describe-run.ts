@@ -40,7 +40,8 @@ export async function runFacts(end: RunEnd): Promise<RunFacts> {
     fingerprint: fingerprint(end.identity),
     counts: {
       discovered: imagesIn(store.plan) + manifest.rejections.length,
-      extracted: rowsOf(store),
+      extracted: store.rows / store.plan.views,
+      ...(store.plan.views > 1 && { rows: store.rows }),
       skipped: end.skipped,
     },
     rejections: end.rejections,
@@ -136,15 +137,11 @@ function describeReducers({ options, extractor, reducers, files }: RunEnd): Json
   };
 }
 
-function rowsOf(store: RunStore): number {
-  return store.plan.shards.reduce((sum, { id }) => sum + store.shardRecord(id).rows, 0);
-}
-
 function stageTimes({ clock, extractor, progress, store }: RunEnd): Record<string, number> {
   const { newRows } = progress;
   const engines = extractor.engineReport?.();
   // Where rows existed before, the time to fit and to write is not that of the new ones.
-  const ofAll = newRows === rowsOf(store) ? clock.ms('reduce') + clock.ms('export') : 0;
+  const ofAll = newRows === store.rows ? clock.ms('reduce') + clock.ms('export') : 0;
   const working = clock.ms('extract') + ofAll;
   const times = {
     list: clock.ms('list'),
@@ -160,7 +157,7 @@ function stageTimes({ clock, extractor, progress, store }: RunEnd): Record<strin
     engineWarmUp: engines?.warmUpMs ?? 0,
     engineBusy: engines?.busyMs ?? 0,
     engineImagesPerSecond: engines?.imagesPerSecond ?? 0,
-    pipelineImagesPerSecond: working > 0 ? (1000 * newRows) / working : 0,
+    pipelineImagesPerSecond: working > 0 ? (1000 * newRows) / store.plan.views / working : 0,
   };
   return Object.fromEntries(
     Object.entries(times).map(([name, value]) => [name, Math.round(value * 1000) / 1000]),
@@ -187,11 +184,11 @@ export function tableColumns(run: RunJson): FeatureColumn[] {
 
 /** The columns of the table that options ask for. @param labels of the list of images */
 export function columnsOf(
-  options: Pick<ExtractOptions, 'mode' | 'k' | 'columns' | 'split'>,
+  options: Pick<ExtractOptions, 'mode' | 'k' | 'columns' | 'split' | 'views'>,
   outputs: readonly FeatureOutput[],
   { hasSplit, kept }: LabelColumns,
 ): FeatureColumn[] {
-  const labels = { hasSplit: hasSplit || makesSplit(options), kept };
+  const labels = { hasSplit: hasSplit || makesSplit(options), views: options.views, kept };
   const all = featureColumns(options.mode, outputs, options.k, labels);
   return selectColumns(all, options.columns?.split(','));
 }

@@ -9,8 +9,8 @@ import { provenance } from './describe-run.ts';
 import { entryOf, hasSplit, type Run, type RunEnd } from './run.ts';
 
 /** Loads what writes the table, while images are read. */
-export async function preloadTable({ options, columns, manifest }: Run): Promise<void> {
-  await preloadSinks(options.format, featureSchema(columns), manifest.count);
+export async function preloadTable({ options, columns, manifest, store }: Run): Promise<void> {
+  await preloadSinks(options.format, featureSchema(columns), manifest.count * store.plan.views);
 }
 
 /**
@@ -23,7 +23,7 @@ export async function exportTable(
 ): Promise<Pick<RunEnd, 'files' | 'splitCounts'>> {
   const { options, manifest, store, output, columns, extractor, signal, onEvent } = run;
   const schema = featureSchema(columns);
-  const rows = store.plan.shards.reduce((sum, { id }) => sum + store.shardRecord(id).rows, 0);
+  const { rows } = store;
   const onNote = (message: string) => onEvent({ event: 'note', message });
   const metadata = provenance(run);
   const { format: formats } = options;
@@ -43,6 +43,7 @@ export async function exportTable(
           origins: entries.map(({ origin }) => origin),
           targets: entries.map(({ target }) => target),
           texts: labelTexts(columns, manifest.kept, entries),
+          views: store.plan.views,
           vectors: outputs,
           reduced: reducers.map((reducer, i) => reducer.transform(outputs[i], n)),
         });

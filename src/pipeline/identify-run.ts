@@ -24,6 +24,11 @@ export function runIdentity(options: ExtractOptions, extractor: IdentityParts): 
     shard: options.shard && jobName(options.shard),
     // Any other split is part of the list of images.
     split: makesSplit(options) ? `${options.split} by seed ${options.seed}` : undefined,
+    ...(options.views > 1 && {
+      views: options.views,
+      augment: `${options.augment} by seed ${options.seed}`,
+      fitViews: options.fitViews,
+    }),
     ...(engine !== undefined &&
       model !== undefined && {
         layers: extractor.outputs.map(({ layer, pool }) => `${layer}:${pool}`),

@@ -47,11 +47,11 @@ export interface RunToCompute {
 
 /** How a run of the images is cut. */
 export function planOf(
-  { mode }: Pick<ExtractOptions, 'mode'>,
+  { mode, views }: Pick<ExtractOptions, 'mode' | 'views'>,
   { count }: Pick<Manifest, 'count'>,
   lengths: readonly number[],
 ): ShardPlan {
-  return planRun(count, { isPixels: mode === 'pixels', lengths });
+  return planRun(count, { isPixels: mode === 'pixels', lengths, views });
 }
 
 /** The state of the run: fresh, to be resumed, finished before, or finished and to be brought up to date. */

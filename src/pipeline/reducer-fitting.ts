@@ -8,7 +8,7 @@ import { readReducerFile } from '../reduce/reducer-file.ts';
 import { ReducerFitter } from '../reduce/reducer-fitter.ts';
 import { readIntact } from '../run/intact-files.ts';
 import { type RunJson, readNamedRun } from '../run/run-json.ts';
-import type { RunStore } from '../run/run-store.ts';
+import { everyRow, type RunStore } from '../run/run-store.ts';
 import type { OutputStore } from '../storage/output-store.ts';
 import type { Extractor } from './extractor/extractor.ts';
 import { networkHash } from './identify-run.ts';
@@ -29,18 +29,21 @@ export class ReducerFitting implements ShardSums {
   readonly #store: RunStore;
   readonly #fitters: readonly ReducerFitter[];
   readonly #signal: AbortSignal;
+  /** Of so many rows the first is added: all rows, or the plain view of each image. */
+  readonly #step: number;
   /** Next shard to add. */
   #next = 0;
 
   constructor(
     store: RunStore,
     outputs: readonly EngineOutput[],
-    options: Pick<ExtractOptions, 'k' | 'standardize' | 'seedCompat'>,
+    options: Pick<ExtractOptions, 'k' | 'standardize' | 'seedCompat' | 'fitViews'>,
     signal: AbortSignal,
   ) {
     this.#signal = signal;
     const { k, standardize, seedCompat } = options;
     this.#store = store;
+    this.#step = options.fitViews === 'all' ? 1 : store.plan.views;
     this.#fitters =
       k === 0
         ? []
@@ -61,7 +64,8 @@ export class ReducerFitting implements ShardSums {
     await this.#catchUp(this.#store.plan.shards.length);
     const reducers: Reducer[] = [];
     for (const [output, fitter] of this.#fitters.entries()) {
-      reducers.push(await fitter.finish(this.#store.featureBlocks(output), this.#signal));
+      const blocks = this.#store.featureBlocks(output, this.#step);
+      reducers.push(await fitter.finish(blocks, this.#signal));
     }
     return reducers;
   }
@@ -75,7 +79,7 @@ export class ReducerFitting implements ShardSums {
 
   async #add(n: number, outputs: readonly Float32Array[]): Promise<void> {
     for (const [output, fitter] of this.#fitters.entries()) {
-      if (n > 0) await fitter.add({ values: outputs[output], n });
+      if (n > 0) await fitter.add(everyRow({ values: outputs[output], n }, this.#step));
     }
     this.#next += 1;
   }

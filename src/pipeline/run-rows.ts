@@ -6,13 +6,15 @@ import { entryOf, hasSplit, type Run } from './run.ts';
 export function storeRows(
   run: Run,
   reducers: readonly Reducer[],
-): RunRows & { /** The manifest position of each row. */ readonly indices: Uint32Array } {
+): RunRows & {
+  /** The manifest position of each image with rows. */ readonly indices: Uint32Array;
+} {
   const { store, extractor } = run;
-  const { shards } = store.plan;
-  const count = shards.reduce((sum, { id }) => sum + store.shardRecord(id).rows, 0);
-  const indices = new Uint32Array(count);
+  const { shards, views } = store.plan;
+  const indices = new Uint32Array(store.rows / views);
   return {
-    count,
+    count: store.rows,
+    views,
     // The first output is the one looked at.
     dims: extractor.outputs[0].length,
     k: reducers[0]?.k ?? 0,
@@ -24,8 +26,7 @@ export function storeRows(
         if (store.shardRecord(id).rows === 0) continue;
         const { indices: positions, outputs } = await store.readShard(id);
         const n = positions.length;
-        indices.set(positions, at);
-        at += n;
+        for (let row = 0; row < n; row += views) indices[at++] = positions[row];
         const entries = Array.from(positions, (index) => entryOf(run, index));
         yield {
           n,

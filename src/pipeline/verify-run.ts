@@ -3,7 +3,7 @@ import { isImg2FeaturesError } from '../errors.ts';
 import type { FeatureColumn } from '../export/column-names.ts';
 import { filesOfFormat, tableReader } from '../export/formats.ts';
 import { uncheckedFiles } from '../export/table-batch.ts';
-import { FORMAT_NAMES, type FormatName } from '../options/extract-options.ts';
+import { type ExtractOptions, FORMAT_NAMES, type FormatName } from '../options/extract-options.ts';
 import { compareUtf8 } from '../run/compare-utf8.ts';
 import { type RunJson, readRunJson } from '../run/run-json.ts';
 import { textLines } from '../storage/byte-streams.ts';
@@ -16,8 +16,8 @@ const MAX_NAMED = 5;
 
 /**
  * Checks a finished run from its files alone: `_SUCCESS` is there, counts add up, every file has the
- * bytes and the SHA-256 of run.json, every format has the same rows, every origin occurs once (as a row or as a
- * rejection), every number is finite.
+ * bytes and the SHA-256 of run.json, every format has the same rows, every origin occurs once (as a row, or as one for each
+ * view, or as a rejection), every number is finite.
  *
  * @param run the output folder, or a store
  * @returns one sentence for each problem; empty when nothing is wrong
@@ -56,17 +56,31 @@ async function readFacts(
   }
 }
 
-function checkCounts({ counts }: RunJson, problems: string[]): void {
+function checkCounts(facts: RunJson, problems: string[]): void {
+  const { counts } = facts;
   const { discovered, extracted, rejected, rejectedByReason } = counts;
   if (discovered !== extracted + rejected) {
     problems.push(
       `run.json: ${discovered} discovered is not ${extracted} extracted + ${rejected} rejected.`,
     );
   }
+  if (rowsOf(facts) !== extracted * viewsOf(facts)) {
+    problems.push(
+      `run.json: ${rowsOf(facts)} rows are not ${viewsOf(facts)} of each of ${extracted} images.`,
+    );
+  }
   const byReason = Object.values(rejectedByReason).reduce((sum, n) => sum + n, 0);
   if (byReason !== rejected) {
     problems.push(`run.json: reasons add up to ${byReason}, not to ${rejected} rejected.`);
   }
+}
+
+function rowsOf({ counts }: RunJson): number {
+  return counts.rows ?? counts.extracted;
+}
+
+function viewsOf({ options }: RunJson): number {
+  return (options as Partial<ExtractOptions>).views ?? 1;
 }
 
 /** @returns names of files that are not those of run.json */
@@ -146,10 +160,10 @@ async function checkTables(
   for (const format of FORMAT_NAMES) {
     const parts = filesOfFormat(facts.files, format).map(({ name }) => name);
     if (parts.length === 0 || parts.some((name) => damaged.has(name))) continue;
-    const table = { store, format, parts, columns, rejected };
+    const table = { store, format, parts, columns, rejected, views: viewsOf(facts) };
     const { rows, digest } = await checkTable(table, problems);
-    if (rows !== facts.counts.extracted) {
-      problems.push(`${format}: expected ${facts.counts.extracted} rows but found ${rows}.`);
+    if (rows !== rowsOf(facts)) {
+      problems.push(`${format}: expected ${rowsOf(facts)} rows but found ${rows}.`);
     }
     digests.set(digest, digests.get(digest) ?? format);
   }
@@ -166,11 +180,12 @@ interface CheckedTable {
   readonly parts: readonly string[];
   readonly columns: readonly FeatureColumn[];
   readonly rejected: ReadonlySet<string>;
+  readonly views: number;
 }
 
-/** One format, all parts: origins must rise strictly through all of them, so each stands once. */
+/** One format, all parts: origins must rise strictly through all of them, so each stands once, or once with each view. */
 async function checkTable(
-  { store, format, parts, columns, rejected }: CheckedTable,
+  { store, format, parts, columns, rejected, views }: CheckedTable,
   problems: string[],
 ): Promise<{ rows: number; digest: string }> {
   const hash = createHash('sha256');
@@ -180,14 +195,25 @@ async function checkTable(
   const report = (problem: string): void => {
     if (named++ < MAX_NAMED) problems.push(problem);
   };
-  const checkRow = (name: string, origin: string | undefined, fault: string | undefined): void => {
-    rows++;
+  const checkRow = (
+    name: string,
+    origin: string | undefined,
+    { view, fault }: { readonly view: number | undefined; readonly fault: string | undefined },
+  ): void => {
+    const expected = rows++ % views;
     if (fault !== undefined) report(`${name}, row of ${origin ?? rows}: ${fault}.`);
+    if (view !== undefined && view !== expected && fault === undefined) {
+      report(`${name}, row of ${origin ?? rows}: view ${view} instead of ${expected}.`);
+    }
     if (origin === undefined) return;
-    if (last !== undefined && compareUtf8(last, origin) >= 0) {
+    if (expected > 0 && origin !== last) {
+      report(`${name}: ${last} has ${expected} rows instead of ${views}.`);
+    } else if (expected === 0 && last !== undefined && compareUtf8(last, origin) >= 0) {
       report(`${name}: ${origin} occurs twice or out of order.`);
     }
-    if (rejected.has(origin)) report(`${name}: ${origin} is a row and a rejection.`);
+    if (expected === 0 && rejected.has(origin)) {
+      report(`${name}: ${origin} is a row and a rejection.`);
+    }
     hash.update(`${origin}\n`);
     last = origin;
   };
@@ -195,8 +221,10 @@ async function checkTable(
   for (const name of parts) {
     try {
       const read = await tableReader(format);
-      for await (const { n, origins, faults } of read(files, name, columns)) {
-        for (let row = 0; row < n; row++) checkRow(name, origins?.[row], faults.get(row));
+      for await (const { n, origins, views: found, faults } of read(files, name, columns)) {
+        for (let row = 0; row < n; row++) {
+          checkRow(name, origins?.[row], { view: found?.[row], fault: faults.get(row) });
+        }
       }
     } catch (error) {
       problems.push(`${name} cannot be read as ${format}: ${reasonOf(error)}.`);

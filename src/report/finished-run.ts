@@ -125,7 +125,8 @@ export function tableRows(store: OutputStore, run: RunJson): RunRows {
     );
   }
   return {
-    count: run.counts.extracted,
+    count: run.counts.rows ?? run.counts.extracted,
+    views: (run.options as Partial<ExtractOptions>).views ?? 1,
     dims: vector?.length ?? 0,
     k: reduced?.length ?? 0,
     others: others.map((column) => column?.length ?? 0),

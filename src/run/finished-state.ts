@@ -9,12 +9,12 @@ import { expectAllRecords, findShards, type ShardRecord } from './shard-records.
 export interface FinishedState {
   readonly identity: RunIdentityFile;
   readonly manifest: Manifest;
-  /** For each image the number of its row in the table, or -1 where it was rejected. */
+  /** For each image the number of its first row in the table, or -1 where it was rejected. */
   readonly rowOf: Int32Array;
   /** By position in the manifest. */
   readonly rejections: ReadonlyMap<number, ImageRejection>;
-  /** Rows of the table. */
-  readonly rows: number;
+  /** Images with rows. */
+  readonly extracted: number;
 }
 
 /**
@@ -34,30 +34,35 @@ export async function readFinishedState(dir: string): Promise<FinishedState | un
       { fix: 'Give --overwrite to compute the table again.' },
     );
   }
-  return { identity, manifest, ...placeRows(records, manifest.count) };
+  return { identity, manifest, ...placeRows(records, manifest.count, viewsOf(identity)) };
 }
 
-async function readRecords(
-  dir: string,
-  { images, shards, shardRows, lengths }: RunIdentityFile,
-): Promise<ShardRecord[]> {
+/** As runIdentity names them. */
+function viewsOf({ identity: { views } }: RunIdentityFile): number {
+  return typeof views === 'number' ? views : 1;
+}
+
+async function readRecords(dir: string, identity: RunIdentityFile): Promise<ShardRecord[]> {
+  const { images, shards, shardRows, lengths } = identity;
   const cut = Array.from({ length: shards }, (_, id) => ({
     id,
     start: id * shardRows,
     end: Math.min(images, (id + 1) * shardRows),
   }));
-  const plan = { count: images, rowBytes: 0, shards: cut, parts: [] };
+  const plan = { count: images, rowBytes: 0, views: viewsOf(identity), shards: cut, parts: [] };
   return expectAllRecords(dir, plan, await findShards(dir, plan, { withRows: false, lengths }));
 }
 
 /** Rows are in the table in the order of the images, without the rejected ones. */
-function placeRows(records: readonly ShardRecord[], count: number) {
+function placeRows(records: readonly ShardRecord[], count: number, views: number) {
   const rejections = new Map<number, ImageRejection>();
   for (const record of records) {
     for (const rejection of record.rejections) rejections.set(rejection.index, rejection);
   }
   const rowOf = new Int32Array(count);
-  let rows = 0;
-  for (let index = 0; index < count; index++) rowOf[index] = rejections.has(index) ? -1 : rows++;
-  return { rowOf, rejections, rows };
+  let extracted = 0;
+  for (let index = 0; index < count; index++) {
+    rowOf[index] = rejections.has(index) ? -1 : views * extracted++;
+  }
+  return { rowOf, rejections, extracted };
 }

@@ -29,6 +29,8 @@ export interface Part {
 export interface ShardPlan {
   readonly count: number;
   readonly rowBytes: number;
+  /** Rows of each image; shards are cut between images. */
+  readonly views: number;
   /** Neighbours, by rising id; all of them, or those of one job. */
   readonly shards: readonly Shard[];
   /** At least one, even for no images: a table without rows is still a table. */
@@ -42,6 +44,8 @@ export interface PlanOptions {
   readonly rowBytes: number;
   /** Rows that may be lost to a kill: see SHARD_ROWS. */
   readonly maxShardRows: number;
+  /** Rows of each image; undefined = 1. */
+  readonly views?: number;
 }
 
 export const SHARD_ROWS = { pixels: 4096, network: 512, largeNetwork: 1024 } as const;
@@ -52,37 +56,47 @@ const PART_ROWS = 8192;
 /** Shards end on a multiple of this where they can, so that batches of a power of two divide them. */
 const ROW_STEP = 64;
 
-/** From so many images on a network's shards are the larger ones. */
-const MANY_IMAGES = 100 * SHARD_ROWS.largeNetwork;
+/** From so many rows on a network's shards are the larger ones. */
+const MANY_ROWS = 100 * SHARD_ROWS.largeNetwork;
 
 /** The plan of a run; everything that must give its numbers uses the same cuts, for no batch crosses a shard. */
 export function planRun(
   count: number,
-  { isPixels, lengths }: { readonly isPixels: boolean; readonly lengths: readonly number[] },
+  {
+    isPixels,
+    lengths,
+    views = 1,
+  }: {
+    readonly isPixels: boolean;
+    readonly lengths: readonly number[];
+    readonly views?: number | undefined;
+  },
 ): ShardPlan {
-  const ofNetwork = count < MANY_IMAGES ? 'network' : 'largeNetwork';
+  const ofNetwork = count * views < MANY_ROWS ? 'network' : 'largeNetwork';
   return planShards({
     count,
+    views,
     rowBytes: 4 * lengths.reduce((sum, length) => sum + length, 0),
     maxShardRows: SHARD_ROWS[isPixels ? 'pixels' : ofNetwork],
   });
 }
 
 /** Cuts `count` images into shards and parts. The same arguments give the same plan. */
-export function planShards({ count, rowBytes, maxShardRows }: PlanOptions): ShardPlan {
-  const shardRows = roundDown(Math.min(maxShardRows, Math.floor(SHARD_BYTES / rowBytes)));
-  const partRows = Math.min(PART_ROWS, Math.floor(PART_BYTES / rowBytes));
-  const shardsPerPart = Math.max(1, Math.floor(partRows / shardRows));
+export function planShards({ count, rowBytes, maxShardRows, views = 1 }: PlanOptions): ShardPlan {
+  const imagesOf = (rows: number, bytes: number) =>
+    Math.floor(Math.min(rows, Math.floor(bytes / rowBytes)) / views);
+  const shardImages = roundDown(imagesOf(maxShardRows, SHARD_BYTES));
+  const shardsPerPart = Math.max(1, Math.floor(imagesOf(PART_ROWS, PART_BYTES) / shardImages));
   const shards: Shard[] = [];
-  for (let start = 0; start < count; start += shardRows) {
-    shards.push({ id: shards.length, start, end: Math.min(count, start + shardRows) });
+  for (let start = 0; start < count; start += shardImages) {
+    shards.push({ id: shards.length, start, end: Math.min(count, start + shardImages) });
   }
   const parts: Part[] = [];
   for (let first = 0; first < shards.length || parts.length === 0; first += shardsPerPart) {
     const endShard = Math.min(shards.length, first + shardsPerPart);
     parts.push({ index: parts.length, firstShard: first, endShard });
   }
-  return { count, rowBytes, shards, parts };
+  return { count, rowBytes, views, shards, parts };
 }
 
 /** What one job computes of a plan: neighbouring shards, which keep their ids and with them their batches; none where there are fewer shards than jobs. */
@@ -97,6 +111,6 @@ export function imagesIn({ shards }: ShardPlan): number {
   return shards.length === 0 ? 0 : shards[shards.length - 1].end - shards[0].start;
 }
 
-function roundDown(rows: number): number {
-  return rows < ROW_STEP ? Math.max(1, rows) : rows - (rows % ROW_STEP);
+function roundDown(images: number): number {
+  return images < ROW_STEP ? Math.max(1, images) : images - (images % ROW_STEP);
 }

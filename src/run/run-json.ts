@@ -23,8 +23,10 @@ export interface RunFacts {
   readonly counts: {
     /** Images found, those rejected by the listing included. */
     readonly discovered: number;
-    /** Rows written. */
+    /** Images with rows. */
     readonly extracted: number;
+    /** Rows written, where those are several for an image. */
+    readonly rows?: number | undefined;
     /** What the listing left out. */
     readonly skipped: Skipped;
   };
@@ -90,7 +92,7 @@ export function buildRunJson(facts: RunFacts): RunJson {
     rejectedByReason[reason] = (rejectedByReason[reason] ?? 0) + 1;
     rejected++;
   }
-  const { discovered, extracted, skipped } = facts.counts;
+  const { discovered, extracted, rows, skipped } = facts.counts;
   if (discovered !== extracted + rejected) {
     throw new RunError(
       `Expected ${discovered} images as rows or rejections but found ${extracted} rows and ${rejected} rejections; the run is not complete.`,
@@ -109,6 +111,7 @@ export function buildRunJson(facts: RunFacts): RunJson {
     counts: {
       discovered,
       extracted,
+      ...(rows !== undefined && { rows }),
       rejected,
       ignored: countSkipped(skipped),
       skipped,
@@ -206,7 +209,8 @@ export async function readRunJson(store: OutputStore): Promise<RunJson> {
 function faultOf(run: RunJson): string | undefined {
   if (run?.format !== 1) return `format ${show(run?.format)}`;
   const { counts, files, options } = run;
-  const numbers = [counts?.discovered, counts?.extracted, counts?.rejected, counts?.ignored];
+  const { discovered, extracted, rejected, ignored, rows = extracted } = counts ?? {};
+  const numbers = [discovered, extracted, rejected, ignored, rows];
   const isWhole = [...numbers, ...valuesOf(counts?.rejectedByReason)].every(isCount);
   if (!isWhole) return `${show(counts)} as counts`;
   if (!isObject(options)) return `${show(options)} as options`;

@@ -141,7 +141,7 @@ export class RunStore {
    * @throws RunError when a position of the shard is missing, doubled or foreign
    */
   async writeShard(id: number, content: ShardContent, halvedTo?: number): Promise<ShardRecord> {
-    expectWholeShard(this.shard(id), content, this.#lengths);
+    expectWholeShard(this.shard(id), content, this.#lengths, this.plan.views);
     const indices = Uint32Array.from(content.indices);
     const written = await writeShardFile(this.#pathOf(id, 'bin'), `shard ${id}`, {
       indices,
@@ -176,14 +176,22 @@ export class RunStore {
     return found;
   }
 
-  /** All vectors of one output, shard by shard in row order; one shard in memory at a time. */
-  featureBlocks(output: number): FeatureBlocks {
+  /** Rows of all shards, which are committed. */
+  get rows(): number {
+    return this.plan.shards.reduce((sum, { id }) => sum + this.shardRecord(id).rows, 0);
+  }
+
+  /**
+   * All vectors of one output, shard by shard in row order; one shard in memory at a time.
+   * @param step every row, or of so many the first
+   */
+  featureBlocks(output: number, step = 1): FeatureBlocks {
     const { shards } = this.plan;
-    const count = shards.reduce((sum, { id }) => sum + this.shardRecord(id).rows, 0);
+    const count = this.rows / step;
     const blocks = async function* (this: RunStore): AsyncGenerator<FeatureBlock> {
       for (const { id } of shards) {
         const n = this.shardRecord(id).rows;
-        if (n > 0) yield { values: await this.#readOutput(id, output), n };
+        if (n > 0) yield everyRow({ values: await this.#readOutput(id, output), n }, step);
       }
     };
     return { dims: this.#lengths[output], count, blocks: blocks.bind(this) };
@@ -222,7 +230,8 @@ export class RunStore {
     const path = this.#pathOf(id, 'bin');
     await place(path);
     const options = { withRows: true, lengths: this.#lengths };
-    const sound = await soundRecord(this.#dir, record, this.shard(id), options);
+    const shard = this.shard(id);
+    const sound = await soundRecord(this.#dir, record, shard, this.plan.views, options);
     if (sound === undefined) {
       await rm(path, { force: true });
       return false;
@@ -264,6 +273,17 @@ export class RunStore {
 
 function planOf({ plan, job }: OpenRunOptions): ShardPlan {
   return job === undefined ? plan : planOfJob(plan, job);
+}
+
+/** Of so many rows the first, and so on; views of what is given where that is all. */
+export function everyRow({ values, n }: FeatureBlock, step: number): FeatureBlock {
+  if (step === 1) return { values, n };
+  const length = values.length / n;
+  const kept = new Float32Array((n / step) * length);
+  for (let row = 0; row < n; row += step) {
+    kept.set(values.subarray(row * length, (row + 1) * length), (row / step) * length);
+  }
+  return { values: kept, n: n / step };
 }
 
 /** An update that was stopped while it replaced the table: it is completed here, or it must be resumed. */

@@ -47,7 +47,8 @@ export async function findShards(
   for (const shard of plan.shards) {
     const path = shardPath(dir, shard.id, 'json');
     const text = await readFile(path, 'utf8').catch(() => undefined);
-    const record = text === undefined ? undefined : await soundRecord(dir, text, shard, options);
+    const record =
+      text === undefined ? undefined : await soundRecord(dir, text, shard, plan.views, options);
     if (record !== undefined) found.records.set(shard.id, record);
     if (text !== undefined && record === undefined) {
       const what = options.withRows ? shardPath(dir, shard.id, 'bin') : path;
@@ -82,6 +83,7 @@ export async function soundRecord(
   dir: string,
   text: string,
   shard: Shard,
+  views: number,
   { withRows, lengths }: FindOptions,
 ): Promise<ShardRecord | undefined> {
   const record = openSealed(text) as ShardRecord | undefined;
@@ -92,11 +94,12 @@ export async function soundRecord(
     const stored = withRows ? await readShardFile(path, rows, lengths, sha256) : undefined;
     if (withRows && stored === undefined) return undefined;
     // Without the rows, those are all positions that were not rejected.
-    const indices = stored?.indices ?? positionsBeside(rejections, shard);
+    const indices = stored?.indices ?? positionsBeside(rejections, shard, views);
     expectWholeShard(
       shard,
       { indices, outputs: stored?.outputs ?? [], rejections },
       stored ? lengths : [],
+      views,
     );
     return indices.length === rows ? record : undefined;
   } catch {
@@ -105,9 +108,16 @@ export async function soundRecord(
   }
 }
 
-function positionsBeside(rejections: ShardRecord['rejections'], { start, end }: Shard): number[] {
+function positionsBeside(
+  rejections: ShardRecord['rejections'],
+  { start, end }: Shard,
+  views: number,
+): number[] {
   const rejected = new Set(rejections.map(({ index }) => index));
-  const all = Array.from({ length: end - start }, (_, i) => start + i);
+  const all = Array.from(
+    { length: (end - start) * views },
+    (_, i) => start + Math.floor(i / views),
+  );
   return all.filter((index) => !rejected.has(index));
 }
 
@@ -133,7 +143,7 @@ export function openSealed(text: string): object | undefined {
 
 /** What `writeShard` takes: every position of the shard is either a row or a rejection. */
 export interface ShardContent {
-  /** Manifest positions of the rows, ascending. */
+  /** Manifest positions of the rows, ascending; that of an image with views once for each of them. */
   readonly indices: readonly number[] | Uint32Array;
   /** For each output float32 [n, length], row-major. */
   readonly outputs: readonly Float32Array[];
@@ -141,7 +151,7 @@ export interface ShardContent {
 }
 
 /**
- * Checks that no row is lost or moved: every position is there once, as a row or as a
+ * Checks that no row is lost or moved: every position is there once, as an image with all its views or as a
  * rejection, rows are in order, and each output has one vector for each row.
  *
  * @throws RunError
@@ -150,9 +160,16 @@ export function expectWholeShard(
   shard: Shard,
   { indices, outputs, rejections }: ShardContent,
   lengths: readonly number[],
+  views = 1,
 ): void {
   const seen = new Uint8Array(shard.end - shard.start);
-  for (const index of [...indices, ...rejections.map((rejection) => rejection.index)]) {
+  const images: number[] = [];
+  for (let i = 0; i < indices.length; i += views) images.push(indices[i]);
+  for (const [i, index] of indices.entries()) {
+    if (index === images[Math.floor(i / views)] && indices.length % views === 0) continue;
+    throw wrongShard(shard.id, `position ${index} without all its ${views} views`);
+  }
+  for (const index of [...images, ...rejections.map((rejection) => rejection.index)]) {
     if (!(index >= shard.start && index < shard.end)) {
       throw wrongShard(shard.id, `position ${index} outside ${shard.start}–${shard.end - 1}`);
     }
@@ -160,9 +177,8 @@ export function expectWholeShard(
   }
   const missing = seen.indexOf(0);
   if (missing !== -1) throw wrongShard(shard.id, `position ${shard.start + missing} missing`);
-  for (let i = 1; i < indices.length; i++) {
-    if (indices[i] < indices[i - 1])
-      throw wrongShard(shard.id, `position ${indices[i]} out of order`);
+  for (let i = 1; i < images.length; i++) {
+    if (images[i] < images[i - 1]) throw wrongShard(shard.id, `position ${images[i]} out of order`);
   }
   lengths.forEach((length, i) => {
     const expected = indices.length * length;

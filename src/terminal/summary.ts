@@ -6,23 +6,23 @@ import { andMore, formatBytes, formatCount, formatDuration, formatRate, plural }
 /** The summary of a run, for people. */
 export function formatSummary(summary: RunSummary): string {
   const lines: string[] = [];
-  const { timing } = summary;
+  const { timing, rows = summary.extracted } = summary;
   if (summary.wasComplete && summary.update !== undefined) {
     lines.push(
       `Nothing changed: ${formatUpdate(summary.update)}.`,
-      `Up to date: ${formatCount(summary.extracted)} rows in ${summary.out}.`,
+      `Up to date: ${formatCount(rows)} rows in ${summary.out}.`,
     );
     return `${lines.map(printable).join('\n')}\n`;
   }
   if (summary.wasComplete) {
     lines.push(
-      `Already complete: ${formatCount(summary.extracted)} rows in ${summary.out} (--overwrite starts again).`,
+      `Already complete: ${formatCount(rows)} rows in ${summary.out} (--overwrite starts again).`,
       ...jobLines(summary),
     );
     return `${lines.map(printable).join('\n')}\n`;
   }
   lines.push(
-    `${formatCount(summary.extracted)} rows, ${formatCount(summary.rejected)} rejected, ` +
+    `${formatCount(rows)} rows, ${formatCount(summary.rejected)} rejected, ` +
       `of ${formatCount(summary.discovered)} images${formatWork(summary)}.`,
   );
   if (summary.update !== undefined) {
@@ -83,11 +83,11 @@ function jobLines({ job, out, discovered }: RunSummary): string[] {
 const LEAST_ROWS = 48;
 
 /** How long it took and how fast it was: what this process did, without what was done before. */
-function formatWork({ extracted, computed, timing, jobs }: RunSummary): string {
+function formatWork({ extracted, rows = extracted, computed, timing, jobs }: RunSummary): string {
   const time = formatDuration(timing.totalMs);
   if (jobs !== undefined) return `, joined from ${plural(jobs, 'job')} in ${time}`;
   const rate = `${formatRate(timing.pipelineImagesPerSecond)} images/s`;
-  if (computed === extracted) return ` in ${time}${computed > 0 ? ` (${rate})` : ''}`;
+  if (computed === rows) return ` in ${time}${computed > 0 ? ` (${rate})` : ''}`;
   const speed = computed < LEAST_ROWS ? '' : ` (${rate})`;
   return `; ${formatCount(computed)} of the rows computed now${speed}, all in ${time}`;
 }

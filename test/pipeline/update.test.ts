@@ -41,7 +41,13 @@ function finished(
     if (reason !== undefined) rejections.set(index, { index, reason, message: 'before' });
     rowOf[index] = reason === undefined ? rows++ : -1;
   }
-  return { identity: {} as FinishedState['identity'], manifest, rowOf, rejections, rows };
+  return {
+    identity: {} as FinishedState['identity'],
+    manifest,
+    rowOf,
+    rejections,
+    extracted: rows,
+  };
 }
 
 function listing(
@@ -380,7 +386,9 @@ describe('the state of a finished update', () => {
         'shards',
       ]);
       const state = await readFinishedState(dir);
-      expect([state?.manifest.count, state?.rows, state?.rejections.size]).toEqual([100, 90, 10]);
+      expect([state?.manifest.count, state?.extracted, state?.rejections.size]).toEqual([
+        100, 90, 10,
+      ]);
     }
   });
 

@@ -51,6 +51,7 @@ test('plans one part without shards for no images', () => {
   expect(planShards({ count: 0, rowBytes: 1200, maxShardRows: 512 })).toEqual({
     count: 0,
     rowBytes: 1200,
+    views: 1,
     shards: [],
     parts: [{ index: 0, firstShard: 0, endShard: 0 }],
   });

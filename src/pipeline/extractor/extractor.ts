@@ -5,6 +5,7 @@ import type { RunEvent } from '../../events.ts';
 import type { DecodeOptions } from '../../image/decoded-chunk.ts';
 import type { ModelFolder } from '../../model/model-folder.ts';
 import { isGray } from '../../model/topology-layers.ts';
+import { parseAugmentation } from '../../options/augmentation.ts';
 import type { ExtractOptions } from '../../options/extract-options.ts';
 import type { DeviceChoice } from '../../runtime/choose-device.ts';
 
@@ -57,6 +58,8 @@ export interface ExtractorHooks {
   readonly recordedBatch?: () => number | undefined;
   /** How many images the run has, once they are listed; undefined where it is not known before the first batch. */
   readonly count?: () => Promise<number>;
+  /** Rows of each image; undefined = 1. */
+  readonly views?: number;
   /** How the run that is resumed computes convolutions; undefined in one that begins. */
   readonly recordedConv?: ConvolutionKind | undefined;
   /** Images come one by one and callers wait for each: no batch is filled up or warmed up for. */
@@ -94,5 +97,12 @@ export function decodeOptions(
     channels: isOfGray ? 'gray' : options.seedCompat ? 'bgr' : 'rgb',
     maxPixels: options.maxPixels * 1e6,
     tiff: options.tiff,
+    ...(options.views > 1 && {
+      views: {
+        count: options.views,
+        seed: options.seed,
+        augment: parseAugmentation(options.augment),
+      },
+    }),
   };
 }

@@ -24,7 +24,13 @@ export interface PreparedBatch extends Pick<EngineReport, 'batchFrom' | 'trial' 
 export async function prepareBatch(
   pool: Pick<EnginePool, 'info' | 'trial' | 'warmUp' | 'padTo'>,
   asked: number | 'auto',
-  { recordedBatch, count, isInteractive = false, onEvent }: Omit<ExtractorHooks, 'signal'>,
+  {
+    recordedBatch,
+    count,
+    views = 1,
+    isInteractive = false,
+    onEvent,
+  }: Omit<ExtractorHooks, 'signal'>,
   key?: TuningKey,
 ): Promise<PreparedBatch> {
   const { device, outputs } = pool.info;
@@ -37,7 +43,8 @@ export async function prepareBatch(
   }
   const images = Math.max((await count?.()) ?? 0, SHARD_ROWS.network);
   const lengths = outputs.map(({ length }) => length);
-  const { end: shardRows } = planRun(images, { isPixels: false, lengths }).shards[0];
+  const [{ end }] = planRun(images, { isPixels: false, lengths, views }).shards;
+  const shardRows = end * views;
   const started = performance.now();
   onEvent({ event: 'stage', stage: 'warm-up' });
   const measured =

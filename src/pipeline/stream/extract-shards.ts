@@ -33,7 +33,7 @@ export async function extractShards(run: Run, pool: DecodePool): Promise<void> {
       signal.throwIfAborted();
       if (failure !== undefined) throw failure.error;
       const { id, start, end } = store.shard(batch.shard);
-      shard ??= new ShardBuilder(end - start, lengths, spare.pop());
+      shard ??= new ShardBuilder((end - start) * store.plan.views, lengths, spare.pop());
       shard.append(batch.indices, outputs, batch.rejections);
       progress.advance(batch.indices.length, batch.rejections.length);
       if (batch.isLastOfShard) {
@@ -67,7 +67,8 @@ export function computeBatches(
   const { ranges, chunks } = decodeEntries({ source, entries: manifest, signal, ...images });
   const originOf = (index: number) => manifest.entry(index).origin;
   const recycle = (chunk: DecodedChunk) => images.pool.recycle(chunk);
-  return runBatches(watchChunks(chunks, run), ranges, extractor, originOf, recycle);
+  const watched = watchChunks(chunks, run, images.pool.views);
+  return runBatches(watched, ranges, extractor, originOf, recycle);
 }
 
 /** The rows of one shard, gathered batch by batch: float32 [rows, length] for each output. */
@@ -122,6 +123,7 @@ async function* watchChunks(
     progress,
     onEvent,
   }: Pick<Run, 'source' | 'manifest' | 'clock' | 'progress' | 'onEvent'>,
+  views: number,
 ): AsyncGenerator<DecodedChunk> {
   for await (const chunk of chunks) {
     clock.add('read', chunk.timing.readMs);
@@ -132,7 +134,7 @@ async function* watchChunks(
     for (const { index, reason, message } of chunk.rejections) {
       onEvent({ event: 'rejected', origin: manifest.entry(index).origin, reason, message });
     }
-    progress.addDecoded(chunk.indices.length + chunk.rejections.length);
+    progress.addDecoded(chunk.indices.length / views + chunk.rejections.length);
     yield chunk;
   }
 }

@@ -12,10 +12,12 @@ export class Progress {
   readonly #total: number;
   readonly #maxBad: number;
   readonly #unusable: number;
+  readonly #views: number;
   readonly #onEvent: (event: RunEvent) => void;
   readonly #rate: RateEstimate;
   readonly #now: () => number;
-  #done: number;
+  readonly #doneBefore: number;
+  #newRejected = 0;
   #decoded: number;
   #rejected: number;
   #estimate: (Estimate & { readonly ms: number }) | undefined;
@@ -32,6 +34,8 @@ export class Progress {
     readonly unusable: number;
     /** Rejected so far by earlier attempts. */
     readonly rejected: number;
+    /** Rows of each image; undefined = 1. */
+    readonly views?: number;
     readonly maxBad: BadLimit;
     readonly onEvent: (event: RunEvent) => void;
     /** Milliseconds; injected so that tests need not wait. */
@@ -40,7 +44,8 @@ export class Progress {
     this.#total = options.total;
     this.#now = options.now ?? (() => performance.now());
     this.#rate = new RateEstimate(options.total, options.done, this.#now());
-    this.#done = options.done;
+    this.#doneBefore = options.done;
+    this.#views = options.views ?? 1;
     this.#decoded = options.done;
     this.#unusable = options.unusable;
     this.#rejected = options.unusable + options.rejected;
@@ -53,12 +58,17 @@ export class Progress {
   /** @throws TooManyBadError when more images are bad than `--max-bad` allows. */
   advance(rows: number, rejections: number): void {
     this.newRows += rows;
-    this.#done += rows + rejections;
+    this.#newRejected += rejections;
     this.#rejected += rejections;
     this.#checkLimit();
     const ms = this.#now();
     this.#estimate = { ...this.#rate.update(this.#done, ms), ms };
     this.#report(ms);
+  }
+
+  /** Images with all their rows, or rejected. */
+  get #done(): number {
+    return this.#doneBefore + Math.floor(this.newRows / this.#views) + this.#newRejected;
   }
 
   /** So many images more are ready for the network. */
@@ -117,6 +127,7 @@ export function openProgress(
   return new Progress({
     ...{ total, done, rejected, maxBad, onEvent },
     unusable: manifest.rejections.length,
+    views: store.plan.views,
   });
 }
 

@@ -37,7 +37,7 @@ export async function readBaseRun(
   const run = await readOwnRun(output);
   if (
     run.fingerprint !== before.identity.fingerprint ||
-    run.counts.extracted !== before.rows ||
+    run.counts.extracted !== before.extracted ||
     run.counts.discovered !== before.manifest.count + before.manifest.rejections.length
   ) {
     throw new RunError(

@@ -114,11 +114,11 @@ async function beginUpdate(
 
 function outcomeOfReducer(
   { k, refit, with: borrowed }: ExtractOptions,
-  { rows }: FinishedState,
+  { extracted }: FinishedState,
 ): UpdateReport['reducer'] {
   if (k === 0) return 'none';
   // A reducer that was fitted on no rows would turn every new row into zeros.
-  return refit || (rows === 0 && borrowed === undefined) ? 'refitted' : 'kept';
+  return refit || (extracted === 0 && borrowed === undefined) ? 'refitted' : 'kept';
 }
 
 /** The update that had begun to replace the table is completed first, even if the input has changed since. */

@@ -72,13 +72,15 @@ export class ReusedRows {
         if (store.isCommitted(shard.id) || (await this.#readWaiting(shard.id)) !== undefined) {
           continue;
         }
+        const { views } = store.plan;
         const indices = this.#keptRows(shard);
         const outputs = this.#options.lengths.map(
           (length) => new Float32Array(indices.length * length),
         );
         for (const [at, index] of indices.entries()) {
           const { origin } = manifest.entry(index);
-          await reader.copyRow({ row: before.rowOf[keeps[index]], origin, outputs, at });
+          const row = before.rowOf[keeps[index]] + (at % views);
+          await reader.copyRow({ row, origin, outputs, at });
         }
         await this.#keep(shard, { indices, outputs });
       }
@@ -109,7 +111,8 @@ export class ReusedRows {
 
   async #keep(shard: Shard, rows: ShardRows): Promise<void> {
     const rejections = this.#rejectionsOf(shard);
-    if (rows.indices.length + rejections.length === shard.end - shard.start) {
+    const images = rows.indices.length / this.#options.store.plan.views;
+    if (images + rejections.length === shard.end - shard.start) {
       await this.#options.store.writeShard(shard.id, { ...rows, rejections });
     } else if (rows.indices.length > 0) {
       const name = `rows kept for shard ${shard.id}`;
@@ -128,12 +131,13 @@ export class ReusedRows {
     return readShardFile(this.#pathOf(id, 'bin'), rows, lengths, sha256).catch(() => undefined);
   }
 
-  /** Positions in the new list that keep a row, ascending. */
+  /** Positions in the new list that keep their rows, ascending, once for each row. */
   #keptRows({ start, end }: Shard): Uint32Array {
-    const { keeps, before } = this.#options;
+    const { keeps, before, store } = this.#options;
     const indices: number[] = [];
     for (let i = start; i < end; i++) {
-      if (keeps[i] !== -1 && before.rowOf[keeps[i]] !== -1) indices.push(i);
+      if (keeps[i] === -1 || before.rowOf[keeps[i]] === -1) continue;
+      for (let view = 0; view < store.plan.views; view++) indices.push(i);
     }
     return Uint32Array.from(indices);
   }

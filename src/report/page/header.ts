@@ -16,7 +16,7 @@ export function header(data: PageData): HTMLElement {
     'dl',
     { class: 'tiles' },
     tile('images', count(counts.discovered)),
-    tile('rows', count(counts.extracted)),
+    tile('rows', count(counts.rows ?? counts.extracted)),
     tile('rejected', count(counts.rejected), counts.rejected > 0 ? 'warn' : ''),
     tile('classes', count(classes.length)),
     tile(

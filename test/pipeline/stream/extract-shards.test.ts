@@ -27,6 +27,7 @@ function runOf(write: (id: number) => Promise<void>) {
   const shards = [0, 1, 2].map((id) => ({ id, start: 2 * id, end: 2 * id + 2 }));
   const pool = {
     imageBytes: 3,
+    views: 1,
     recycle: () => {},
     async *decode(chunks: Iterable<readonly { index: number }[]>) {
       for (const tasks of chunks) {
@@ -42,7 +43,7 @@ function runOf(write: (id: number) => Promise<void>) {
     source: { isLocal: true },
     manifest: { entry: (index: number) => ({ origin: `${index}.jpg`, location: `${index}.jpg` }) },
     store: {
-      plan: { shards },
+      plan: { shards, views: 1 },
       isCommitted: () => false,
       writeShard: (id: number) => write(id),
     },
