@@ -7,7 +7,7 @@ import { isArchiveName, openArchiveSource } from './archive/archive-source.ts';
 import { openFolderSource } from './folder-source.ts';
 import { type LabelOptions, openLabelledSource } from './labelled-source.ts';
 import { type ListOptions, openListSource } from './list-source.ts';
-import { isParquetName, openParquetSource } from './parquet-source.ts';
+import { isParquetName, openParquetSource } from './parquet/parquet-source.ts';
 import { openS3Source, type S3SourceOptions } from './s3-source.ts';
 import { fileState, type OriginForm, originOf, type Source, type SourceEntry } from './source.ts';
 
@@ -27,10 +27,7 @@ export function openSource(input: string, options: S3SourceOptions & LabelOption
 function openInput(input: string, options: ListOptions): Source {
   if (isArchiveName(input) && !isFolder(input)) return openArchiveSource(input, options);
   if (isParquetName(input) && !isFolder(input)) {
-    if (!isInStore(input, 'the input')) return openParquetSource(input, options);
-    throw new SourceError(`Expected Parquet files of images on a disk but found ${input}.`, {
-      fix: 'Copy them to a disk first.',
-    });
+    return openParquetSource(input, options);
   }
   if (isInStore(input, 'the input')) return openS3Source(input, options);
   if (input === '-') return openListSource(input, options);

@@ -25,10 +25,10 @@ export const PATH_NAMES: readonly string[] = [
   'origin',
 ];
 export const TARGET_NAMES: readonly string[] = ['target', 'label', 'class'];
-const SPLIT_NAMES: readonly string[] = ['split'];
+export const SPLIT_NAMES: readonly string[] = ['split'];
 
 /** Names that `--keep-columns all` passes over: the table has them. */
-const OWN: readonly string[] = ['', 'origin', 'target', 'split'];
+export const OWN_NAMES: readonly string[] = ['', 'origin', 'target', 'split'];
 
 /** Which columns of a list mean what. */
 export interface ListColumns {
@@ -158,7 +158,8 @@ export class RowColumns {
     const targets = given(target, TARGET_NAMES);
     const read = new Set([pathColumn, splitColumn, ...targets]);
     const others = names.filter((name) => !read.has(name) && !this.kept.includes(name));
-    if (keep === 'all') this.kept.push(...others.splice(0).filter((name) => !OWN.includes(name)));
+    if (keep === 'all')
+      this.kept.push(...others.splice(0).filter((name) => !OWN_NAMES.includes(name)));
     if (this.kept.length > MOST_KEPT) {
       throw new SourceError(
         `Expected at most ${MOST_KEPT} columns in ${this.#name} but found more.`,
@@ -198,7 +199,8 @@ interface Roles {
 }
 
 /** A cell as text: null is none, objects are JSON. */
-function textOf(cell: unknown): string {
+export function textOf(cell: unknown): string {
   if (cell === undefined || cell === null) return '';
-  return typeof cell === 'object' ? JSON.stringify(cell) : String(cell);
+  if (typeof cell !== 'object') return String(cell);
+  return JSON.stringify(cell, (_, value) => (typeof value === 'bigint' ? String(value) : value));
 }

@@ -16,14 +16,23 @@ export function severalFiles(input: string): string[] {
   return expandBraces(input).flatMap((path) => {
     const pattern = basename(path);
     if (!pattern.includes('*') || isS3Url(path) || existsSync(path)) return [path];
-    const parts = pattern.split('*').map((part) => part.replace(/[\\^$.|?+()[\]{}]/g, '\\$&'));
-    const regExp = new RegExp(`^${parts.join('[^/]*')}$`, 's');
+    const regExp = starPattern(pattern);
     const folder = dirname(path);
     const names = existsSync(folder) ? readdirSync(folder).filter((name) => regExp.test(name)) : [];
     if (names.length > 0) return names.sort().map((name) => join(folder, name));
-    throw new SourceError(`Expected files like ${path} but found none.`, {
-      fix: 'Check the name of the folder, and that the pattern is as its files are named.',
-    });
+    throw noneLike(path);
+  });
+}
+
+/** What names with `*` stand for, within a folder. */
+export function starPattern(pattern: string): RegExp {
+  const parts = pattern.split('*').map((part) => part.replace(/[\\^$.|?+()[\]{}]/g, '\\$&'));
+  return new RegExp(`^${parts.join('[^/]*')}$`, 's');
+}
+
+export function noneLike(path: string): SourceError {
+  return new SourceError(`Expected files like ${path} but found none.`, {
+    fix: 'Check the name of the folder, and that the pattern is as its files are named.',
   });
 }
 

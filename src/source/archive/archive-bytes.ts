@@ -2,8 +2,9 @@ import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import { errnoOf, SourceError } from '../../errors.ts';
 import type { ListedFile } from '../../image/decoded-chunk.ts';
 import { readImageFile } from '../../image/read-image-file.ts';
+import { severalFiles } from '../several-files.ts';
 
-/** One archive while it is listed. */
+/** One archive, or another file with images in it, while it is listed. */
 export interface ArchiveBytes {
   /** In bytes. */
   readonly size: number;
@@ -19,6 +20,11 @@ export interface ArchiveBytes {
 
 /** Archives on a disk, or in a store. */
 export interface Archives {
+  /**
+   * Those that an input stands for, by its braces and `*`.
+   * @throws OptionError for more than a million names; SourceError where `*` matches none
+   */
+  named(input: string, signal: AbortSignal): Promise<string[]>;
   /** @throws SourceError when it is not there or may not be read */
   open(archive: string, signal: AbortSignal): Promise<ArchiveBytes>;
   /**
@@ -31,6 +37,7 @@ export interface Archives {
 
 /** Archives of this machine, by their absolute path. */
 export const FILE_ARCHIVES: Archives = {
+  named: async (input) => severalFiles(input),
   async open(archive) {
     // Before it is opened: opening a pipe waits for its writer.
     const stats = attempt(archive, () => statSync(archive));

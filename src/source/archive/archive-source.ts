@@ -1,6 +1,5 @@
 import { basename, posix, resolve } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { SourceError } from '../../errors.ts';
 import { DecodeError } from '../../image/decode-error.ts';
 import type { ListedFile } from '../../image/decoded-chunk.ts';
 import { contentOffset, type FilePart, LOCAL_HEADER, unpackPart } from '../../image/file-part.ts';
@@ -10,7 +9,7 @@ import { isInStore } from '../../place.ts';
 import { encodeKey } from '../../s3/direct-get.ts';
 import { parseS3Url } from '../../s3/s3-address.ts';
 import type { S3SourceOptions } from '../s3-source.ts';
-import { commonFolder, severalFiles } from '../several-files.ts';
+import { commonFolder } from '../several-files.ts';
 import { type Listed, originOf, rejected, type Source, type SourceEntry } from '../source.ts';
 import { type ArchiveBytes, FILE_ARCHIVES } from './archive-bytes.ts';
 import type { Member } from './member.ts';
@@ -41,12 +40,11 @@ export function openArchiveSource(input: string, options: S3SourceOptions): Sour
   const { names = new NameRule(), originForm } = options;
   const inStore = isInStore(input, 'the input');
   const archives = inStore ? objectArchives(options.s3) : FILE_ARCHIVES;
-  const given = severalFiles(input);
-  const front = given.length > 1 ? commonFolder(input) : undefined;
-  /** By where they are: the part of `location` before the member's name. */
-  const places = new Map(given.map((name) => [inStore ? name : resolve(name), name]));
-  /** For each of them, once it was opened, the file that its members are read from. */
-  const unpacked = new Map<string, string>();
+  /** By where they are, which is the part of `location` before the member's name; once they are known. */
+  let places: ReadonlyMap<string, string> = new Map();
+  let front: string | undefined;
+  /** For each of them, once it was opened, the file on a disk that its members are read from. */
+  const onDisk = new Map<string, string>();
   const labelled = { cls: 0, json: 0, txt: 0 };
 
   return {
@@ -54,19 +52,22 @@ export function openArchiveSource(input: string, options: S3SourceOptions): Sour
     isLocal: !inStore,
     extensions: names.extensions,
     async *list(signal) {
+      await findPlaces(signal);
       const inFlight = inStore ? IN_FLIGHT.objects : IN_FLIGHT.files;
       const all = mapOrdered(places, inFlight, ([place, name]) => listOne(place, name, signal));
       for await (const listed of all) yield* listed;
     },
-    ...(!inStore && {
-      fileOf(entry: SourceEntry) {
-        const path = unpacked.get(archiveOf(entry.location));
-        return path === undefined ? undefined : { path, listed: listedOf(entry) };
-      },
-    }),
+    fileOf(entry: SourceEntry) {
+      const path = onDisk.get(archiveOf(entry.location));
+      return path === undefined ? undefined : { path, listed: listedOf(entry) };
+    },
     async read(entry, signal) {
-      const path = await unpackedPath(archiveOf(entry.location), signal);
-      return archives.read(path, listedOf(entry), signal);
+      if (places.size === 0) await findPlaces(signal);
+      const place = archiveOf(entry.location);
+      const path = await pathOnDisk(place, signal);
+      return path === undefined
+        ? archives.read(place, listedOf(entry), signal)
+        : FILE_ARCHIVES.read(path, listedOf(entry), signal);
     },
     notes() {
       const { json, txt } = labelled;
@@ -79,24 +80,27 @@ export function openArchiveSource(input: string, options: S3SourceOptions): Sour
     close: () => archives.close(),
   };
 
-  /** @throws SourceError for a .tar.gz of a store */
-  async function unpackedPath(place: string, signal: AbortSignal): Promise<string> {
-    const known = unpacked.get(place);
+  async function findPlaces(signal: AbortSignal): Promise<void> {
+    const given = await archives.named(input, signal);
+    places = new Map(given.map((name) => [inStore ? name : resolve(name), name]));
+    front = given.length > 1 ? commonFolder(input) : undefined;
+  }
+
+  /** @returns undefined where it is read in its store */
+  async function pathOnDisk(place: string, signal: AbortSignal): Promise<string | undefined> {
+    const known = onDisk.get(place);
     if (known !== undefined) return known;
     const isGzip = /\.(tar\.gz|tgz)$/i.test(place);
-    if (isGzip && inStore) {
-      throw new SourceError(`Expected a .tar or .zip in a store but found ${place}.`, {
-        fix: 'Members of a .tar.gz cannot be read alone: store it as .tar (images do not shrink), or copy it to a disk.',
-      });
-    }
-    const path = isGzip ? await unpackGzip(place, signal) : place;
-    unpacked.set(place, path);
+    const path = isGzip ? await unpackGzip(place, archives, signal) : inStore ? undefined : place;
+    if (path !== undefined) onDisk.set(place, path);
     return path;
   }
 
   async function listOne(place: string, name: string, signal: AbortSignal): Promise<Listed[]> {
-    const archive = await unpackedPath(place, signal);
-    const bytes = await archives.open(archive, signal);
+    const path = await pathOnDisk(place, signal);
+    const bytes = await (path === undefined
+      ? archives.open(place, signal)
+      : FILE_ARCHIVES.open(path, signal));
     try {
       return await listMembers(place, name, bytes, signal);
     } finally {

@@ -2,15 +2,21 @@ import { SourceError } from '../../errors.ts';
 import { DecodeError } from '../../image/decode-error.ts';
 import { contentOffset, LOCAL_HEADER, unpackPart } from '../../image/file-part.ts';
 import { ObjectReader } from '../../s3/get-object.ts';
-import { listObjects } from '../../s3/list-objects.ts';
+import { listObjects, listPage } from '../../s3/list-objects.ts';
 import { parseS3Url } from '../../s3/s3-address.ts';
 import { ObjectAnswer, S3Connection } from '../../s3/s3-connection.ts';
 import type { S3Options } from '../../s3/s3-options.ts';
 import { rejectionOf } from '../s3-source.ts';
+import { noneLike, severalFiles, starPattern } from '../several-files.ts';
 import type { Archives } from './archive-bytes.ts';
 
 /** With each request that lists a tar: the headers of ten members of 100 KB. */
 const WINDOW_BYTES = 1 << 20;
+/** Of members so long that a window holds one header: what lies between headers need not come twice. */
+const FAR_BYTES = WINDOW_BYTES / 2;
+const HEADER_BYTES = 16 << 10;
+/** What is asked for in such parts is read as it is: columns of Parquet, an archive that is unpacked. */
+const LARGE_BYTES = 64 << 10;
 
 /**
  * Bytes read beside a zip's header and content, for the name and extra fields between them. The directory, which follows the
@@ -32,10 +38,8 @@ export function objectArchives(options: S3Options): Archives {
   const find = async (archive: string, bucket: string, key: string, signal: AbortSignal) => {
     const { connection } = bucketOf(bucket);
     // A list, not HEAD: only a list says in its body why it is refused.
-    for await (const object of listObjects(connection, { prefix: key }, signal)) {
-      if (object.key === key) return object;
-      break;
-    }
+    const [object] = (await listPage(connection, { prefix: key, most: 1 }, signal)).objects;
+    if (object?.key === key) return object;
     throw connection.error(
       `Expected an archive at ${archive} but found no object of that name.`,
       'Check its name: every archive that is named, or that {…} stands for, must be there; capitals count.',
@@ -56,7 +60,23 @@ export function objectArchives(options: S3Options): Archives {
       throw error instanceof ObjectAnswer ? rejectionOf(error) : error;
     }
   };
+  const matching = async (name: string, signal: AbortSignal) => {
+    const { bucket, key } = parseS3Url(name);
+    const star = key.indexOf('*');
+    if (star <= key.lastIndexOf('/')) return [name];
+    const pattern = starPattern(key);
+    const found: string[] = [];
+    const prefix = key.slice(0, star);
+    for await (const object of listObjects(bucketOf(bucket).connection, { prefix }, signal)) {
+      if (pattern.test(object.key)) found.push(name.slice(0, -key.length) + object.key);
+    }
+    if (found.length === 0) throw noneLike(name);
+    return found;
+  };
   return {
+    async named(input, signal) {
+      return (await Promise.all(severalFiles(input).map((name) => matching(name, signal)))).flat();
+    },
     async open(archive, signal) {
       const { bucket, key } = parseS3Url(archive);
       const { size, etag } = await find(archive, bucket, key, signal);
@@ -66,12 +86,16 @@ export function objectArchives(options: S3Options): Archives {
         version: etag,
         async peek(from, length, stop) {
           const end = Math.max(from, Math.min(size, from + length));
-          if (from < window.from || end > window.from + window.bytes.length) {
-            const most = Math.min(size - from, Math.max(length, WINDOW_BYTES));
-            const bytes = await whole(archive, range(archive, etag, from, most, stop));
-            window = { from, bytes: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length) };
-          }
-          return window.bytes.subarray(from - window.from, end - window.from);
+          const windowEnd = window.from + window.bytes.length;
+          if (from >= window.from && end <= windowEnd)
+            return window.bytes.subarray(from - window.from, end - window.from);
+          const room = windowEnd > 0 && from - windowEnd > FAR_BYTES ? HEADER_BYTES : WINDOW_BYTES;
+          const most =
+            length > LARGE_BYTES ? end - from : Math.min(size - from, Math.max(length, room));
+          const read = await whole(archive, range(archive, etag, from, most, stop));
+          const bytes = Buffer.from(read.buffer, read.byteOffset, read.length);
+          if (length <= LARGE_BYTES) window = { from, bytes };
+          return bytes.subarray(0, end - from);
         },
         close() {},
       };

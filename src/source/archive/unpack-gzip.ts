@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { createReadStream, createWriteStream, existsSync, rmSync, statSync } from 'node:fs';
+import { createWriteStream, existsSync, rmSync } from 'node:fs';
 import { statfs, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
@@ -7,25 +7,42 @@ import { createGunzip } from 'node:zlib';
 import { errnoOf, SourceError } from '../../errors.ts';
 import { makeFolder } from '../../files/make-folder.ts';
 import { replaceFile } from '../../files/put-in-place.ts';
+import { mapOrdered } from '../../map-ordered.ts';
 import { cacheDir } from '../../runtime/cache-dir.ts';
+import type { ArchiveBytes, Archives } from './archive-bytes.ts';
 import { damagedArchive } from './member.ts';
 
 /** What must stay free on the disk that a file is unpacked to, in bytes. */
 const KEPT_FREE = 1 << 30;
 const CHECK_EVERY = 64 << 20;
+/** Read at once, and how many of them of an object in a store. */
+const PART_BYTES = 4 << 20;
+const IN_FLIGHT = 4;
 
 /** Unpacked by this process; removed when it ends. */
 const unpacked = new Set<string>();
 
 /**
- * Nothing in a gzip file can be read without all that is before it: so it is unpacked once, whole, to the folder of the cache,
- * and removed when this process ends. What a killed one left is used by the next.
+ * Nothing in a gzip file can be read without all that is before it: so it is unpacked once, whole, to the folder of the cache
+ * (from a store, while it comes), and removed when this process ends. What a killed one left is used by the next.
  * @returns the path of the unpacked file
  * @throws SourceError where it is damaged, or the disk has not the room
  */
-export async function unpackGzip(path: string, signal: AbortSignal): Promise<string> {
-  const { size, mtimeMs } = statSync(path);
-  const hash = createHash('sha256').update(`${path} ${size} ${mtimeMs}`).digest();
+export async function unpackGzip(
+  path: string,
+  archives: Archives,
+  signal: AbortSignal,
+): Promise<string> {
+  const packed = await archives.open(path, signal);
+  try {
+    return await unpack(path, packed, signal);
+  } finally {
+    packed.close();
+  }
+}
+
+async function unpack(path: string, packed: ArchiveBytes, signal: AbortSignal): Promise<string> {
+  const hash = createHash('sha256').update(`${path} ${packed.size} ${packed.version}`).digest();
   const folder = join(cacheDir(), 'archives');
   const target = join(folder, `${hash.toString('hex', 0, 16)}.tar`);
   if (unpacked.size === 0) {
@@ -39,7 +56,7 @@ export async function unpackGzip(path: string, signal: AbortSignal): Promise<str
   try {
     await replaceFile(target, async (temp) => {
       await pipeline(
-        createReadStream(path),
+        partsOf(packed, signal),
         createGunzip(),
         (chunks: AsyncIterable<Buffer>) => whileThereIsRoom(chunks, path, folder),
         createWriteStream(temp, { flags: 'wx' }),
@@ -57,6 +74,14 @@ export async function unpackGzip(path: string, signal: AbortSignal): Promise<str
     throw error;
   }
   return target;
+}
+
+function partsOf(packed: ArchiveBytes, signal: AbortSignal): AsyncIterable<Buffer> {
+  const starts = Array.from(
+    { length: Math.ceil(packed.size / PART_BYTES) },
+    (_, i) => i * PART_BYTES,
+  );
+  return mapOrdered(starts, IN_FLIGHT, (from) => packed.peek(from, PART_BYTES, signal));
 }
 
 async function* whileThereIsRoom(chunks: AsyncIterable<Buffer>, path: string, folder: string) {

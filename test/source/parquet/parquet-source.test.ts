@@ -12,9 +12,9 @@ import {
 } from 'apache-arrow';
 import { Table as WasmTable, WriterPropertiesBuilder, writeParquet } from 'parquet-wasm';
 import { expect, test } from 'vitest';
-import { openSource } from '../../src/source/open-source.ts';
-import type { OriginForm, SourceEntry } from '../../src/source/source.ts';
-import { temporaryFolder } from '../temporary-folder.ts';
+import { openSource } from '../../../src/source/open-source.ts';
+import type { OriginForm, SourceEntry } from '../../../src/source/source.ts';
+import { temporaryFolder } from '../../temporary-folder.ts';
 
 const signal = AbortSignal.timeout(60_000);
 
@@ -77,7 +77,9 @@ test('rows of a Parquet file are images; the label is named by the metadata', as
   expect(entries.map(({ origin, target }) => [origin, target])).toEqual(
     rows.map(({ label }, i) => [`train.parquet#00000000${i}`, ['apple', 'kiwi'][label]]),
   );
-  expect(notes).toEqual([`Not read of ${path}: the columns id.`]);
+  expect(notes).toEqual([
+    `Not read of ${path}: the columns id. --keep-columns carries columns into the table.`,
+  ]);
   // In any order, and by a source that has listed nothing.
   for (const i of [6, 0, 3, 2, 5]) expect(await text(path, entries[i])).toBe(`image ${i}`);
   expect((await list(path, 'path')).entries[1].origin).toBe(`${path}#000000001`);
@@ -122,5 +124,5 @@ test('a row with a path alone, a changed file and a file without images are told
   await expect(list(other)).rejects.toThrow('Expected one column of images');
   writeFileSync(other, 'no parquet');
   await expect(list(other)).rejects.toThrow(`Expected a Parquet file at ${other}`);
-  await expect(list(join(dir, 'none.parquet'))).rejects.toThrow('ENOENT');
+  await expect(list(join(dir, 'none.parquet'))).rejects.toThrow('found nothing at');
 });
