@@ -161,24 +161,39 @@ function nameOf(task: DecodeTask | undefined): string {
   return task === undefined ? 'no image' : (task.name ?? task.path ?? `image ${task.index}`);
 }
 
+/** Smaller bodies go into one buffer together: each transfer costs more than their copy. */
+const LARGE_BODY = 64 << 10;
+
 /**
  * The tasks' bytes as buffers that can be transferred: a view that shares its buffer with others
- * (Node's pooled Buffers do) is copied, or the transfer would remove the others' bytes.
+ * (Node's pooled Buffers and rows of a table do) is copied, or the transfer would remove the others' bytes.
  */
 function takeBytes(tasks: readonly DecodeTask[]): {
   owned: readonly DecodeTask[];
   buffers: ArrayBuffer[];
 } {
-  const buffers: ArrayBuffer[] = [];
-  const owned = tasks.map(({ fetch: _, ...task }) => {
-    if (task.bytes === undefined) return task;
-    const { buffer, byteLength } = task.bytes;
+  /** By buffer: the task that brings it along. */
+  const moved = new Map<ArrayBufferLike, number>();
+  let length = 0;
+  for (const [i, { bytes }] of tasks.entries()) {
+    if (bytes === undefined) continue;
+    const { buffer, byteLength } = bytes;
     const isWhole = buffer instanceof ArrayBuffer && buffer.byteLength === byteLength;
-    const bytes = isWhole && !buffers.includes(buffer) ? task.bytes : new Uint8Array(task.bytes);
-    buffers.push(bytes.buffer as ArrayBuffer);
-    return { ...task, bytes };
+    if (isWhole && byteLength > LARGE_BODY && !moved.has(buffer)) moved.set(buffer, i);
+    else length += byteLength;
+  }
+  const together = new Uint8Array(length);
+  let at = 0;
+  const owned = tasks.map(({ fetch: _, listed, ...task }, i) => {
+    const { bytes } = task;
+    if (bytes === undefined) return { ...task, ...(listed && { listed }) };
+    if (moved.get(bytes.buffer) === i) return task;
+    const copy = together.subarray(at, at + bytes.length);
+    copy.set(bytes);
+    at += bytes.length;
+    return { ...task, bytes: copy };
   });
-  return { owned, buffers };
+  return { owned, buffers: [...moved.keys(), together.buffer] as ArrayBuffer[] };
 }
 
 /** Tasks of listed files as columns: a message of few arrays is made and read several times as fast as one of many objects. */

@@ -97,8 +97,9 @@ test('a bad image is a rejection and the rows close up over it', async () => {
   expect(Buffer.from(chunk.pixels)).toEqual(Buffer.concat(await Promise.all(rows)));
 });
 
-test('bytes are transferred when they own their buffer and copied when they share it', async () => {
-  const own = new Uint8Array(jpeg);
+test('bytes are transferred when they own their buffer and are many, else copied', async () => {
+  const own = new Uint8Array(Buffer.concat([jpeg, new Uint8Array(64 << 10)]));
+  const small = new Uint8Array(jpeg);
   const shared = new Uint8Array(jpeg.length * 2);
   shared.set(jpeg);
   shared.set(jpeg, jpeg.length);
@@ -106,10 +107,17 @@ test('bytes are transferred when they own their buffer and copied when they shar
     { index: 0, bytes: own },
     { index: 1, bytes: shared.subarray(0, jpeg.length) },
     { index: 2, bytes: shared.subarray(jpeg.length) },
+    { index: 3, bytes: small },
   ];
   const [chunk] = await collect(openPool(1).decode([tasks], never));
-  expect(chunk.indices).toEqual([0, 1, 2]);
-  expect([own.length, shared.length]).toEqual([0, jpeg.length * 2]);
+  expect(chunk.indices).toEqual([0, 1, 2, 3]);
+  expect([own, shared, small].map(({ length }) => length)).toEqual([
+    0,
+    jpeg.length * 2,
+    jpeg.length,
+  ]);
+  const row = await decodeAndResize(jpeg, options);
+  expect(Buffer.compare(chunk.pixels, Buffer.concat([row, row, row, row]))).toBe(0);
 });
 
 test('bgr swaps the outer channels of each pixel', async () => {
