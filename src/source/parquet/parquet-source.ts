@@ -16,8 +16,8 @@ import { OpenParquet } from './parquet-file.ts';
 const IN_FLIGHT = { files: 1, objects: 8 };
 /** Row groups kept in memory: rows are read in their order, and those that are fetched ahead may be in the next one. */
 const KEPT_GROUPS = 2;
-/** Files kept open while they are read, as the rows of a group may come from the end of one and the beginning of the next. */
-const KEPT_FILES = 2;
+/** Files kept open: the end of so few is read by the listing alone. */
+const KEPT_FILES = 64;
 /** Digits of a row in origins: their order as text is the order of the rows. */
 const ROW_DIGITS = 9;
 
@@ -87,44 +87,44 @@ export function openParquetSource(input: string, options: ListOptions): Source {
     },
   };
 
+  function openFile(path: string, signal: AbortSignal): Promise<OpenParquet> {
+    return opened.get(path, () => OpenParquet.open(path, { files, wanted }, signal));
+  }
+
   async function listFile(name: string, relative: string, signal: AbortSignal) {
     signal.throwIfAborted();
     const path = inStore ? name : resolve(name);
-    const file = await OpenParquet.open(path, { files, wanted }, signal);
-    try {
-      const { columns } = file;
-      const { label, split } = columns;
-      const named = [label, split, ...columns.kept].filter((one) => one !== undefined);
-      const cells = await file.read(named, signal);
-      const text = (column: string, row: number) =>
-        columns.textOf(column, cells[named.indexOf(column)](row));
-      const origin =
-        originForm === 'relative'
-          ? relative
-          : inStore
-            ? name
-            : originOf(originForm, { input: name, relative: '', path });
-      const entries: SourceEntry[] = [];
-      for (const [group, { rows, meanBytes }] of file.rowGroups().entries()) {
-        for (let row = 0; row < rows; row++) {
-          const number = entries.length;
-          const at = `#${String(number).padStart(ROW_DIGITS, '0')}`;
-          entries.push({
-            origin: origin + at,
-            target: label === undefined ? basename(dirname(path)) : text(label, number),
-            location: `${path}${at}`,
-            // How long each image is, only its bytes say.
-            size: meanBytes,
-            version: `${file.version} ${group} ${row}`,
-            ...(split !== undefined && { split: text(split, number) }),
-            ...(columns.kept.length > 0 && { kept: columns.kept.map((one) => text(one, number)) }),
-          });
-        }
+    const file = await openFile(path, signal);
+    const { columns } = file;
+    const { label, split } = columns;
+    const named = [label, split, ...columns.kept].filter((one) => one !== undefined);
+    const cells = await file.read(named, signal);
+    const text = (column: string, row: number) =>
+      columns.textOf(column, cells[named.indexOf(column)](row));
+    const origin =
+      originForm === 'relative'
+        ? relative
+        : inStore
+          ? name
+          : originOf(originForm, { input: name, relative: '', path });
+    const entries: SourceEntry[] = [];
+    for (const [group, { rows, meanBytes }] of file.rowGroups().entries()) {
+      for (let row = 0; row < rows; row++) {
+        const number = entries.length;
+        const at = `#${String(number).padStart(ROW_DIGITS, '0')}`;
+        entries.push({
+          origin: origin + at,
+          target: label === undefined ? basename(dirname(path)) : text(label, number),
+          location: `${path}${at}`,
+          // How long each image is, only its bytes say.
+          size: meanBytes,
+          version: `${file.version} ${group} ${row}`,
+          ...(split !== undefined && { split: text(split, number) }),
+          ...(columns.kept.length > 0 && { kept: columns.kept.map((one) => text(one, number)) }),
+        });
       }
-      return { name, columns, entries };
-    } finally {
-      file.close();
     }
+    return { name, columns, entries };
   }
 
   async function readGroup(
@@ -136,9 +136,7 @@ export function openParquetSource(input: string, options: ListOptions): Source {
     // Of an object each range is asked for as the version that was listed.
     if (!inStore && String(statSync(path, { throwIfNoEntry: false })?.mtimeMs) !== version)
       throw changed();
-    const file = await opened.get(`${path} ${version}`, () =>
-      OpenParquet.open(path, { files, wanted }, signal),
-    );
+    const file = await openFile(path, signal);
     if (file.version !== version) throw changed();
     const { bytes, path: pathColumn } = file.columns;
     try {
