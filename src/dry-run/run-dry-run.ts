@@ -79,7 +79,7 @@ export async function runDryRun(options: ExtractOptions, signal: AbortSignal): P
       rows: views * counts.images,
       columns,
       nameBytes: views * counts.nameBytes,
-      isPixels: options.mode === 'pixels',
+      isPixels: options.mode === 'pixels' && options.normalize === 'none',
     };
     const update = options.update ? await previewUpdate(options, manifest) : undefined;
     const computed = update === undefined ? counts.images : wantedImages(update);

@@ -1,5 +1,6 @@
 import type { Pool } from '../engine/engine.ts';
 import { OptionError } from '../errors.ts';
+import type { ExtractOptions } from '../options/extract-options.ts';
 
 /** One feature output of a run: what EngineOutput says, and in pixels mode the pixels themselves. */
 export interface FeatureOutput {
@@ -49,6 +50,14 @@ export interface ColumnTypes {
   readonly reduced: 'float32' | 'float64';
 }
 
+/** Runs from before there was a choice have the defaults. */
+export function columnTypes({
+  vectorType = 'float32',
+  reduxType = 'float64',
+}: Partial<Pick<ExtractOptions, 'vectorType' | 'reduxType'>>): ColumnTypes {
+  return { vector: vectorType, reduced: reduxType };
+}
+
 export const SPLIT = 'split';
 export const VIEW = 'view';
 
@@ -67,7 +76,7 @@ export function featureColumns(
   outputs: readonly FeatureOutput[],
   k: number,
   { hasSplit, kept, views = 1 }: LabelColumns = { hasSplit: false, kept: [] },
-  types: ColumnTypes = { vector: 'float32', reduced: 'float64' },
+  types: ColumnTypes = columnTypes({}),
 ): FeatureColumn[] {
   const text = (name: string, kind: FeatureColumn['kind']): FeatureColumn => {
     return { name, kind, type: 'utf8', output: -1, length: 1, prefix: '' };

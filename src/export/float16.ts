@@ -57,6 +57,14 @@ export function fromFloat16(halves: Uint16Array): Float32Array {
   return values;
 }
 
+/** Rounds in place. @returns the position of the first value that would be infinite, which stays; -1 where there is none */
+export function roundToFloat16(values: Float32Array): number {
+  const halves = toFloat16(values);
+  const at = halves.findIndex(isInfinite);
+  if (at === -1) values.set(fromFloat16(halves));
+  return at;
+}
+
 /** Numbers to compute with or print: float16 as the same values in float32. */
 export function widened<A extends Float32Array | Float64Array>(
   values: A | Uint16Array,

@@ -99,7 +99,16 @@ export async function* extractBatches(
     const listed = { total: count, done: 0, rejected: 0, unusable: rejections.length };
     const progress = new Progress({ ...listed, maxBad, onEvent });
     const clock: RunClock = new StageClock();
-    const run = { source, manifest, clock, progress, extractor, onEvent, signal };
+    const run = {
+      options: resolved,
+      source,
+      manifest,
+      clock,
+      progress,
+      extractor,
+      onEvent,
+      signal,
+    };
     const results = computeBatches(run, { shards, pool, maxPixels: pixels.maxPixels });
     closers.add(() => results.return(undefined));
 

@@ -25,6 +25,8 @@ export interface ModelOptions {
   readonly precision?: ExtractOptions['precision'] | undefined;
   /** Images in a batch, 1 to 4096. Default: auto, by device. */
   readonly batch?: number | 'auto' | undefined;
+  /** `l2` divides each vector by its length. Default: none. */
+  readonly normalize?: ExtractOptions['normalize'] | undefined;
   /** Pillow's filter of that name, bit for bit. Default: bicubic. */
   readonly resize?: ExtractOptions['resize'] | undefined;
   /** `apply` turns images as their EXIF orientation says. Default: ignore, as Pillow and Keras do. */

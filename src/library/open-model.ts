@@ -7,9 +7,10 @@ import type { RejectReason } from '../image/decode-error.ts';
 import type { DecodeTask } from '../image/decoded-chunk.ts';
 import { DecodePool } from '../image/pool/decode-pool.ts';
 import { mapOrdered } from '../map-ordered.ts';
+import type { ExtractOptions } from '../options/extract-options.ts';
 import { decodeOptions, type Extractor } from '../pipeline/extractor/extractor.ts';
 import { openExtractor } from '../pipeline/extractor/open-extractor.ts';
-import { expectFinite } from '../pipeline/stream/run-batches.ts';
+import { finishVectors, type VectorForm } from '../pipeline/stream/run-batches.ts';
 import { fetchTask } from '../source/decode-tasks.ts';
 import { type ModelOptions, resolveModelOptions } from './feature-options.ts';
 import { MicroBatcher } from './micro-batcher.ts';
@@ -91,7 +92,7 @@ export async function openModel(
   const pool = new DecodePool(decodeOptions(resolved, extractor), resolved.workers, {
     imageTimeoutMs: resolved.imageTimeout * 1000,
   });
-  return new EmbeddingModel(extractor, pool, resolved.workers);
+  return new EmbeddingModel(extractor, pool, resolved);
 }
 
 const STOPPED = 'Expected to embed all images but was asked to stop.';
@@ -106,17 +107,23 @@ class EmbeddingModel implements Model {
   readonly #extractor: Extractor;
   readonly #pool: DecodePool;
   readonly #workers: number;
+  readonly #form: VectorForm;
   readonly #batcher: MicroBatcher;
   readonly #calls = new Set<AbortController>();
   #closing: Promise<void> | undefined;
 
-  constructor(extractor: Extractor, pool: DecodePool, workers: number) {
+  constructor(
+    extractor: Extractor,
+    pool: DecodePool,
+    { workers, ...form }: VectorForm & Pick<ExtractOptions, 'workers'>,
+  ) {
     const [height, width] = extractor.inputSize;
     this.info = extractor.engine!;
     this.outputs = extractor.outputs;
     this.#extractor = extractor;
     this.#pool = pool;
     this.#workers = workers;
+    this.#form = form;
     this.#batcher = new MicroBatcher(extractor, height * width * 3);
   }
 
@@ -164,7 +171,8 @@ class EmbeddingModel implements Model {
         const { indices, pixels } = chunk;
         const vectors = await this.#batcher.run(pixels, indices.length, signal);
         for (const [row, index] of indices.entries()) {
-          expectFinite(vectors[row], this.outputs, () => tasks[index].origin ?? `image ${index}`);
+          const name = tasks[index].origin ?? `image ${index}`;
+          finishVectors(vectors[row], this.outputs, this.#form, () => name);
         }
         return { chunk, vectors };
       },

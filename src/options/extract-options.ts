@@ -40,6 +40,8 @@ export interface OptionDefinition {
   readonly modes?: readonly Mode[];
   /** What depends on it: the vectors, the scaler and PCA fitted on them, or only which images are accepted. */
   readonly definesFeatures?: 'vectors' | 'reducer' | 'accepted';
+  /** A run's identity leaves the default out: runs from before there was the option are resumed, and give the same bytes. */
+  readonly isNewer?: true;
 }
 
 type Given = string | number | boolean | readonly string[] | undefined;
@@ -108,6 +110,14 @@ export const EXTRACT_OPTIONS = {
     default: 'plain',
     describe: 'Fit scaler and PCA on the plain images, or on all views',
     group: 'Features',
+  },
+  normalize: {
+    parse: oneOf('none', 'l2'),
+    default: 'none',
+    describe: 'l2: divide each vector by its length, so that a dot product is the cosine',
+    group: 'Features',
+    definesFeatures: 'vectors',
+    isNewer: true,
   },
   seedCompat: {
     parse: flag(),
@@ -244,6 +254,21 @@ export const EXTRACT_OPTIONS = {
     default: 'parquet',
     describe: `Output formats: all, or some of ${FORMAT_NAMES.join(', ')}, separated by commas`,
     group: 'Output',
+  },
+  vectorType: {
+    parse: oneOf('float32', 'float16'),
+    default: 'float32',
+    describe: 'Numbers of the vectors: float16 takes half the bytes and keeps 3 digits',
+    group: 'Output',
+    definesFeatures: 'vectors',
+    isNewer: true,
+  },
+  reduxType: {
+    parse: oneOf('float64', 'float32'),
+    default: 'float64',
+    describe: 'Numbers of the reduced vectors',
+    group: 'Output',
+    isNewer: true,
   },
   columns: {
     parse: text('column names, separated by commas'),

@@ -69,6 +69,21 @@ export function keysForAllModes(
   );
 }
 
+/**
+ * The options that define features in every mode, and others, as a run's identity has them.
+ * @param options those of a run, also of one from before some of them
+ */
+export function identityValues(
+  options: Readonly<Record<string, unknown>>,
+  keys: readonly OptionKey[],
+): Record<string, unknown> {
+  const entryOf = (key: OptionKey) => {
+    const { isNewer, default: preset }: OptionDefinition = EXTRACT_OPTIONS[key];
+    return isNewer && options[key] === preset ? undefined : options[key];
+  };
+  return Object.fromEntries(keys.map((key) => [key, entryOf(key)]));
+}
+
 /** The entry of an option; undefined for a name that is none. */
 export function optionOf(key: string): OptionDefinition | undefined {
   const table: Readonly<Record<string, OptionDefinition>> = EXTRACT_OPTIONS;

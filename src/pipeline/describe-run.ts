@@ -1,4 +1,5 @@
 import {
+  columnTypes,
   type FeatureColumn,
   type FeatureOutput,
   featureColumns,
@@ -184,12 +185,15 @@ export function tableColumns(run: RunJson): FeatureColumn[] {
 
 /** The columns of the table that options ask for. @param labels of the list of images */
 export function columnsOf(
-  options: Pick<ExtractOptions, 'mode' | 'k' | 'columns' | 'split' | 'views'>,
+  options: Pick<
+    ExtractOptions,
+    'mode' | 'k' | 'columns' | 'split' | 'views' | 'vectorType' | 'reduxType'
+  >,
   outputs: readonly FeatureOutput[],
   { hasSplit, kept }: LabelColumns,
 ): FeatureColumn[] {
   const labels = { hasSplit: hasSplit || makesSplit(options), views: options.views, kept };
-  const all = featureColumns(options.mode, outputs, options.k, labels);
+  const all = featureColumns(options.mode, outputs, options.k, labels, columnTypes(options));
   return selectColumns(all, options.columns?.split(','));
 }
 

@@ -3,7 +3,7 @@ import { pruneTopology } from '../engine/prune-topology.ts';
 import { RunError } from '../errors.ts';
 import type { ModelFolder } from '../model/model-folder.ts';
 import { type ExtractOptions, makesSplit } from '../options/extract-options.ts';
-import { keysForAllModes } from '../options/option-keys.ts';
+import { identityValues, keysForAllModes } from '../options/option-keys.ts';
 import { jobName } from '../options/option-values.ts';
 import { describeDifference, fingerprint, type RunIdentity } from '../run/fingerprint.ts';
 import type { Extractor, ExtractorPlan } from './extractor/extractor.ts';
@@ -17,7 +17,7 @@ export function runIdentity(options: ExtractOptions, extractor: IdentityParts): 
   const { engine, model } = extractor;
   return {
     mode: options.mode,
-    ...Object.fromEntries(keysForAllModes().map((key) => [key, options[key]])),
+    ...(identityValues(options, [...keysForAllModes(), 'reduxType']) as RunIdentity),
     origin: options.origin,
     format: options.format,
     columns: options.columns,

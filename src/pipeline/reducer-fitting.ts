@@ -2,7 +2,7 @@ import type { EngineOutput } from '../engine/engine.ts';
 import { RunError } from '../errors.ts';
 import { outputLabels } from '../export/column-names.ts';
 import type { ExtractOptions } from '../options/extract-options.ts';
-import { keysForAllModes } from '../options/option-keys.ts';
+import { identityValues, keysForAllModes } from '../options/option-keys.ts';
 import type { Reducer } from '../reduce/reducer.ts';
 import { readReducerFile } from '../reduce/reducer-file.ts';
 import { ReducerFitter } from '../reduce/reducer-fitter.ts';
@@ -138,10 +138,11 @@ function refuseDifferences(
   const network = extractor.model && networkHash(extractor.model, extractor.outputs);
   const layers = (list: readonly { layer: string; pool: string }[] | undefined) =>
     list?.map(({ layer, pool }) => `${layer}:${pool}`).join();
+  const keys = keysForAllModes('vectors', 'reducer');
+  const [before, now] = [identityValues(there, keys), identityValues(options, keys)];
   const pairs: [string, unknown, unknown][] = [
-    ...(['mode', ...keysForAllModes('vectors', 'reducer')] as const).map(
-      (name): [string, unknown, unknown] => [name, there[name], options[name]],
-    ),
+    ['mode', there.mode, options.mode],
+    ...keys.map((key): [string, unknown, unknown] => [key, before[key], now[key]]),
     ['SHA-256 of the weights', model?.weightsSha256, here?.weightsSha256],
     ['SHA-256 of the layers', model?.networkSha256 ?? network, network],
     ['preprocessing', model?.preprocessing, here?.preprocessing],
@@ -153,7 +154,7 @@ function refuseDifferences(
   ];
   const differences = pairs
     .filter(([, before, now]) => before !== now)
-    .map(([name, before, now]) => `${name} was ${before}, is ${now}`);
+    .map(([name, was, is]) => `${name} was ${was ?? 'not set'}, is ${is ?? 'not set'}`);
   if (differences.length === 0) return;
   throw new RunError(
     `Expected the features that ${target} was fitted on but found others: ${differences.join('; ')}.`,

@@ -8,7 +8,7 @@ import { expectNoFaults } from '../export/table-batch.ts';
 import { plainRows, type RunRows } from '../findings/collect-rows.ts';
 import type { Parts } from '../findings/leaks.ts';
 import type { ExtractOptions } from '../options/extract-options.ts';
-import { keysForAllModes } from '../options/option-keys.ts';
+import { identityValues, keysForAllModes } from '../options/option-keys.ts';
 import { firstOutput, outputNames, tableColumns } from '../pipeline/describe-run.ts';
 import { workFolder } from '../pipeline/work-folder.ts';
 import type { Reducer } from '../reduce/reducer.ts';
@@ -206,12 +206,12 @@ export function joinRuns(
 function differencesOf(run: RunJson, other: RunJson): string[] {
   const facts = (of: RunJson): Record<string, unknown> => {
     const options = of.options as ExtractOptions;
-    const given = ['mode', ...keysForAllModes('vectors')] as const;
     const model = of.model as { weightsSha256: string; preprocessing: string } | undefined;
     const { layer, pool } = firstOutput(of);
     const { weightsSha256, preprocessing } = model ?? {};
     return {
-      ...Object.fromEntries(given.map((key) => [key, options[key]])),
+      mode: options.mode,
+      ...identityValues(options, keysForAllModes('vectors')),
       ...{ layer, pool, preprocessing, weightsSha256 },
     };
   };

@@ -79,7 +79,8 @@ export async function makeReport(input: ReportInput): Promise<Report> {
   const { rows: source, ownCount, options } = input;
   const reducer = input.reducers[0] ?? (await previewReducer(source, options.standardize));
   const space = reducer && featureSpace(reducer);
-  const isPixels = options.mode === 'pixels' && source.dims > 0 && ownCount <= MAX_POINTS;
+  const hasPixels = options.mode === 'pixels' && options.normalize !== 'l2';
+  const isPixels = hasPixels && source.dims > 0 && ownCount <= MAX_POINTS;
   const pixels = new Uint8Array(isPixels ? ownCount * source.dims : 0);
   const rows = await collectRows(source, reducer, space, (vectors, first) => {
     const room = pixels.length - first * source.dims;

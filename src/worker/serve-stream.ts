@@ -3,7 +3,7 @@ import type { DecodedChunk, DecodeTask } from '../image/decoded-chunk.ts';
 import type { DecodePool } from '../image/pool/decode-pool.ts';
 import type { Extractor } from '../pipeline/extractor/extractor.ts';
 import type { ChunkRange } from '../pipeline/stream/decode-entries.ts';
-import { runBatches } from '../pipeline/stream/run-batches.ts';
+import { runBatches, type VectorForm } from '../pipeline/stream/run-batches.ts';
 import { type FetchedChunk, fetchAhead } from '../source/decode-tasks.ts';
 import type { AnswerStream } from './answer.ts';
 import type { InputBatch } from './input-batch.ts';
@@ -14,6 +14,7 @@ import { RowQueue } from './row-queue.ts';
 export interface ServeContext extends RowChunksOptions {
   readonly pool: DecodePool;
   readonly extractor: Extractor;
+  readonly form: VectorForm;
 }
 
 /**
@@ -28,14 +29,14 @@ export async function serveStream(
   answer: AnswerStream,
   context: ServeContext,
 ): Promise<StreamEvent> {
-  const { pool, extractor, signal } = context;
+  const { pool, extractor, form, signal } = context;
   const rows = new RowQueue();
   await answer.start();
   const fetched = fetchAhead(rowChunks(batches, rows, context), context);
   const { tasks, ranges } = withEnd(fetched, rows);
   const decoded = settleRejections(pool.decode(tasks, signal), rows, answer);
   const originOf = (position: number) => rows.originOf(position);
-  for await (const { batch, outputs } of runBatches(decoded, ranges, extractor, originOf)) {
+  for await (const { batch, outputs } of runBatches(decoded, ranges, extractor, form, originOf)) {
     signal.throwIfAborted();
     batch.indices.forEach((position, i) => {
       const vectors = outputs.map((values, o) => {

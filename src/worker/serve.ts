@@ -56,6 +56,7 @@ export async function serve({ options, output, journalDir, ...serving }: ServeOp
     const context = {
       pool,
       extractor,
+      form: options,
       readRemote: remote.read.bind(remote),
       maxPixels: decoding.maxPixels,
       signal,

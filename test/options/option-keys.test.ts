@@ -21,7 +21,7 @@ test('each option is found by its flag again', () => {
 test('what defines features is what a transform takes over, and what runs are compared by', () => {
   expect(INHERITED_KEYS).toEqual(expect.arrayContaining(['mode', ...keysForAllModes()]));
   expect(keysForAllModes('vectors', 'reducer')).toEqual([
-    ...['k', 'standardize', 'seedCompat', 'resize', 'exif'],
+    ...['k', 'standardize', 'normalize', 'seedCompat', 'resize', 'exif', 'vectorType'],
   ]);
   expect(keysForAllModes('accepted')).toEqual(['maxPixels', 'tiff']);
   expect(INHERITED_KEYS).toEqual(expect.arrayContaining(['layer', 'model', 'precision']));

@@ -26,6 +26,7 @@ PASSED_ON = (
     "engine",
     "precision",
     "conv",
+    "normalize",
     "engines_per_gpu",
     "resize",
     "exif",

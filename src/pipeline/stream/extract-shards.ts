@@ -60,15 +60,18 @@ export async function extractShards(run: Run, pool: DecodePool): Promise<void> {
 
 /** Batches of the shards' images with their vectors, in row order: decode -> batch -> network. */
 export function computeBatches(
-  run: Pick<Run, 'source' | 'manifest' | 'clock' | 'progress' | 'extractor' | 'onEvent' | 'signal'>,
+  run: Pick<
+    Run,
+    'options' | 'source' | 'manifest' | 'clock' | 'progress' | 'extractor' | 'onEvent' | 'signal'
+  >,
   images: Pick<DecodeEntriesOptions, 'shards' | 'pool' | 'maxPixels' | 'isWanted'>,
 ) {
-  const { source, manifest, extractor, signal } = run;
+  const { options, source, manifest, extractor, signal } = run;
   const { ranges, chunks } = decodeEntries({ source, entries: manifest, signal, ...images });
   const originOf = (index: number) => manifest.entry(index).origin;
   const recycle = (chunk: DecodedChunk) => images.pool.recycle(chunk);
   const watched = watchChunks(chunks, run, images.pool.views);
-  return runBatches(watched, ranges, extractor, originOf, recycle);
+  return runBatches(watched, ranges, extractor, options, originOf, recycle);
 }
 
 /** The rows of one shard, gathered batch by batch: float32 [rows, length] for each output. */

@@ -1,8 +1,10 @@
 import type { EngineOutput } from '../../engine/engine.ts';
-import { EngineError } from '../../errors.ts';
+import { EngineError, RunError } from '../../errors.ts';
+import { FLOAT16_MAX, roundToFloat16 } from '../../export/float16.ts';
 import { firstNotFinite } from '../../first-not-finite.ts';
 import type { DecodedChunk, ImageRejection } from '../../image/decoded-chunk.ts';
 import { mapOrdered } from '../../map-ordered.ts';
+import type { ExtractOptions } from '../../options/extract-options.ts';
 import type { Extractor } from '../extractor/extractor.ts';
 import type { ChunkRange } from './decode-entries.ts';
 
@@ -16,14 +18,16 @@ export interface FeatureBatch {
 /**
  * Decoded chunks through the network, in their order; `inFlight` + 1 batches are in memory.
  * @param ranges one for each chunk, in the same order
+ * @param form of the vectors
  * @param originOf the image at a position
  * @param recycle gets each chunk whose pixels are taken over
- * @throws what the extractor throws; EngineError for a feature that is not finite
+ * @throws what the extractor throws; EngineError for a feature that is not finite; RunError for one beyond its type
  */
 export async function* runBatches(
   decoded: AsyncIterable<DecodedChunk>,
   ranges: Parameters<typeof packBatches>[1],
   extractor: Extractor,
+  form: VectorForm,
   originOf: (index: number) => string,
   recycle?: (chunk: DecodedChunk) => void,
 ): AsyncGenerator<FeatureBatch> {
@@ -39,7 +43,7 @@ export async function* runBatches(
       return { batch, outputs: extractor.outputs.map(() => new Float32Array(0)) };
     }
     const outputs = await extractor.run(pixels, indices.length);
-    expectFinite(outputs, extractor.outputs, (row) => originOf(indices[row]));
+    finishVectors(outputs, extractor.outputs, form, (row) => originOf(indices[row]));
     return { batch, outputs };
   });
   for await (const result of results) {
@@ -48,27 +52,52 @@ export async function* runBatches(
   }
 }
 
+/** What is done to the vectors before they are stored, reduced and compared. */
+export type VectorForm = Pick<ExtractOptions, 'normalize' | 'vectorType'>;
+
 /**
  * Checks what a network made of a batch, whichever engine ran it: NaN and infinity are no features, and a row without
- * them is never guessed.
+ * them is never guessed. Then gives the vectors their form, in place: with float16 what is fitted and stored are the very
+ * numbers of the table, so that they can be reused from it.
  * @param values float32 [n, length] for each output
  * @param nameOf the image of a row, for the message
- * @throws EngineError naming the layer and the image
+ * @throws EngineError naming the layer and the image; RunError for a number that float16 would make infinite
  */
-export function expectFinite(
+export function finishVectors(
   values: readonly Float32Array[],
   outputs: readonly EngineOutput[],
+  { normalize, vectorType }: VectorForm,
   nameOf: (row: number) => string,
 ): void {
   for (const [i, { layer, length }] of outputs.entries()) {
+    const found = (at: number) =>
+      `of layer ${layer} for ${nameOf(Math.floor(at / length))} but found ${values[i][at]}.`;
     const at = firstNotFinite(values[i]);
-    if (at === -1) continue;
-    throw new EngineError(
-      `Expected finite features of layer ${layer} for ${nameOf(Math.floor(at / length))} but found ${values[i][at]}.`,
-      {
+    if (at !== -1) {
+      throw new EngineError(`Expected finite features ${found(at)}`, {
         fix: 'Use --precision fp32. Where that is so already, the weights are too large: take another model.',
-      },
-    );
+      });
+    }
+    if (normalize === 'l2') scaleToLength1(values[i], length);
+    if (vectorType !== 'float16') continue;
+    const tooLarge = roundToFloat16(values[i]);
+    if (tooLarge !== -1) {
+      throw new RunError(
+        `Expected features within ±${FLOAT16_MAX} for --vector-type float16 ${found(tooLarge)}`,
+        { fix: 'Take --vector-type float32, or --normalize l2.' },
+      );
+    }
+  }
+}
+
+/** Each row divided by its L2 norm, which is summed in float64; a row of zeros stays as it is. */
+function scaleToLength1(values: Float32Array, length: number): void {
+  for (let start = 0; start < values.length; start += length) {
+    const end = start + length;
+    let squares = 0;
+    for (let i = start; i < end; i++) squares += values[i] * values[i];
+    const norm = Math.sqrt(squares) || 1;
+    for (let i = start; i < end; i++) values[i] /= norm;
   }
 }
 

@@ -11,6 +11,7 @@ import { TINY_WEIGHTS, writeTinyModel } from '../../engine/tiny-model.ts';
 
 // Engines on WebAssembly take the place of engines on GPUs: none was at hand.
 
+const PLAIN = { normalize: 'none', vectorType: 'float32' } as const;
 const platform = { name: 'test', key: undefined, reason: 'a test' } as const;
 const driver = { present: false, version: undefined, devices: [], detail: 'no driver' } as const;
 const wasm = chooseDevice('wasm', { platform, driver });
@@ -57,7 +58,13 @@ async function featuresOf(engines: number, padTo: number[] = []) {
     run: (pixels: Uint8Array, n: number) => pool.run(pixels, n),
   } as Extractor;
   const rows: unknown[] = [];
-  for await (const { batch, outputs } of runBatches(decoded(), chunks(), extractor, String)) {
+  for await (const { batch, outputs } of runBatches(
+    decoded(),
+    chunks(),
+    extractor,
+    PLAIN,
+    String,
+  )) {
     rows.push({
       shard: batch.shard,
       indices: batch.indices,
@@ -94,7 +101,13 @@ test.each(engines)(
     const network = await open(folder, { device, engine });
     const run = (pixels: Uint8Array, n: number) => network.run(pixels, n);
     const extractor = { ...network.info, batchSize: 3, inFlight: 2, run } as unknown as Extractor;
-    const batches = runBatches(decoded(), chunks(), extractor, (index) => `image-${index}.png`);
+    const batches = runBatches(
+      decoded(),
+      chunks(),
+      extractor,
+      PLAIN,
+      (index) => `image-${index}.png`,
+    );
     const error = await rejection(EngineError, batches.next());
     expect(error.message).toBe(
       'Expected finite features of layer sum for image-0.png but found Infinity.',
