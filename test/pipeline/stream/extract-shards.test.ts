@@ -44,6 +44,7 @@ function runOf(write: (id: number) => Promise<void>) {
     manifest: { entry: (index: number) => ({ origin: `${index}.jpg`, location: `${index}.jpg` }) },
     store: {
       plan: { shards, views: 1 },
+      shard: (id: number) => shards[id],
       isCommitted: () => false,
       writeShard: (id: number) => write(id),
     },
