@@ -31,6 +31,7 @@ const ROOMS = [
   ['storage'],
   ['export', 'run'],
   ['findings'],
+  ['quality'],
   ['pipeline', 'terminal'],
   ['doctor', 'report', 'pack'],
   ['dry-run', 'library', 'worker', 'extract.ts'],

@@ -104,6 +104,8 @@ export interface RunSummary extends RunCounts {
   readonly explainedVariance: Readonly<Record<string, number>>;
   /** Findings of each kind, as in run.json; absent without a report. */
   readonly findings?: Readonly<Record<FindingKind, KindCount>>;
+  /** How well the features tell classes apart, or why that is not known; absent without a report. */
+  readonly quality?: QualitySummary;
   readonly timing: RunTiming;
   /** Rows that this process computed; the others were computed before. */
   readonly computed: number;
@@ -121,6 +123,24 @@ export interface RunSummary extends RunCounts {
   /** Only with --update on a finished run; with `wasComplete` nothing had changed. */
   readonly update?: UpdateReport;
 }
+
+/** One classifier's figure, by which layers are compared. */
+export type QualitySummary =
+  | { readonly none: string }
+  | {
+      readonly layer: string;
+      readonly vectors: 'full' | 'reduced';
+      readonly method: 'nearest' | 'probe';
+      readonly neighbours?: number;
+      readonly accuracy: number;
+      readonly tested: number;
+      /** The part that is tested; absent by folds. */
+      readonly test?: string;
+      /** Without tested images that have a copy among those trained on. */
+      readonly withoutCopies: { readonly tested: number; readonly accuracy: number | null };
+      /** Where there are several layers: whether this one is better by more than chance. */
+      readonly isClear?: boolean;
+    };
 
 /** What a finding says. Kinds overlap: a copy in another class is also a copy. */
 export type FindingKind =

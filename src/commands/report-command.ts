@@ -19,7 +19,7 @@ import {
 
 const COMPARE = 'Look for images that are in both: two folders (Training Test), or another run';
 const NEAR = 'Near duplicates: distance as a share of that of two random images';
-const KEYS = ['thumbnails', ...STORE_KEYS] as const;
+const KEYS = ['thumbnails', 'quality', ...STORE_KEYS] as const;
 
 /** `img2features report <run>`: findings and page of a finished run, again or with other options. */
 export function addReportCommand(cli: Argv, context: CommandContext, finish: Finish): Argv {
@@ -62,6 +62,8 @@ async function runReport(
       raw.thumbnails === undefined
         ? undefined
         : EXTRACT_OPTIONS.thumbnails.parse(raw.thumbnails, 'thumbnails'),
+    quality:
+      raw.quality === undefined ? undefined : EXTRACT_OPTIONS.quality.parse(raw.quality, 'quality'),
     stores: storeOptions(raw),
     signal,
   });

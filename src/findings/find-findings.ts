@@ -6,7 +6,7 @@ import { findCopies, findTwoClasses } from './copy-findings.ts';
 import { findExactCopies, type ImageBodies } from './exact-copies.ts';
 import type { FeatureSpace } from './feature-space.ts';
 import { FINDING_KINDS, type Finding, SAME_IMAGE } from './finding.ts';
-import { findLeaks, type Parts } from './leaks.ts';
+import { findLeaks, type KnownCopies, type Parts } from './leaks.ts';
 import { findMeasuredPairs, type MeasuredPairs } from './near-pairs.ts';
 import { OUTLIER_SCORE, outlierFindings } from './outliers.ts';
 
@@ -35,6 +35,7 @@ export interface Findings {
   readonly isComplete: boolean;
   readonly measuredIn: 'features' | 'components' | 'equality';
   readonly parts: readonly string[];
+  readonly known: KnownCopies;
 }
 
 /** All findings of a finished table; see finding.ts for the kinds. */
@@ -63,6 +64,7 @@ export async function findFindings(input: FindingsInput): Promise<Findings> {
     isComplete: measured.isComplete,
     measuredIn: space === undefined ? 'equality' : measured.measuredIn,
     parts: parts?.names ?? [],
+    known: { copies: { equalVectors, groups: copies.groups }, pairs },
   };
 }
 

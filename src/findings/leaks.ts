@@ -105,17 +105,8 @@ export function findLeaks(
     const before = leaks.get(row);
     if (before === undefined || isCloser(leak, before)) leaks.set(row, leak);
   };
-  for (const { rows: group, match, sha256 } of copies.groups) {
-    for (const twin of firstOfEachPart(group, of)) {
-      for (const row of group) note(row, twin, match, 0, sha256);
-    }
-  }
-  const standsFor = new Map(copies.equalVectors.map((group) => [group[0], group]));
-  for (const { a, b, distance } of pairs) {
-    const left = standsFor.get(a) ?? [a];
-    const right = standsFor.get(b) ?? [b];
-    for (const x of firstOfEachPart(left, of)) for (const y of right) note(x, y, 'near', distance);
-    for (const y of firstOfEachPart(right, of)) for (const x of left) note(x, y, 'near', distance);
+  for (const { a, b, match, distance, sha256 } of twins(of, { copies, pairs })) {
+    note(a, b, match, distance, sha256);
   }
   return [...leaks.values()].sort(byStrength).map(({ row, twin, match, distance, sha256 }) => {
     const evidence = {
@@ -126,6 +117,38 @@ export function findLeaks(
     };
     return makeFinding('leak', rows, [row, twin], evidence, match === 'near' ? near : null);
   });
+}
+
+/** What is known of copies and near copies. */
+export interface KnownCopies {
+  readonly copies: Pick<ExactCopies, 'equalVectors' | 'groups'>;
+  readonly pairs: readonly MeasuredPair[];
+}
+
+/** Two rows that are copies or near copies, for each row with the first such one of each part. */
+function* twins(of: Int8Array, { copies, pairs }: KnownCopies) {
+  for (const { rows: group, match, sha256 } of copies.groups) {
+    for (const b of firstOfEachPart(group, of)) {
+      for (const a of group) yield { a, b, match, distance: 0, sha256 };
+    }
+  }
+  const standsFor = new Map(copies.equalVectors.map((group) => [group[0], group]));
+  for (const { a: first, b: second, distance } of pairs) {
+    const left = standsFor.get(first) ?? [first];
+    const right = standsFor.get(second) ?? [second];
+    const near = { match: 'near', distance, sha256: undefined } as const;
+    for (const a of firstOfEachPart(left, of)) for (const b of right) yield { a, b, ...near };
+    for (const b of firstOfEachPart(right, of)) for (const a of left) yield { a, b, ...near };
+  }
+}
+
+/** Rows that have a copy or near copy in another part. */
+export function rowsWithTwins(of: Int8Array, known: KnownCopies): ReadonlySet<number> {
+  const rows = new Set<number>();
+  for (const { a, b } of twins(of, known)) {
+    if (of[a] >= 0 && of[b] >= 0 && of[a] !== of[b]) rows.add(a).add(b);
+  }
+  return rows;
 }
 
 function isCloser(leak: Leak, before: Leak): boolean {

@@ -298,6 +298,13 @@ export const EXTRACT_OPTIONS = {
     describe: 'Images with a picture in report.html',
     group: 'Output',
   },
+  quality: {
+    parse: oneOf('auto', 'full', 'off'),
+    default: 'auto',
+    describe:
+      'How well the features tell classes apart, in report.html and run.json: within 5% of the time, all, or not',
+    group: 'Output',
+  },
   overwrite: {
     parse: flag(),
     default: false,

@@ -56,6 +56,7 @@ export async function runFacts(end: RunEnd): Promise<RunFacts> {
     splits: end.splitCounts,
     keptColumns: manifest.kept.length > 0 ? manifest.kept : undefined,
     findings: end.findings,
+    quality: end.quality,
     libraries: libraryVersions(),
     files: end.files,
   };

@@ -2,10 +2,14 @@ import type { RowBatch, RunRows } from '../findings/collect-rows.ts';
 import type { Reducer } from '../reduce/reducer.ts';
 import { entryOf, hasSplit, type Run } from './run.ts';
 
-/** Rows of a run that is about to end, from its work folder: its table need not be readable yet (S3). */
+/**
+ * Rows of a run that is about to end, from its work folder: its table need not be readable yet (S3).
+ * @param layer whose vectors they have; reducers are those of the first
+ */
 export function storeRows(
   run: Run,
   reducers: readonly Reducer[],
+  layer = 0,
 ): RunRows & {
   /** The manifest position of each image with rows. */ readonly indices: Uint32Array;
 } {
@@ -15,8 +19,7 @@ export function storeRows(
   return {
     count: store.rows,
     views,
-    // The first output is the one looked at.
-    dims: extractor.outputs[0].length,
+    dims: extractor.outputs[layer].length,
     k: reducers[0]?.k ?? 0,
     others: reducers.slice(1).map(({ k }) => k),
     indices,
@@ -33,7 +36,7 @@ export function storeRows(
           origins: entries.map(({ origin }) => origin),
           targets: entries.map(({ target }) => target),
           ...(hasSplit(run) && { splits: entries.map(({ split = '' }) => split) }),
-          vectors: outputs[0],
+          vectors: outputs[layer],
           reduced: reducers[0]?.transform(outputs[0], n) ?? new Float64Array(0),
           others: reducers.slice(1).map((reducer, i) => reducer.transform(outputs[i + 1], n)),
         };

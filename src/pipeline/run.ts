@@ -79,4 +79,6 @@ export interface RunEnd extends Run {
   readonly splitCounts?: Readonly<Record<string, number>> | undefined;
   /** What the report found, for run.json. */
   readonly findings?: Json | undefined;
+  /** How well the features tell classes apart, for run.json. */
+  readonly quality?: Json | undefined;
 }

@@ -1,4 +1,4 @@
-import type { RunSummary, UpdateReport } from '../events.ts';
+import type { QualitySummary, RunSummary, UpdateReport } from '../events.ts';
 import { expectIntactFiles } from '../run/intact-files.ts';
 import { type RunJson, readOwnRun } from '../run/run-json.ts';
 import { isS3Url } from '../s3/s3-address.ts';
@@ -34,6 +34,7 @@ export function summarize(
     ...(run.findings !== undefined && {
       findings: (run.findings as { readonly counts: NonNullable<RunSummary['findings']> }).counts,
     }),
+    ...(run.quality !== undefined && { quality: qualityOf(run.quality as QualityJson) }),
     timing: {
       listMs: stages.list,
       extractMs: stages.extract,
@@ -55,6 +56,29 @@ export function summarize(
     ...(Array.isArray(run.jobs) && { jobs: run.jobs.length }),
     ...(run.job !== undefined && { job: { shard: run.job.shard, images: run.job.images } }),
     ...(update !== undefined && { update }),
+  };
+}
+
+/** What a summary reads of `quality` in run.json. */
+type QualityJson =
+  | { readonly none: string }
+  | {
+      readonly test?: string;
+      readonly figures: readonly Omit<
+        Extract<QualitySummary, { layer: string }>,
+        'isClear' | 'test'
+      >[];
+      readonly headline: number;
+      readonly best?: { readonly isClear: boolean };
+    };
+
+function qualityOf(quality: QualityJson): QualitySummary {
+  if ('none' in quality) return quality;
+  const { layer, vectors, method, neighbours, accuracy, tested, withoutCopies } =
+    quality.figures[quality.headline];
+  return {
+    ...{ layer, vectors, method, neighbours, accuracy, tested, withoutCopies },
+    ...{ test: quality.test, isClear: quality.best?.isClear },
   };
 }
 

@@ -15,6 +15,7 @@ const NOT_OF_THE_TABLE: readonly OptionKey[] = [
   'dryRun',
   'report',
   'thumbnails',
+  'quality',
 ];
 
 /** The command that makes the same table: every option that differs from its default, quoted for a shell. */

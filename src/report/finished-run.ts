@@ -103,22 +103,24 @@ function guessEntry(origin: string, options: ExtractOptions): SourceEntry | unde
 
 /**
  * The rows of a finished table, from that of its formats which holds most.
+ * @param layer whose vectors they have; only of the first must there be some
  * @throws RunError when it holds none that can be read back, or no origins
  */
-export function tableRows(store: OutputStore, run: RunJson): RunRows {
+export function tableRows(store: OutputStore, run: RunJson, layer = 0): RunRows {
   const all = tableColumns(run);
   const format = bestFormat(run.files);
   const hasOrigin = all.some(({ kind }) => kind === 'origin');
   const columns = (format === 'csv' ? matrixColumns(all) : all).filter(
-    ({ output, kind }) => output <= 0 || kind === 'reduced',
+    ({ output, kind }) => output < 0 || output === layer || (layer === 0 && kind === 'reduced'),
   );
   const vector = columns.find(({ kind }) => kind === 'vector');
-  const reduced = columns.find(({ kind, output }) => kind === 'reduced' && output === 0);
+  const reduced = columns.find(({ kind, output }) => kind === 'reduced' && output === layer);
   // None of a layer that --columns left out.
   const others = outputNames(run)
     .slice(1)
     .map((_, i) => columns.find(({ kind, output }) => kind === 'reduced' && output === i + 1));
-  if (format === undefined || !hasOrigin || (vector ?? reduced) === undefined) {
+  const hasFeatures = (vector ?? reduced) !== undefined || layer > 0;
+  if (format === undefined || !hasOrigin || !hasFeatures) {
     throw new RunError(
       `Expected a table with origins and features but found ${hasOrigin ? 'no features' : 'no origins'} in ${store.target}.`,
       { fix: 'Run the extraction without --columns, or with origin and a column of features.' },

@@ -14,6 +14,8 @@ import { defaultNear, type Finding } from '../findings/finding.ts';
 import { type Parts, partsByFolder, partsBySplit } from '../findings/leaks.ts';
 import { previewReducer } from '../findings/preview-reducer.ts';
 import type { ExtractOptions } from '../options/extract-options.ts';
+import { type MeasuredQuality, measureQuality } from '../quality/measure-quality.ts';
+import { budgetOf } from '../quality/plan.ts';
 import type { Reducer } from '../reduce/reducer.ts';
 import type { Json } from '../run/fingerprint.ts';
 import type { RunJson } from '../run/run-json.ts';
@@ -24,6 +26,7 @@ import {
   MAX_SHOWN_CHARS,
   type PageData,
   type PageFindings,
+  type PageQuality,
   type PageRejection,
 } from './page-data.ts';
 import {
@@ -42,6 +45,10 @@ import { makeThumbs } from './thumbs.ts';
 
 export interface ReportInput {
   readonly rows: RunRows;
+  /** The same rows with the vectors of each layer, in the order of `labels`. */
+  readonly layerRows: (layer: number) => RunRows;
+  /** About how long the run takes: quality takes a share of it. */
+  readonly expectedMs: number;
   /** Images of the run itself; those behind belong to the run that it is compared with. */
   readonly ownCount: number;
   /** Of each output; none with --k 0. */
@@ -71,6 +78,8 @@ export interface Report {
   readonly findings: string;
   /** For run.json. */
   readonly summary: Json;
+  /** For run.json; undefined with --quality off. */
+  readonly quality: Json | undefined;
   readonly html: string;
 }
 
@@ -103,10 +112,29 @@ export async function makeReport(input: ReportInput): Promise<Report> {
     reducer === undefined ? [] : [reducer, ...input.reducers.slice(1)],
   );
   const kept = isPixels ? pixels : undefined;
-  const data = await pageData(input, { rows, found, parts, layers, images, pixels: kept });
+  const measured =
+    options.quality === 'off'
+      ? undefined
+      : await measureQuality({
+          ...{ rows, ownCount, known: found.known, signal: input.signal },
+          layers: input.labels.map((label, i) => {
+            return { label, rows: input.layerRows(i), reducer: input.reducers[i] };
+          }),
+          budgetMs: options.quality === 'full' ? undefined : budgetOf(input.expectedMs),
+        });
+  const data = await pageData(input, {
+    rows,
+    found,
+    measured,
+    parts,
+    layers,
+    images,
+    pixels: kept,
+  });
   return {
     findings: findingsLines(found),
     summary: summarizeFindings(found),
+    quality: (typeof measured === 'string' ? { none: measured } : measured?.quality) as Json,
     html: await renderPage(data),
   };
 }
@@ -114,6 +142,7 @@ export async function makeReport(input: ReportInput): Promise<Report> {
 interface PageInput {
   readonly rows: Collected;
   readonly found: Findings;
+  readonly measured: MeasuredQuality | string | undefined;
   readonly parts: Parts | undefined;
   readonly layers: ReturnType<typeof layersOf>;
   readonly images: SourceImages;
@@ -122,11 +151,13 @@ interface PageInput {
 
 async function pageData(input: ReportInput, made: PageInput): Promise<PageData> {
   const { ownCount } = input;
-  const { rows, found, parts, layers, images, pixels } = made;
+  const { rows, found, measured, parts, layers, images, pixels } = made;
   const shown = shownFindings(found);
   const rowOf = rowsByOrigin(rows.origins, ownCount, found.findings);
   const rowsOf = ({ origins }: Finding) => origins.flatMap((name) => rowOf.get(name) ?? []);
-  const chosen = choosePoints(ownCount, shown.flatMap(rowsOf), MAX_POINTS);
+  const mixedUp = shownPairs(measured);
+  const mixedRows = mixedUp.flatMap((pair) => pair.rows);
+  const chosen = choosePoints(ownCount, [...shown.flatMap(rowsOf), ...mixedRows], MAX_POINTS);
   const pointOf = pointsByRow(chosen, ownCount);
   const classCounts = rows.classes.map(() => 0);
   for (let row = 0; row < ownCount; row++) classCounts[rows.targets[row]] += 1;
@@ -134,7 +165,7 @@ async function pageData(input: ReportInput, made: PageInput): Promise<PageData> 
   const seenFirst = firstOfEachKind(found, FIRST_FINDINGS).flatMap((finding) => {
     return rowsOf(finding).slice(0, FIRST_IMAGES);
   });
-  const first = [...seenFirst, ...strips.flat(), ...shown.flatMap(rowsOf)];
+  const first = [...seenFirst, ...mixedRows, ...strips.flat(), ...shown.flatMap(rowsOf)];
   const order = pictureOrder(chosen, rows.targets, rows.classes.length, first);
   const thumbs = await makeThumbs({
     ...input,
@@ -146,6 +177,9 @@ async function pageData(input: ReportInput, made: PageInput): Promise<PageData> 
   });
   const kinds = findingKinds(found.findings, rowOf, ownCount);
   const run = await input.run();
+  const pairs = mixedUp.map(({ rows: of, ...pair }) => {
+    return { ...pair, points: of.map((row) => pointOf(row) ?? -1) };
+  });
   return {
     format: 2,
     target: input.target,
@@ -157,11 +191,33 @@ async function pageData(input: ReportInput, made: PageInput): Promise<PageData> 
     points: pagePoints(rows, chosen, { layers, kinds, parts, ownRows: ownCount }),
     strips: strips.map((of) => of.flatMap((row) => pointOf(row) ?? [])),
     thumbs,
+    ...(measured !== undefined && { quality: pageQuality(measured, pairs) }),
     findings: pageFindings(found, shown, (name) => {
       const row = rowOf.get(name);
       return row === undefined ? -1 : (pointOf(row) ?? -1);
     }),
   };
+}
+
+/** Classes mixed up that the page shows. */
+const MOST_PAIRS = 24;
+
+function shownPairs(measured: MeasuredQuality | string | undefined) {
+  if (measured === undefined || typeof measured === 'string') return [];
+  return measured.mixedUp.filter(({ target, taken }) => target !== taken).slice(0, MOST_PAIRS);
+}
+
+function pageQuality(
+  measured: MeasuredQuality | string,
+  pairs: PageQuality['pairs'],
+): PageQuality | string {
+  if (typeof measured === 'string') return measured;
+  const confusion = measured.mixedUp.flatMap(({ target, taken, images }) => [
+    target,
+    taken,
+    images,
+  ]);
+  return { ...measured.quality, classNames: measured.classes, confusion, pairs };
 }
 
 /** Findings of each kind whose pictures come before all others, and pictures of one: what the page shows at first. */
@@ -191,7 +247,7 @@ function pageFindings(
   shown: readonly Finding[],
   pointOf: (origin: string) => number,
 ): PageFindings {
-  const { findings: _, ...facts } = found;
+  const { findings: _, known: __, ...facts } = found;
   return {
     counts: countFindings(found),
     ...facts,

@@ -1,6 +1,7 @@
 import type { FindingKind, KindCount } from '../events.ts';
 import type { Findings } from '../findings/find-findings.ts';
 import type { Finding } from '../findings/finding.ts';
+import type { Quality } from '../quality/read-figures.ts';
 import type { RunJson } from '../run/run-json.ts';
 
 /** All that the page shows: JSON in a script element of it. Numbers of many rows are little-endian base64. */
@@ -22,6 +23,23 @@ export interface PageData {
   readonly strips: readonly (readonly number[])[];
   readonly thumbs: PageThumbs;
   readonly findings: PageFindings;
+  /** Absent with --quality off; a sentence where there was nothing to measure. */
+  readonly quality?: PageQuality | string;
+}
+
+/** How well the features tell classes apart. */
+export interface PageQuality extends Quality {
+  /** Names, sorted; not the order of the page's other classes. */
+  readonly classNames: readonly string[];
+  /** Images by class and the class they were taken for: [class, taken for, images] one after the other. */
+  readonly confusion: readonly number[];
+  /** Classes that were mixed up, the most images first, and the points of some of the images. */
+  readonly pairs: readonly {
+    readonly target: number;
+    readonly taken: number;
+    readonly images: number;
+    readonly points: readonly number[];
+  }[];
 }
 
 export interface PageRejection {
@@ -79,7 +97,7 @@ export interface PageThumbs {
   readonly note: string;
 }
 
-export interface PageFindings extends Omit<Findings, 'findings'> {
+export interface PageFindings extends Omit<Findings, 'findings' | 'known'> {
   readonly counts: Readonly<Record<FindingKind, KindCount>>;
   /** Lines of findings.jsonl: as many of each kind as MAX_SHOWN_CHARS allow. */
   readonly shown: readonly PageFinding[];

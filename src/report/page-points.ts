@@ -3,6 +3,7 @@ import { featureSpace } from '../findings/feature-space.ts';
 import { FINDING_KINDS, type Finding } from '../findings/finding.ts';
 import type { Parts } from '../findings/leaks.ts';
 import { centreDistances } from '../findings/outliers.ts';
+import { spread } from '../quality/sides.ts';
 import type { Reducer } from '../reduce/reducer.ts';
 import { base64, MAX_VALUE_BYTES, type PageLayer, type PagePoints } from './page-data.ts';
 
@@ -50,17 +51,6 @@ export function* pictureOrder(
   for (let turn = 0; orders.some((of) => turn < of.length); turn++) {
     for (const of of orders) if (turn < of.length) yield of[turn];
   }
-}
-
-function spread(rows: readonly number[]): number[] {
-  const bits = Math.ceil(Math.log2(rows.length));
-  const order: number[] = [];
-  for (let i = 0; i < 1 << bits; i++) {
-    let reversed = 0;
-    for (let bit = 0; bit < bits; bit++) reversed |= ((i >> bit) & 1) << (bits - 1 - bit);
-    if (reversed < rows.length) order.push(rows[reversed]);
-  }
-  return order;
 }
 
 /** Most pictures of all strips together, and of one. */

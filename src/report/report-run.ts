@@ -9,6 +9,7 @@ import type { ExtractOptions } from '../options/extract-options.ts';
 import { outputNames } from '../pipeline/describe-run.ts';
 import { workFolder } from '../pipeline/work-folder.ts';
 import { isInStore } from '../place.ts';
+import { expectedMs } from '../quality/plan.ts';
 import { REPORT_FILES } from '../run/intact-files.ts';
 import { lockWorkFolder } from '../run/lock-work-folder.ts';
 import { readRejections } from '../run/rejections.ts';
@@ -29,6 +30,8 @@ export interface ReportRunOptions {
   readonly near?: number | undefined;
   /** Images with a picture. */
   readonly thumbnails?: number | undefined;
+  /** Undefined: as the run did. */
+  readonly quality?: ExtractOptions['quality'] | undefined;
   readonly stores: StoreOptions;
   readonly signal: AbortSignal;
 }
@@ -72,12 +75,18 @@ export async function reportRun(options: ReportRunOptions): Promise<ReportRunRes
     const made = run.options as ExtractOptions;
     const report = await makeReport({
       rows,
+      layerRows: (layer) => tableRows(reading, run, layer),
+      expectedMs: expectedMs(run.counts.extracted, { mode: made.mode, ...networkOf(run) }),
       ownCount: plainRows(own).count,
       reducers: await readReducers(reading, run),
       labels: outputNames(run),
       target: options.run,
       run: async () => withoutReport(run),
-      options: { ...made, workers: Math.max(1, availableParallelism()) },
+      options: {
+        ...made,
+        quality: options.quality ?? made.quality ?? 'auto',
+        workers: Math.max(1, availableParallelism()),
+      },
       rejections: (await readRejections(reading, run.files, MAX_REJECTIONS)) ?? [],
       images: (originOf) => images.of(originOf),
       compare: parts,
@@ -100,9 +109,15 @@ function expectRun(target: string): void {
   );
 }
 
+function networkOf(run: RunJson) {
+  const { device } = (run.device ?? {}) as { readonly device?: string };
+  const { architecture } = (run.model ?? {}) as { readonly architecture?: string | null };
+  return { device, architecture };
+}
+
 /** What the run was before its report: that of an earlier one is not part of it. */
 function withoutReport(run: RunJson): RunJson {
-  const { findings: _, ...rest } = run;
+  const { findings: _, quality: __, ...rest } = run;
   return {
     ...rest,
     files: run.files.filter(({ name }) => !REPORT_FILES.includes(name)),
@@ -126,7 +141,7 @@ async function publish(
     const written = await writeReportFiles(output, report);
     const before = withoutReport(run);
     const files = [...before.files, ...written];
-    const now: RunJson = { ...before, findings: report.summary, files };
+    const now: RunJson = { ...before, findings: report.summary, quality: report.quality, files };
     await publishRun(output, now);
     const [findings, page] = written;
     return { run: now, bytes: { page: page.bytes, findings: findings.bytes } };

@@ -5,6 +5,7 @@ import type { ExtractOptions } from '../options/extract-options.ts';
 import { runFacts } from '../pipeline/describe-run.ts';
 import type { RunEnd } from '../pipeline/run.ts';
 import { storeRows } from '../pipeline/run-rows.ts';
+import { expectedMs } from '../quality/plan.ts';
 import type { Json } from '../run/fingerprint.ts';
 import { buildRunJson } from '../run/run-json.ts';
 import type { OutputFile, OutputStore, WrittenFile } from '../storage/output-store.ts';
@@ -18,6 +19,7 @@ export interface WrittenReport {
   readonly files: readonly WrittenFile[];
   /** For run.json. */
   readonly findings?: Json;
+  readonly quality?: Json;
 }
 
 /** Loads what a report needs beside its own code, while the network computes. */
@@ -56,6 +58,12 @@ export async function writeReport(
     );
     const report = await makeReport({
       rows,
+      layerRows: (layer) => storeRows(context, [], layer),
+      expectedMs: expectedMs(plainRows(rows).count, {
+        mode: options.mode,
+        device: extractor.engine?.device,
+        architecture: extractor.model?.metadata.architecture,
+      }),
       ownCount: plainRows(rows).count,
       reducers,
       labels: outputLabels(extractor.outputs),
@@ -74,7 +82,11 @@ export async function writeReport(
       signal,
     });
     const written = await writeReportFiles(output, report);
-    return { files: [...(await table).files, ...written], findings: report.summary };
+    return {
+      files: [...(await table).files, ...written],
+      findings: report.summary,
+      quality: report.quality,
+    };
   } catch (error) {
     if (error instanceof Interrupted || signal.aborted) throw error;
     const why = isImg2FeaturesError(error) ? error.message : (errnoOf(error) ?? String(error));

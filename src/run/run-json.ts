@@ -53,6 +53,8 @@ export interface RunFacts {
   readonly job?: JobJson;
   /** The jobs of a merged run. */
   readonly jobs?: Json | undefined;
+  /** How well the features tell classes apart; absent without a report, and with --quality off. */
+  readonly quality?: Json | undefined;
   /** Versions of what computed the bytes: sharp, TensorFlow, apache-arrow, … */
   readonly libraries: Readonly<Record<string, string>>;
   /** Every file of the output but run.json and _SUCCESS. */
@@ -123,6 +125,7 @@ export function buildRunJson(facts: RunFacts): RunJson {
     reducer: facts.reducer,
     update: facts.update,
     findings: facts.findings,
+    quality: facts.quality,
     device: facts.device,
     startedAt: facts.startedAt.toISOString(),
     finishedAt: facts.finishedAt.toISOString(),

@@ -1,4 +1,11 @@
-import type { FindingKind, KindCount, RunSummary, UpdateCounts, UpdateReport } from '../events.ts';
+import type {
+  FindingKind,
+  KindCount,
+  QualitySummary,
+  RunSummary,
+  UpdateCounts,
+  UpdateReport,
+} from '../events.ts';
 import { printable } from '../json.ts';
 import { describeSkipped } from '../source/skipped.ts';
 import { andMore, formatBytes, formatCount, formatDuration, formatRate, plural } from './units.ts';
@@ -53,6 +60,7 @@ export function formatSummary(summary: RunSummary): string {
   if (summary.findings !== undefined) {
     lines.push('Findings (report.html shows them):', ...describeFindings(summary.findings));
   }
+  if (summary.quality !== undefined) lines.push(describeQuality(summary.quality));
   if (summary.job !== undefined) lines.push(...jobLines(summary));
   else lines.push(...tableLines(summary));
   if (summary.rejected > 0) lines.push('Bad images and why: rejected.jsonl.');
@@ -126,6 +134,27 @@ const WORDS: Readonly<Record<FindingKind, (count: KindCount) => string>> = {
     `${plural(all, 'image')} in ${plural(findings, 'set')} of near duplicates`,
   outlier: ({ findings }) => `${plural(findings, 'image')} far from their class`,
 };
+
+/** `Quality: 91.2% of 620 images of Test are given their class by a linear probe on full vectors (fc2), 90.8% without copies.` */
+export function describeQuality(quality: QualitySummary): string {
+  if ('none' in quality) return `Quality: not measured: ${quality.none}.`;
+  const { layer, vectors, method, neighbours = 1, accuracy, tested, test, withoutCopies } = quality;
+  const nearest = neighbours === 1 ? 'the nearest image' : `the ${neighbours} nearest images`;
+  const by = method === 'probe' ? 'a linear probe' : nearest;
+  const share = (of: number) => `${(100 * of).toFixed(1)}%`;
+  const copied = tested - withoutCopies.tested;
+  const others =
+    copied > 0 && withoutCopies.accuracy !== null
+      ? `; ${share(withoutCopies.accuracy)} without ${formatCount(copied)} with a copy among those trained on`
+      : '';
+  const best =
+    quality.isClear === undefined
+      ? ''
+      : quality.isClear
+        ? '; this layer is the best'
+        : '; the layers do not differ by more than chance';
+  return `Quality: ${share(accuracy)} of ${formatCount(tested)} images${test === undefined ? ' (5 folds)' : ` of ${test}`} get their class by ${by} on ${vectors} vectors of ${layer}${others}${best}.`;
+}
 
 /** One line for each kind of finding that there is. */
 export function describeFindings(counts: Readonly<Record<FindingKind, KindCount>>): string[] {

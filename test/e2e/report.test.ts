@@ -3,6 +3,7 @@ import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'no
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { writeDataset } from '../../src/demo/draw-images.ts';
+import type { Quality } from '../../src/quality/read-figures.ts';
 import type { PageData } from '../../src/report/page-data.ts';
 import { formatDuration } from '../../src/terminal/units.ts';
 import { readRunJson } from './read-table.ts';
@@ -12,6 +13,7 @@ const DRAWN = { imagesPerClass: 6, minSize: 24, maxSize: 40, withBroken: false }
 
 let dir: string;
 let remove: () => Promise<void>;
+let told: string;
 
 /** Two parts; `Test` holds a copy of an image of `Training`, under another class. */
 beforeAll(async () => {
@@ -36,6 +38,7 @@ beforeAll(async () => {
   );
   expect(run.stderr).not.toContain('Warning');
   expect(run.status).toBe(0);
+  told = run.stdout;
 });
 afterAll(() => remove());
 
@@ -269,4 +272,25 @@ test('an empty table has an empty page', async () => {
   const run = await runInProcess(dir, 'none', '--mode', 'pixels', '--out', 'out-none');
   expect(run.stderr).not.toContain('Warning');
   expect(pageData('out-none').rejected).toMatchObject([{ origin: 'none/a/bad.jpg' }]);
+});
+
+test('quality stands in run.json, on the page and in the terminal, and a report made again finds the same', async () => {
+  const qualityOf = () => readRunJson(join(dir, 'out')).quality as Quality;
+  const quality = qualityOf();
+  expect(quality).toMatchObject({ by: 'split', train: 'Training', test: 'Test', copied: 1 });
+  for (const { tested, withoutCopies } of quality.figures) {
+    expect(withoutCopies.tested).toBe(tested - 1);
+  }
+  const { correct, tested } = quality.figures[quality.headline]!;
+  expect(told).toContain(
+    `Quality: ${((100 * correct) / tested).toFixed(1)}% of ${tested} images of Test`,
+  );
+  expect(pageData().quality).toMatchObject({
+    ...quality,
+    classNames: [...pageData().classes].sort(),
+  });
+  expect((await runInProcess(dir, 'report', 'out', '--quality', 'off')).status).toBe(0);
+  expect([qualityOf(), pageData().quality]).toEqual([undefined, undefined]);
+  expect((await runInProcess(dir, 'report', 'out')).status).toBe(0);
+  expect(qualityOf()).toEqual(quality);
 });

@@ -1,0 +1,117 @@
+import type { Mode } from '../options/extract-options.ts';
+import { padToTile } from '../reduce/kernels.ts';
+import { FOLDS } from './sides.ts';
+
+export const METHODS = ['nearest', 'probe'] as const;
+export type Method = (typeof METHODS)[number];
+export const VECTORS = ['reduced', 'full'] as const;
+export type Vectors = (typeof VECTORS)[number];
+
+/** Most images that are looked at. */
+const MOST_IMAGES = 30_000;
+/** Bytes of the sample's vectors and of what is computed from them. */
+const MOST_BYTES = 512 << 20;
+/** A sample with fewer images of a class, or fewer in all, says little. */
+const FEWEST = { ofClass: 5, inAll: 200 };
+/** Share of a run's time. */
+const SHARE = 0.05;
+
+/**
+ * How long a run takes about, in ms, on the machine that the project is measured on: a start, and each image. A count of what there is to do and not
+ * a clock decides what is measured: so the same images always give the same report.
+ */
+export function expectedMs(
+  images: number,
+  network: {
+    readonly mode: Mode;
+    readonly device?: string | undefined;
+    readonly architecture?: string | null | undefined;
+  },
+): number {
+  if (network.mode === 'pixels') return 800 + 0.1 * images;
+  const isGpu = network.device === 'cuda';
+  const isLarge = network.architecture === 'vgg16' || network.architecture === 'vgg19';
+  return 2000 + images * (isGpu ? 0.4 : isLarge ? 60 : 2);
+}
+
+/** What is measured of each layer. */
+export interface PlanInput {
+  /** Images with a use: see Sides. */
+  readonly images: number;
+  readonly by: 'split' | 'folds';
+  /** Share of the images that is trained on where there is a split. */
+  readonly trainShare: number;
+  readonly classes: number;
+  readonly views: number;
+  /** Of each layer; 0 where the table has none. */
+  readonly layers: readonly { readonly dims: number; readonly k: number }[];
+  /** What all may take; undefined: as long as it takes. */
+  readonly budgetMs: number | undefined;
+}
+
+/** One method on one kind of vectors, in all layers on the same images, so that their figures can be compared. */
+export interface PlannedFigure {
+  readonly method: Method;
+  readonly vectors: Vectors;
+  /** Images of the sample; 0: left out. */
+  readonly images: number;
+}
+
+/** The share of 5 % of a run, by what the figures cost on the machine that the project is measured on. */
+export function budgetOf(runMs: number): number {
+  return SHARE * runMs;
+}
+
+/** The size of each figure's sample. What a cheap figure leaves of the time is the next one's. */
+export function planFigures(input: PlanInput): PlannedFigure[] {
+  let left = input.budgetMs ?? Number.POSITIVE_INFINITY;
+  const wanted = VECTORS.flatMap((vectors) => METHODS.map((method) => ({ method, vectors })));
+  return wanted.map(({ method, vectors }, i) => {
+    const lengths = input.layers.map(({ dims, k }) => (vectors === 'full' ? dims : k));
+    const has = lengths.filter((length) => length > 0);
+    if (has.length === 0) return { method, vectors, images: 0 };
+    const cost = (images: number) =>
+      has.reduce((sum, length) => sum + costMs(method, length, images, input), 0);
+    const most = Math.min(input.images, MOST_IMAGES, mostInMemory(method, Math.max(...has), input));
+    const images = largest(most, (n) => cost(n) <= left / (wanted.length - i));
+    const fewest = Math.min(input.images, Math.max(FEWEST.inAll, FEWEST.ofClass * input.classes));
+    if (images < fewest) return { method, vectors, images: 0 };
+    left -= cost(images);
+    return { method, vectors, images };
+  });
+}
+
+/** The largest whole number up to `most` for which `fits`, which holds for all below; 0: none. */
+function largest(most: number, fits: (n: number) => boolean): number {
+  let [low, high] = [0, most];
+  while (low < high) {
+    const middle = Math.ceil((low + high) / 2);
+    if (fits(middle)) low = middle;
+    else high = middle - 1;
+  }
+  return low;
+}
+
+/** Products with a vector, there and back, that the search for a probe takes. */
+const PASSES = 150;
+
+/** Measured on one core of an AMD EPYC 9004, by the addon of native/reduce. */
+function costMs(method: Method, length: number, images: number, input: PlanInput): number {
+  const { by, trainShare, classes, views } = input;
+  const trainings = by === 'folds' ? FOLDS : 1;
+  const trained = images * (by === 'folds' ? 1 - 1 / FOLDS : trainShare);
+  const tested = by === 'folds' ? images : images * (1 - trainShare);
+  if (method === 'nearest') {
+    const compared = by === 'folds' ? images : trained;
+    return 1e-6 * tested * compared * views * (0.15 * length + 12);
+  }
+  const width = padToTile(classes);
+  // With views it is trained twice: on the plain images, and on all.
+  const rows = trained * (views > 1 ? 1 + views : 1);
+  return 1e-6 * trainings * PASSES * rows * width * (0.22 * padToTile(length + 1) + 8);
+}
+
+function mostInMemory(method: Method, length: number, { classes, views }: PlanInput): number {
+  const copies = method === 'nearest' ? 12 * length : 20 * length + 24 * padToTile(classes);
+  return Math.floor(MOST_BYTES / (views * copies));
+}
