@@ -112,9 +112,12 @@ function usageError(
   if (unknown !== undefined) {
     const words = unknown.filter((name) => argv.includes(name)).join(', ');
     if (words !== '') return refuse(`Expected one command or input but received also ${words}.`);
+    const given = unknown.map((name) => `--${name}`).join(', ');
+    if (unknown.every((name) => flags.includes(name))) {
+      return refuse(`Expected options that this command takes but received ${given}.`);
+    }
     const near = closestNames(unknown[0], flags, 2);
     const hint = near.length > 0 ? `Did you mean --${near.join(' or --')}? ` : '';
-    const given = unknown.map((name) => `--${name}`).join(', ');
     return refuse(`Expected options that exist but received ${given}.`, hint);
   }
   if (message.startsWith('Did you mean')) {

@@ -20,6 +20,14 @@ test('a folder with almost the name of a command is an input', async () => {
   await expect(createCli(recordingContext(...argv).context)).rejects.toThrow('for --mode');
 });
 
+test('an option that another command takes is refused without a suggestion', async () => {
+  const argv = ['worker', '--mode', 'pixels', '--views', '4'];
+  await expect(createCli(recordingContext(...argv).context)).rejects.toMatchObject({
+    message: 'Expected options that this command takes but received --views.',
+    fix: 'img2features --help lists what can be given.',
+  });
+});
+
 /** The text of --help, which yargs prints by itself; lines joined, as their breaks depend on the width. */
 async function help(...argv: string[]): Promise<string> {
   const log = vi.spyOn(console, 'log').mockImplementation(() => {});

@@ -19,18 +19,26 @@ import { FolderStore } from '../../src/storage/folder-store.ts';
 import { HOSTILE_NAMES, sampleRows } from '../export/sample.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
 
-const COLUMNS = featureColumns('pixels', [{ layer: 'x', pool: 'none', length: 4 }], 2);
+const columnsOf = (views: number) => {
+  const labels = { hasSplit: false, kept: [], views };
+  return featureColumns('pixels', [{ layer: 'x', pool: 'none', length: 4 }], 2, labels);
+};
 const REJECTED = [
   { origin: 'in/bad.jpg', reason: 'corrupt', message: 'Expected a JPEG.' },
 ] as const;
 
-const facts = (extracted: number, columns?: readonly string[]): RunFacts => ({
+const facts = (rows: number, columns?: readonly string[], views = 1): RunFacts => ({
   command: 'extract',
   version: '0.1.0',
-  options: { mode: 'pixels', k: 2, layer: undefined, columns: columns?.join() },
+  options: { mode: 'pixels', k: 2, layer: undefined, columns: columns?.join(), views },
   model: { layers: [{ layer: 'x', pool: 'none', length: 4 }] },
   fingerprint: 'f',
-  counts: { discovered: extracted + 1, extracted, skipped: { 'no extension': 3 } },
+  counts: {
+    discovered: Math.ceil(rows / views) + 1,
+    extracted: Math.ceil(rows / views),
+    ...(views > 1 && { rows }),
+    skipped: { 'no extension': 3 },
+  },
   rejections: REJECTED,
   stages: { list: 1, decode: 2 },
   startedAt: new Date('2026-11-22T10:00:00Z'),
@@ -40,10 +48,14 @@ const facts = (extracted: number, columns?: readonly string[]): RunFacts => ({
 });
 
 /** A whole run in two parts. */
-async function publish(rows: readonly FeatureRows[], columns?: readonly string[]): Promise<string> {
+async function publish(
+  rows: readonly FeatureRows[],
+  columns?: readonly string[],
+  views = 1,
+): Promise<string> {
   const dir = await temporaryFolder();
   const store = await FolderStore.open(dir);
-  const schema = featureSchema(selectColumns(COLUMNS, columns));
+  const schema = featureSchema(selectColumns(columnsOf(views), columns));
   const extracted = rows.reduce((sum, { origins }) => sum + origins.length, 0);
   const context = { store, schema, metadata: {}, rows: extracted };
   const sinks = await openSinks({ ...context, formats: FORMAT_NAMES });
@@ -53,7 +65,7 @@ async function publish(rows: readonly FeatureRows[], columns?: readonly string[]
     await sinks.endPart();
   }
   const files = [...(await sinks.finish()), await writeRejections(store, REJECTED)];
-  await publishRun(store, buildRunJson({ ...facts(extracted, columns), files }));
+  await publishRun(store, buildRunJson({ ...facts(extracted, columns, views), files }));
   return dir;
 }
 
@@ -87,6 +99,36 @@ test('finds nothing wrong with a sound run, hostile names in every format', asyn
 test('finds nothing wrong with a table of chosen columns or without rows', async () => {
   expect(await verifyRun(await publish(twoParts(), ['vectors_redux']))).toEqual([]);
   expect(await verifyRun(await publish([sampleRows(0, 4, 2)]))).toEqual([]);
+});
+
+/** Rows of these origins, with views that begin again after `views` rows. */
+const viewsOf = (views: number, ...origins: string[]) => ({
+  ...sampleRows(origins.length, 4, 2, origins),
+  views,
+});
+
+test('every origin stands once with each of its views', async () => {
+  const sound = [viewsOf(2, 'a', 'a', 'b', 'b'), viewsOf(2, 'c', 'c')];
+  expect(await verifyRun(await publish(sound, undefined, 2))).toEqual([]);
+  const problemsOf = async (...rows: FeatureRows[]) => {
+    const problems = await verifyRun(await publish(rows, undefined, 2));
+    return problems.filter((problem) => problem.startsWith('csv/'));
+  };
+  expect(await problemsOf(viewsOf(2, 'a', 'b', 'b', 'c'))).toEqual([
+    'csv/features.csv: a has 1 rows instead of 2.',
+    'csv/features.csv: b occurs twice or out of order.',
+    'csv/features.csv: b has 1 rows instead of 2.',
+  ]);
+  expect(await problemsOf(viewsOf(2, 'b', 'b', 'a', 'a'))).toEqual([
+    'csv/features.csv: a occurs twice or out of order.',
+  ]);
+  expect(await problemsOf(viewsOf(3, 'a', 'a', 'b', 'b'))).toEqual([
+    'csv/features.csv, row of b: view 2 instead of 0.',
+    'csv/features.csv, row of b: view 0 instead of 1.',
+  ]);
+  expect(await verifyRun(await publish([viewsOf(2, 'a', 'a', 'b')], undefined, 2))).toContain(
+    'run.json: 3 rows are not 2 of each of 2 images.',
+  );
 });
 
 test.each<[string, (dir: string) => Promise<unknown>, string[]]>([

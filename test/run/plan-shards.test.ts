@@ -72,7 +72,9 @@ test('covers every position once, within its bounds, for any size', () => {
   for (const count of [0, 1, 63, 64, 65, 511, 512, 513, 4096, 99_999]) {
     for (const rowBytes of [4, 1200, 4000, 16_384, 100_352, 40 * MIB]) {
       for (const maxShardRows of [512, 4096]) {
-        faults.push(...faultsOf({ count, rowBytes, maxShardRows }));
+        for (const views of [1, 3, 8, 1024]) {
+          faults.push(...faultsOf({ count, rowBytes, maxShardRows, views }));
+        }
       }
     }
   }
@@ -80,25 +82,30 @@ test('covers every position once, within its bounds, for any size', () => {
 });
 
 function faultsOf(options: PlanOptions): string[] {
-  const { count, rowBytes, maxShardRows } = options;
+  const { count, rowBytes, maxShardRows, views = 1 } = options;
   const { shards, parts } = planShards(options);
   const faults = new Set<string>();
   const check = (holds: boolean, rule: string) => {
-    if (!holds) faults.add(`${rule} (${count} images of ${rowBytes} bytes, ${maxShardRows})`);
+    if (!holds)
+      faults.add(
+        `${rule} (${count} images of ${views} rows of ${rowBytes} bytes, ${maxShardRows})`,
+      );
   };
   let position = 0;
   shards.forEach(({ id, start, end }, i) => {
     check(id === i && start === position && end > start, 'shards follow one another');
-    check(end - start <= maxShardRows, 'rows of a shard');
-    check(end - start === 1 || (end - start) * rowBytes <= 32 * MIB, 'bytes of a shard');
+    const rows = (end - start) * views;
+    check(end - start === 1 || rows <= maxShardRows, 'rows of a shard');
+    check(end - start === 1 || rows * rowBytes <= 32 * MIB, 'bytes of a shard');
     position = end;
   });
   check(position === count, 'shards cover all');
   let next = 0;
   parts.forEach(({ index, firstShard, endShard }, i) => {
     check(index === i && firstShard === next && endShard >= firstShard, 'parts follow one another');
-    const rows = (shards[endShard - 1]?.end ?? 0) - (shards[firstShard]?.start ?? 0);
-    check(rows <= 8192, 'rows of a part');
+    const images = (shards[endShard - 1]?.end ?? 0) - (shards[firstShard]?.start ?? 0);
+    const rows = images * views;
+    check(endShard - firstShard <= 1 || rows <= 8192, 'rows of a part');
     check(endShard - firstShard <= 1 || rows * rowBytes <= 64 * MIB, 'bytes of a part');
     next = endShard;
   });

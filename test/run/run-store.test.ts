@@ -394,3 +394,42 @@ test('refuses a finished run with a damaged record: its rows are gone', async ()
   await changeRecord(shardPath(dir, '00001.json'), (text) => text.replace('67', '66'));
   await expect(openRun(dir)).rejects.toThrow('but found some of them missing or damaged.');
 });
+
+test('takes an image with all its views or not at all, and gives every row or the plain ones', async () => {
+  const plan = planShards({ count: 3, rowBytes: 4, maxShardRows: 64, views: 2 });
+  const given = { plan, manifest: manifestOf(images(3)), lengths: [1] };
+  const dir = await temporaryFolder();
+  const run = await openRun(dir, given);
+  const rejection = { index: 1, reason: 'truncated', message: 'Expected more.' } as const;
+  const shard = (...indices: number[]) => ({
+    indices,
+    outputs: [Float32Array.from(indices, (_, row) => row)],
+    rejections: [rejection],
+  });
+  for (const indices of [
+    [0, 2],
+    [0, 0, 2],
+    [0, 2, 0, 2],
+    [0, 0, 0, 2],
+    [2, 2, 0, 0],
+  ]) {
+    await expect(run.writeShard(0, shard(...indices)), `${indices}`).rejects.toThrow(
+      'rows would be mixed up',
+    );
+  }
+  await run.writeShard(0, shard(0, 0, 2, 2));
+  const valuesOf = async (step?: number) => {
+    const { count, blocks } = run.featureBlocks(0, step);
+    const values = [];
+    for await (const block of blocks()) values.push(...block.values);
+    return [count, values];
+  };
+  expect(await valuesOf()).toEqual([4, [0, 1, 2, 3]]);
+  expect(await valuesOf(2)).toEqual([2, [0, 2]]);
+  await run.finish();
+  await run.close();
+  // Of a finished run only the record is left.
+  const again = await openRun(dir, given);
+  expect([again.state, again.shardRecord(0).rows]).toEqual(['finished', 4]);
+  await again.close();
+});
