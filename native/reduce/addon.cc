@@ -63,31 +63,40 @@ napi_value Multiply(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// multiplyBlock(doubles, a, b, groupStep, tall, wide, depth, c, cStep)
+// multiplyBlock(doubles, a, b, groupStep, tall, wide, depth, c, cStep, isExact, wholeRow)
 napi_value MultiplyBlock(napi_env env, napi_callback_info info) {
-  const Arguments<1, 8> given(env, info);
-  reduce::MultiplyBlock({given.array<double>(0, given.number(0)),
-                         given.array<double>(0, given.number(1)), given.number(2), given.number(3),
-                         given.number(4), given.number(5), given.array<double>(0, given.number(6)),
-                         given.number(7)});
+  const Arguments<1, 10> given(env, info);
+  const reduce::Block block = {given.array<double>(0, given.number(0)),
+                               given.array<double>(0, given.number(1)),
+                               given.number(2),
+                               given.number(3),
+                               given.number(4),
+                               given.number(5),
+                               given.array<double>(0, given.number(6)),
+                               given.number(7)};
+  if (given.number(8) != 0) {
+    reduce::MultiplyExactBlock(block, given.number(9));
+  } else {
+    reduce::MultiplyBlock(block);
+  }
   return nullptr;
 }
 
-// pack(floats, doubles, rows, rowStep, count, shift, columns, to, groupStep): whether all values are finite.
+// pack(floats, doubles, rows, rowStep, count, columns, to, groupStep): whether all values are finite.
 napi_value Pack(napi_env env, napi_callback_info info) {
-  const Arguments<2, 7> given(env, info);
+  const Arguments<2, 6> given(env, info);
   return Boolean(env, reduce::PackColumns(given.array<float>(0, given.number(0)), given.number(1),
-                                          given.number(2), given.array<double>(1, given.number(3)),
-                                          given.number(4), given.array<double>(1, given.number(5)),
-                                          given.number(6)));
+                                          given.number(2), given.number(3),
+                                          given.array<double>(1, given.number(4)),
+                                          given.number(5)));
 }
 
-// centre(doubles, panel, groupStep, groups, rows, means, weight, share)
+// centre(doubles, panel, groupStep, groups, rows, joinRow, origin, means, weight, share)
 napi_value Centre(napi_env env, napi_callback_info info) {
-  const Arguments<1, 5, 2> given(env, info);
+  const Arguments<1, 7, 2> given(env, info);
   reduce::CentrePanel({given.array<double>(0, given.number(0)), given.number(1), given.number(2),
-                       given.number(3), given.array<double>(0, given.number(4)), given.real(0),
-                       given.real(1)});
+                       given.number(3), given.number(4), given.array<double>(0, given.number(5)),
+                       given.array<double>(0, given.number(6)), given.real(0), given.real(1)});
   return nullptr;
 }
 

@@ -1,12 +1,15 @@
-// Four doubles at a time. Products and sums are rounded one by one, never fused, and are added in the order
-// that src/reduce/kernels/ states: the bits are those of the WebAssembly and of the plain kernels.
+// Four doubles at a time. Products and sums are rounded one by one, fused only where the product is exact, and are added in
+// the order that src/reduce/kernels.ts states: the bits are those of the WebAssembly.
 #pragma once
 
 #include <immintrin.h>
 
 #include <cstdint>
 
+// A compiler that may use FMA fuses what it likes: code that rounds products does without.
 #define REDUCE_TARGET __attribute__((target("avx2")))
+#define REDUCE_FUSED __attribute__((target("avx2,fma")))
+#define REDUCE_WIDE __attribute__((target("avx512f,avx2,fma")))
 
 namespace reduce {
 

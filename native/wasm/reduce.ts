@@ -1,6 +1,6 @@
 /**
  * The kernels of the PCA in WebAssembly (AssemblyScript, compiled by scripts/build-wasm.mjs): what runs where the addon
- * of native/reduce cannot. Both add in the same order, and a product is rounded before it is added: the same bits.
+ * of native/reduce cannot. Both add in the same order, and a product is rounded before it is added, or exact: the same bits.
  * Places and steps are in bytes.
  */
 
@@ -54,12 +54,11 @@ export function multiply(
   }
 }
 
-/** Rows of float32 less a shift, laid out as [group][row][4] of float64, see src/reduce/kernels.ts. @returns whether all are finite */
+/** Rows of float32, laid out as [group][row][4] of float64, see src/reduce/kernels.ts. @returns whether all are finite */
 export function pack(
   rows: usize,
   rowStep: usize,
   count: i32,
-  shift: usize,
   groups: i32,
   to: usize,
   groupStep: usize,
@@ -67,50 +66,84 @@ export function pack(
   let bad = f64x2.splat(0);
   for (; count > 0; count--, rows += rowStep, to += 32) {
     let px = rows;
-    let ps = shift;
     let po = to;
     let n = groups;
     do {
-      const left = centred(px, ps);
-      const right = centred(px + 8, ps + 16);
+      const left = f64x2.promote_low_f32x4(v128.load64_zero(px));
+      const right = f64x2.promote_low_f32x4(v128.load64_zero(px, 8));
       bad = f64x2.add(bad, f64x2.add(f64x2.sub(left, left), f64x2.sub(right, right)));
       v128.store(po, left);
       v128.store(po, right, 16);
       px += 16;
-      ps += 32;
       po += groupStep;
     } while (--n);
   }
   return isZero(bad);
 }
 
-/** Turns the rows of a panel [group][row][4] into deviations, see src/reduce/moments.ts. */
+/** Rows of a panel [group][row][4] become relative to a near value, and their means go on, see src/reduce/kernels.ts. */
 export function centre(
   panel: usize,
   groupStep: usize,
   groups: i32,
   rows: i32,
+  joinRow: i32,
+  origin: usize,
   means: usize,
   weight: f64,
   share: f64,
 ): void {
-  for (; groups > 0; groups--, panel += groupStep, means += 32) {
-    centrePair(panel, rows, means, weight, share);
-    centrePair(panel + 16, rows, means + 16, weight, share);
+  for (; groups > 0; groups--, panel += groupStep, origin += 32, means += 32) {
+    centrePair(panel, rows, joinRow, origin, means, weight, share);
+    centrePair(panel + 16, rows, joinRow, origin + 16, means + 16, weight, share);
   }
 }
 
 /** Two columns of it. */
-function centrePair(column: usize, rows: i32, means: usize, weight: f64, share: f64): void {
+function centrePair(
+  column: usize,
+  rows: i32,
+  joinRow: i32,
+  origin: usize,
+  means: usize,
+  weight: f64,
+  share: f64,
+): void {
   const end = column + 32 * rows;
+  const first = v128.load(column);
+  let low = first;
+  let high = first;
+  for (let at = column + 32; at < end; at += 32) {
+    const value = v128.load(at);
+    low = f64x2.pmin(low, value);
+    high = f64x2.pmax(high, value);
+  }
+  const less = v128.and(first, isNear(low, high));
   let sum = f64x2.splat(0);
-  for (let at = column; at < end; at += 32) sum = f64x2.add(sum, v128.load(at));
-  const mean = f64x2.div(sum, f64x2.splat(rows));
-  for (let at = column; at < end; at += 32) v128.store(at, f64x2.sub(v128.load(at), mean));
+  for (let at = column; at < end; at += 32) {
+    const value = f64x2.sub(v128.load(at), less);
+    v128.store(at, value);
+    sum = f64x2.add(sum, value);
+  }
+  const count = f64x2.splat(rows);
+  const mean = f64x2.div(sum, count);
   const old = v128.load(means);
-  const delta = f64x2.sub(mean, old);
-  v128.store(end, f64x2.mul(f64x2.splat(weight), delta));
+  const delta = f64x2.sub(f64x2.add(f64x2.sub(less, v128.load(origin)), mean), old);
+  const weighted = f64x2.mul(f64x2.splat(weight), delta);
+  const join = column + 32 * joinRow;
+  v128.store(join, f64x2.mul(f64x2.sub(f64x2.splat(0), count), mean));
+  v128.store(join, weighted, 32);
+  v128.store(join, mean, 64);
+  v128.store(join, weighted, 96);
   v128.store(means, f64x2.add(old, f64x2.mul(delta, f64x2.splat(share))));
+}
+
+/** Lanes where all is from `low` > 0 to twice that, or from twice `high` < 0 to that. */
+function isNear(low: v128, high: v128): v128 {
+  const zero = f64x2.splat(0);
+  const up = v128.and(f64x2.gt(low, zero), f64x2.le(high, f64x2.add(low, low)));
+  const down = v128.and(f64x2.lt(high, zero), f64x2.ge(low, f64x2.add(high, high)));
+  return v128.or(up, down);
 }
 
 /**

@@ -27,7 +27,7 @@ export function createSharedKernel(
     },
     multiplyBlock(a, b, step, tall, wide, depth, c, cStep) {
       for (let i = 0; i < tall; i++) {
-        const j = a === b ? i : 0;
+        const j = a === b ? i - (i % 2) : 0;
         const [from, to, sums] = [a + i * step, b + j * step, c + (i * cStep + j) * TILE];
         kernel.multiply(from, TILE, to, TILE, step, wide - j, depth, sums, cStep);
       }
@@ -40,11 +40,14 @@ function onAddon(memory: Float64Array, native: NativeKernels): TileKernel {
   return {
     memory,
     multiply: (...places) => native.multiply(memory, ...places),
-    multiplyBlock: (...places) => native.multiplyBlock(memory, ...places),
+    multiplyBlock(a, b, step, tall, wide, depth, c, cStep, isExact = false, wholeRow = 0) {
+      const exact = Number(isExact);
+      native.multiplyBlock(memory, a, b, step, tall, wide, depth, c, cStep, exact, wholeRow);
+    },
   };
 }
 
-/** Fills the panels that the products need, and centres them: by the addon, else in WebAssembly. */
+/** Fills the panels that the products need, and makes them ready: by the addon, else in WebAssembly. */
 export function createPanelKernel(
   memory: SharedMemory,
   native: NativeKernels | null = nativeKernels() ?? null,
@@ -58,12 +61,13 @@ export function createPanelKernel(
   }
   const { pack, centre } = wasmKernels(memory);
   return {
-    pack(_floats, rows, rowStep, count, shift, columns, to, groupStep) {
+    pack(_floats, rows, rowStep, count, columns, to, groupStep) {
       const groups = quadsOf(columns);
-      return pack(rows * 4, rowStep * 4, count, shift * 8, groups, to * 8, groupStep * 8) !== 0;
+      return pack(rows * 4, rowStep * 4, count, groups, to * 8, groupStep * 8) !== 0;
     },
-    centre(panel, groupStep, groups, rows, means, weight, share) {
-      centre(panel * 8, groupStep * 8, groups, rows, means * 8, weight, share);
+    centre(panel, groupStep, groups, rows, joinRow, origin, means, weight, share) {
+      const [from, step] = [panel * 8, groupStep * 8];
+      centre(from, step, groups, rows, joinRow, origin * 8, means * 8, weight, share);
     },
   };
 }
@@ -93,7 +97,10 @@ export interface TileKernel {
   ): void;
   /**
    * The same for `tall` groups of columns of a panel A by `wide` of a panel B, both [group][row][4] and `groupStep` apart
-   * from group to group; where both are the same columns, only tiles on and above the diagonal.
+   * from group to group; where both are the same columns, tiles below the diagonal's of 8 x 8 are left out.
+   * @param isExact whether each product is exact in float64, as those of float32 values are: then the addon may fuse it
+   *   with the sum, which rounds the same
+   * @param wholeRow where `centre` has put whole numbers, in rows from a panel's first one; 0 where there are none
    */
   multiplyBlock(
     a: number,
@@ -104,8 +111,13 @@ export interface TileKernel {
     depth: number,
     c: number,
     cStep: number,
+    isExact?: boolean,
+    wholeRow?: number,
   ): void;
 }
+
+/** Rows that a panel has for its values as whole numbers. */
+export const WHOLE_ROWS = 65;
 
 /** Edge of a tile; operands are padded with zeros to a multiple of it. */
 export const TILE = 4;
@@ -137,7 +149,7 @@ export function loadFour(
 /** Panels of rows, float64 [group][row][4]: the operands of a TileKernel. Places and steps count doubles, those of rows floats. */
 export interface PanelKernel {
   /**
-   * Copies columns of float32 rows into a panel: to[group][row][4] = rows[row][4 group ...] - shift.
+   * Copies columns of float32 rows into a panel: to[group][row][4] = rows[row][4 group ...].
    * @param floats those of the kernel's memory; the addon takes any.
    * @returns whether all values are finite
    */
@@ -146,20 +158,26 @@ export interface PanelKernel {
     rows: number,
     rowStep: number,
     count: number,
-    shift: number,
     columns: number,
     to: number,
     groupStep: number,
   ): boolean;
   /**
-   * Subtracts the mean of the panel's rows from them, column by column; writes weight * (mean - means) into the row after
-   * them, and adds share * (mean - means) to the means.
+   * Makes each column relative to its first value where no value is more than twice another, which float32 holds exactly
+   * (Sterbenz): so no digits are lost where a mean is far from zero, and each product of two values is exact in float64.
+   * With m the mean of a column then, and delta what its mean is beyond origin + means, writes the two rows
+   * -rows m, weight delta and the two rows m, weight delta from `joinRow` on: the products of the first two with the last two
+   * complete the panel's scatter matrix. Adds share delta to the means. The addon writes into the WHOLE_ROWS rows after those
+   * the values once more, where all are whole and small (as pixels are): their products are exact in int32, and take a quarter
+   * of the time.
    */
   centre(
     panel: number,
     groupStep: number,
     groups: number,
     rows: number,
+    joinRow: number,
+    origin: number,
     means: number,
     weight: number,
     share: number,
@@ -174,7 +192,19 @@ export interface NativeKernels {
   /** Whether this CPU has the instructions. */
   readonly isSupported: boolean;
   multiply(memory: Float64Array, ...places: Parameters<TileKernel['multiply']>): void;
-  multiplyBlock(memory: Float64Array, ...places: Parameters<TileKernel['multiplyBlock']>): void;
+  multiplyBlock(
+    memory: Float64Array,
+    a: number,
+    b: number,
+    groupStep: number,
+    tall: number,
+    wide: number,
+    depth: number,
+    c: number,
+    cStep: number,
+    isExact: number,
+    wholeRow: number,
+  ): void;
   pack(floats: Float32Array, doubles: Float64Array, ...places: PackPlaces): boolean;
   centre(doubles: Float64Array, ...places: Parameters<PanelKernel['centre']>): void;
   /** See row-kernel.ts. */

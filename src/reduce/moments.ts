@@ -14,16 +14,14 @@ import {
   JOB,
   MOST_THREADS,
   matrixOf,
+  PANEL_DEPTH,
   type PassShare,
+  STRIP_ROWS,
 } from './passes/pass-share.ts';
 import { PassThreads } from './passes/pass-threads.ts';
 import { PASS_LIMITS } from './passes/row-passes.ts';
 import { fourVectors, mirrorUpper, multiplySymmetric } from './symmetric-matrix.ts';
 
-/** Rows gathered before they are folded into the sums; part of the result's definition. */
-const PANEL_ROWS = 256;
-/** The same with the row that joins them to those before. */
-const PANEL_DEPTH = PANEL_ROWS + 1;
 /** Panels are summed some at a time: so many bytes, which a last-level cache holds. */
 const CHUNK_BYTES = 4 * 2 ** 20;
 
@@ -31,11 +29,10 @@ const CHUNK_BYTES = 4 * 2 ** 20;
  * Mean and scatter matrix (the sum of the outer products of the deviations from the mean) of rows
  * that come one block after the other, in float64.
  *
- * Rows are taken relative to the first one and gathered into panels of 256, each centred on its own
- * mean, so nothing cancels however far the mean is from zero; two sets of rows A and B are joined by
- * Chan, Golub and LeVeque's formula:
- *   S = S_A + S_B + (n_A n_B / n) (mean_B - mean_A) (mean_B - mean_A)^T
- * whose last term is one more row of the panel. The result depends on the rows and their order only,
+ * Rows are gathered into panels of 256, whose columns are taken relative to a value of their own where they lie far
+ * from zero (PanelKernel): a panel's scatter matrix is X^T X - n mean mean^T, and what cancels there is at most some thousand times
+ * as large as what stays. Two sets of rows A and B are joined by Chan, Golub and LeVeque's formula:
+ *   S = S_A + S_B + (n_A n_B / n) (mean_B - mean_A) (mean_B - mean_A)^T The result depends on the rows and their order only,
  * not on how they were cut into blocks or on threads. Memory: 8 dims^2 bytes and the panels, up to 10 MB.
  */
 export class Moments {
@@ -64,8 +61,8 @@ export class Moments {
     const threads = bytes < PASS_LIMITS.threadBytes ? 1 : most;
     this.#chunks = threads === 1 ? 1 : 2;
     this.#perChunk = Math.max(1, Math.floor(CHUNK_BYTES / (PANEL_DEPTH * dims * 8)));
-    const panels = { count: this.#chunks * this.#perChunk, rows: PANEL_DEPTH };
-    this.#share = createPassShare(dims, 0, native ? 0 : PANEL_ROWS, panels);
+    const panels = this.#chunks * this.#perChunk;
+    this.#share = createPassShare(dims, 0, native ? 0 : STRIP_ROWS, panels);
     const buffer = bufferOf(this.#share.memory);
     this.#doubles = new Float64Array(buffer);
     if (!native) this.#staged = new Float32Array(buffer, this.#share.rows);
@@ -90,15 +87,15 @@ export class Moments {
       this.#doubles.set(values.subarray(0, dims), this.#share.shift / 8);
     }
     for (let done = 0; done < n; ) {
-      const rows = Math.min(n - done, PANEL_ROWS - this.#waiting);
+      const rows = Math.min(n - done, STRIP_ROWS - this.#waiting);
       if (!this.#fillPanel(values, done, rows)) {
         await this.close();
         throw notFinite(values, dims, done, this.count - done);
       }
       done += rows;
       this.#waiting += rows;
-      if (this.#waiting === PANEL_ROWS) this.#centrePanel();
-      if (this.#panel === this.#perChunk) await this.#foldChunk(this.#perChunk * PANEL_DEPTH);
+      if (this.#waiting === STRIP_ROWS) this.#centrePanel();
+      if (this.#panel === this.#perChunk) await this.#foldChunk(this.#perChunk * STRIP_ROWS);
     }
   }
 
@@ -145,29 +142,30 @@ export class Moments {
   /** Copies rows into the panel. Returns whether all values are finite. */
   #fillPanel(values: Float32Array, from: number, rows: number): boolean {
     const { dims } = this;
-    const { shift, quads, rows: rowsAt } = this.#share;
+    const { quads, rows: rowsAt } = this.#share;
     const to = this.#panelAt() + this.#waiting * TILE;
     const step = PANEL_DEPTH * TILE;
     const staged = this.#staged;
     if (staged === undefined) {
-      return this.#panels.pack(values, from * dims, dims, rows, shift / 8, dims, to, step);
+      return this.#panels.pack(values, from * dims, dims, rows, dims, to, step);
     }
     for (let i = 0; i < rows; i++) {
       const at = (from + i) * dims;
       staged.set(values.subarray(at, at + dims), i * quads * TILE);
     }
-    return this.#panels.pack(staged, rowsAt / 4, quads * 4, rows, shift / 8, dims, to, step);
+    return this.#panels.pack(staged, rowsAt / 4, quads * 4, rows, dims, to, step);
   }
 
-  /** Turns the panel into deviations from its mean, adds the joining row and moves the means on. */
+  /** Makes the panel ready for its products, and moves the means on. */
   #centrePanel(): void {
     const rows = this.#waiting;
     const folded = this.#folded;
     const total = folded + rows;
     const weight = Math.sqrt((folded / total) * rows);
-    const { quads, means } = this.#share;
-    const step = PANEL_DEPTH * TILE;
-    this.#panels.centre(this.#panelAt(), step, quads, rows, means / 8, weight, rows / total);
+    const { quads, shift, means } = this.#share;
+    const [at, step, origin] = [this.#panelAt(), PANEL_DEPTH * TILE, shift / 8];
+    const share = rows / total;
+    this.#panels.centre(at, step, quads, rows, STRIP_ROWS, origin, means / 8, weight, share);
     this.#folded = total;
     this.#waiting = 0;
     this.#panel++;
@@ -176,7 +174,7 @@ export class Moments {
   /** Gives threads the chunk, of so many rows, and turns to the other one. */
   async #foldChunk(rows: number): Promise<void> {
     const tasks = blockCount(this.#share.quads);
-    const firstRow = this.#chunk * this.#perChunk * PANEL_DEPTH;
+    const firstRow = this.#chunk * this.#perChunk * STRIP_ROWS;
     this.#isMirrored = false;
     await this.#threads.finish();
     this.#threads.begin({ job: JOB.fold, tasks, rows, firstRow });
@@ -186,7 +184,7 @@ export class Moments {
   }
 
   async #foldAll(): Promise<void> {
-    const rows = this.#panel * PANEL_DEPTH + (this.#waiting > 0 ? this.#waiting + 1 : 0);
+    const rows = this.#panel * STRIP_ROWS + this.#waiting;
     if (this.#waiting > 0) this.#centrePanel();
     if (rows > 0) await this.#foldChunk(rows);
     await this.#threads.finish();

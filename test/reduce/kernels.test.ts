@@ -37,6 +37,30 @@ test('each form gives the same bits', () => {
   for (const result of results) expect(result).toEqual(results[0]);
 });
 
+test('each form gives the same bits of products of float32 values, also where it fuses them', () => {
+  // Panels of 13 groups of 30 rows at 0 and at 2000, sums at 4000.
+  const values = randomRows(1, 4000, 3).map((value, i) => value * 10 ** (i % 9));
+  const results = forms.flatMap((form) =>
+    [true, false].map((isExact) => {
+      const { memory, multiplyBlock } = createKernel(7000, form);
+      memory.set(values);
+      for (const [b, tall, wide] of [
+        [0, 13, 13],
+        [2000, 13, 13],
+        [0, 1, 1],
+        [2000, 2, 3],
+        [2000, 3, 2],
+        [2000, 6, 9],
+      ] as const) {
+        multiplyBlock(0, b, 120, tall, wide, 30, 4000, 52, isExact);
+        multiplyBlock(0, b, 120, tall, wide, 1, 4000, 52, isExact);
+      }
+      return memory.slice(0, 7000);
+    }),
+  );
+  for (const result of results) expect(result).toEqual(results[0]);
+});
+
 test('without the addon and without memory for WebAssembly the error says what to do', () => {
   const memory = vi.spyOn(WebAssembly, 'Memory').mockImplementation(() => {
     throw new RangeError('could not allocate memory');

@@ -61,28 +61,51 @@ test('600 rows of 37 values agree with two compensated passes to 1e-13', async (
   });
 });
 
-test('a mean of 1e6 over a deviation of 8 loses no more than the data have lost', async () => {
-  // The steps of float32 are 0.06 there.
-  const values = randomRows(1000, 5, 2).map((value) => 1e6 + 8 * value);
-  const expected = twoPasses(values, 1000, 5).scatter;
-  const [moments, columns] = [new Moments(5), new ColumnMoments(5)];
-  await moments.add(values, 1000);
-  columns.add(values, 1000);
-  (await scatterOf(moments)).forEach((value, at) => {
-    expect(Math.abs(value / expected[0]! - expected[at]! / expected[0]!)).toBeLessThan(1e-12);
-  });
-  columns.squares().forEach((value, j) => {
-    expect(Math.abs(value / expected[j * 6]! - 1)).toBeLessThan(1e-12);
-  });
-});
+/** float32 has steps of 1/16 at 1e6: in each column one row of 4,000 is a step above the others, or all rows are spread. */
+const FAR_FROM_ZERO = {
+  'a deviation of 1e-3': Float32Array.from({ length: 20_000 }, (_, at) => {
+    return 1e6 + (Math.floor(at / 5) === 700 * (at % 5) + 13 ? 1 / 16 : 0);
+  }),
+  'a deviation of 8': randomRows(1000, 5, 2).map((value) => 1e6 + 8 * value),
+};
+
+test.each(Object.entries(FAR_FROM_ZERO))(
+  'a mean of 1e6 over %s loses no more than the data have lost',
+  async (_, values) => {
+    const n = values.length / 5;
+    const expected = twoPasses(values, n, 5).scatter;
+    const [moments, columns] = [new Moments(5), new ColumnMoments(5)];
+    await moments.add(values, n);
+    columns.add(values, n);
+    (await scatterOf(moments)).forEach((value, at) => {
+      expect(Math.abs(value / expected[0]! - expected[at]! / expected[0]!)).toBeLessThan(1e-12);
+    });
+    columns.squares().forEach((value, j) => {
+      expect(Math.abs(value / expected[j * 6]! - 1)).toBeLessThan(1e-12);
+    });
+  },
+);
 
 test('rows sorted by class, far apart, keep their deviations', async () => {
-  const values = Float32Array.from({ length: 2000 }, (_, i) => (i < 1000 ? 0 : 2 ** 23) + (i % 2));
+  // The steps of float32 are 8 at 1e8.
+  const values = Float32Array.from({ length: 2000 }, (_, i) => {
+    return i < 1000 ? i % 2 : 1e8 + 8 * (i % 2);
+  });
   const moments = new Moments(1);
   await moments.add(values, 2000);
-  // 2000 (2^22)^2 between the classes and 2000 / 4 within.
+  // 1000 / 4 and 1000 64 / 4 within the classes, 500 times the square of their distance between them.
   const [squares] = await moments.squares();
-  expect(squares! / (2000 * 2 ** 44 + 500) - 1).toBeCloseTo(0, 14);
+  expect(squares! / (500 * (1e8 + 3.5) ** 2 + 16_250) - 1).toBeCloseTo(0, 14);
+});
+
+test('an outlier in a column that is far from zero costs no more than three digits', async () => {
+  const values = randomRows(600, 3, 9).map((value, at) => (at % 700 === 3 ? -2 : 1e6 + value));
+  const moments = new Moments(3);
+  await moments.add(values, 600);
+  const expected = twoPasses(values, 600, 3).scatter;
+  (await scatterOf(moments)).forEach((value, at) => {
+    expect(Math.abs(value - expected[at]!)).toBeLessThan(1e-12 * expected[0]!);
+  });
 });
 
 test('the cut into blocks changes no bit', async () => {
@@ -97,25 +120,35 @@ test('the cut into blocks changes no bit', async () => {
   expect(await pieces.mean()).toEqual(await whole.mean());
 });
 
-test('neither threads nor WebAssembly change a bit', async () => {
-  const [n, dims] = [2600, 133];
-  const values = randomRows(n, dims, 4).map((value, at) => value * (1 + (at % 7)) + 100);
-  const [one, wasm, many] = [
-    new Moments(dims),
-    new Moments(dims, 0, null),
-    new Threaded(dims, 1e6),
-  ];
-  for (const moments of [one, wasm, many]) {
-    await moments.add(values.subarray(0, 901 * dims), 901);
-    await moments.add(values.subarray(901 * dims), n - 901);
-  }
-  const [scatter, mean] = [await scatterOf(one), await one.mean()];
-  for (const moments of [wasm, many]) {
-    expect(await moments.mean()).toEqual(mean);
-    expect(await scatterOf(moments)).toEqual(scatter);
-    await moments.close();
-  }
-});
+const FORMS_OF_VALUES = {
+  fractions: (value: number, at: number) => value * (1 + (at % 7)) + 100,
+  pixels: (value: number) => Math.min(255, Math.round(90 + 70 * value)),
+  'whole numbers, some of them too large for products in int32': (value: number, at: number) =>
+    Math.round((at % 133 === 130 && at > 70_000 ? 2000 : 700) * value),
+};
+
+test.each(Object.entries(FORMS_OF_VALUES))(
+  'neither threads nor WebAssembly change a bit of the sums of %s',
+  async (_, make) => {
+    const [n, dims] = [2600, 133];
+    const values = randomRows(n, dims, 4).map(make);
+    const [one, wasm, many] = [
+      new Moments(dims),
+      new Moments(dims, 0, null),
+      new Threaded(dims, 1e6),
+    ];
+    for (const moments of [one, wasm, many]) {
+      await moments.add(values.subarray(0, 901 * dims), 901);
+      await moments.add(values.subarray(901 * dims), n - 901);
+    }
+    const [scatter, mean] = [await scatterOf(one), await one.mean()];
+    for (const moments of [wasm, many]) {
+      expect(await moments.mean()).toEqual(mean);
+      expect(await scatterOf(moments)).toEqual(scatter);
+      await moments.close();
+    }
+  },
+);
 
 test('rows added after a look at the sums join them', async () => {
   const values = randomRows(400, 7, 8);

@@ -137,44 +137,57 @@ test('each form notices a value that is not finite, in any column', () => {
 
 test('columns are laid out in panels by each form', () => {
   const [rows, dims] = [5, 12];
-  const [values, shift] = [randomRows(rows, dims, 1), randomRows(1, dims, 2)];
+  const values = randomRows(rows, dims, 1);
   for (const form of forms) {
     const memory = createSharedMemory(65536);
-    new Float32Array(bufferOf(memory)).set(values);
-    const doubles = new Float64Array(bufferOf(memory));
-    doubles.set(shift, 100);
     const floats = new Float32Array(bufferOf(memory));
-    const panels = createPanelKernel(memory, form);
-    expect(panels.pack(floats, 4, dims, rows, 104, 8, 200, 24)).toBe(true);
+    floats.set(values);
+    const doubles = new Float64Array(bufferOf(memory));
+    expect(createPanelKernel(memory, form).pack(floats, 4, dims, rows, 8, 200, 24)).toBe(true);
     for (let row = 0; row < rows; row++) {
       for (let j = 0; j < 8; j++) {
         const at = 200 + (j >> 2) * 24 + row * 4 + (j & 3);
-        expect(doubles[at]).toBe(values[row * dims + 4 + j]! - shift[4 + j]!);
+        expect(doubles[at]).toBe(values[row * dims + 4 + j]);
       }
     }
   }
 });
 
-test('a panel is centred to the same bits by each form', () => {
-  // Five groups of 3 rows of 4, the joining row after them: 16 doubles a group; means at 200.
-  const values = Float64Array.from(randomRows(1, 80, 1), (value) => value * 100);
+test('a panel is made ready for its products to the same bits by each form', () => {
+  // Five groups of 3 rows of 4, after them four joining rows and room for whole numbers: 72 rows; origins and means follow.
+  // Columns of all signs, and in each group one far above zero, one far below and one that is constant.
+  const columns = Array.from({ length: 20 }, (_, column) => {
+    const [far, size] = [[0, 1e6, -1e6, 7][column % 4]!, column % 4 === 3 ? 0 : 100];
+    return randomRows(1, 3, column).map((value) => far + size * value);
+  });
+  const [origins, old] = [1, 2].map((seed) => Float64Array.from(randomRows(1, 20, seed)));
   const results = forms.map((form) => {
     const memory = createSharedMemory(65536);
     const doubles = new Float64Array(bufferOf(memory));
-    doubles.set(values);
-    doubles.set(values.subarray(0, 20), 200);
-    createPanelKernel(memory, form).centre(0, 16, 5, 3, 200, 0.75, 0.3);
-    return doubles.slice(0, 220);
+    columns.forEach((column, j) => {
+      column.forEach((value, row) => {
+        doubles[(j >> 2) * 288 + row * 4 + (j & 3)] = value;
+      });
+    });
+    doubles.set(origins!, 1440);
+    doubles.set(old!, 1460);
+    createPanelKernel(memory, form).centre(0, 288, 5, 3, 3, 1440, 1460, 0.75, 0.3);
+    return doubles.slice(0, 1480);
   });
-  for (const result of results) expect(result).toEqual(results[0]);
-  for (let column = 0; column < 20; column++) {
-    const at = (column >> 2) * 16 + (column & 3);
-    const mean = (values[at]! + values[at + 4]! + values[at + 8]!) / 3;
-    const delta = mean - values[column]!;
-    expect(results[0]![at + 4]).toBe(values[at + 4]! - mean);
-    expect(results[0]![at + 12]).toBe(0.75 * delta);
-    expect(results[0]![200 + column]).toBe(values[column]! + delta * 0.3);
-  }
+  columns.forEach((column, j) => {
+    const less = j % 4 === 0 ? 0 : column[0]!;
+    const values = [...column].map((value) => value - less);
+    const mean = (values[0]! + values[1]! + values[2]!) / 3;
+    const delta = less - origins![j]! + mean - old![j]!;
+    const at = (j >> 2) * 288 + (j & 3);
+    for (const result of results) {
+      const written = Array.from({ length: 7 }, (_, row) => result[at + 4 * row]);
+      expect(written).toEqual([...values, -3 * mean, 0.75 * delta, mean, 0.75 * delta]);
+      expect(result[1460 + j]).toBe(old![j]! + delta * 0.3);
+    }
+    // Products of float32 are exact in float64.
+    expect(values.map(Math.fround)).toEqual(values);
+  });
 });
 
 test('each form notices a value that is not finite in a panel, in any column', () => {
@@ -183,7 +196,7 @@ test('each form notices a value that is not finite in a panel, in any column', (
       const memory = createSharedMemory(65536);
       const floats = new Float32Array(bufferOf(memory));
       floats[2 * 12 + bad] = bad === 9 ? Number.NaN : Number.NEGATIVE_INFINITY;
-      expect(createPanelKernel(memory, form).pack(floats, 0, 12, 3, 100, 11, 200, 24)).toBe(false);
+      expect(createPanelKernel(memory, form).pack(floats, 0, 12, 3, 11, 200, 24)).toBe(false);
     }
   }
 });

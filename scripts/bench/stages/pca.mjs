@@ -11,12 +11,13 @@ const K = 10;
 const BLOCK_ROWS = 512;
 /** Both answers, as subspaces, may differ by this angle. */
 const ANGLE = 1e-6;
-/** Of 60 directions each has 0.9 of the one before, over noise: what features look like. Noise alone is the hard case; 300 values are those of pixels. */
+/** Of 60 directions each has 0.9 of the one before, over noise: what features look like. Noise alone is the hard case. Of pixels the values are whole numbers up to 255. */
 const CASES = [
   { n: 20_000, dims: 1000, spectrum: 'falling' },
   { n: 5000, dims: 4096, spectrum: 'falling' },
   { n: 20_000, dims: 1000, spectrum: 'flat' },
   { n: 30_000, dims: 300, spectrum: 'falling' },
+  { n: 30_000, dims: 300, spectrum: 'pixels' },
 ];
 
 /**
@@ -28,7 +29,7 @@ const CASES = [
 export async function* pca({ repeat, scratch, python }) {
   const kernels = whyNoKernels() === undefined ? 'AVX2' : 'WebAssembly';
   for (const { n, dims, spectrum } of CASES) {
-    const values = spectrum === 'flat' ? noise(n * dims, 3) : falling(n, dims);
+    const values = VALUES[spectrum](n, dims);
     const what = `PCA of ${n.toLocaleString('en')} × ${dims.toLocaleString('en')}, ${spectrum} spectrum, ${kernels} kernels`;
     const row = (name, unit, found) => ({ stage: 'pca', what: `${what}${name}`, unit, ...found });
     let fitted;
@@ -154,6 +155,13 @@ function noise(size, seed) {
   }
   return out;
 }
+
+const VALUES = {
+  falling,
+  flat: (/** @type {number} */ n, /** @type {number} */ dims) => noise(n * dims, 3),
+  pixels: (/** @type {number} */ n, /** @type {number} */ dims) =>
+    falling(n, dims).map((value) => Math.min(255, Math.max(0, Math.round(30 * value)))),
+};
 
 function falling(n, dims) {
   const rank = 60;

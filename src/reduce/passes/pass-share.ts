@@ -4,6 +4,7 @@ import {
   createSharedMemory,
   quadsOf,
   type SharedMemory,
+  WHOLE_ROWS,
 } from '../kernels.ts';
 import type { SymmetricMatrix } from '../symmetric-matrix.ts';
 import { LANES, SCRATCH_DOUBLES } from './row-kernel.ts';
@@ -19,6 +20,9 @@ export const MOST_MATRIX_DIMS = 4096;
 export const STRIP = 128;
 /** Rows of a panel: a strip of it (256 KB) stays in the cache while tiles of another one are multiplied with it. */
 export const STRIP_ROWS = 256;
+/** Where it has its values as whole numbers, after the rows that complete its scatter matrix, see PanelKernel. */
+export const WHOLE_ROW = STRIP_ROWS + 4;
+export const PANEL_DEPTH = WHOLE_ROW + WHOLE_ROWS;
 /** Rows are copied into panels some at a time: so many bytes stay in the last cache for all blocks. */
 const CHUNK_BYTES = 16 * 2 ** 20;
 
@@ -36,11 +40,10 @@ export interface PassShare {
   readonly sums: number;
   readonly rows: number;
   /**
-   * Then, for up to MOST_MATRIX_DIMS, float64 panels [quads][panelRows][4] of the rows in work, a block
+   * Then, for up to MOST_MATRIX_DIMS, float64 panels [quads][PANEL_DEPTH][4] of the rows in work, a block
    * [STRIP, STRIP] for each thread, and the scatter matrix [4 quads, 4 quads]. They use no memory before they are written.
    */
   readonly panels: number;
-  readonly panelRows: number;
   readonly blocks: number;
   readonly matrix: number;
   readonly hasMatrix: boolean;
@@ -117,13 +120,13 @@ export function imageColumns(task: number, quads: number): readonly [number, num
 /**
  * @param b vectors at most
  * @param rows rows at a time
- * @param panels how many panels there are, and the rows of each
+ * @param panels of STRIP_ROWS rows in work at a time
  */
 export function createPassShare(
   dims: number,
   b: number,
   rows: number,
-  panels = { count: chunkRows(quadsOf(dims)) / STRIP_ROWS, rows: STRIP_ROWS },
+  panels = chunkRows(quadsOf(dims)) / STRIP_ROWS,
 ): PassShare {
   const quads = quadsOf(dims);
   const groups = Math.ceil(b / LANES);
@@ -135,11 +138,11 @@ export function createPassShare(
   const rowsAt = sums + SLICES * groups * quads * 128;
   // One row beyond: the partner of an odd last one.
   const panelsAt = rowsAt + (rows + 1) * quads * 16;
-  const blocks = panelsAt + panels.count * panels.rows * quads * 32;
+  const blocks = panelsAt + panels * PANEL_DEPTH * quads * 32;
   const matrix = blocks + MOST_THREADS * STRIP * STRIP * 8;
   const memory = createSharedMemory(hasMatrix ? matrix + (4 * quads) ** 2 * 8 : panelsAt);
   const places = { shift, means, vectors, sums, rows: rowsAt, panels: panelsAt, blocks, matrix };
-  return { memory, dims, quads, groups, ...places, panelRows: panels.rows, hasMatrix };
+  return { memory, dims, quads, groups, ...places, hasMatrix };
 }
 
 /** The scatter matrix as a kernel finds it; its products have their vectors and images where those of passes are. */

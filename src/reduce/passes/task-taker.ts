@@ -12,14 +12,20 @@ import {
   imageColumns,
   JOB,
   matrixOf,
+  PANEL_DEPTH,
   type PassShare,
   SLOT,
   STRIP,
+  STRIP_ROWS,
   scratchOf,
   stripCount,
   TURN,
+  WHOLE_ROW,
 } from './pass-share.ts';
 import { createRowKernel, type RowKernel } from './row-kernel.ts';
+
+/** Doubles of a panel from a group of four columns to the next one. */
+const GROUP_STEP = PANEL_DEPTH * TILE;
 
 /** Takes tasks of a turn until none is left. */
 export class TaskTaker {
@@ -103,8 +109,6 @@ class ScatterBlocks {
   readonly #kernel: TileKernel;
   readonly #panels: PanelKernel;
   readonly #floats: Float32Array;
-  /** Doubles from a group of four columns to the next one. */
-  readonly #groupStep: number;
   /** Where this thread's sums are, in doubles. */
   readonly #sums: number;
 
@@ -113,20 +117,23 @@ class ScatterBlocks {
     this.#kernel = kernel;
     this.#panels = createPanelKernel(share.memory);
     this.#floats = new Float32Array(bufferOf(share.memory));
-    this.#groupStep = share.panelRows * TILE;
     this.#sums = blockOf(share, thread) / 8;
   }
 
   /** Copies a strip of `count` rows from `firstRow` on into the panels. */
   pack(strip: number, firstRow: number, count: number): void {
-    const { quads, rows, shift, panelRows } = this.#share;
+    const { quads, rows, shift, means } = this.#share;
     const column = strip * STRIP;
-    for (let done = 0; done < count; done += panelRows) {
+    const groups = this.#groupsOf(column);
+    const [origin, zeros] = [shift / 8 + column, means / 8 + column];
+    for (let done = 0; done < count; done += STRIP_ROWS) {
       const at = rows / 4 + (firstRow + done) * quads * 4 + column;
-      const taken = Math.min(panelRows, count - done);
-      const [less, columns] = [shift / 8 + column, this.#groupsOf(column) * TILE];
+      const n = Math.min(STRIP_ROWS, count - done);
       const to = this.#panelAt(done, column);
-      this.#panels.pack(this.#floats, at, quads * 4, taken, less, columns, to, this.#groupStep);
+      const panels = this.#panels;
+      panels.pack(this.#floats, at, quads * 4, n, groups * TILE, to, GROUP_STEP);
+      // All relative to the mean of all rows.
+      panels.centre(to, GROUP_STEP, groups, n, STRIP_ROWS, origin, zeros, Math.sqrt(n), 0);
     }
   }
 
@@ -155,20 +162,23 @@ class ScatterBlocks {
   }
 
   #addPanels(top: number, left: number, first: number, count: number): void {
-    const { panelRows } = this.#share;
     const [tall, wide] = [this.#groupsOf(top), this.#groupsOf(left)];
-    for (let done = 0; done < count; done += panelRows) {
+    for (let done = 0; done < count; done += STRIP_ROWS) {
       const a = this.#panelAt(first + done, top);
       const b = this.#panelAt(first + done, left);
-      const depth = Math.min(panelRows, count - done);
-      this.#kernel.multiplyBlock(a, b, this.#groupStep, tall, wide, depth, this.#sums, STRIP);
+      const depth = Math.min(STRIP_ROWS, count - done);
+      const kernel = this.#kernel;
+      const sums = this.#sums;
+      kernel.multiplyBlock(a, b, GROUP_STEP, tall, wide, depth, sums, STRIP, true, WHOLE_ROW);
+      const [from, to] = [a + STRIP_ROWS * TILE, b + (STRIP_ROWS + 2) * TILE];
+      kernel.multiplyBlock(from, to, GROUP_STEP, tall, wide, 2, sums, STRIP);
     }
   }
 
   /** Where the panel of a row has a column, in doubles. */
   #panelAt(row: number, column: number): number {
-    const { panels, quads, panelRows } = this.#share;
-    return panels / 8 + ((row / panelRows) * quads + column / TILE) * this.#groupStep;
+    const { panels, quads } = this.#share;
+    return panels / 8 + ((row / STRIP_ROWS) * quads + column / TILE) * GROUP_STEP;
   }
 
   /** Groups of four columns in the strip that begins there. */
