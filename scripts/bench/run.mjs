@@ -6,7 +6,7 @@
  * goes to stderr and into the file as soon as it is measured.
  *
  * `npm run bench:peers -- [--dataset <folder>] [--images 128] [--many 30000] [--repeat 3] [--only vgg16,networks,pixels,spark,s3]
- *     [--without spark,torch] [--model models/vgg16] [--json <file>]`
+ *     [--without torch,spark,spark-full] [--model models/vgg16] [--json <file>]`
  *
  * The same images and the same (seeded) weights through img2features and its peers, in turn, in one session; the outputs
  * are compared before a ratio is printed. Python packages go into environments in the cache folder (PyTorch alone is 3 GB).

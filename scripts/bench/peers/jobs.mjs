@@ -17,6 +17,7 @@ const NOTEBOOK_SECONDS = 100;
 /** Same weights, same pixels: all but the last bits. */
 const SAME_FEATURES = 0.999999;
 
+/** @typedef {import('./contest.mjs').Contestant} Contestant */
 /**
  * @typedef {object} Options
  * @property {string} dataset
@@ -129,55 +130,70 @@ export async function pixels({ dataset, many: [images], repeat, without, scratch
  * @param {Options} options
  */
 export async function spark({ dataset, many: [images], model, scratch, repeat, without }) {
-  const kept = (all) => all.filter(({ name }) => !without.includes(name));
   const options = { repeat, python: python('keras'), tolerance: () => SAME_FEATURES };
   const out = (name) => join(scratch, name);
-  const [small, sixty, slim, all] = ['1000', '60', '2000', 'many'].map((n) => out(`spark-${n}`));
-  linkSample(dataset, SPARK_IMAGES.pixels, small);
-  const list = linkSample(dataset, SPARK_IMAGES.vgg16, sixty);
-  linkMany(dataset, SPARK_IMAGES.slim, slim);
-  linkMany(dataset, images, all);
-  const narrow = out('slim-model');
-  const init = ['model', 'init', 'vgg16', '--seed', '1', '--width', '0.1', '--out', narrow];
-  execFileSync(process.execPath, [CLI, ...init], { stdio: 'ignore' });
-  const theirs = out('spark-vgg16');
   const onMany = (input, ...args) => [
     sparkJob([input, ...args, '--stage'], out('spark-ours-many')),
     oneMachine([input, ...args], out('ours-many')),
   ];
-  const pixels = { ...options, column: 'vectors' };
-  return [
-    await contest(
-      `pixels on Spark local[2], ${SPARK_IMAGES.pixels} images`,
-      kept([
-        sparkJob([small, '--mode', 'pixels'], out('spark-ours-pixels')),
-        notebook('spark_pixels.py', small, out('spark-pixels')),
-      ]),
-      pixels,
-    ),
-    await contest(
-      `pixels on Spark local[2], ${images} images`,
-      kept([
-        ...onMany(all, '--mode', 'pixels'),
-        sparkJob([all, '--mode', 'pixels'], out('spark-ours-two'), 'local-cluster[2,1,1024]'),
-        notebook('spark_pixels.py', all, out('spark-many-pixels'), NOTEBOOK_SECONDS),
-      ]),
-      pixels,
-    ),
-    await contest(
-      `VGG16 of a tenth of its width to fc2 on Spark local[2], ${SPARK_IMAGES.slim} images`,
-      kept(onMany(slim, '--mode', 'vgg16', '--model', narrow, '--layer', 'fc2')),
-      { ...options, column: 'cnn_vectors' },
-    ),
-    await contest(
-      `full VGG16 on Spark local[2], ${SPARK_IMAGES.vgg16} images`,
-      kept([
-        sparkJob([sixty, '--mode', 'vgg16', '--model', model], out('spark-ours-vgg16')),
-        { ...notebook('spark_vgg16.py', list, model, theirs), table: theirs },
-      ]),
-      { ...options, column: 'cnn_vectors' },
-    ),
-  ];
+  const slimImages = () => {
+    linkMany(dataset, SPARK_IMAGES.slim, out('spark-slim'));
+    const narrow = out('slim-model');
+    const init = ['model', 'init', 'vgg16', '--seed', '1', '--width', '0.1', '--out', narrow];
+    execFileSync(process.execPath, [CLI, ...init], { stdio: 'ignore' });
+    return [out('spark-slim'), '--mode', 'vgg16', '--model', narrow, '--layer', 'fc2'];
+  };
+  /** Names for `without`, too. @type {Record<string, { job: string, column: string, contestants: () => Contestant[] }>} */
+  const contests = {
+    'spark-few': {
+      job: `pixels on Spark local[2], ${SPARK_IMAGES.pixels} images`,
+      column: 'vectors',
+      contestants: () => {
+        linkSample(dataset, SPARK_IMAGES.pixels, out('few'));
+        return [
+          sparkJob([out('few'), '--mode', 'pixels'], out('spark-ours-pixels')),
+          notebook('spark_pixels.py', out('few'), out('spark-pixels')),
+        ];
+      },
+    },
+    'spark-many': {
+      job: `pixels on Spark local[2], ${images} images`,
+      column: 'vectors',
+      contestants: () => {
+        linkMany(dataset, images, out('many'));
+        const args = [out('many'), '--mode', 'pixels'];
+        return [
+          ...onMany(...args),
+          sparkJob(args, out('spark-ours-two'), 'local-cluster[2,1,1024]'),
+          notebook('spark_pixels.py', out('many'), out('spark-many-pixels'), NOTEBOOK_SECONDS),
+        ];
+      },
+    },
+    'spark-slim': {
+      job: `VGG16 of a tenth of its width to fc2 on Spark local[2], ${SPARK_IMAGES.slim} images`,
+      column: 'cnn_vectors',
+      contestants: () => onMany(...slimImages()),
+    },
+    'spark-full': {
+      job: `full VGG16 on Spark local[2], ${SPARK_IMAGES.vgg16} images`,
+      column: 'cnn_vectors',
+      contestants: () => {
+        const list = linkSample(dataset, SPARK_IMAGES.vgg16, out('sixty'));
+        const theirs = out('spark-vgg16');
+        return [
+          sparkJob([out('sixty'), '--mode', 'vgg16', '--model', model], out('spark-ours-vgg16')),
+          { ...notebook('spark_vgg16.py', list, model, theirs), table: theirs },
+        ];
+      },
+    },
+  };
+  const results = [];
+  for (const [name, { job, column, contestants }] of Object.entries(contests)) {
+    if (without.includes(name)) continue;
+    const kept = contestants().filter((one) => !without.includes(one.name));
+    results.push(await contest(job, kept, { ...options, column }));
+  }
+  return results;
 }
 
 /** Our own command writing what our Spark job writes. @param {string[]} args @param {string} out */
@@ -208,7 +224,7 @@ export async function s3({ many: [images], repeat, scratch }) {
  * @param {string[]} args input, mode and the like
  * @param {string} out
  * @param {NodeJS.ProcessEnv} [env]
- * @returns {import('./contest.mjs').Contestant}
+ * @returns {Contestant}
  */
 function img2features(args, out, env) {
   const command = [CLI, ...args, '--out', out, '--overwrite', '--quiet'];
@@ -231,7 +247,7 @@ function img2features(args, out, env) {
  * Our job for spark-submit.
  * @param {string[]} args
  * @param {string} out
- * @returns {import('./contest.mjs').Contestant}
+ * @returns {Contestant}
  */
 function sparkJob(args, out, master = 'local[2]') {
   const interpreter = python('keras');
