@@ -1,5 +1,12 @@
 import { expect, test } from 'vitest';
-import { type PlanOptions, planRun, planShards, SHARD_ROWS } from '../../src/run/plan-shards.ts';
+import {
+  imagesIn,
+  type PlanOptions,
+  planOfJob,
+  planRun,
+  planShards,
+  SHARD_ROWS,
+} from '../../src/run/plan-shards.ts';
 
 const MIB = 1 << 20;
 
@@ -79,6 +86,20 @@ test('covers every position once, within its bounds, for any size', () => {
     }
   }
   expect(faults).toEqual([]);
+});
+
+test('jobs have neighbouring shards of the whole plan, each shard once, the first as many as any', () => {
+  for (const shards of [0, 1, 2, 5, 16, 100]) {
+    const plan = planShards({ count: 64 * shards, rowBytes: 4, maxShardRows: 64 });
+    for (const of of [1, 2, 3, 7, 16, 101]) {
+      const parts = Array.from({ length: of }, (_, i) => planOfJob(plan, { index: i + 1, of }));
+      expect(parts.flatMap((part) => part.shards)).toEqual(plan.shards);
+      const sizes = parts.map((part) => part.shards.length);
+      expect(sizes[0]).toBe(Math.ceil(shards / of));
+      expect(Math.min(...sizes)).toBeGreaterThanOrEqual(Math.floor(shards / of));
+      expect(parts.map(imagesIn)).toEqual(sizes.map((size) => 64 * size));
+    }
+  }
 });
 
 function faultsOf(options: PlanOptions): string[] {
