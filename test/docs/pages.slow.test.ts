@@ -35,6 +35,8 @@ const NOT_RUN = {
     'test/pack packs and unpacks',
   'gpu.md: python3 -m pip install --target ~/tensorflow-sm120 ./tensorflow-*.whl':
     'needs a build of TensorFlow; test/runtime/own-runtime.test.ts has it in small',
+  'jobs.md: array=$(sbatch --parsable features.sbatch)':
+    'needs SLURM; the block after it runs the script without it',
   'worker-protocol.md: img2features pack --model models/vgg16': 'test/pack packs and unpacks',
 };
 
@@ -45,7 +47,7 @@ const BEFORE: Record<string, string> = {
 };
 
 /** Runs anywhere that the tests run; the others need Python packages or a store. */
-const PAGES = ['../README.md', 'layers.md', 'gpu.md', 'update.md', 'report.md'];
+const PAGES = ['../README.md', 'layers.md', 'gpu.md', 'update.md', 'report.md', 'jobs.md'];
 const PYTHON_PAGES = ['../SKILL.md', 'classifier.md', 'search.md', 'worker-protocol.md'];
 
 /** How many classifiers a page trains. */
@@ -176,8 +178,9 @@ async function runPage(page: string, { python, store }: { python?: string; store
   const before = await shell(BEFORE[page] ?? 'true', cwd, shellEnv);
   expect(before.status, before.text).toBe(0);
   for (const { language, note, code } of readPage(page)) {
-    if (/\.(py|m?js)$/.test(note)) writeFileSync(join(cwd, note), code);
-    if (language !== 'sh') continue;
+    const isFile = /\.(py|m?js|sbatch)$/.test(note);
+    if (isFile) writeFileSync(join(cwd, note), code);
+    if (language !== 'sh' || isFile) continue;
     if (note === 'norun') {
       skipped.push(`${page}: ${code.split('\n')[0]}`);
       continue;
