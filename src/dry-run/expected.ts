@@ -21,8 +21,8 @@ const TEXT_BYTES = { float16: 16, float32: 16, float64: 25, int32: 12 } as const
 >;
 /** Whole numbers from 0 to 255: `255.0,`. */
 const PIXEL_TEXT_BYTES = 6;
-/** Of the view in text: `1023,`. */
-const VIEW_BYTES = 5;
+/** Of the view: an int32, or text such as `99,`. */
+const VIEW_BYTES = 4;
 
 export interface TableShape {
   readonly rows: number;

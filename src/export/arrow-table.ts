@@ -4,12 +4,12 @@ import { RunError } from '../errors.ts';
 import { firstNotFinite } from '../first-not-finite.ts';
 import { listCells } from './arrow-data.ts';
 import { DamagedArrow } from './arrow-message.ts';
-import { type FeatureColumn, labelColumns, numericColumns } from './column-names.ts';
+import { type FeatureColumn, labelColumns, numericColumns, VIEW } from './column-names.ts';
 import { widened } from './float16.ts';
 import { emptyNumbers, inKind, notFinite, type TableBatch } from './table-batch.ts';
 
 /**
- * Whether every column of a batch can be read without further checks of its bounds: whole numbers, text, or lists of floats, whose
+ * Whether every column of a batch can be read without further checks of its bounds: the view, text, or lists of floats, whose
  * offsets rise within their values.
  * @throws DamagedArrow
  */
@@ -17,7 +17,7 @@ export function expectLists({ schema, data, numRows }: RecordBatch): void {
   for (const [i, { name, type }] of schema.fields.entries()) {
     const { valueOffsets: offsets, values, children, length, nullCount } = data.children[i];
     const isList = DataType.isList(type) && DataType.isFloat(type.children[0].type);
-    const isWhole = DataType.isInt(type) && type.bitWidth === 32;
+    const isWhole = name === VIEW && DataType.isInt(type) && type.bitWidth === 32;
     if (isWhole && length === numRows && nullCount === 0 && values.length >= numRows) continue;
     if (!isList && !DataType.isUtf8(type)) throw new DamagedArrow(`${name} of ${type}`);
     const child = isList ? children[0].values : values;

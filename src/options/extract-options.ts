@@ -231,7 +231,7 @@ export const EXTRACT_OPTIONS = {
     group: 'Images',
   },
   views: {
-    parse: integer(1, 1024),
+    parse: integer(1, 100),
     default: 1,
     describe: 'Rows of each image: the whole image, then random views of it by --augment',
     group: 'Images',

@@ -5,6 +5,9 @@ import type { RgbImage } from '../rgb-image.ts';
 import { jitterColors } from './color-jitter.ts';
 import { RandomNumbers } from './random-numbers.ts';
 
+/** Larger crops get a buffer of their own, so that one of them does not stay in memory. */
+const KEPT_BYTES = 16 << 20;
+
 /**
  * Views of images as torchvision's RandomResizedCrop, RandomHorizontalFlip and ColorJitter make them of PIL images, in that
  * order: crop, resize, flip, colours. What is drawn depends on the seed, the image's origin, the view and the step alone.
@@ -45,12 +48,13 @@ export class ViewMaker {
   #resizeBox({ data, width }: RgbImage, box: Box, out: Uint8Array, offset: number): void {
     const rowBytes = box.width * 3;
     const bytes = rowBytes * box.height;
-    if (this.#crop.length < bytes) this.#crop = new Uint8Array(bytes);
+    const crop = bytes <= this.#crop.length ? this.#crop : new Uint8Array(bytes);
+    if (bytes <= KEPT_BYTES) this.#crop = crop;
     for (let y = 0; y < box.height; y++) {
       const from = ((box.top + y) * width + box.left) * 3;
-      this.#crop.set(data.subarray(from, from + rowBytes), y * rowBytes);
+      crop.set(data.subarray(from, from + rowBytes), y * rowBytes);
     }
-    this.#resizer.resize(this.#crop, box.width, box.height, out, offset);
+    this.#resizer.resize(crop, box.width, box.height, out, offset);
   }
 }
 

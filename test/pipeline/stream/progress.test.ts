@@ -41,3 +41,14 @@ test('the share of --max-bad is of all that was found, what the listing rejected
     'Expected at most 2 bad images (--max-bad) but found 3 among the first 3 of 5.',
   );
 });
+
+test('an image with views is done when all its rows are', () => {
+  const done: number[] = [];
+  const progress = new Progress({
+    ...{ total: 4, done: 1, rejected: 0, unusable: 0, views: 3, maxBad: { percent: 100 } },
+    onEvent: (event: RunEvent) => done.push((event as ProgressEvent).done),
+  });
+  for (const rows of [2, 2, 2]) progress.advance(rows, 0);
+  progress.advance(0, 1);
+  expect(done).toEqual([1, 2, 3, 4]);
+});
