@@ -9,7 +9,7 @@ declare module 'vitest' {
 
 /**
  * Options for `test` and `describe` that cannot run everywhere: a skip without its reason fails a whole run.
- * @example test('numpy reads it', skipIf(!python, 'PYTHON_WITH_ARROW is not set'), () => { … })
+ * @example test('is fast on AVX2', skipIf(!hasAvx2, 'no AVX2'), () => { … })
  */
 export function skipIf(isLacking: boolean, why: string) {
   return isLacking ? { skip: true, meta: { whySkipped: why } } : {};

@@ -1,15 +1,9 @@
-import { execFile } from 'node:child_process';
-import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { tableFromIPC } from 'apache-arrow';
 import { expect, test } from 'vitest';
 import { featureColumns } from '../../src/export/column-names.ts';
 import { readFeatherTable } from '../../src/export/feather.ts';
 import { featureSchema } from '../../src/export/features-table.ts';
 import { uncheckedFiles } from '../../src/export/table-batch.ts';
-import { skipIf } from '../skip-if.ts';
-import { temporaryFolder } from '../temporary-folder.ts';
 import { HOSTILE_NAMES, memoryStore, sampleRows, writeParts } from './sample.ts';
 
 const schema = featureSchema(
@@ -83,30 +77,3 @@ test('the same rows give the same bytes, and hostile names come back', async () 
   }
   expect(found).toEqual(HOSTILE_NAMES);
 });
-
-const python = process.env.PYTHON_WITH_ARROW;
-
-test(
-  'pyarrow, pandas and polars read it (PYTHON_WITH_ARROW)',
-  skipIf(!python, 'PYTHON_WITH_ARROW is not set'),
-  async () => {
-    const store = memoryStore();
-    const rows = sampleRows(40, 5, 2);
-    await writeParts(store, ['feather'], schema, [[rows]]);
-    const path = join(await temporaryFolder(), 'part.feather');
-    await writeFile(path, store.files.get('feather/part-00000.feather')!);
-    const script = `
-import json, sys, numpy as np, pandas as pd, polars as pl, pyarrow.feather as f
-t, d, p = f.read_table(sys.argv[1], memory_map=True), pd.read_feather(sys.argv[1]), pl.read_ipc(sys.argv[1])
-assert t.num_rows == len(d) == p.height
-assert np.stack(d.cnn_vectors).dtype == np.float32
-print(json.dumps([d.origin[39], d.target[39], float(d.cnn_vectors[39][4]), float(p["cnn_vectors_redux"][39][1])]))`;
-    const { stdout } = await promisify(execFile)(python!, ['-c', script, path]);
-    expect(JSON.parse(stdout)).toEqual([
-      rows.origins[39],
-      rows.targets[39],
-      rows.vectors[0]!.at(-1),
-      rows.reduced[0]!.at(-1),
-    ]);
-  },
-);

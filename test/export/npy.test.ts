@@ -1,7 +1,3 @@
-import { execFile } from 'node:child_process';
-import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { featureColumns } from '../../src/export/column-names.ts';
 import { buildRecordBatch, featureSchema } from '../../src/export/features-table.ts';
@@ -9,8 +5,6 @@ import { openSinks } from '../../src/export/formats.ts';
 import { npyFileName, readNpyTable } from '../../src/export/npy.ts';
 import { uncheckedFiles } from '../../src/export/table-batch.ts';
 import { decodeNpy } from '../../src/reduce/npy.ts';
-import { skipIf } from '../skip-if.ts';
-import { temporaryFolder } from '../temporary-folder.ts';
 import { HOSTILE_NAMES, memoryStore, sampleRows } from './sample.ts';
 
 const schema = featureSchema(
@@ -124,31 +118,3 @@ test('a damaged value, a cut matrix and a lost name are found', async () => {
 test('a layer with a slash in its name has a file all the same', () => {
   expect(npyFileName('cnn_vectors_conv/relu:0')).toBe('cnn_vectors_conv_relu_0.npy');
 });
-
-const python = process.env.PYTHON_WITH_ARROW;
-
-test(
-  'numpy.load takes it without pickle (PYTHON_WITH_ARROW)',
-  skipIf(!python, 'PYTHON_WITH_ARROW is not set'),
-  async () => {
-    const store = memoryStore();
-    const rows = sampleRows(40, 5, 2);
-    await write(store, [rows]);
-    const dir = await temporaryFolder();
-    for (const [name, bytes] of store.files) await writeFile(join(dir, name.slice(4)), bytes);
-    const script = `
-import json, sys, numpy as np
-v = np.load(sys.argv[1] + "/cnn_vectors.npy", allow_pickle=False, mmap_mode="r")
-r = np.load(sys.argv[1] + "/cnn_vectors_redux.npy", allow_pickle=False)
-print(json.dumps([str(v.dtype), v.shape, float(v[39, 4]), str(r.dtype), r.shape, float(r[39, 1])]))`;
-    const { stdout } = await promisify(execFile)(python!, ['-c', script, dir]);
-    expect(JSON.parse(stdout)).toEqual([
-      'float32',
-      [40, 5],
-      rows.vectors[0]!.at(-1),
-      'float64',
-      [40, 2],
-      rows.reduced[0]!.at(-1),
-    ]);
-  },
-);

@@ -1,15 +1,10 @@
-import { execFileSync } from 'node:child_process';
-import { writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { ExportError } from '../../../src/errors.ts';
 import { featureColumns } from '../../../src/export/column-names.ts';
 import { buildRecordBatch, featureSchema } from '../../../src/export/features-table.ts';
 import { openSinks, preloadSinks } from '../../../src/export/formats.ts';
 import { readParquetBatches } from '../../../src/export/parquet/parquet-reader.ts';
-import { skipIf } from '../../skip-if.ts';
-import { temporaryFolder } from '../../temporary-folder.ts';
 import { HOSTILE_NAMES, memoryStore, sampleRows, writeParts } from '../sample.ts';
 
 const PART = 'parquet/part-00000.parquet';
@@ -73,40 +68,6 @@ test('reads back the same rows with parquetjs-lite', async () => {
     })),
   );
 });
-
-const python = process.env.PYTHON_WITH_ARROW;
-test(
-  'reads back the same sums with pyarrow and DuckDB (PYTHON_WITH_ARROW)',
-  skipIf(python === undefined, 'PYTHON_WITH_ARROW is not set'),
-  async () => {
-    const store = memoryStore();
-    const rows = sampleRows(1000, 50, 10);
-    await writeParts(store, ['parquet'], featureSchema(featureColumns('pixels', fc2(50), 10)), [
-      [rows],
-    ]);
-    const path = join(await temporaryFolder(), 'part.parquet');
-    await writeFile(path, store.files.get(PART)!);
-    const script = `
-import sys, json, duckdb, pyarrow.parquet as pq
-table = pq.read_table(sys.argv[1])
-sql = f"select count(*), sum(len(vectors)), sum(list_sum(vectors_redux)) from '{sys.argv[1]}'"
-types = [str(table.schema.field(name).type) for name in ("origin", "vectors", "vectors_redux")]
-last = table["vectors"][999].as_py()
-print(json.dumps({"types": types, "last": last, "sql": duckdb.sql(sql).fetchall()[0]}))`;
-    const found = JSON.parse(execFileSync(python!, ['-c', script, path], { encoding: 'utf8' }));
-    expect(found.types).toEqual([
-      'string',
-      'list<element: float not null>',
-      'list<element: double not null>',
-    ]);
-    expect(found.last).toEqual(Array.from(rows.vectors[0].subarray(999 * 50)));
-    expect(found.sql.slice(0, 2)).toEqual([1000, 50_000]);
-    expect(found.sql[2]).toBeCloseTo(
-      rows.reduced[0].reduce((sum, x) => sum + x, 0),
-      9,
-    );
-  },
-);
 
 test('gives the same bytes for the same rows, in one batch or in many', async () => {
   const schema = featureSchema(featureColumns('pixels', fc2(30), 4));
