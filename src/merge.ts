@@ -4,6 +4,7 @@ import { Closers } from './closers.ts';
 import { RunError } from './errors.ts';
 import type { RunSummary } from './events.ts';
 import { type ExtractHooks, loadExport, publish, reportEnd } from './extract.ts';
+import { mapOrdered } from './map-ordered.ts';
 import type { ExtractOptions } from './options/extract-options.ts';
 import { storeOptions } from './options/resolve-options.ts';
 import { columnsOf, describeHalved, outputsOf } from './pipeline/describe-run.ts';
@@ -16,7 +17,7 @@ import type { ComputedBy, Run } from './pipeline/run.ts';
 import { openProgress, type RunClock, StageClock } from './pipeline/stream/progress.ts';
 import { workFolder } from './pipeline/work-folder.ts';
 import { openInput } from './report/finished-run.ts';
-import type { Json } from './run/fingerprint.ts';
+import { describeDifference, type Json, type RunIdentity } from './run/fingerprint.ts';
 import { readIntact } from './run/intact-files.ts';
 import { planOfJob } from './run/plan-shards.ts';
 import { readNamedRun } from './run/run-json.ts';
@@ -70,6 +71,7 @@ async function open(
   const jobs = await clock.time('list', async () =>
     readJobs(await Promise.all(outs.map(openStore))),
   );
+  warnOfLibraries(jobs, onEvent);
   const [first] = jobs;
   const { identity } = first.facts;
   const options = optionsOf(first, given);
@@ -106,11 +108,34 @@ async function open(
 
 /** What an earlier, stopped attempt has taken over is not read again. */
 async function adoptShards(store: RunStore, jobs: readonly Job[], signal: AbortSignal) {
-  for (const [i, job] of jobs.entries()) {
-    for (const { id } of planOfJob(store.plan, { index: i + 1, of: jobs.length }).shards) {
-      signal.throwIfAborted();
-      if (!store.isCommitted(id)) await adoptShard(store, id, job);
-    }
+  const lacking = jobs.flatMap((job, i) =>
+    planOfJob(store.plan, { index: i + 1, of: jobs.length })
+      .shards.filter(({ id }) => !store.isCommitted(id))
+      .map(({ id }) => ({ id, job })),
+  );
+  const adopting = mapOrdered(lacking, IN_FLIGHT, async ({ id, job }) => {
+    signal.throwIfAborted();
+    await adoptShard(store, id, job);
+  });
+  for await (const _ of adopting);
+}
+
+/** Shards, of at most 32 MiB each, that are in memory at once. */
+const IN_FLIGHT = 4;
+
+/** The bytes of a network's features may depend on them. */
+function warnOfLibraries(jobs: readonly Job[], onEvent: ExtractHooks['onEvent']): void {
+  const [first, ...others] = jobs.map(({ run }) => run.libraries as RunIdentity);
+  for (const [i, libraries] of others.entries()) {
+    const differences = describeDifference(
+      first,
+      libraries,
+      (name, was, is) => `${name} ${was} and ${is}`,
+    );
+    if (differences.length === 0) continue;
+    const message = `Jobs ${jobs[0].facts.shard} and ${jobs[i + 1].facts.shard} had different libraries: ${differences.join(', ')}.`;
+    onEvent({ event: 'warning', message });
+    return;
   }
 }
 

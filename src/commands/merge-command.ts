@@ -18,6 +18,7 @@ import {
 const KEYS = [
   'report',
   'thumbnails',
+  'quality',
   'overwrite',
   'workDir',
   ...STORE_KEYS,

@@ -63,7 +63,7 @@ export async function runFacts(end: RunEnd): Promise<RunFacts> {
 }
 
 /** What computed the features; nothing for pixels. Of a merged run, which has no engine, what its jobs say. */
-function describeComputing(run: Run): ComputedBy {
+export function describeComputing(run: Pick<Run, 'jobs' | 'extractor' | 'store'>): ComputedBy {
   const { engine, model, outputs } = run.extractor;
   if (run.jobs !== undefined) return run.jobs.computing;
   if (engine === undefined) return {};
@@ -86,8 +86,19 @@ function describeComputing(run: Run): ComputedBy {
   };
 }
 
+/** What of it says how fast it is. */
+export function networkOf({ device, model }: ComputedBy) {
+  return {
+    device: device?.device as string | undefined,
+    architecture: model?.architecture as string | null | undefined,
+  };
+}
+
 /** The engines of this attempt and their batches. */
-function describeEngines({ extractor, store }: Run): Record<string, Json> {
+function describeEngines({
+  extractor,
+  store,
+}: Pick<Run, 'extractor' | 'store'>): Record<string, Json> {
   const report = extractor.engineReport?.();
   if (report === undefined) return {};
   return {

@@ -6,7 +6,8 @@ import { OptionError } from '../errors.ts';
 import { plainRows } from '../findings/collect-rows.ts';
 import type { Parts } from '../findings/leaks.ts';
 import type { ExtractOptions } from '../options/extract-options.ts';
-import { outputNames } from '../pipeline/describe-run.ts';
+import { networkOf, outputNames } from '../pipeline/describe-run.ts';
+import type { ComputedBy } from '../pipeline/run.ts';
 import { workFolder } from '../pipeline/work-folder.ts';
 import { isInStore } from '../place.ts';
 import { expectedMs } from '../quality/plan.ts';
@@ -76,7 +77,10 @@ export async function reportRun(options: ReportRunOptions): Promise<ReportRunRes
     const report = await makeReport({
       rows,
       layerRows: (layer) => tableRows(reading, run, layer),
-      expectedMs: expectedMs(run.counts.extracted, { mode: made.mode, ...networkOf(run) }),
+      expectedMs: expectedMs(run.counts.extracted, {
+        mode: made.mode,
+        ...networkOf(run as ComputedBy),
+      }),
       ownCount: plainRows(own).count,
       reducers: await readReducers(reading, run),
       labels: outputNames(run),
@@ -107,12 +111,6 @@ function expectRun(target: string): void {
     `Expected two folders of the images, or a finished run, for --compare but found neither in ${target}.`,
     { fix: '--compare Training Test, or --compare other-features.' },
   );
-}
-
-function networkOf(run: RunJson) {
-  const { device } = (run.device ?? {}) as { readonly device?: string };
-  const { architecture } = (run.model ?? {}) as { readonly architecture?: string | null };
-  return { device, architecture };
 }
 
 /** What the run was before its report: that of an earlier one is not part of it. */

@@ -2,7 +2,7 @@ import { errnoOf, Interrupted, isImg2FeaturesError } from '../errors.ts';
 import { outputLabels } from '../export/column-names.ts';
 import { plainRows } from '../findings/collect-rows.ts';
 import type { ExtractOptions } from '../options/extract-options.ts';
-import { runFacts } from '../pipeline/describe-run.ts';
+import { describeComputing, networkOf, runFacts } from '../pipeline/describe-run.ts';
 import type { RunEnd } from '../pipeline/run.ts';
 import { storeRows } from '../pipeline/run-rows.ts';
 import { expectedMs } from '../quality/plan.ts';
@@ -61,8 +61,7 @@ export async function writeReport(
       layerRows: (layer) => storeRows(context, [], layer),
       expectedMs: expectedMs(plainRows(rows).count, {
         mode: options.mode,
-        device: extractor.engine?.device,
-        architecture: extractor.model?.metadata.architecture,
+        ...networkOf(describeComputing(context)),
       }),
       ownCount: plainRows(rows).count,
       reducers,

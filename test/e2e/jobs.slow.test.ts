@@ -60,18 +60,8 @@ test('jobs of a network, with labels and a report: the bytes of one run, merged 
   renameSync(folder, join(dir, 'model'));
   const network = ['dataset', '--mode', 'cnn', '--model', 'model', '--layer', 'conv,sum'];
   const labels = ['--labels', 'labels.csv', '--keep-columns', 'brand'];
-  const args = [
-    ...network,
-    ...labels,
-    '--k',
-    '2',
-    '--format',
-    'parquet,csv',
-    '--device',
-    'cpu',
-    '--batch',
-    '7',
-  ];
+  const more = '--k 2 --format parquet,csv --device cpu --batch 7'.split(' ');
+  const args = [...network, ...labels, ...more];
   await run(...args, '--out', 'single');
   const outs = await runJobs(2, 'net', ...args);
   // Nothing but the outputs of the jobs is there.
@@ -90,11 +80,11 @@ test('jobs of a network, with labels and a report: the bytes of one run, merged 
   for (const hashes of [one!, joined!]) delete hashes['findings.jsonl'];
   expect(joined).toEqual(one);
   const facts = ['single', 'merged'].map((out) => {
-    const { counts, splits, keptColumns, model, fingerprint, device } = readRunJson(
+    const { counts, splits, keptColumns, model, fingerprint, device, quality } = readRunJson(
       join(dir, out),
     ) as Record<string, unknown>;
     const { library, batch } = device as Record<string, unknown>;
-    return { counts, splits, keptColumns, model, fingerprint, library, batch };
+    return { counts, splits, keptColumns, model, fingerprint, library, batch, quality };
   });
   expect(facts[1]).toEqual(facts[0]);
 
@@ -106,17 +96,7 @@ test('jobs of a network, with labels and a report: the bytes of one run, merged 
   }
   expect(tableHashes(join(dir, 'merged'))).toEqual(tableHashes(join(dir, 'single')));
 
-  const transform = [
-    'transform',
-    'dataset',
-    '--with',
-    'merged',
-    '--device',
-    'cpu',
-    '--no-report',
-    '--batch',
-    '7',
-  ];
+  const transform = 'transform dataset --with merged --device cpu --batch 7 --no-report'.split(' ');
   await run(...transform, '--out', 'transformed');
   const parts = await runJobs(3, 'part', ...transform);
   await run('merge', ...parts, '--out', 'parts');
@@ -142,17 +122,7 @@ test('jobs of a network, with labels and a report: the bytes of one run, merged 
 });
 
 test('no PCA, the first images, the quirks of the notebook: as one run', async () => {
-  const args = [
-    'dataset',
-    '--mode',
-    'pixels',
-    '--k',
-    '0',
-    '--limit',
-    '700',
-    '--seed-compat',
-    '--no-report',
-  ];
+  const args = 'dataset --mode pixels --k 0 --limit 700 --seed-compat --no-report'.split(' ');
   await run(...args, '--out', 'first');
   await run(
     'merge',

@@ -209,7 +209,11 @@ test('a damaged or lost file of a job is named, and which job to run again; merg
     expect(await refusal('out-1', 'damaged')).toContain(`Expected job/${name} of job 2/2`);
     cpSync(join(dir, 'out-2/job', name), join(dir, 'damaged/job', name));
   }
-  const merged = await merge('refused', 'out-1', 'out-2');
+  const run = readRunJson(join(dir, 'damaged'));
+  const libraries = { ...(run.libraries as object), sharp: '0.0.1' };
+  writeFileSync(join(dir, 'damaged/run.json'), JSON.stringify({ ...run, libraries }));
+  const merged = await merge('refused', 'out-1', 'damaged');
   expect(merged.status, merged.stderr).toBe(1);
+  expect(merged.stderr).toMatch(/Jobs 1\/2 and 2\/2 had different libraries: sharp .* and 0.0.1/);
   expect(listFiles(join(dir, 'refused'))).toContain('_SUCCESS');
 });
