@@ -1,5 +1,5 @@
 /** How well classes are told apart by the features: nearest neighbours and linear probes, on a split or by folds. */
-import type { Collected, RunRows } from '../findings/collect-rows.ts';
+import { type Collected, copyRows, type RunRows } from '../findings/collect-rows.ts';
 import { type KnownCopies, rowsWithTwins } from '../findings/leaks.ts';
 import type { Reducer } from '../reduce/reducer.ts';
 import { nearestClasses, type Points } from './nearest.ts';
@@ -61,9 +61,7 @@ export async function measureQuality(input: QualityInput): Promise<MeasuredQuali
   const order = sampleOrder(sides);
   const { foldOf, classes } = sides;
   const views = layers[0].rows.views ?? 1;
-  const lengths = layers.map(({ rows, reducer }) => {
-    return { dims: rows.dims, k: rows.dims > 0 ? (reducer?.k ?? 0) : rows.k };
-  });
+  const lengths = layers.map(lengthsOf);
   const plan = planFigures({
     ...{ images: order.length, by: sides.by, classes: classes.length, views, layers: lengths },
     trainShare: foldOf.filter((fold) => fold === -1).length / order.length,
@@ -72,9 +70,10 @@ export async function measureQuality(input: QualityInput): Promise<MeasuredQuali
   const parts = new Int8Array(input.rows.count).fill(-1);
   parts.set(foldOf.map((fold) => fold + 1));
   const twins = rowsWithTwins(parts, input.known);
+  const notes = notesOf(plan, order.length, lengths);
   const figures: MeasuredFigure[] = [];
   for (const layer of layers) {
-    figures.push(...(await measureLayer(input, layer, { sides, order, plan, twins })));
+    figures.push(...(await measureLayer(input, layer, { sides, order, plan, twins, notes })));
   }
   if (figures.length === 0)
     return 'the time for it, 5 % of the run, is too short (--quality full takes more)';
@@ -89,7 +88,7 @@ export async function measureQuality(input: QualityInput): Promise<MeasuredQuali
     unused,
     copied: [...twins].filter((row) => foldOf[row] >= 0).length,
     figures: figures.map(({ predicted: _, ...figure }) => figure),
-    notes: notesOf(plan, order.length, lengths),
+    notes,
     ...(layers.length > 1 && { best: clearlyBest(figures, headline) }),
     headline,
     mixedUp: mixedUp
@@ -105,34 +104,47 @@ interface Measuring {
   readonly order: Uint32Array;
   readonly plan: readonly PlannedFigure[];
   readonly twins: ReadonlySet<number>;
+  /** What is left out is added. */
+  readonly notes: string[];
 }
 
 async function measureLayer(
   { signal }: QualityInput,
   layer: QualityLayer,
-  { sides, order, plan, twins }: Measuring,
+  { sides, order, plan, twins, notes }: Measuring,
 ): Promise<MeasuredFigure[]> {
   const { rows, label, reducer } = layer;
   const { views = 1 } = rows;
   const { foldOf, targets, classes } = sides;
-  const most = Math.max(0, ...plan.map(({ images }) => images));
-  const sampled = order.slice(0, most).sort();
+  const imagesOf = (wanted: Vectors) => {
+    const most = plan.filter(({ vectors }) => vectors === wanted).map(({ images }) => images);
+    return order.slice(0, Math.max(0, ...most)).sort();
+  };
+  const sampled = { reduced: imagesOf('reduced'), full: imagesOf('full') };
   const gathered = await gather(rows, sampled, reducer);
   const figures: MeasuredFigure[] = [];
-  for (const { method, vectors, images } of plan) {
-    const values = gathered[vectors];
-    if (images === 0 || values === undefined) continue;
+  for (const planned of plan) {
+    const { method, vectors, images } = planned;
+    const { values, dims } = gathered[vectors];
+    if (images === 0 || dims === 0) continue;
     const wanted = new Set(order.subarray(0, images));
-    const at = Array.from(sampled.keys()).filter((i) => wanted.has(sampled[i]));
-    const of = at.map((i) => sampled[i]);
-    const dims = values.length / (most * views);
+    const of = sampled[vectors].filter((row) => wanted.has(row));
+    const at = Array.from(sampled[vectors].keys()).filter((i) => wanted.has(sampled[vectors][i]));
     const points: Points = {
       ...{ views, dims, classes: classes.length },
-      values: at.length === most ? values : pick(values, at, dims * views),
+      values: of.length === sampled[vectors].length ? values : pick(values, at, dims * views),
       targets: Uint32Array.from(of, (row) => targets[row]),
       foldOf: Int8Array.from(of, (row) => foldOf[row]),
     };
-    for (const { isAugmented, predicted, neighbours } of await classify(points, method, signal)) {
+    for (const found of await classify(points, planned, signal)) {
+      const { isAugmented, predicted, neighbours } = found;
+      if (!found.isConverged) {
+        const what = `${NAMES[method]} on ${NAMES[vectors]}${isAugmented ? ', all views' : ''}`;
+        notes.push(
+          `${what} (${label}): left out, as the search for its weights took too many steps.`,
+        );
+        continue;
+      }
       const byRow = new Int32Array(foldOf.length).fill(-1);
       of.forEach((row, i) => {
         byRow[row] = predicted[i];
@@ -150,15 +162,19 @@ async function measureLayer(
   return figures;
 }
 
-async function classify(points: Points, method: PlannedFigure['method'], signal: AbortSignal) {
-  if (method === 'nearest') return nearestClasses(points, signal);
+async function classify(
+  points: Points,
+  { method, mostPasses }: PlannedFigure,
+  signal: AbortSignal,
+) {
+  if (method === 'nearest') {
+    const found = await nearestClasses(points, signal);
+    return found.map((one) => ({ ...one, isConverged: true }));
+  }
   const found = [];
   for (const isAugmented of points.views > 1 ? [false, true] : [false]) {
-    found.push({
-      isAugmented,
-      neighbours: undefined,
-      ...(await linearProbe(points, isAugmented, signal)),
-    });
+    const probe = await linearProbe(points, isAugmented, mostPasses, signal);
+    found.push({ isAugmented, neighbours: undefined, ...probe });
   }
   return found;
 }
@@ -177,25 +193,48 @@ function hitsOf(
   return { tested, correct, accuracy: tested === 0 ? null : correct / tested };
 }
 
-/** All views of some images, in one pass over all rows. @param images ascending */
-async function gather(rows: RunRows, images: Uint32Array, reducer: Reducer | undefined) {
-  const { views = 1, dims, k } = rows;
-  const length = dims > 0 ? dims : k;
-  const values = new (dims > 0 ? Float32Array : Float64Array)(images.length * views * length);
-  let [at, next] = [0, 0];
-  for await (const { n, vectors, reduced } of rows.batches()) {
-    const from = dims > 0 ? vectors : reduced;
-    for (; next < images.length * views; next++) {
-      const row = images[Math.floor(next / views)] * views + (next % views) - at;
+/** All views of some images, in one pass over all rows. @param images of each kind of vectors, ascending */
+async function gather(
+  rows: RunRows,
+  images: Readonly<Record<Vectors, Uint32Array>>,
+  reducer: Reducer | undefined,
+) {
+  const { views = 1, dims } = rows;
+  const k = lengthsOf({ rows, reducer }).k;
+  const full = new Float32Array(images.full.length * views * dims);
+  const reduced = new Float64Array(images.reduced.length * views * k);
+  const next = { full: 0, reduced: 0 };
+  const rowsIn = (of: Vectors, first: number, n: number): number[] => {
+    const picked: number[] = [];
+    for (; next[of] < images[of].length * views; next[of]++) {
+      const image = images[of][Math.floor(next[of] / views)];
+      const row = image * views + (next[of] % views) - first;
       if (row >= n) break;
-      values.set(from.subarray(row * length, (row + 1) * length), next * length);
+      picked.push(row);
     }
-    at += n;
-    if (next === images.length * views) break;
+    return picked;
+  };
+  let at = 0;
+  for await (const batch of rows.batches()) {
+    const inFull = dims > 0 ? rowsIn('full', at, batch.n) : [];
+    const to = full.subarray((next.full - inFull.length) * dims, next.full * dims);
+    copyRows(batch.vectors, inFull, to);
+    const inReduced = k > 0 ? rowsIn('reduced', at, batch.n) : [];
+    const n = inReduced.length;
+    if (n > 0) {
+      const values =
+        dims > 0
+          ? reducer!.transform(copyRows(batch.vectors, inReduced, new Float32Array(n * dims)), n)
+          : copyRows(batch.reduced, inReduced, new Float64Array(n * k));
+      reduced.set(values, (next.reduced - n) * k);
+    }
+    at += batch.n;
   }
-  if (dims === 0) return { full: undefined, reduced: k > 0 ? values : undefined };
-  const transformed = reducer?.transform(values as Float32Array, images.length * views);
-  return { full: values, reduced: transformed };
+  return { full: { values: full, dims }, reduced: { values: reduced, dims: k } };
+}
+
+function lengthsOf({ rows, reducer }: Pick<QualityLayer, 'rows' | 'reducer'>) {
+  return { dims: rows.dims, k: rows.dims > 0 ? (reducer?.k ?? 0) : rows.k };
 }
 
 function pick<A extends Float32Array | Float64Array>(

@@ -55,6 +55,8 @@ export interface PlannedFigure {
   readonly vectors: Vectors;
   /** Images of the sample; 0: left out. */
   readonly images: number;
+  /** Of a probe, for each fold. */
+  readonly mostPasses: number;
 }
 
 /** The share of 5 % of a run, by what the figures cost on the machine that the project is measured on. */
@@ -67,17 +69,19 @@ export function planFigures(input: PlanInput): PlannedFigure[] {
   let left = input.budgetMs ?? Number.POSITIVE_INFINITY;
   const wanted = VECTORS.flatMap((vectors) => METHODS.map((method) => ({ method, vectors })));
   return wanted.map(({ method, vectors }, i) => {
+    const mostPasses = input.budgetMs === undefined ? MOST_PASSES : LIMIT * PASSES[vectors];
+    const planned = { method, vectors, mostPasses };
     const lengths = input.layers.map(({ dims, k }) => (vectors === 'full' ? dims : k));
     const has = lengths.filter((length) => length > 0);
-    if (has.length === 0) return { method, vectors, images: 0 };
+    if (has.length === 0) return { ...planned, images: 0 };
     const cost = (images: number) =>
-      has.reduce((sum, length) => sum + costMs(method, length, images, input), 0);
+      has.reduce((sum, length) => sum + costMs(planned, length, images, input), 0);
     const most = Math.min(input.images, MOST_IMAGES, mostInMemory(method, Math.max(...has), input));
     const images = largest(most, (n) => cost(n) <= left / (wanted.length - i));
     const fewest = Math.min(input.images, Math.max(FEWEST.inAll, FEWEST.ofClass * input.classes));
-    if (images < fewest) return { method, vectors, images: 0 };
+    if (images < fewest) return { ...planned, images: 0 };
     left -= cost(images);
-    return { method, vectors, images };
+    return { ...planned, images };
   });
 }
 
@@ -92,11 +96,20 @@ function largest(most: number, fits: (n: number) => boolean): number {
   return low;
 }
 
-/** Products with a vector, there and back, that the search for a probe takes. */
-const PASSES = 150;
+/** Products with a vector, there and back, that the search for a probe takes: measured 60 to 110 and 60 to 300. */
+const PASSES: Record<Vectors, number> = { reduced: 150, full: 300 };
+/** Where some more of them are not enough the figure is left out. */
+const LIMIT = 1.5;
+/** With `--quality full`; 1,430 are the most that were seen. */
+const MOST_PASSES = 20_000;
 
 /** Measured on one core of an AMD EPYC 9004, by the addon of native/reduce. */
-function costMs(method: Method, length: number, images: number, input: PlanInput): number {
+function costMs(
+  { method, vectors }: Pick<PlannedFigure, 'method' | 'vectors'>,
+  length: number,
+  images: number,
+  input: PlanInput,
+): number {
   const { by, trainShare, classes, views } = input;
   const trainings = by === 'folds' ? FOLDS : 1;
   const trained = images * (by === 'folds' ? 1 - 1 / FOLDS : trainShare);
@@ -108,10 +121,10 @@ function costMs(method: Method, length: number, images: number, input: PlanInput
   const width = padToTile(classes);
   // With views it is trained twice: on the plain images, and on all.
   const rows = trained * (views > 1 ? 1 + views : 1);
-  return 1e-6 * trainings * PASSES * rows * width * (0.22 * padToTile(length + 1) + 8);
+  return 1e-6 * trainings * PASSES[vectors] * rows * width * (0.22 * padToTile(length + 1) + 8);
 }
 
 function mostInMemory(method: Method, length: number, { classes, views }: PlanInput): number {
-  const copies = method === 'nearest' ? 12 * length : 20 * length + 24 * padToTile(classes);
+  const copies = method === 'nearest' ? 16 * length : 28 * length + 32 * padToTile(classes);
   return Math.floor(MOST_BYTES / (views * copies));
 }

@@ -7,13 +7,11 @@ const BLOCK = 128;
 const DEPTH = 512;
 /** The gradient's length where the search ends: as the penalty's curvature is 1, no weight is farther than that from its best value. */
 const GRADIENT = 1e-6;
-const MOST_STEPS = 100;
-const MOST_INNER = 1000;
 
 export interface ProbeResult {
   /** The class of each image, -1 where it is not tested. */
   readonly predicted: Int32Array;
-  /** False where a search ended at its limit; the predictions may differ from those of the best weights then. */
+  /** False where a search ended at its limit: then nothing is predicted. */
   readonly isConverged: boolean;
   /** Products of all rows with as many vectors as there are classes, there and back. */
   readonly passes: number;
@@ -23,11 +21,13 @@ export interface ProbeResult {
  * A linear probe: multinomial logistic regression with the penalty |w|² / 2 on standardised columns, trained anew for each fold. As
  * scikit-learn's make_pipeline(StandardScaler(), LogisticRegression(C=1)) of the training rows has it; of two classes that fits
  * one vector, whose penalty as a pair of opposite ones is half as large.
+ * @param mostPasses of each fold: a limit that no clock has a part in
  * @param isAugmented trains on all views, not on the plain images alone
  */
 export async function linearProbe(
   points: Points,
   isAugmented: boolean,
+  mostPasses: number,
   signal: AbortSignal,
 ): Promise<ProbeResult> {
   const { views, foldOf, targets } = points;
@@ -55,8 +55,9 @@ export async function linearProbe(
       continue;
     }
     const fit = new Fit(points, rows, labels, present.length);
-    isConverged = (await fit.run(signal)) && isConverged;
+    isConverged = await fit.run(mostPasses, signal);
     passes += fit.passes;
+    if (!isConverged) return { predicted: predicted.fill(-1), isConverged, passes };
     const tested = images.filter((image) => foldOf[image] === fold);
     const best = fit.predict(tested.map((image) => image * views));
     tested.forEach((image, i) => {
@@ -118,15 +119,15 @@ class Fit {
   }
 
   /** @returns whether the gradient became as small as wanted */
-  async run(signal: AbortSignal): Promise<boolean> {
+  async run(mostPasses: number, signal: AbortSignal): Promise<boolean> {
     let loss = this.#share(this.#logits);
     let gradient = await this.#gradient(signal);
     const begun = length(gradient);
-    for (let step = 0; step < MOST_STEPS; step++) {
+    while (this.passes < mostPasses) {
       const size = length(gradient);
       if (size <= GRADIENT) return true;
       const tolerance = Math.min(0.1, Math.sqrt(size / begun));
-      const direction = await this.#solve(gradient, tolerance, signal);
+      const direction = await this.#solve(gradient, tolerance, mostPasses, signal);
       const change = new Float64Array(this.#logits.length);
       await this.#multiply(direction, signal, (products, block) =>
         change.set(products, block * products.length),
@@ -316,6 +317,7 @@ class Fit {
   async #solve(
     gradient: Float64Array,
     tolerance: number,
+    mostPasses: number,
     signal: AbortSignal,
   ): Promise<Float64Array> {
     const scale = this.#diagonal();
@@ -325,7 +327,7 @@ class Fit {
     let scaled = left.map((value, i) => value * scale[i]);
     const way = scaled.slice();
     let energy = dot(left, scaled);
-    for (let i = 0; i < MOST_INNER; i++) {
+    while (this.passes < mostPasses) {
       const image = await this.#hessian(way, signal);
       const pace = energy / dot(way, image);
       if (!Number.isFinite(pace)) break;

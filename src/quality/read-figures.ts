@@ -100,7 +100,8 @@ const ORDER: readonly ((figure: QualityFigure) => boolean)[] = [
 
 /** The figure by which layers are compared and classes counted: the first kind that all layers have, of the best layer. */
 export function headlineOf(figures: readonly QualityFigure[], layers: number): number {
-  const plain = figures.filter(({ views }) => views === 'plain');
+  const isPlain = ({ views }: QualityFigure) => views === 'plain';
+  const plain = figures.some(isPlain) ? figures.filter(isPlain) : figures;
   const kinds = ORDER.map((isKind) => plain.filter(isKind));
   const kind = kinds.find((of) => new Set(of.map(({ layer }) => layer)).size === layers) ?? plain;
   const most = Math.max(...kind.map(({ correct }) => correct));

@@ -66,7 +66,7 @@ test('with views the plain image is tested, and one of the trained views can be 
 test('a probe separates what a line separates, and knows no class that was not trained', async () => {
   const places = [0, 1, 2, 10, 11, 12, 1.5, 10.5, 3];
   const points = line(places, [0, 0, 0, 2, 2, 2, 0, 2, 1], [...Array(6).fill(-1), 0, 0, 0]);
-  const { predicted, isConverged } = await linearProbe(points, false, signal);
+  const { predicted, isConverged } = await linearProbe(points, false, 1000, signal);
   expect([isConverged, ...predicted]).toEqual([true, ...Array(6).fill(-1), 0, 2, 0]);
 });
 
@@ -74,8 +74,8 @@ test('classes are found far better than by chance in many values, more than one 
   const points = samplePoints({ seed: 9, images: 700, dims: 601, classes: 9, views: 2 });
   const hits = (predicted: Int32Array) =>
     predicted.filter((taken, i) => taken === points.targets[i]).length / 700;
-  const plain = await linearProbe(points, false, signal);
-  const augmented = await linearProbe(points, true, signal);
+  const plain = await linearProbe(points, false, 1000, signal);
+  const augmented = await linearProbe(points, true, 1000, signal);
   expect([plain.isConverged, augmented.isConverged]).toEqual([true, true]);
   expect(hits(plain.predicted)).toBeGreaterThan(0.95);
   expect(hits(augmented.predicted)).toBeGreaterThanOrEqual(hits(plain.predicted));

@@ -63,7 +63,7 @@ test('every class is the one that scikit-learn gives, equal distances included, 
     expect(found, `${name}: nearest neighbours`).toEqual(wanted.points[i].nearest);
     const kinds = points[i]!.views > 1 ? [false, true] : [false];
     for (const [at, isAugmented] of kinds.entries()) {
-      const probe = await linearProbe(points[i]!, isAugmented, signal);
+      const probe = await linearProbe(points[i]!, isAugmented, 1000, signal);
       expect(probe.isConverged).toBe(true);
       expect([...probe.predicted], `${name}: probe`).toEqual(wanted.points[i].probe[at]);
     }

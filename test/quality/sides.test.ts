@@ -92,7 +92,7 @@ test('what is measured follows from counts alone: all of little, a sample of muc
   expect(plan(1000, 1e6)).toEqual([1000, 1000, 1000, 1000]);
   expect(plan(90_000, undefined)).toEqual([30_000, 30_000, 30_000, 30_000]);
   // 512 MiB hold the vectors of fewer images.
-  expect(plan(90_000, undefined, 25_088)[3]).toBe(1069);
+  expect(plan(90_000, undefined, 25_088)[3]).toBe(763);
   const [nearest, probe] = plan(90_000, 400);
   expect(nearest).toBeGreaterThan(probe!);
   expect(probe).toBeGreaterThan(200);

@@ -8,7 +8,7 @@ import { FINDING_KINDS } from '../../src/findings/finding.ts';
 import { printableJson } from '../../src/json.ts';
 import { PADDING } from '../../src/report/page/plot-view.ts';
 import { type Points, readPoints } from '../../src/report/page/points.ts';
-import { base64, type PageData } from '../../src/report/page-data.ts';
+import { base64, type PageData, type PageQuality } from '../../src/report/page-data.ts';
 import { renderPage } from '../../src/report/render-page.ts';
 import { readParquetRows } from '../e2e/read-table.ts';
 import { runInProcess, tempFolder } from '../e2e/run-cli.ts';
@@ -299,6 +299,27 @@ describeBrowser('the page that a run leaves', (path) => {
     const button = page.getByLabel('stripes, typical to odd').getByRole('button').nth(1);
     await button.click();
     expect(await page.locator('.card .path').textContent()).toBe(points.origins[second!]);
+    await close();
+  });
+
+  test('quality shows the accuracy of each figure, the classes mixed up and pictures of them', async () => {
+    const { page, complaints, close } = await open(report());
+    const quality = data.quality as PageQuality;
+    const section = page.locator('#quality');
+    const shares = await section.locator('.figures tbody td:nth-child(2)').allTextContents();
+    expect(shares.map((text) => text.replace(/ \(.*/, ''))).toEqual(
+      quality.figures.map(({ accuracy }) => `${(100 * accuracy!).toFixed(1)} %`),
+    );
+    const counts = await section.locator('.matrix tbody td').allTextContents();
+    const sum = counts.reduce((total, text) => total + Number(text), 0);
+    expect(sum).toBe(quality.figures[quality.headline]!.tested);
+    const [pair] = quality.pairs;
+    const first = section.locator('.mixed-pairs li').first();
+    expect(await first.locator('p').textContent()).toMatch(`${pair!.images} × `);
+    await first.locator('button.pick').first().click();
+    const path = await page.locator('.card .path').textContent();
+    expect(path).toBe(points.origins[pair!.points[0]!]);
+    expect(complaints).toEqual([]);
     await close();
   });
 

@@ -23,15 +23,7 @@ export function classesSection(
   const add = (from: number, to: number): void => {
     for (const i of order.slice(from, to)) {
       const strip = strips[i].filter((point) => pictured.has(point));
-      const pictures = strip.map((point) => {
-        const name = visible(points.origins[point]);
-        const attributes = { class: 'pick', title: name, 'aria-label': `Show ${name} on the map` };
-        return el(
-          'li',
-          {},
-          button(attributes, () => onSelect(point), thumbs.picture(point, 72)),
-        );
-      });
+      const pictures = strip.map((point) => pick(point, { points, thumbs, onSelect }));
       list.append(classRow(data, i, colors[i], pictures));
     }
   };
@@ -61,6 +53,25 @@ export function classesSection(
   }
   section.append(note(unevenness(data, order)));
   return section;
+}
+
+/** A picture of a strip: a click shows it on the map. */
+export function pick(
+  point: number,
+  page: {
+    readonly points: Points;
+    readonly thumbs: Thumbs;
+    readonly onSelect: (point: number) => void;
+  },
+): HTMLElement {
+  const name = visible(page.points.origins[point]);
+  const attributes = { class: 'pick', title: name, 'aria-label': `Show ${name} on the map` };
+  const picture = page.thumbs.picture(point, 72);
+  return el(
+    'li',
+    {},
+    button(attributes, () => page.onSelect(point), picture),
+  );
 }
 
 function classRow(

@@ -50,10 +50,11 @@ export function header(data: PageData): HTMLElement {
   return head;
 }
 
-export function navigation(): HTMLElement {
+export function navigation({ quality }: PageData): HTMLElement {
   const links = [
     ['map', 'Map'],
     ['findings', 'Findings'],
+    ...(quality === undefined ? [] : [['quality', 'Quality']]),
     ['classes', 'Classes'],
     ['variance', 'Variance'],
     ['time', 'Time'],

@@ -6,6 +6,7 @@ import { findingsSection } from './findings-section.ts';
 import { header, navigation } from './header.ts';
 import { MapSection } from './map-section.ts';
 import { readData, readPoints } from './points.ts';
+import { qualitySection } from './quality-section.ts';
 import { rejectedSection } from './rejected-section.ts';
 import { openThumbs } from './thumbs.ts';
 
@@ -24,9 +25,10 @@ function show(): void {
   };
   app.replaceChildren(
     header(data),
-    navigation(),
+    navigation(data),
     map?.element ?? noMap(),
     findingsSection(data, thumbs, toMap),
+    ...[qualitySection(data, points, thumbs, toMap) ?? []].flat(),
     classesSection(data, points, thumbs, toMap),
     el('div', { class: 'pair' }, varianceSection(data), timeSection(data)),
     rejectedSection(data),
