@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { loadScript } from '../scripts/load-script.ts';
 import { skipIf } from '../skip-if.ts';
 
+const { startS3Server } = await loadScript('../test/s3/s3-server.mjs');
 const { SPARK_VERSIONS, sparkPython, whyNoSpark } = await loadScript(
   '../test/spark/spark-environments.mjs',
 );
@@ -28,7 +29,16 @@ if (lacking !== undefined) {
   // One after the other: an application takes 2 GB.
   describe.sequential.each([...FORMS])('spark: PySpark %s', (version, { form, least }) => {
     test('the Python tests pass', { timeout: SUITE_MS }, async () => {
-      const { status, output } = await pytest(sparkPython(version), form);
+      const server = await startS3Server();
+      const env = server && {
+        TEST_S3_ENDPOINT: server.endpoint,
+        AWS_ACCESS_KEY_ID: server.credentials.accessKeyId,
+        AWS_SECRET_ACCESS_KEY: server.credentials.secretAccessKey,
+        AWS_EC2_METADATA_DISABLED: 'true',
+      };
+      const { status, output } = await pytest(sparkPython(version), form, env).finally(() =>
+        server?.stop(),
+      );
       expect(status, output).toBe(0);
       const summary = output.trimEnd().split('\n').at(-1);
       process.stderr.write(
@@ -40,12 +50,16 @@ if (lacking !== undefined) {
   });
 }
 
-function pytest(python: string, form: string): Promise<{ status: number | null; output: string }> {
+function pytest(
+  python: string,
+  form: string,
+  more: Record<string, string>,
+): Promise<{ status: number | null; output: string }> {
   return new Promise((done, fail) => {
     const child = spawn(python, ['-m', 'pytest', '-q', '-p', 'no:cacheprovider', '--tb=short'], {
       cwd: FOLDER,
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, IMG2FEATURES_SPARK: form, PYTHONDONTWRITEBYTECODE: '1' },
+      env: { ...process.env, ...more, IMG2FEATURES_SPARK: form, PYTHONDONTWRITEBYTECODE: '1' },
     });
     let output = '';
     for (const stream of [child.stdout, child.stderr]) {

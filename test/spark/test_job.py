@@ -172,3 +172,43 @@ def test_a_job_that_is_stopped_leaves_neither_a_table_nor_a_process(files, tmp_p
     assert "Interrupted; nothing is complete." in stdout
     assert not out.exists() or not (out / "_SUCCESS").exists()
     expect_none_left("slow=60")
+
+
+@pytest.fixture
+def store():
+    """The S3 server that spark.slow.test.ts has started, with an empty bucket."""
+    from pyarrow import fs
+
+    endpoint = os.environ.get("TEST_S3_ENDPOINT")
+    if endpoint is None:
+        pytest.skip("no S3 server: spark.slow.test.ts starts one")
+    store = fs.S3FileSystem(endpoint_override=endpoint, region="us-east-1", allow_bucket_creation=True)
+    store.create_dir("job")
+    return store, ("--s3-endpoint", endpoint, "--s3-region", "us-east-1", "--read", "worker")
+
+
+def test_a_store_takes_the_place_of_shared_folders(store, pictures, tmp_path):
+    """Listed, read, staged and written without Hadoop's client for S3, which PySpark does not bring."""
+    from pyarrow import fs
+
+    s3, options = store
+    fs.copy_files(str(pictures), "job/in/set", destination_filesystem=s3)
+    for hidden in ("_temporary/a.png", ".hidden/b.png", "set/readme.txt"):
+        with s3.open_output_stream(f"job/in/{hidden}") as stream:
+            stream.write(b"no image")
+    img2features(str(pictures), "--mode", "pixels", "--out", str(tmp_path / "one"), "--quiet")
+    one = pq.read_table(tmp_path / "one" / "parquet")
+    for stage in ((), ("--stage", "--overwrite")):
+        done = submit("s3a://job/in", "--mode", "pixels", "--out", "s3a://job/out", *options, *stage)
+        assert done.returncode == 1, done.stderr
+        table = pq.read_table("job/out/parquet", filesystem=s3)
+        assert table["origin"].to_pylist() == [
+            f"s3://job/in/set{origin[len(str(pictures)) :]}" for origin in one["origin"].to_pylist()
+        ]
+        assert table["vectors"].to_pylist() == one["vectors"].to_pylist()
+        redux = [np.stack(it["vectors_redux"].to_numpy(zero_copy_only=False)) for it in (table, one)]
+        np.testing.assert_allclose(*redux, atol=1e-9)
+        names = {info.base_name for info in s3.get_file_info(fs.FileSelector("job/out"))}
+        assert names == {"csv", "json", "parquet", "reducer.npz", "rejected.jsonl", "summary.json", "_SUCCESS"}
+    again = submit("s3a://job/in", "--mode", "pixels", "--out", "s3a://job/out", *options)
+    assert "Expected an unused folder for --out but found a finished run" in again.stderr + again.stdout

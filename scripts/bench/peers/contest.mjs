@@ -103,8 +103,9 @@ function line(row, ours) {
   if (row === ours) return [`**${version}**`, ...times, '', ''];
   const inAll = round(whole.median / ours.wholeSeconds.median);
   const inJob = round(ours.jobImagesPerSecond.median / rate.median);
-  const alone = network && ours.networkImagesPerSecond.median / network.median;
-  const inNetwork = alone === undefined ? '' : ` / ${round(alone)} ×`;
+  // Our Spark job does not tell what its engines took.
+  const own = ours.networkImagesPerSecond;
+  const inNetwork = network && own ? ` / ${round(own.median / network.median)} ×` : '';
   const cosine = agreement === undefined ? '' : `cosine ≥ ${agreement.minCosine.toFixed(7)}`;
   return [`${PEERS[name]} (${version})`, ...times, `${inAll} × / ${inJob} ×${inNetwork}`, cosine];
 }

@@ -12,6 +12,7 @@ from .errors import Img2FeaturesError, ReducerError
 from .fit_moments import Fit
 from .hadoop_files import HadoopFolder, read_file
 from .reducer import Reducer, reducers_from_bytes, reducers_to_bytes
+from .store_files import read_object, store_path
 from .worker_task import Columns
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def reducers_for(
     """One for each column of vectors, by the column's name; none with k = 0."""
     labels = columns.labels()
     if options.saved is not None:
-        by_output = reducers_from_bytes(_read_saved(spark, options.saved))
+        by_output = reducers_from_bytes(_read_saved(spark, options))
         lacking = [labels[name] for name in columns.names if labels[name] not in by_output]
         if lacking:
             raise ReducerError(f"Expected {', '.join(lacking)} in --with but found {', '.join(by_output)}.")
@@ -86,5 +87,7 @@ def write_reducers(out: HadoopFolder, columns: Columns, reducers: dict[str, Redu
         out.write("reducer.npz", [reducers_to_bytes(named)])
 
 
-def _read_saved(spark: SparkSession, path: str) -> bytes:
-    return read_file(spark, path if path.endswith(".npz") else f"{path.rstrip('/')}/reducer.npz")
+def _read_saved(spark: SparkSession, options: argparse.Namespace) -> bytes:
+    path = options.saved if options.saved.endswith(".npz") else f"{options.saved.rstrip('/')}/reducer.npz"
+    stored = store_path(path, vars(options)) if options.read == "worker" else None
+    return read_file(spark, path) if stored is None else b"".join(read_object(stored))

@@ -20,6 +20,7 @@ from .origins import location_of
 from .progress_line import ProgressLine
 from .shared_run import run_shared
 from .staged_run import run_staged
+from .store_files import StoreFolder, list_images, store_path
 from .worker_command import PASSED_ON
 from .worker_task import Columns
 
@@ -50,19 +51,23 @@ def run_job(
     spark: SparkSession, options: argparse.Namespace, request: Request, asked: DriverAnswer
 ) -> dict[str, Any]:
     """Does it all; returns what summary.json holds."""
-    out = HadoopFolder(spark, options.out)
+    stores = vars(options) if request.read == "worker" and request.glob is None else None
+    stored = store_path(options.out, stores) if stores is not None else None
+    out = HadoopFolder(spark, options.out) if stored is None else StoreFolder(options.out, stored)
     _expect_free(out, options.overwrite)
     progress = ProgressLine(spark, options.quiet)
     with progress.following():
         with progress.phase("list"):
             columns = columns_of(spark, request.task, asked)
             listed = list_local(spark, request.paths) if request.glob is None else None
+            if listed is None and stores is not None:
+                listed = list_images(store_path(path, stores) for path in request.paths)
         if listed is not None and _are_few(listed, columns, options):
             outcome = _gather_local(spark, listed, columns, request, out, options, progress)
-        elif listed is not None and is_local(spark, options.out):
+        elif listed is not None and (stored is not None or is_local(spark, options.out)):
             _expect_some(listed, options)
             planned = request.streams(listed, columns, count_slots(spark))
-            folder = os.path.abspath(location_of(options.out))
+            folder = stored or os.path.abspath(location_of(options.out))
             outcome = run_shared(spark, planned, columns, request, folder, out, options, progress)
         else:
             with progress.phase("list"):

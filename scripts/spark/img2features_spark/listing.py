@@ -181,7 +181,7 @@ def _images_at(path: str) -> Iterator[str]:
     while folders:
         with os.scandir(folders.pop()) as entries:
             for entry in entries:
-                if _is_hidden(entry.name):
+                if is_hidden(entry.name):
                     continue
                 if entry.is_dir():
                     folders.append(entry.path)
@@ -191,7 +191,7 @@ def _images_at(path: str) -> Iterator[str]:
                     yield _text(entry.path)
 
 
-def _is_hidden(name: str) -> bool:
+def is_hidden(name: str) -> bool:
     """As Spark's HadoopFSUtils.shouldFilterOutPathName."""
     return name.startswith(".") or (name.startswith("_") and "=" not in name) or name.endswith("._COPYING_")
 

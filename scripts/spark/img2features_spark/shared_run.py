@@ -1,4 +1,4 @@
-"""The job's work on many rows, with images and --out in folders that driver and executors share.
+"""The job's work on many rows, with images and --out where driver and executors reach them without Hadoop.
 
 Two Spark jobs without Spark SQL. The first gives each task a run of the sorted list: its worker reads the
 files, and the task stages their rows, and the rows' sums for the PCA, as files of its own. The driver fits.
@@ -48,6 +48,7 @@ from .staged_files import (
     stage_rows,
     staged_schema,
 )
+from .store_files import is_store_path
 from .table_layout import count_parts
 from .worker_slot import close_kept_worker
 from .worker_task import Columns
@@ -71,7 +72,7 @@ def run_shared(
 ) -> Outcome:
     """What `run_staged` leaves. Memory does not grow with the number of images, but for the list of them.
 
-    planned: in the order of their origins; folder: --out as Python opens it
+    planned: in the order of their origins; folder: --out as Python opens it, or as a path of a store
     """
     ship(spark)
     stage = os.path.join(folder, STATE)
@@ -80,7 +81,8 @@ def run_shared(
     summed = [name for name, length in lengths if is_fitted and length <= _SUMMED_DIMS]
     with progress.phase("extract"):
         _expect_distinct(planned, request)
-        os.makedirs(stage, exist_ok=True)
+        if not is_store_path(stage):
+            os.makedirs(stage, exist_ok=True)
         streams = [[file.path for file in group] for _, group in groupby(planned, lambda file: file.stream)]
         task = partial(_stage_streams, request=request, columns=columns, stage=stage, summed=summed)
         staged: list[Staged] = _run(spark, streams, task)
@@ -94,7 +96,7 @@ def run_shared(
         reducers = reducers_for(spark, columns, options, fit)
     with progress.phase("write"):
         files = PartFiles.of(columns, reducers, options.formats)
-        for name in options.formats:
+        for name in options.formats if not is_store_path(stage) else ():
             os.makedirs(os.path.join(folder, name), exist_ok=True)
         parts = list(enumerate(cut_rows(staged, good, count_parts(good, columns))))
         csv_parts = _run(spark, parts, partial(_write_parts, folder=folder, files=files, columns=columns))
@@ -190,9 +192,11 @@ def _write_parts(
         batches = [batch for one in slices for batch in read_rows(one, schema.names)]
         part = files.finished(pa.Table.from_batches(batches, schema))
         for name, pieces in files.files(number, part):
-            written = os.path.join(folder, STATE, uuid.uuid4().hex)
-            put_file(written, pieces)
+            written, path = os.path.join(folder, STATE, uuid.uuid4().hex), os.path.join(folder, name)
+            # An object is there once it is whole.
+            is_last = name.startswith("csv/") or not is_store_path(path)
+            put_file(written if is_last else path, pieces)
             if name.startswith("csv/"):
                 yield written
-            else:
-                os.replace(written, os.path.join(folder, name))
+            elif is_last:
+                os.replace(written, path)

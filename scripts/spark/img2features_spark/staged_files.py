@@ -14,6 +14,14 @@ from .arrow_arrays import matrix_of, take_rows
 from .errors import WorkerError
 from .job_outcome import rejected_line
 from .moments import Moments
+from .store_files import (
+    create_object,
+    is_store_path,
+    open_object,
+    put_object,
+    read_object,
+    remove_object,
+)
 from .worker_task import Columns
 
 #: Rows of a staged batch; the sums are taken by them, so that the same tasks give the same bits.
@@ -47,7 +55,8 @@ def stage_rows(
     rejected: list[bytes] = []
     good = 0
     schema = staged_schema(columns)
-    with pa.OSFile(path, "wb") as sink, pa.ipc.new_file(sink, schema) as file:
+    create = create_object if is_store_path(path) else partial(pa.OSFile, mode="wb")
+    with create(path) as sink, pa.ipc.new_file(sink, schema) as file:
         for batch in _cut_evenly(_split(answered, schema, rejected)):
             file.write_batch(batch)
             good += batch.num_rows
@@ -114,7 +123,7 @@ def cut_rows(staged: Sequence[Staged], good: int, parts: int) -> list[list[Slice
 def read_rows(rows: Slice, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
     """Those rows, all with a count of -1."""
     try:
-        source = pa.memory_map(rows.path)
+        source = open_object(rows.path) if is_store_path(rows.path) else pa.memory_map(rows.path)
     except FileNotFoundError as error:
         raise not_shared(rows.path) from error
     first, left = rows.first, rows.count
@@ -133,6 +142,9 @@ def read_rows(rows: Slice, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
 
 
 def put_file(path: str, pieces: Iterable[bytes]) -> None:
+    if is_store_path(path):
+        put_object(path, pieces)
+        return
     with open(path, "wb") as file:
         for piece in pieces:
             file.write(piece)
@@ -141,6 +153,11 @@ def put_file(path: str, pieces: Iterable[bytes]) -> None:
 def bytes_of(paths: Iterable[str], remove: bool = False) -> Iterator[bytes]:
     """The files' bytes, one after the other, as the driver sees them."""
     for path in paths:
+        if is_store_path(path):
+            yield from read_object(path)
+            if remove:
+                remove_object(path)
+            continue
         try:
             with open(path, "rb") as file:
                 yield from iter(partial(file.read, _COPY_BYTES), b"")
