@@ -178,7 +178,10 @@ const PARTS: ReadonlyMap<string, string> = new Map([
   ['validation', 'val'],
 ]);
 
-/** Splits by the first folder below the input that has a usual name. */
+/** The front of the name of an archive or a Parquet file: `train-00000-of-00002.parquet`, `val.tar`. */
+const FILE_OF_PART = /^([a-z]+)(?:[-_.\d].*)?\.(?:tar|tar\.gz|tgz|zip|parquet)(?:#\d+)?$/i;
+
+/** Splits by the first folder below the input, archive or Parquet file that has a usual name. */
 class FolderSplits {
   readonly #input: string;
   readonly #without: string[] = [];
@@ -190,9 +193,10 @@ class FolderSplits {
   }
 
   of(entry: SourceEntry): string {
-    const folders = this.#belowInput(entry).split(/[/\\]/).slice(0, -1);
-    const part = folders
-      .map((folder) => PARTS.get(folder.toLowerCase()))
+    const names = this.#belowInput(entry).split(/[/\\]/);
+    const part = names
+      .map((name, i) => FILE_OF_PART.exec(name)?.[1] ?? (i < names.length - 1 ? name : ''))
+      .map((name) => PARTS.get(name.toLowerCase()))
       .find((one) => one !== undefined);
     if (part !== undefined) {
       this.#found++;
@@ -213,7 +217,7 @@ class FolderSplits {
       );
     }
     const rest = { count: this.#withoutCount, examples: this.#without };
-    return say(rest, `images are in no folder named ${names}; their split is empty`);
+    return say(rest, `images are in no folder or archive named ${names}; their split is empty`);
   }
 
   /** Folders above the input do not count: a list has none. */

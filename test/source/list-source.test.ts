@@ -186,7 +186,7 @@ test('--split folders reads the split from usual names below the input', async (
     ['Training/b/2.png', 'b', 'train'],
     ['other/4.jpg', 'other', ''],
   ]);
-  expect(notes[0]).toContain('1 images are in no folder named train');
+  expect(notes[0]).toContain('1 images are in no folder or archive named train');
   await expect(listed(join(folder, 'other'), { splitFromFolders: true })).rejects.toThrow(
     'Expected folders for --split folders',
   );

@@ -25,7 +25,8 @@ async function written(context: TestContext, name: string, script: string, ...ar
   await writeDataset(join(dir, 'in'), { seed: 9, imagesPerClass: 5, minSize: 12, maxSize: 20 });
   const env = { ...process.env, HF_HOME: join(dir, 'hf'), HF_HUB_OFFLINE: '1' };
   execFileSync(python, [join(here, script), join(dir, 'in'), ...args], { cwd: dir, env });
-  const run = (input: string, out: string) => runInProcess(dir, input, ...OPTIONS, '--out', out);
+  const run = (input: string, out: string, ...more: string[]) =>
+    runInProcess(dir, input, ...OPTIONS, ...more, '--out', out);
   return { dir, run };
 }
 
@@ -53,16 +54,29 @@ test('shards that the webdataset package writes give its images and classes', as
 
 test("Parquet files that Hugging Face's datasets writes give its images and classes", async (context) => {
   const { dir, run } = await written(context, 'datasets', 'write_dataset.py', '.');
-  for (const [input, out] of [
+  for (const [input, out, ...options] of [
     ['in', 'folder'],
     ['train-*.parquet', 'rows'],
+    ['{train,test}-*.parquet', 'both', '--split', 'folders', '--keep-columns', 'image.path,label'],
   ]) {
-    const { status, stderr } = await run(input, out);
+    const { status, stderr } = await run(input, out, ...options);
     expect(status, stderr).toBe(0);
   }
   const of = (out: string) =>
     readJsonRows(join(dir, out)).map(({ target, vectors }) => [target, vectors]);
   expect(of('rows')).toEqual(of('folder'));
+  const both = readJsonRows(join(dir, 'both'));
+  const [test, train] = [both.slice(0, 3), both.slice(3)];
+  expect(train.map(({ split, target, vectors }) => [split, target, vectors])).toEqual(
+    of('folder').map((row) => ['train', ...row]),
+  );
+  // The rows of the test come without labels, which datasets writes as -1.
+  expect(test.map((row) => [row.split, row.target, row.label, row.vectors])).toEqual(
+    of('folder')
+      .map(([, vectors]) => ['test', '', '', vectors])
+      .slice(0, 3),
+  );
+  expect(train[0]['image.path']).toBe(listFiles(join(dir, 'in'))[0].split('/').pop());
   // Complete, by the same list.
   expect((await run('train-*.parquet', 'rows')).stdout).toContain('complete');
 }, 600_000);

@@ -1,4 +1,4 @@
-"""Writes the files of dataset/<class>/ as Hugging Face's `datasets` stores images: <out>/train-<n>-of-00002.parquet."""
+"""Writes the files of dataset/<class>/ as Hugging Face's `datasets` stores images: <out>/train-<n>-of-00002.parquet, and some without labels: <out>/test-00000-of-00001.parquet."""
 import sys
 from pathlib import Path
 
@@ -18,5 +18,7 @@ rows = Dataset.from_dict(
     {"image": [image_of(path, number < len(files) // 2) for number, path in enumerate(files)], "label": [classes.index(path.parent.name) for path in files]},
     features=Features({"image": Image(), "label": ClassLabel(names=classes)}),
 )
+unlabelled = Dataset.from_dict({"image": [image_of(path, True) for path in files[:3]], "label": [-1] * 3}, features=rows.features)
+unlabelled.to_parquet(out / "test-00000-of-00001.parquet")
 for shard in range(2):
     rows.shard(2, shard, contiguous=True).to_parquet(out / f"train-{shard:05d}-of-00002.parquet", batch_size=4)
