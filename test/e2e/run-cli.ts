@@ -83,13 +83,20 @@ function load(name: string): Promise<typeof import('../../src/commands/run-comma
 }
 
 /** Starts the built command. */
-export function startCli(
+export function startCli(cwd: string, ...args: string[]) {
+  return startProgram(CLI, cwd, args);
+}
+
+/** Starts the built command, or a script in its place. */
+export function startProgram(
+  program: string,
   cwd: string,
-  ...args: string[]
+  args: readonly string[],
 ): { child: ChildProcess; finished: Promise<CliResult> } {
   if (!existsSync(CLI))
     throw new Error('Expected dist/cli.js but found none: npm run build first.');
-  const child = spawn(process.execPath, [CLI, ...args], { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
+  const all = [program, ...args];
+  const child = spawn(process.execPath, all, { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
   let stdout = '';
   let stderr = '';
   child.stdout.on('data', (chunk: Buffer) => {

@@ -99,8 +99,9 @@ export function writeTinyModel(
   topology: Record<string, unknown> = functional(TINY_LAYERS, 'sum'),
   weights: TinyWeights = TINY_WEIGHTS,
   inputSize: readonly [height: number, width: number] = [2, 2],
+  dir = temporaryDir(),
 ): Promise<ModelFolder> {
-  return writeModelFolder(join(temporaryDir(), 'tiny'), {
+  return writeModelFolder(join(dir, 'tiny'), {
     topology,
     metadata: {
       architecture: null,

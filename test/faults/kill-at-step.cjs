@@ -1,7 +1,8 @@
 // Loaded into the real command (NODE_OPTIONS=--require): it kills itself right before or after its n-th step.
 // A step is a rename on disk or a request that changes something in a store; "after" a request means that the
 // store has answered and the command has not read the answer.
-// KILL_AT=<n, 0 = never>:<before|after>, STEPS_TO=<file that gets one line a step>
+// KILL_AT=<n, 0 = never>:<before|after|engine>, STEPS_TO=<file that gets one line a step>
+// "engine": an engine process kills itself in its n-th batch, warm-up included.
 const fs = require('node:fs/promises');
 const http = require('node:http');
 const { appendFileSync } = require('node:fs');
@@ -26,7 +27,7 @@ function die() {
 }
 
 // Only the command itself: its engine inherits the environment.
-if (isMainThread && process.argv[1]?.endsWith('cli.js')) {
+if (moment !== 'engine' && isMainThread && /cli\.m?js$/.test(process.argv[1])) {
   const { rename } = fs;
   fs.rename = async (from, to) => {
     const isTheLast = isLast(`rename ${basename(to)}`);
@@ -43,4 +44,22 @@ if (isMainThread && process.argv[1]?.endsWith('cli.js')) {
     return sent;
   };
   syncBuiltinESMExports();
+}
+
+if (moment === 'engine' && isMainThread && process.argv[1]?.endsWith('child.js')) {
+  const { dlopen } = process;
+  process.dlopen = (module, file, ...rest) => {
+    dlopen.call(process, module, file, ...rest);
+    if (!file.endsWith('tfjs_binding.node')) return;
+    const real = module.exports;
+    const runSavedModel = (...args) => {
+      left -= 1;
+      if (left === 0) die();
+      return real.runSavedModel(...args);
+    };
+    module.exports = new Proxy(
+      {},
+      { get: (_, key) => (key === 'runSavedModel' ? runSavedModel : real[key]) },
+    );
+  };
 }
