@@ -99,7 +99,7 @@ export function checkCpu(
         : `JPEG by libjpeg-turbo in WebAssembly, at a third of the speed and to the same bits: ${without.jpeg}`,
       without.memory === null
         ? 'pixels to the network in shared memory'
-        : `pixels to the network by a file, at a quarter of the speed: ${without.memory}`,
+        : `pixels to the network by a file, at a third of the speed: ${without.memory}`,
     ],
     findings: [
       quota !== undefined &&

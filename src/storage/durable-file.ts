@@ -52,13 +52,13 @@ export class DurableFile implements OutputFile {
 
   async write(bytes: Uint8Array): Promise<void> {
     this.#expect('open');
-    this.#hash.update(bytes);
     try {
-      let done = 0;
-      while (done < bytes.byteLength) {
-        const { bytesWritten } = await this.#handle.write(bytes, done, bytes.byteLength - done);
-        done += bytesWritten;
-      }
+      const writeFrom = (at: number) => this.#handle.write(bytes, at, bytes.byteLength - at);
+      const first = writeFrom(0);
+      // While another thread writes.
+      this.#hash.update(bytes);
+      let done = (await first).bytesWritten;
+      while (done < bytes.byteLength) done += (await writeFrom(done)).bytesWritten;
       this.#bytes += bytes.byteLength;
     } catch (error) {
       await this.#fail(error);

@@ -103,7 +103,7 @@ test('CPU: what is used for PCA and JPEG is told, with the reason', () => {
   expect(slow.details.slice(1)).toEqual([
     "PCA by WebAssembly's kernels, at half the speed and to the same bits: this CPU lacks AVX2",
     'JPEG by libjpeg-turbo in WebAssembly, at a third of the speed and to the same bits: no setup',
-    'pixels to the network by a file, at a quarter of the speed: no setup',
+    'pixels to the network by a file, at a third of the speed: no setup',
   ]);
   expect([fast.facts.kernels, slow.facts.kernels]).toEqual(['avx2', 'wasm']);
   expect([fast.facts.jpeg, slow.facts.jpeg]).toEqual(['native', 'wasm']);

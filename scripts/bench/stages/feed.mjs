@@ -29,7 +29,7 @@ const DECODE = {
   maxPixels: 50e6,
   tiff: false,
 };
-const FORMATS = ['parquet', 'feather', 'npy'];
+const FORMATS = ['parquet', 'feather', 'npy', 'csv', 'json'];
 /** The shares of a run: what decodes and stores, what fits the PCA, what writes the table. */
 const STAGES = ['extract', 'reduce', 'export'];
 
@@ -79,7 +79,8 @@ export async function* feed({ repeat, dataset, scratch }) {
   async function runOnce({ format, pin, workers }) {
     const out = join(scratch, 'feed-out');
     const args = [CLI, images, '--mode', 'cnn', '--model', model];
-    args.push('--device', 'cpu', '--engine', 'graph');
+    // As on a GPU; a CPU takes 16.
+    args.push('--device', 'cpu', '--engine', 'graph', '--batch', String(BATCH));
     args.push('--format', format, '--no-report', '--out', out, '--overwrite', '--quiet');
     if (workers !== undefined) args.push('--workers', String(workers));
     const env = { ...process.env, NODE_OPTIONS: `--require=${INSTANT}` };
