@@ -20,11 +20,20 @@ constexpr int kRows = 12, kPanels = 2;
 
 VECTOR(Vector) Load(const float* from) { return _mm512_loadu_ps(from); }
 VECTOR(void) Store(float* to, Vector a) { _mm512_storeu_ps(to, a); }
+VECTOR(__mmask16) MaskOf(int64_t lanes) { return static_cast<__mmask16>((1u << lanes) - 1); }
+VECTOR(Vector) LoadLanes(const float* from, int64_t lanes) {
+  return _mm512_maskz_loadu_ps(MaskOf(lanes), from);
+}
+VECTOR(void) StoreLanes(float* to, Vector a, int64_t lanes) {
+  _mm512_mask_storeu_ps(to, MaskOf(lanes), a);
+}
 VECTOR(Vector) Set(float a) { return _mm512_set1_ps(a); }
 VECTOR(Vector) Add(Vector a, Vector b) { return _mm512_add_ps(a, b); }
 VECTOR(Vector) Sub(Vector a, Vector b) { return _mm512_sub_ps(a, b); }
 VECTOR(Vector) Mul(Vector a, Vector b) { return _mm512_mul_ps(a, b); }
+VECTOR(Vector) Div(Vector a, Vector b) { return _mm512_div_ps(a, b); }
 VECTOR(Vector) Max(Vector a, Vector b) { return _mm512_max_ps(a, b); }
+VECTOR(Vector) Min(Vector a, Vector b) { return _mm512_min_ps(a, b); }
 VECTOR(Vector) MulAdd(Vector a, Vector b, Vector c) { return _mm512_fmadd_ps(a, b, c); }
 VECTOR(Vector) MulSub(Vector a, Vector b, Vector c) { return _mm512_fnmadd_ps(a, b, c); }
 VECTOR(Doubles) MulAdd(Doubles a, Doubles b, Doubles c) { return _mm512_fmadd_pd(a, b, c); }

@@ -1,8 +1,8 @@
 // The vector code of a convolution, for one set of instructions: included once by each
 // winograd-<set>.cc, which defines WINOGRAD_SET (a namespace), WINOGRAD_TARGET (the attribute of all
 // that uses the instructions, for the rest of the binary runs without them) and, in that namespace,
-// Vector, kLanes, kRows and Load, Store, Set, Add, Sub, Mul, MulAdd (a·b + c, rounded once), MulSub
-// (c - a·b, rounded once) and Max (b where a value is NaN).
+// Vector, kLanes, kRows and Load, Store, LoadLanes, StoreLanes (of the first lanes alone), Set, Add, Sub, Mul, Div, MulAdd (a·b + c, rounded once), MulSub
+// (c - a·b, rounded once), Max and Min (b where a value is NaN).
 //
 // Every value is computed by the same steps whatever the width: all sets give the same bits.
 #define WINOGRAD_INLINE WINOGRAD_TARGET __attribute__((always_inline)) inline
@@ -68,22 +68,31 @@ WINOGRAD_TARGET void MultiplyPanels(const float* values, int64_t value_stride, i
   }
 }
 
+// sums [tiles, channels] = values [tiles, in] · panels, a part of `in` after the other; `SumStride`
+// floats from tile to tile.
+template <int64_t SumStride = kBlockChannels>
+WINOGRAD_TARGET void MultiplyDepth(const float* values, int64_t value_stride, int64_t tiles,
+                                   const float* panels, int64_t in, int64_t channels,
+                                   float* sums) {
+  for (int64_t c = 0; c < channels; c += kPanel * kPanels) {
+    const float* panel = panels + c * in;
+    for (int64_t i = 0; i < in; i += kBlockDepth) {
+      const auto multiply = channels - c > kPanel * (kPanels - 1) ? MultiplyPanels<kRows, kPanels>
+                                                                  : MultiplyPanels<kRows, 1>;
+      multiply(values + i, value_stride, tiles, panel + i * kPanel, in * kPanel,
+               Least(kBlockDepth, in - i), i > 0, sums + c, SumStride);
+    }
+  }
+}
+
 // The 36 products of a block for `channels` output channels from `channel` on.
 WINOGRAD_TARGET void Multiply(const Plan& plan, const float* points, const float* kernel,
                               int64_t count, int64_t channel, int64_t channels, float* products) {
   const int64_t in = plan.shape.in, panels = CountPanels(plan.shape.out);
   for (int p = 0; p < kPoints; p++) {
-    for (int64_t c = 0; c < channels; c += kPanel * kPanels) {
-      const float* panel = kernel + (p * panels + (channel + c) / kPanel) * in * kPanel;
-      for (int64_t i = 0; i < in; i += kBlockDepth) {
-        const auto multiply = channels - c > kPanel * (kPanels - 1)
-                                  ? MultiplyPanels<kRows, kPanels>
-                                  : MultiplyPanels<kRows, 1>;
-        multiply(points + p * plan.point_stride + i, plan.tile_stride, count, panel + i * kPanel,
-                 in * kPanel, Least(kBlockDepth, in - i), i > 0,
-                 products + p * plan.product_stride + c, kBlockChannels);
-      }
-    }
+    MultiplyDepth(points + p * plan.point_stride, plan.tile_stride, count,
+                  kernel + (p * panels + channel / kPanel) * in * kPanel, in, channels,
+                  products + p * plan.product_stride);
   }
 }
 
@@ -225,22 +234,9 @@ WINOGRAD_INLINE void StoreTile(const Vector tile[Size][Size], int64_t height, in
       float* to = output + y * row_stride + x * column_stride;
       Vector value = Add(tile[y][x], bias);
       if (relu) value = Max(Set(0), value);
-      if (lanes == kLanes) {
-        Store(to, value);
-      } else {
-        float values[kLanes];
-        Store(values, value);
-        std::memcpy(to, values, lanes * sizeof(float));
-      }
+      StoreLanes(to, value, lanes);
     }
   }
-}
-
-WINOGRAD_INLINE Vector LoadLanes(const float* values, int64_t lanes) {
-  if (lanes == kLanes) return Load(values);
-  float filled[kLanes] = {};
-  std::memcpy(filled, values, lanes * sizeof(float));
-  return Load(filled);
 }
 
 WINOGRAD_TARGET void TransformOutput(const Plan& plan, const float* products, int64_t first,
@@ -308,7 +304,12 @@ WINOGRAD_TARGET void TransformPanel(const float* kernel, int64_t in, int64_t out
   }
 }
 
-extern const Kernels kKernels = {TransformPanel, TransformInput, Multiply, TransformOutput};
+// ---- Separable convolutions.
+
+#include "separable-kernels.h"
+
+extern const Kernels kKernels = {TransformPanel,  TransformInput, Multiply,
+                                 TransformOutput, MultiplyBlock,  ConvolveStrip};
 
 }  // namespace WINOGRAD_SET
 }  // namespace winograd

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 
+#include "separable.h"
 #include "winograd.h"
 
 namespace winograd {
@@ -79,6 +81,22 @@ inline void CopyPatch(const Plan& plan, const float* image, int64_t y0, int64_t 
   }
 }
 
+// Of a 1×1 convolution: rows first … first + rows - 1, output channels from `channel` to `end`.
+struct RowBlock {
+  int64_t first, rows, channel, end;
+};
+
+// Of a depthwise convolution: some rows of the output of an image, kPanel channels from `channel` on.
+struct Strip {
+  int64_t image, channel, first, rows, columns;  // columns: of what is convolved, zeros included
+  float* values;                                 // what is convolved [input rows, columns, kPanel]
+  float* kernel;                                 // [size, kPanel]
+  float* block;                                  // room for kBlockTiles · kPanel values
+};
+
+// A thread's memory, kept from call to call; null where there is none.
+float* ThreadScratch(int slot, int threads, int64_t floats);
+
 // The vector code for one set of instructions (winograd-kernels.h).
 struct Kernels {
   // One panel of a kernel [3, 3, in, out] -> [kPoints, in, kPanel], `point_stride` floats apart.
@@ -92,6 +110,15 @@ struct Kernels {
                    int64_t channel, int64_t channels, float* products);
   void (*transform_output)(const Plan& plan, const float* products, int64_t first, int64_t count,
                            int64_t channel, int64_t channels, const Finish& finish, float* output);
+  // `copy`: room for the rows, multiplied by the scale of `image`; `sums`: for kBlockChannels of each.
+  void (*multiply_rows)(const Pointwise& p, const RowBlock& at, int64_t image, const float* input,
+                        float* copy, int64_t copy_stride, float* sums, float* output);
+  // `sums` [kPanel] of the values of the strip.
+  void (*convolve_strip)(const Depthwise& d, const Strip& strip, const float* input, float* output,
+                         float* sums);
 };
+
+// Those in use.
+const Kernels& UsedKernels();
 
 }  // namespace winograd

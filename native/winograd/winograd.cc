@@ -39,7 +39,6 @@ std::vector<Set> FindSets() {
 const std::vector<Set> sets = FindSets();
 const Kernels* kernels = sets.empty() ? nullptr : sets[0].kernels;
 
-// A thread's memory, kept from call to call.
 class Scratch {
  public:
   float* Get(int64_t floats) {
@@ -59,6 +58,13 @@ class Scratch {
 };
 
 }  // namespace
+
+const Kernels& UsedKernels() { return *kernels; }
+
+float* ThreadScratch(int slot, int threads, int64_t floats) {
+  static std::vector<Scratch> scratches(threads);
+  return scratches[slot].Get(floats);
+}
 
 std::vector<std::string> InstructionSets() {
   std::vector<std::string> names;
@@ -84,12 +90,11 @@ void TransformKernel(const float* kernel, int64_t in, int64_t out, float* transf
 
 bool Convolve(const Shape& shape, const float* input, const float* transformed,
               const Finish& finish, float* output, WorkerThreads& threads) {
-  static std::vector<Scratch> scratches(threads.count());
   if (shape.batch * shape.height * shape.width * shape.out == 0) return true;
   const Plan plan(shape, threads.count());
   std::atomic<bool> has_memory{true};
   threads.Run(DivideUp(plan.tiles, plan.block) * plan.groups, [&](int64_t task, int slot) {
-    float* points = scratches[slot].Get(plan.ScratchFloats());
+    float* points = ThreadScratch(slot, threads.count(), plan.ScratchFloats());
     if (points == nullptr) {
       has_memory = false;
       return;

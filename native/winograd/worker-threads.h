@@ -11,6 +11,10 @@
 #include <thread>
 #include <vector>
 
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
 class WorkerThreads {
  public:
   // `slot`, below count(), belongs to one thread at a time: where that thread keeps its scratch.
@@ -36,7 +40,7 @@ class WorkerThreads {
       std::lock_guard<std::mutex> lock(mutex_);
       round_ = round;
     }
-    wake_.notify_all();
+    if (tasks > 1) wake_.notify_all();
     Work(*round, 0);
     std::unique_lock<std::mutex> lock(mutex_);
     ended_.wait(lock, [&] { return round->ended == tasks; });
@@ -51,7 +55,21 @@ class WorkerThreads {
     std::atomic<int64_t> next{0}, ended{0};
   };
 
+  // TensorFlow's threads take numbers below the normal ones for 0, ours would not: who computes a
+  // value must not matter.
+  class FlushDenormals {
+#if defined(__x86_64__)
+   public:
+    FlushDenormals() : saved_(_mm_getcsr()) { _mm_setcsr(saved_ | 0x8040); }
+    ~FlushDenormals() { _mm_setcsr(saved_); }
+
+   private:
+    const unsigned saved_;
+#endif
+  };
+
   void Work(Round& round, int slot) {
+    const FlushDenormals flush;
     for (int64_t i = round.next++; i < round.tasks; i = round.next++) {
       round.task(i, slot);
       if (++round.ended < round.tasks) continue;

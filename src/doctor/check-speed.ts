@@ -149,7 +149,7 @@ function remember(
 }
 
 function kernelsOf({ conv }: Pick<EngineInfo, 'conv'>): string {
-  return conv === 'winograd' ? "Winograd's" : "TensorFlow's";
+  return { fused: 'our fused', winograd: "Winograd's", direct: "TensorFlow's" }[conv];
 }
 
 function expectation(

@@ -21,6 +21,7 @@ export interface ExpectedRate {
 const GIGA_PER_CORE: Record<ConvolutionKind, readonly [least: number, most: number]> = {
   direct: [31, 46],
   winograd: [62, 124],
+  fused: [20, 46],
 };
 
 /**

@@ -17,7 +17,7 @@ export interface ConvolutionChoice {
 }
 
 /**
- * Whether the graph's 3×3 convolutions may be Winograd's. In the engine process, once the library is
+ * Whether the graph's convolutions may be our own. In the engine process, once the library is
  * loaded: our operations are registered with it here.
  * @throws EngineError when `--conv winograd` is not possible
  */
@@ -27,29 +27,30 @@ export async function chooseConvolution(
   tf: TfNode,
 ): Promise<ConvolutionChoice> {
   if (conv === 'direct') return { conv };
+  const isAuto = conv === 'auto';
   if (engine === 'eager' || device !== 'cpu' || precision !== 'fp32' || runtime === undefined) {
-    if (conv === 'auto') return { conv: 'direct' };
+    if (isAuto) return { conv: 'direct' };
     const found = `--engine ${engine}, --precision ${precision} on ${device}`;
     throw new EngineError(
-      `Expected the graph engine in fp32 on the CPU for --conv winograd but found ${found}.`,
+      `Expected the graph engine in fp32 on the CPU for --conv ${conv} but found ${found}.`,
       { fix: 'Use --conv auto.' },
     );
   }
   const { set, why } = loadOperations(runtime, threads);
   if (why === undefined) {
-    if (conv === 'winograd') return { conv };
+    if (!isAuto) return { conv };
     return convOfRun === undefined
       ? fasterConvolution(tf, runtime, { threads, set })
       : { conv: convOfRun, convReason: 'this run began with them' };
   }
-  if (conv === 'auto') return { conv: 'direct', convReason: why };
-  throw new EngineError(`Expected Winograd's convolutions for --conv winograd but ${why}.`, {
+  if (isAuto) return { conv: 'direct', convReason: why };
+  throw new EngineError(`Expected our own convolutions for --conv ${conv} but ${why}.`, {
     fix: 'Run `img2features setup`, or use --conv auto.',
   });
 }
 
 /** Milliseconds for the layer below, the least of some. */
-export type Measured = Readonly<Record<ConvolutionKind, number>>;
+export type Measured = Readonly<Record<'winograd' | 'direct', number>>;
 
 export const NOTES = 'convolutions';
 
@@ -77,11 +78,11 @@ async function fasterConvolution(
   return chooseFaster(measured);
 }
 
-/** Winograd's where they are as fast: a tie must not be decided by noise. */
+/** Ours where Winograd's are as fast: a tie must not be decided by noise. */
 export function chooseFaster({ winograd, direct }: Measured): ConvolutionChoice {
   const times = `${winograd.toFixed(1)} ms by Winograd's, ${direct.toFixed(1)} ms by TensorFlow's`;
   return {
-    conv: winograd <= direct * 1.1 ? 'winograd' : 'direct',
+    conv: winograd <= direct * 1.1 ? 'fused' : 'direct',
     convReason: `a layer of ${CHANNELS} channels, measured once on this machine, takes ${times}`,
   };
 }

@@ -11,10 +11,12 @@ export type Precision = 'fp32' | 'tf32' | 'bf16' | 'fp16';
 export type EngineKind = 'graph' | 'eager';
 
 /**
- * How 3×3 convolutions are computed in float32 on a CPU: by Winograd's F(4×4, 3×3), with a quarter of
- * the multiplications (native/winograd/winograd.h), or as TensorFlow does it. The last digits differ.
+ * How convolutions are computed in float32 on a CPU: those of 3×3 by Winograd's F(4×4, 3×3), with a quarter
+ * of the multiplications (native/winograd/winograd.h); fused: in networks with depthwise ones these and
+ * those of 1×1, too, together with what follows (native/winograd/separable.h); or as TensorFlow does it.
+ * The last digits differ.
  */
-export type ConvolutionKind = 'winograd' | 'direct';
+export type ConvolutionKind = 'fused' | 'winograd' | 'direct';
 
 /** One embedding layer to read out. */
 export interface LayerRequest {
@@ -55,7 +57,7 @@ export interface EngineInfo {
   readonly engine: EngineKind;
   /** Why `auto` took the eager engine; undefined where it did not. */
   readonly engineReason?: string;
-  /** `winograd` where at least one layer is computed that way. */
+  /** `fused` or `winograd` where at least one layer is computed that way. */
   readonly conv: ConvolutionKind;
   /** What `auto` measured, or what Winograd's would need; undefined where there was nothing to choose. */
   readonly convReason?: string;

@@ -85,7 +85,7 @@ async function loadModel(
     const options = { device, precision, conv, library, sliceImages };
     const network = await loadGraphNetwork(tf, folder, layers, options);
     // A network without such a layer has nothing to choose.
-    const isTold = convReason !== undefined && network.conv === conv;
+    const isTold = convReason !== undefined && (conv === 'direct' || network.conv !== 'direct');
     return { network, engine: 'graph', ...(isTold && { convReason }) };
   } catch (error) {
     if (!(error instanceof UnsupportedGraph)) throw error;
@@ -102,6 +102,6 @@ async function loadModel(
 /** The option that only the graph engine can keep. */
 function askedOfGraph({ engine, precision, conv }: StartMessage): string | undefined {
   if (engine === 'graph') return '--engine graph';
-  if (conv === 'winograd') return '--conv winograd';
+  if (conv === 'winograd' || conv === 'fused') return `--conv ${conv}`;
   return precision === 'fp16' || precision === 'bf16' ? `--precision ${precision}` : undefined;
 }

@@ -19,7 +19,7 @@ export interface ModelOptions {
   readonly enginesPerGpu?: 'auto' | number | undefined;
   /** One TensorFlow graph, or layer by layer. Default: auto. */
   readonly engine?: ExtractOptions['engine'] | undefined;
-  /** 3×3 convolutions on the CPU: Winograd's, or TensorFlow's. Default: auto. */
+  /** Convolutions on the CPU: ours (`fused`, or those of 3×3 alone: `winograd`), or TensorFlow's. Default: auto. */
   readonly conv?: ExtractOptions['conv'] | undefined;
   /** Arithmetic of the convolutions. Default: fp32. */
   readonly precision?: ExtractOptions['precision'] | undefined;

@@ -419,10 +419,10 @@ export const EXTRACT_OPTIONS = {
     modes: CNN_MODES,
   },
   conv: {
-    parse: oneOf('auto', 'winograd', 'direct'),
+    parse: oneOf('auto', 'fused', 'winograd', 'direct'),
     default: 'auto',
     describe:
-      "3×3 convolutions on the CPU: Winograd's, about twice as fast, or TensorFlow's; auto: the faster one, measured once on this machine",
+      "Convolutions on the CPU: ours (winograd: of 3×3; fused: in networks with depthwise ones those and 1×1, too) or TensorFlow's; auto: the faster, measured once",
     group: 'Machine',
     modes: CNN_MODES,
   },

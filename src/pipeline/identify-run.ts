@@ -38,7 +38,7 @@ export function runIdentity(options: ExtractOptions, extractor: IdentityParts): 
         device: engine.device,
         engine: engine.engine,
         // The kernels differ in the last digits.
-        conv: engine.conv === 'winograd' ? engine.conv : undefined,
+        conv: engine.conv === 'direct' ? undefined : engine.conv,
         precision: options.precision,
         batch: extractor.batchSize,
       }),
@@ -64,7 +64,8 @@ export function foreseeIdentity(
   const { device, explicit } = choice;
   // A GPU may prove unusable, and a network may have no layer for a convolution.
   if (device === 'cuda' && !explicit && finished.device !== device) return undefined;
-  if (options.conv === 'winograd' && finished.conv !== 'winograd') return undefined;
+  const isOwn = options.conv === 'fused' || options.conv === 'winograd';
+  if (isOwn && finished.conv !== options.conv) return undefined;
   const took = finished as Pick<EngineInfo, 'engine' | 'conv'>;
   const engine = options.engine === 'auto' ? took.engine : options.engine;
   const conv = options.conv === 'auto' ? (took.conv ?? 'direct') : options.conv;
@@ -80,7 +81,7 @@ export function recordedBatchOf({ batch }: RunIdentity): number | undefined {
 /** The convolutions of the run with this identity; undefined where it has no graph, or none was chosen. */
 export function recordedConvOf({ engine, conv }: RunIdentity): ConvolutionKind | undefined {
   if (engine !== 'graph') return undefined;
-  return conv === 'winograd' ? 'winograd' : 'direct';
+  return conv === 'fused' || conv === 'winograd' ? conv : 'direct';
 }
 
 /** @throws RunError where the engine that was started is not the one that was expected */

@@ -41,7 +41,7 @@ test.each([
   ['exif', '[ignore, apply]'],
   ['device', '[auto, cuda, cpu, wasm]'],
   ['engine', '[auto, graph, eager]'],
-  ['conv', '[auto, winograd, direct]'],
+  ['conv', '[auto, fused, winograd, direct]'],
   ['precision', '[fp32, tf32, bf16, fp16]'],
   ['pool', 'none (flatten), avg or max'],
   ['format', 'all, or some of parquet, json, csv, npy, feather'],

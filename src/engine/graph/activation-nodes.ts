@@ -1,6 +1,7 @@
 /** Activations and rectifiers as TensorFlow nodes. */
 import type { GraphBuilder, Value } from './graph-builder.ts';
 import type { LayerContext } from './layer-context.ts';
+import { fuseActivation } from './separable-nodes.ts';
 import { UnsupportedGraph } from './unsupported-graph.ts';
 
 /** Adds one node and returns its name; operands that are numbers become constants. */
@@ -47,6 +48,8 @@ export function addActivation(layer: LayerContext, value: Value, activation: unk
   const { builder, name, row } = layer;
   const wanted = activation ?? 'linear';
   if (wanted === 'linear') return value;
+  const fused = fuseActivation(layer, value, wanted);
+  if (fused !== undefined) return fused;
   if (wanted === 'relu') return addRectifier(layer, value);
   if (wanted === 'relu6') return addRectifier(layer, value, 6);
   if (wanted === 'leaky_relu') return addLeaky(layer, value, 0.2);

@@ -13,6 +13,7 @@ import type { ResolvedLayer } from '../resolve-layers.ts';
 import { GraphBuilder, type GraphVariable, type Value } from './graph-builder.ts';
 import { addLayer, ruleOf } from './layer-nodes.ts';
 import { addPixelInput } from './pixel-input.ts';
+import { DEPTHWISE_OP, POINTWISE_OP } from './separable-nodes.ts';
 import type { GraphNode, SaverNames } from './tensorflow-protos.ts';
 import { UnsupportedGraph } from './unsupported-graph.ts';
 import { type Norm, normOf } from './weight-source.ts';
@@ -25,14 +26,14 @@ export interface NetworkGraph {
   readonly outputs: readonly EngineOutput[];
   /** Nodes that give the outputs: float32 [n, length]. */
   readonly outputNodes: readonly string[];
-  /** `winograd` where at least one convolution is computed that way. */
+  /** Those of them that at least one convolution is computed by. */
   readonly conv: ConvolutionKind;
 }
 
 export interface GraphOptions {
   readonly precision: Precision;
   readonly device: Device;
-  /** `winograd` allows our own operation where it is the faster one: CPU and fp32 only. */
+  /** `winograd` allows our own operation for 3×3 convolutions, `fused` those for 1×1 and depthwise ones, too: CPU and fp32 only. */
   readonly conv: ConvolutionKind;
 }
 
@@ -71,6 +72,8 @@ export function buildGraph(
   const pixels = addPixelInput(builder, preprocessing, imageShape);
   // On a GPU TensorFlow runs a fused float32 convolution by transposing to NCHW and back.
   const addsUnfused = device === 'cuda' && builder.type === 'float';
+  // Elsewhere 1×1 convolutions are large products, which TensorFlow's library is as fast at.
+  const mayFuse = conv === 'fused' && calls.some(({ row }) => row.className === 'DepthwiseConv2D');
   const values = new Map<string, Value>();
   for (const [i, call] of calls.entries()) {
     const { row, inputShapes, outputShape } = call;
@@ -92,7 +95,8 @@ export function buildGraph(
           channels: [inputShapes[0].at(-1), outputShape.at(-1)] as [number, number],
           norm: norms.byConvolution.get(row.name),
           addsUnfused,
-          mayUseWinograd: conv === 'winograd',
+          mayUseWinograd: conv !== 'direct',
+          mayFuse,
           takePooling: pooling === undefined ? undefined : () => taken.add(pooling),
         });
     values.set(call.key, value);
@@ -106,8 +110,9 @@ export function buildGraph(
   );
   const nodes = builder.finish();
   const { variables, saver } = builder;
-  const usesWinograd = nodes.some(({ op }) => op === WINOGRAD_OP);
-  const used = usesWinograd ? 'winograd' : 'direct';
+  const ops = new Set(nodes.map(({ op }) => op));
+  const isFused = ops.has(POINTWISE_OP) || ops.has(DEPTHWISE_OP);
+  const used = isFused ? 'fused' : ops.has(WINOGRAD_OP) ? 'winograd' : 'direct';
   return { nodes, variables, saver, outputs, outputNodes, conv: used };
 }
 

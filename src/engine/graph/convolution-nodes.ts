@@ -8,6 +8,7 @@ import {
 import { addActivation } from './activation-nodes.ts';
 import type { Value } from './graph-builder.ts';
 import { type LayerContext, reshaped } from './layer-context.ts';
+import { addDepthwise, addPointwise, type Weights } from './separable-nodes.ts';
 import type { Attribute } from './tensorflow-protos.ts';
 import { UnsupportedGraph } from './unsupported-graph.ts';
 import type { Norm, WeightSource } from './weight-source.ts';
@@ -17,8 +18,13 @@ const POINT: Window = { size: [1, 1], strides: [1, 1], dilation: [1, 1], isSame:
 
 export function convolution(layer: LayerContext): Value {
   if (isForWinograd(layer)) return winogradConvolution(layer);
-  const { row, inputs, channels } = layer;
+  const { builder, name, row, inputs, channels, mayFuse } = layer;
   const window = convolutionWindow(row.config);
+  const isPoint = [...window.size, ...window.strides, groupCount(row.config)].every((n) => n === 1);
+  if (mayFuse && isPoint) {
+    const made = addPointwise(builder, `${name}/conv`, inputs[0], ownWeights(layer));
+    return addActivation(layer, made, row.config.activation);
+  }
   // TensorFlow sees from the kernel's shape that there are groups.
   const shape = [...window.size, channels[0] / groupCount(row.config), channels[1]];
   const convolved = convolve(layer, inputs[0], { shape, source: kernelSource(layer), window });
@@ -26,6 +32,15 @@ export function convolution(layer: LayerContext): Value {
 }
 
 export function depthwiseConvolution(layer: LayerContext): Value {
+  const { builder, name, inputs, inputShapes, row, channels, mayFuse } = layer;
+  const window = convolutionWindow(row.config);
+  const sides = inputShapes[0].slice(0, 2);
+  const isPlain = channels[0] === channels[1] && window.dilation.every((rate) => rate === 1);
+  if (mayFuse && isPlain && sides.every((side) => side !== null)) {
+    const weights = ownWeights(layer, 'depthwise_kernel');
+    const made = addDepthwise(builder, `${name}/conv`, inputs[0], weights, window, sides);
+    return addActivation(layer, made, row.config.activation);
+  }
   const convolved = convolveDepthwise(layer, layer.channels[1], layer.norm);
   return addActivation(layer, addBias(layer, convolved), layer.row.config.activation);
 }
@@ -144,7 +159,7 @@ function convolveDepthwise(layer: LayerContext, outputs: number, norm: Norm | un
 }
 
 function winogradConvolution(layer: LayerContext): Value {
-  const { builder, name, outputShape, channels } = layer;
+  const { builder, name, outputShape } = layer;
   const isRectified = layer.row.config.activation === 'relu';
   // The largest of four stays the largest under a rectifier, but not under any activation.
   const isMonotone = isRectified || (layer.row.config.activation ?? 'linear') === 'linear';
@@ -152,9 +167,7 @@ function winogradConvolution(layer: LayerContext): Value {
   const isPooled = layer.takePooling !== undefined && isMonotone && isEven;
   if (isPooled) layer.takePooling();
   const value = addWinograd(builder, `${name}/conv`, layer.inputs[0], {
-    kernel: kernelSource(layer),
-    bias: biasSource(layer) ?? { kind: 'values', values: Array(channels[1]).fill(0) },
-    channels,
+    ...ownWeights(layer),
     isRectified,
     isPooled,
   });
@@ -167,6 +180,12 @@ function isForWinograd({ mayUseWinograd, row, channels }: LayerContext): boolean
   const isPlain = [...strides, ...dilation, groupCount(row.config)].every((n) => n === 1);
   const is3x3 = size.every((n) => n === 3) && isSame;
   return mayUseWinograd && isPlain && is3x3 && channels.every((n) => n >= WINOGRAD_CHANNELS);
+}
+
+function ownWeights(layer: LayerContext, weight?: string): Weights {
+  const { channels } = layer;
+  const bias = biasSource(layer) ?? { kind: 'values', values: Array(channels[1]).fill(0) };
+  return { kernel: kernelSource(layer, weight), bias, channels };
 }
 
 function kernelSource({ row, norm }: LayerContext, weight = 'kernel'): WeightSource {

@@ -18,7 +18,44 @@ export type ComputeType = 'float' | 'half' | 'bfloat16';
 export interface Value {
   readonly name: string;
   readonly isFloat: boolean;
+  /** Of values of our own operations, and what surrounds them. */
+  readonly origin?: Origin | undefined;
+  /** [n, channels]: the mean over height and width, where the operation gives it, too. */
+  readonly mean?: string;
 }
+
+/** A 1×1 convolution of separable-nodes.ts: names of nodes, and what the operation is told. */
+export interface Pointwise {
+  readonly kind: 'pointwise';
+  readonly input: string;
+  readonly panels: string;
+  readonly bias: string;
+  readonly activation: number;
+  /** [n, 1, 1, channels]: what the input is multiplied with. */
+  readonly scale?: string;
+  /** Added before the activation. */
+  readonly residual?: string;
+}
+
+export interface Depthwise {
+  readonly kind: 'depthwise';
+  readonly input: string;
+  readonly kernel: string;
+  readonly bias: string;
+  readonly activation: number;
+  readonly strides: readonly number[];
+  /** Rows and columns of zeros: top, bottom, left, right. */
+  readonly pads: readonly number[];
+  /** Makes what is convolved. */
+  readonly expand: Pointwise | undefined;
+}
+
+/** How a value was made, where an operation that reads it can do that itself. */
+export type Origin =
+  | Pointwise
+  | Depthwise
+  | { readonly kind: 'padded'; readonly input: Value; readonly pads: readonly number[] }
+  | { readonly kind: 'scaled'; readonly input: string; readonly scale: string };
 
 export interface GraphVariable {
   /** Name in the checkpoint; sorted by name they are in the order of the data file. */

@@ -21,6 +21,8 @@ export interface LayerContext {
   readonly addsUnfused: boolean;
   /** Whether our own operation for 3×3 convolutions is there. */
   readonly mayUseWinograd: boolean;
+  /** Whether our own operations for 1×1 and depthwise convolutions are. */
+  readonly mayFuse: boolean;
   /** Called by a convolution that does the 2×2 pooling after it, too; undefined where none follows. */
   readonly takePooling: (() => void) | undefined;
 }

@@ -23,6 +23,7 @@ import {
 } from './convolution-nodes.ts';
 import type { Value } from './graph-builder.ts';
 import { type LayerContext, reshaped } from './layer-context.ts';
+import { fuseSum, scaledOrigin } from './separable-nodes.ts';
 import { UnsupportedGraph } from './unsupported-graph.ts';
 import { type Norm, normOf, type WeightSource } from './weight-source.ts';
 
@@ -74,11 +75,14 @@ export const LAYER_NODES: ReadonlyMap<string, Rule> = new Map(
     AveragePooling2D: (layer) => pooling(layer, 'AvgPool'),
     GlobalAveragePooling2D: (layer) => globalPooling(layer, 'Mean'),
     GlobalMaxPooling2D: (layer) => globalPooling(layer, 'Max'),
-    Add: (layer) => merging(layer, 'AddV2', 'sum'),
+    Add: (layer) => fuseSum(layer) ?? merging(layer, 'AddV2', 'sum'),
     Average: averaging,
     Maximum: (layer) => merging(layer, 'Maximum', 'most'),
     Minimum: (layer) => merging(layer, 'Minimum', 'least'),
-    Multiply: (layer) => merging(layer, 'Mul', 'product', true),
+    Multiply: (layer) => ({
+      ...merging(layer, 'Mul', 'product', true),
+      ...(layer.mayFuse && { origin: scaledOrigin(layer) }),
+    }),
     Concatenate: concatenation,
     Flatten: (layer) => reshaped(layer, `${layer.name}/flat`, layer.inputs[0], layer.outputShape),
     Reshape: (layer) => reshaped(layer, `${layer.name}/shaped`, layer.inputs[0], layer.outputShape),
@@ -188,6 +192,8 @@ function rectifier(layer: LayerContext): Value {
     throw new UnsupportedGraph(`the layer ${layer.row.name} has a slope or a threshold`);
   }
   const max = most === undefined || most === null ? undefined : Number(most);
+  const known = max === undefined ? 'relu' : max === 6 ? 'relu6' : undefined;
+  if (known !== undefined) return addActivation(layer, layer.inputs[0], known);
   return addRectifier(layer, layer.inputs[0], max);
 }
 
@@ -201,12 +207,14 @@ function softmax(layer: LayerContext): Value {
   return addActivation(layer, layer.inputs[0], 'softmax');
 }
 
-function zeroPadding({ builder, name, inputs, row }: LayerContext): Value {
+function zeroPadding({ builder, name, inputs, row, mayFuse }: LayerContext): Value {
   const sides = paddingSides(row.config).flat();
   const amounts = builder.ints(`${name}/amounts`, [4, 2], [0, 0, ...sides, 0, 0]);
-  return builder.compute('Pad', `${name}/pad`, [builder.toCompute(inputs[0]), amounts], {
+  const padded = builder.compute('Pad', `${name}/pad`, [builder.toCompute(inputs[0]), amounts], {
     Tpaddings: { type: 'int32' },
   });
+  if (!mayFuse) return padded;
+  return { ...padded, origin: { kind: 'padded', input: inputs[0], pads: sides } };
 }
 
 function pooling({ builder, name, inputs, row }: LayerContext, op: 'MaxPool' | 'AvgPool'): Value {
@@ -217,7 +225,12 @@ function pooling({ builder, name, inputs, row }: LayerContext, op: 'MaxPool' | '
   });
 }
 
-function globalPooling({ builder, name, inputs, row }: LayerContext, op: 'Mean' | 'Max'): Value {
+function globalPooling(layer: LayerContext, op: 'Mean' | 'Max'): Value {
+  const { builder, name, inputs, outputShape, row } = layer;
+  const { mean } = inputs[0];
+  if (op === 'Mean' && mean !== undefined) {
+    return reshaped(layer, `${name}/pool`, { name: mean, isFloat: true }, outputShape);
+  }
   const axes = builder.ints(`${name}/axes`, [2], [1, 2]);
   return builder.compute(op, `${name}/pool`, [builder.toCompute(inputs[0]), axes], {
     ...INDEX,

@@ -1,6 +1,6 @@
 /** Our own operations for 3×3 convolutions (native/winograd/operations.cc) as nodes. */
 import type { GraphBuilder, Value } from './graph-builder.ts';
-import type { WeightSource } from './weight-source.ts';
+import type { Weights } from './separable-nodes.ts';
 
 export const WINOGRAD_OP = 'Img2FeaturesWinogradConv2D';
 const KERNEL_OP = 'Img2FeaturesWinogradKernel';
@@ -12,10 +12,7 @@ export const WINOGRAD_CHANNELS = 16;
 const POINTS = 36;
 const PANEL = 16;
 
-export interface WinogradConvolution {
-  readonly kernel: WeightSource;
-  readonly bias: WeightSource;
-  readonly channels: readonly [into: number, out: number];
+export interface WinogradConvolution extends Weights {
   readonly isRectified: boolean;
   /** Whether of each 2×2 only the largest is left. */
   readonly isPooled: boolean;

@@ -161,7 +161,7 @@ function announceEngine(info: EngineInfo, { onEvent }: ExtractorHooks): void {
   if (info.conv === 'direct' && info.convReason !== undefined) {
     onEvent({
       event: 'note',
-      message: `The convolutions are TensorFlow's own, not Winograd's: ${info.convReason}.`,
+      message: `The convolutions are TensorFlow's own, not ours: ${info.convReason}.`,
     });
   }
 }
