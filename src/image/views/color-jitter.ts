@@ -59,40 +59,68 @@ function blend(a: number, b: number, alpha: number): number {
 /** adjust_hue: to Pillow's HSV, its hue turned by `turn` (-0.5 to 0.5) of the circle, and back. */
 export function adjustHue(pixels: Uint8Array, turn: number): void {
   const shift = Math.trunc(turn * 255);
+  tables ??= makeTables();
+  const { shares, saturations, darkest, sectors, rests } = tables;
   for (let i = 0; i < pixels.length; i += 3) {
     const r = pixels[i];
     const g = pixels[i + 1];
     const b = pixels[i + 2];
-    const most = Math.max(r, g, b);
-    const range = most - Math.min(r, g, b);
+    const v = Math.max(r, g, b);
+    const range = v - Math.min(r, g, b);
     // What is gray has no hue.
     if (range === 0) continue;
-    const saturation = Math.trunc(float(range / most) * 255);
-    const hue = (Math.trunc(hueOf(r, g, b, most, range) * 255) + shift) & 255;
-    writeHsv(pixels, i, hue, saturation, most);
+    const row = range << 8;
+    const red = shares[row + v - r];
+    const green = shares[row + v - g];
+    const blue = shares[row + v - b];
+    const sixths =
+      r === v ? float(blue - green) : g === v ? float(2 + red - blue) : float(4 + green - red);
+    const circle = sixths / 6 + 1;
+    const h = (Math.trunc(float(circle < 1 ? circle : circle - 1) * 255) + shift) & 255;
+    const s = saturations[row + v];
+    const share = shares[(255 << 8) + s];
+    const sector = sectors[h];
+    const p = darkest[(s << 8) + v];
+    // Of the two other channels' values one falls in odd sectors, and the other rises in even ones.
+    const between =
+      (sector & 1) === 1
+        ? Math.round(v * (1 - float(share * rests[h])))
+        : Math.round(v * (1 - share * (1 - rests[h])));
+    const most = (sector + 1) >> 1; // 0 and 5: red, 1 and 2: green, 3 and 4: blue
+    pixels[i] = most % 3 === 0 ? v : sector === 1 || sector === 4 ? between : p;
+    pixels[i + 1] = most === 1 ? v : sector === 0 || sector === 3 ? between : p;
+    pixels[i + 2] = most === 2 ? v : sector === 2 || sector === 5 ? between : p;
   }
 }
 
-/** Float in [0, 1). */
-function hueOf(r: number, g: number, b: number, most: number, range: number): number {
-  const red = float((most - r) / range);
-  const green = float((most - g) / range);
-  const blue = float((most - b) / range);
-  const hue =
-    r === most ? float(blue - green) : g === most ? float(2 + red - blue) : float(4 + green - red);
-  return float((hue / 6 + 1) % 1);
+interface HueTables {
+  /** float32 [range, d]: d / range */
+  readonly shares: Float32Array;
+  /** uint8 [range, value]: Pillow's S */
+  readonly saturations: Uint8Array;
+  /** uint8 [S, value]: the smallest channel */
+  readonly darkest: Uint8Array;
+  /** Of each H: its sixth of the circle, and how far it is in it. */
+  readonly sectors: Uint8Array;
+  readonly rests: Float32Array;
 }
 
-function writeHsv(pixels: Uint8Array, at: number, h: number, s: number, v: number): void {
-  const sector = Math.floor((h * 6) / 255);
-  const rest = float((h * 6) / 255 - sector);
-  const share = float(s / 255);
-  const p = Math.round(v * (1 - share));
-  const q = Math.round(v * (1 - float(share * rest)));
-  const t = Math.round(v * (1 - share * (1 - rest)));
-  // Red in each sixth of the circle; green and blue are the same a third and two thirds on.
-  const ring = [v, q, p, p, t, v];
-  pixels[at] = ring[sector % 6];
-  pixels[at + 1] = ring[(sector + 4) % 6];
-  pixels[at + 2] = ring[(sector + 2) % 6];
+let tables: HueTables | undefined;
+
+/** Divisions and roundings of two bytes: with them colours take two thirds of the time. */
+function makeTables(): HueTables {
+  const all = Array.from({ length: 256 }, (_, i) => i);
+  const ofTwo = (cell: (row: number, column: number) => number) =>
+    all.flatMap((row) => all.map((column) => (row === 0 ? 0 : cell(row, column))));
+  const sectors = all.map((h) => Math.floor((h * 6) / 255));
+  return {
+    shares: Float32Array.from(ofTwo((range, d) => d / range)),
+    saturations: Uint8Array.from(
+      ofTwo((range, v) => (v < range ? 0 : Math.trunc(float(range / v) * 255))),
+    ),
+    darkest: Uint8Array.from(ofTwo((s, v) => Math.round(v * (1 - float(s / 255))))),
+    // H 255 is the end of the circle, which is its beginning.
+    sectors: Uint8Array.from(sectors, (sector) => sector % 6),
+    rests: Float32Array.from(all, (h) => (h * 6) / 255 - sectors[h]),
+  };
 }
