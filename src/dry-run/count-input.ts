@@ -41,7 +41,7 @@ export function countInput(manifest: Manifest): InputCounts {
     const { origin, target, location, size, split = '', kept = [] } = manifest.entry(i);
     add(classes, target, 1);
     add(classBytes, target, size);
-    add(extensions, extname(location).slice(1).toLowerCase(), 1);
+    add(extensions, extname(location).slice(1).replace(/#\d+$/, '').toLowerCase(), 1);
     for (const text of [origin, target, split, ...kept]) nameBytes += Buffer.byteLength(text);
     noteName(names, basename(location), i, size);
   }

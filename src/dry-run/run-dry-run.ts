@@ -107,7 +107,7 @@ export async function runDryRun(options: ExtractOptions, signal: AbortSignal): P
         ...(options.shard ? [jobNote(options.shard, counts.images, all.count)] : []),
         ...(options.update ? [updateNote(update)] : []),
         ...(network?.note === undefined ? [] : [network.note]),
-        ...(source.isLocal ? [] : ['That time does not include fetching from the store.']),
+        ...(source.isInStore ? ['That time does not include fetching from the store.'] : []),
       ],
     };
   } finally {

@@ -43,7 +43,7 @@ export async function sampleImages(
   { decode, workers, imageTimeoutMs }: SampleOptions,
   signal: AbortSignal,
 ): Promise<ImageSample> {
-  const indices = spread(manifest, source.isLocal ? MOST_IMAGES : MOST_REMOTE_IMAGES);
+  const indices = spread(manifest, source.isInStore ? MOST_REMOTE_IMAGES : MOST_IMAGES);
   const formats = new Map<string, number>();
   const rejected: { origin: string; reason: string; message: string }[] = [];
   const threads = Math.min(workers, availableParallelism());
@@ -56,7 +56,7 @@ export async function sampleImages(
     for (const index of indices) {
       if (started !== undefined && performance.now() - started > LONGEST_MS) break;
       const entry = manifest.entry(index);
-      if (!source.isLocal && entry.size > MOST_REMOTE_BYTES) continue;
+      if (source.isInStore && entry.size > MOST_REMOTE_BYTES) continue;
       const task = await taskOf(source, manifest, index, signal);
       if (task === undefined) continue;
       images += 1;

@@ -8,6 +8,8 @@ import type { Source, SourceEntry } from '../source/source.ts';
 export interface SourceImages extends ImageBodies {
   /** True when the images are files of this machine. */
   readonly isLocal: boolean;
+  /** Each is a request. */
+  readonly isInStore?: boolean;
   /** As that of their source. */
   readonly fileOf?: Source['fileOf'];
   /** Undefined where nothing is known of the row's image. */
@@ -23,13 +25,14 @@ export function sourceImages(
   maxPixels: number,
   signal: AbortSignal,
 ): SourceImages {
-  const isLocal = source?.isLocal ?? true;
+  const { isLocal = true, isInStore = false } = source ?? {};
   return {
     isLocal,
+    isInStore,
     ...(source?.fileOf && { fileOf: source.fileOf }),
     entryOf,
-    limit: isLocal ? READ_AGAIN.files : READ_AGAIN.objects,
-    inFlight: isLocal ? 1 : 16,
+    limit: isInStore ? READ_AGAIN.objects : READ_AGAIN.files,
+    inFlight: isInStore ? 16 : 1,
     async read(row) {
       const entry = entryOf(row);
       if (entry === undefined) return undefined;

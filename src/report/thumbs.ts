@@ -84,7 +84,7 @@ function pixelThumbs(pixels: Uint8Array, input: ThumbsInput): PageThumbs {
 async function sheetThumbs(input: ThumbsInput): Promise<PageThumbs> {
   const { images, pointOf, options, thumbnails, signal } = input;
   const { exif, tiff, workers, imageTimeout } = options;
-  const most = thumbnails ?? (images.isLocal ? DEFAULT_THUMBS.files : DEFAULT_THUMBS.objects);
+  const most = thumbnails ?? (images.isInStore ? DEFAULT_THUMBS.objects : DEFAULT_THUMBS.files);
   // A number that the user asked for takes as long as it takes.
   const until = thumbnails === undefined ? performance.now() + MOST_MS : Number.POSITIVE_INFINITY;
   const maxPixels = options.maxPixels * 1e6;
@@ -124,7 +124,7 @@ async function sheetThumbs(input: ThumbsInput): Promise<PageThumbs> {
     note:
       sheets.points.length === 0
         ? 'No picture: the images could not be read again.'
-        : `${sheets.points.length} images have a picture (${why}${images.isLocal ? '' : '; fewer for a store, where each is a request'}), spread over the classes; --thumbnails sets how many.`,
+        : `${sheets.points.length} images have a picture (${why}${images.isInStore ? '; fewer for a store, where each is a request' : ''}), spread over the classes; --thumbnails sets how many.`,
   };
 }
 

@@ -45,6 +45,9 @@ export function openListSource(input: string, options: ListOptions): Source {
     get isLocal() {
       return !hasObjects;
     },
+    get isInStore() {
+      return hasObjects;
+    },
     get keptColumns() {
       return columns.kept;
     },

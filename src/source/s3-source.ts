@@ -29,6 +29,7 @@ export function openS3Source(input: string, options: S3SourceOptions): Source {
   return {
     input,
     isLocal: false,
+    isInStore: true,
     extensions: names.extensions,
     async *list(signal) {
       const single = await findObject(connection, address.key, names, signal);

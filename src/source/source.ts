@@ -64,6 +64,8 @@ export interface Source {
   readonly input: string;
   /** True when the images are in files that the decode workers can open themselves: at `location`, or where `fileOf` says. */
   readonly isLocal: boolean;
+  /** Where they are in a store: reading one waits for an answer. */
+  readonly isInStore?: boolean;
   /** Of an image that is part of a file: that file, and the part; undefined where it has to be read by `read`. */
   fileOf?(entry: SourceEntry): PartOfFile | undefined;
   /** Which extensions are read, for people; undefined where every name was given by the user. */

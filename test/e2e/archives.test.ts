@@ -5,6 +5,7 @@ import { expect, test, vi } from 'vitest';
 import { writeDataset } from '../../src/demo/draw-images.ts';
 import { writeZip } from '../convert/write-zip.ts';
 import { TAR_END, writeTar } from '../source/archive/write-tar.ts';
+import { parquetImages } from '../source/parquet/parquet-images.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
 import { listFiles, runInProcess } from './run-cli.ts';
 
@@ -42,5 +43,11 @@ test('a folder, its tar, tar.gz, zip and shards give the same rows, and are resu
     const again = await extract(input);
     expect(again.stdout + again.stderr, input).toContain('complete');
   }
+  const rows = members.map(({ content }) => ({ bytes: content, label: 0 }));
+  writeFileSync(join(dir, 'set.parquet'), parquetImages(rows, { groupRows: 10 }));
+  const dry = await runInProcess(dir, 'set.parquet', ...options, '--out', 'dry', '--dry-run');
+  expect(dry.stdout).toContain(`parquet ${members.length};`);
+  // Workers cannot open rows, but they are on a disk.
+  expect(dry.stdout).not.toContain('store');
   vi.unstubAllEnvs();
 });

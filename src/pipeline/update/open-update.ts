@@ -144,7 +144,7 @@ async function isReadable(
     return true;
   } catch (error) {
     // A local file system reports it by a code, a store by a rejection; a failing store does neither.
-    if (source.isLocal || error instanceof DecodeError) return false;
+    if (!source.isInStore || error instanceof DecodeError) return false;
     throw error;
   }
 }

@@ -50,6 +50,7 @@ export function openArchiveSource(input: string, options: S3SourceOptions): Sour
   return {
     input,
     isLocal: !inStore,
+    isInStore: inStore,
     extensions: names.extensions,
     async *list(signal) {
       await findPlaces(signal);

@@ -46,6 +46,7 @@ export function openParquetSource(input: string, options: ListOptions): Source {
     input,
     // The decode workers do not read Parquet.
     isLocal: false,
+    isInStore: inStore,
     get keptColumns() {
       return kept;
     },
