@@ -3,10 +3,11 @@ import type { RunEvent, RunSummary } from '../events.ts';
 import type { FeatureColumn } from '../export/column-names.ts';
 import { makeFolder } from '../files/make-folder.ts';
 import type { ExtractOptions } from '../options/extract-options.ts';
-import type { RunIdentity } from '../run/fingerprint.ts';
+import { fingerprint, type RunIdentity } from '../run/fingerprint.ts';
 import type { Manifest } from '../run/manifest.ts';
 import { planRun, type ShardPlan } from '../run/plan-shards.ts';
 import type { OpenRunOptions } from '../run/run-identity.ts';
+import { readOwnRun } from '../run/run-json.ts';
 import { RunStore } from '../run/run-store.ts';
 import { isS3Url } from '../s3/s3-address.ts';
 import type { Source } from '../source/source.ts';
@@ -83,7 +84,12 @@ export async function openRun(context: OpenRunContext): Promise<OpenedRun> {
     return { dir: update.dir, store, manifest, update, close: () => update.close() };
   }
 
-  if (!options.overwrite && !(await RunStore.isIn(dir))) await refuseForeignTable(output);
+  if (!options.overwrite && !(await RunStore.isIn(dir))) {
+    if (await isEndedJob(context)) {
+      return { summary: await readSummary(output), close: async () => {} };
+    }
+    await refuseForeignTable(output);
+  }
   const store = await RunStore.open(dir, runOf(listed));
   const close = () => store.close();
   try {
@@ -95,4 +101,11 @@ export async function openRun(context: OpenRunContext): Promise<OpenedRun> {
     await close();
     throw error;
   }
+}
+
+/** Whether the output is that of this very job, which ended on a machine whose disk is gone. */
+async function isEndedJob({ options, output, identity, listed }: OpenRunContext): Promise<boolean> {
+  if (options.shard === undefined || !(await output.list('')).includes('_SUCCESS')) return false;
+  const { fingerprint: ended, job } = await readOwnRun(output);
+  return ended === fingerprint(identity) && job?.manifestSha256 === listed.sha256;
 }

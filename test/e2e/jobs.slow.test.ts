@@ -6,6 +6,7 @@ import { GetObjectCommand } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { solidPng } from '../dry-run/solid-png.ts';
 import { writeTinyModel } from '../engine/tiny-model.ts';
+import { runUntilStep } from '../faults/kill-runs.ts';
 import { NO_STORE, openTestStore } from '../s3/store.ts';
 import { skipIf } from '../skip-if.ts';
 import { readRunJson } from './read-table.ts';
@@ -171,6 +172,17 @@ test('jobs that read from a store and write to it, merged there and to a disk', 
   expect(verified.stdout).toBe('s3://tables/out-1 is sound: job 1/2 of a run, for merge.\n');
   // On another machine, whose cache has no state of the jobs.
   process.env.IMG2FEATURES_CACHE = join(dir, 'other-cache');
+  // A pod that is started again when its job has ended, and one that was killed while it wrote to the store.
+  const again = await run(...args, '--shard', '1/2', '--out', outs[0]!);
+  expect(again.stdout).toContain('Already complete: 30 rows in s3://tables/out-1');
+  const other = await runInProcess(dir, ...args, '--shard', '2/2', '--out', outs[0]!);
+  expect(other.stderr).toContain('Expected an output without a table for --out');
+  for (const step of [3, 6, 9]) {
+    const killed = [...args, '--shard', '1/2', '--out', `s3://tables/killed-${step}`];
+    expect((await runUntilStep(dir, { step, moment: 'after' }, killed)).status).toBe(null);
+    await run(...killed);
+    expect(await hashesOf(`killed-${step}/`)).toEqual(await hashesOf('out-1/'));
+  }
   await run('merge', ...outs, '--out', 's3://tables/merged', ...reach);
   await run('merge', ...outs, '--out', 'from-store', ...reach);
   const single = await hashesOf('single/');

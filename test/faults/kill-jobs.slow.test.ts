@@ -1,6 +1,7 @@
 /** Four jobs, one of them killed and started again, then a merge that is killed: the bytes of one run. */
 import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import sharp from 'sharp';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { solidPng } from '../dry-run/solid-png.ts';
 import { runInProcess, tableHashes, tempFolder } from '../e2e/run-cli.ts';
@@ -20,11 +21,15 @@ beforeAll(async () => {
   ({ dir, remove } = await tempFolder());
   mkdirSync(join(dir, 'dataset/a'), { recursive: true });
   for (let i = 0; i < 40; i++) {
-    writeFileSync(join(dir, `${i}.png`), solidPng(4, 4, [6 * i, (91 * i) % 256, 255 - i]));
+    const png = solidPng(4, 4, [6 * i, (91 * i) % 256, 255 - i]);
+    await sharp(png)
+      .jpeg()
+      .toFile(join(dir, `${i}.jpg`));
   }
-  writeFileSync(join(dir, '13.png'), 'no image');
-  for (let i = 0; i < IMAGES; i++)
-    linkSync(join(dir, `${i % 40}.png`), join(dir, `dataset/a/${i}.png`));
+  writeFileSync(join(dir, '13.jpg'), 'no image');
+  for (let i = 0; i < IMAGES; i++) {
+    linkSync(join(dir, `${i % 40}.jpg`), join(dir, `dataset/a/${i}.jpg`));
+  }
 });
 afterAll(() => remove());
 
