@@ -13,11 +13,12 @@ from img2features_spark import OptionError, Reducer, ReducerError, reducers_from
 from img2features_spark.arrow_arrays import list_array, matrix_of
 from img2features_spark.eigenpairs import top_eigenpairs
 from img2features_spark.fit import _join_places
+from img2features_spark.job_outcome import expect_same_vectors
 from img2features_spark.listing import is_image_name, plan_streams, shard_rows, spread_rows
 from img2features_spark.moments import Moments, merge_moments
 from img2features_spark.origins import location_of, origin_rule, path_of_uri
 from img2features_spark.row_text import csv_text
-from img2features_spark.run_job import reason_of
+from img2features_spark.run_job import parse_job, reason_of
 from img2features_spark.worker_command import worker_arguments
 
 
@@ -192,6 +193,21 @@ def test_several_reducers_share_a_file():
     saved = reducers_to_bytes({"fc1": _reducer(), "fc2": _reducer(n_samples=5)})
     assert "fc2.components" in np.load(io.BytesIO(saved)).files
     assert {name: one.n_samples for name, one in reducers_from_bytes(saved).items()} == {"fc1": 9, "fc2": 5}
+
+
+def test_a_run_whose_vectors_were_made_otherwise_does_not_lend_its_reducer():
+    given = parse_job(["in", "--mode", "vgg16", "--out", "out", "--exif", "apply", "--normalize", "l2"])
+    same = {"mode": "vgg16", "resize": "bicubic", "exif": "apply", "seedCompat": False, "normalize": "l2", "k": 3}
+    expect_same_vectors("run", same, given)
+    # Of a version that had no --normalize.
+    earlier = {name: value for name, value in same.items() if name != "normalize"}
+    other = {**earlier, "mode": "pixels", "seedCompat": True, "vectorType": "float16"}
+    found = (
+        "mode was pixels, is vgg16; seedCompat was True, is False; "
+        "normalize was none, is l2; vectorType was float16, is float32"
+    )
+    with pytest.raises(ReducerError, match=f"Expected the features that run was fitted on .* {found}\\."):
+        expect_same_vectors("run", other, given)
 
 
 def test_damaged_reducer_files_are_refused():

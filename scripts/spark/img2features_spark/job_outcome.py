@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .errors import Img2FeaturesError, ReducerError
 from .fit_moments import Fit
 from .hadoop_files import HadoopFolder, read_file
 from .reducer import Reducer, reducers_from_bytes, reducers_to_bytes
-from .store_files import read_object, store_path
+from .store_files import StoreFolder, read_object, store_path
 from .worker_task import Columns
 
 if TYPE_CHECKING:
@@ -89,5 +90,50 @@ def write_reducers(out: HadoopFolder, columns: Columns, reducers: dict[str, Redu
 
 def _read_saved(spark: SparkSession, options: argparse.Namespace) -> bytes:
     path = options.saved if options.saved.endswith(".npz") else f"{options.saved.rstrip('/')}/reducer.npz"
-    stored = store_path(path, vars(options)) if options.read == "worker" else None
+    return _read(spark, path, options)
+
+
+def _read(spark: SparkSession, path: str, options: argparse.Namespace) -> bytes:
+    stored = _stored(path, options)
     return read_file(spark, path) if stored is None else b"".join(read_object(stored))
+
+
+def _stored(path: str, options: argparse.Namespace) -> str | None:
+    return store_path(path, vars(options)) if options.read == "worker" else None
+
+
+def expect_saved_vectors(spark: SparkSession, options: argparse.Namespace) -> None:
+    """Compares the options with those of the run that --with names; a job leaves no run.json."""
+    if options.saved is None or options.saved.endswith(".npz"):
+        return
+    stored = _stored(options.saved, options)
+    folder = HadoopFolder(spark, options.saved) if stored is None else StoreFolder(options.saved, stored)
+    if folder.exists("run.json"):
+        run = json.loads(_read(spark, folder.path("run.json"), options))
+        expect_same_vectors(options.saved, run["options"], options)
+
+
+#: Options that change the vectors, by their names in run.json, and what is so where they are not there.
+_OF_VECTORS = {
+    "resize": "bicubic",
+    "exif": "ignore",
+    "seedCompat": False,
+    "normalize": "none",
+    "vectorType": "float32",
+}
+
+
+def expect_same_vectors(target: str, there: Mapping[str, Any], options: argparse.Namespace) -> None:
+    """Raises `ReducerError` where the run that --with names was fitted on vectors made by other options."""
+    here = {name: getattr(options, re.sub("([A-Z])", r"_\1", name).lower(), None) for name in _OF_VECTORS}
+    here["mode"] = options.mode
+    differences = [
+        f"{name} was {was}, is {now}"
+        for name, preset in {"mode": None, **_OF_VECTORS}.items()
+        if (was := there.get(name, preset)) != (now := here[name] or preset)
+    ]
+    if differences:
+        raise ReducerError(
+            f"Expected the features that {target} was fitted on but found others: {'; '.join(differences)}."
+            " Give the options of that run, or name its reducer.npz itself to use it all the same."
+        )

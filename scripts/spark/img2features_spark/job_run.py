@@ -14,7 +14,7 @@ from .extraction import Request, count_slots, plan_extraction, request_of
 from .gather import gather_files, gather_table
 from .gathered_run import GATHER_BYTES, run_gathered
 from .hadoop_files import HadoopFolder
-from .job_outcome import STATE, Outcome
+from .job_outcome import STATE, Outcome, expect_saved_vectors
 from .listing import is_local, list_local
 from .origins import location_of
 from .progress_line import ProgressLine
@@ -55,6 +55,7 @@ def run_job(
     stored = store_path(options.out, stores) if stores is not None else None
     out = HadoopFolder(spark, options.out) if stored is None else StoreFolder(options.out, stored)
     _expect_free(out, options.overwrite)
+    expect_saved_vectors(spark, options)
     progress = ProgressLine(spark, options.quiet)
     with progress.following():
         with progress.phase("list"):
