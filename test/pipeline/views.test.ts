@@ -1,5 +1,5 @@
 /** Rows of several views of an image: whole runs in this process, on the build. */
-import { cpSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 // Threads start from the build.
@@ -13,6 +13,8 @@ import { parseAugmentation } from '../../src/options/augmentation.ts';
 import { verifyRun } from '../../src/pipeline/verify-run.ts';
 import { readJsonRows, readRunJson } from '../e2e/read-table.ts';
 import { listFiles, tableHashes, tempFolder } from '../e2e/run-cli.ts';
+import { TAR_END, writeTar } from '../source/archive/write-tar.ts';
+import { parquetImages } from '../source/parquet/parquet-images.ts';
 
 const { extract, extractBatches, resolveOptions } = built as unknown as typeof api;
 
@@ -40,24 +42,25 @@ beforeAll(async () => {
 
 afterAll(() => remove());
 
-test('each image has all its views one after the other, each as its own pixels give it', async () => {
-  const broken = listFiles(images).filter((name) => name.includes('broken'));
-  const names = listFiles(images).filter((name) => !broken.includes(name));
+/** The pixels of each view, from the whole image and its name alone. */
+async function viewsOf(name: string, origin: string): Promise<number[][]> {
+  const bytes = readFileSync(join(images, name));
+  const image = await decodeImage(bytes, { exif: 'ignore', maxPixels: 1e6, tiff: false });
   const resizer = new Resizer(10, 10, 'bicubic');
-  const maker = new ViewMaker(
-    { count: 3, seed: 5, augment: parseAugmentation(VIEWS.augment) },
-    resizer,
-    10,
-  );
+  const views = { count: 3, seed: 5, augment: parseAugmentation(VIEWS.augment) };
+  const pixels = new Uint8Array(900);
+  resizer.resize(image.data, image.width, image.height, pixels, 0);
+  new ViewMaker(views, resizer, 10).write(image, origin, pixels, 0);
+  return [0, 1, 2].map((view) => [...pixels.subarray(300 * view, 300 * view + 300)]);
+}
+
+const isSound = (name: string) => !name.includes('broken');
+
+test('each image has all its views one after the other, each as its own pixels give it', async () => {
+  const names = listFiles(images).filter(isSound);
   const expected = [];
   for (const origin of names) {
-    const bytes = readFileSync(join(images, origin));
-    const image = await decodeImage(bytes, { exif: 'ignore', maxPixels: 1e6, tiff: false });
-    const pixels = new Uint8Array(900);
-    resizer.resize(image.data, image.width, image.height, pixels, 0);
-    maker.write(image, origin, pixels, 0);
-    for (const view of [0, 1, 2]) {
-      const vectors = [...pixels.subarray(300 * view, 300 * view + 300)];
+    for (const [view, vectors] of (await viewsOf(origin, origin)).entries()) {
       expected.push({ origin, target: origin.split('/')[0], view, vectors });
     }
   }
@@ -69,6 +72,24 @@ test('each image has all its views one after the other, each as its own pixels g
     rows: 3 * names.length,
   });
   expect(await verifyRun(join(dir, 'views'))).toEqual([]);
+});
+
+test('views in an archive and in a Parquet file are those of the origins there', async () => {
+  const names = listFiles(images).filter(isSound);
+  const bodies = names.map((name) => readFileSync(join(images, name)));
+  const members = names.map((name, i) => ({ name, content: bodies[i]! }));
+  writeFileSync(join(dir, 'in.tar'), Buffer.concat([writeTar(members), TAR_END]));
+  const rows = bodies.map((bytes) => ({ bytes, label: 0 }));
+  writeFileSync(join(dir, 'in.parquet'), parquetImages(rows, { groupRows: 4 }));
+  for (const input of ['in.tar', 'in.parquet']) {
+    await run(`of-${input}`, { ...VIEWS, input: join(dir, input), workers: 2, report: false });
+    const found = rowsOf(`of-${input}`);
+    const expected = [];
+    for (const [i, name] of names.entries()) {
+      expected.push(...(await viewsOf(name, String(found[3 * i]!.origin))));
+    }
+    expect(found.map(({ vectors }) => vectors)).toEqual(expected);
+  }
 });
 
 test('the plain view, the reducer fitted on it and the findings are those of a run without views', () => {
@@ -95,7 +116,7 @@ test('the bytes are the same with four workers; all views are fitted where asked
 test('an update keeps all views of unchanged images, also in a shard with new ones', async () => {
   const copy = join(dir, 'changing');
   cpSync(images, copy, { recursive: true });
-  const [gone, late] = listFiles(copy).filter((name) => !name.includes('broken'));
+  const [gone, late] = listFiles(copy).filter(isSound);
   rmSync(join(copy, late!));
   const given = { ...VIEWS, input: copy, report: false };
   await run('updated', given);
