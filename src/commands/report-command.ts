@@ -6,7 +6,8 @@ import { EXTRACT_OPTIONS } from '../options/extract-options.ts';
 import { STORE_KEYS } from '../options/option-keys.ts';
 import { flag } from '../options/option-values.ts';
 import { storeOptions } from '../options/resolve-options.ts';
-import { describeFindings } from '../terminal/summary.ts';
+import { summarizeQuality } from '../pipeline/summarize.ts';
+import { describeFindings, describeQuality } from '../terminal/summary.ts';
 import { formatBytes } from '../terminal/units.ts';
 import type { CommandContext, ExitStatus, Finish } from './command-context.ts';
 import {
@@ -69,11 +70,12 @@ async function runReport(
   });
   const findings = run.findings as { readonly counts: Record<FindingKind, KindCount> };
   if (asJson) {
-    terminal.stdout(`${printableJson({ run: target, findings, bytes })}\n`);
+    terminal.stdout(`${printableJson({ run: target, findings, quality: run.quality, bytes })}\n`);
     return 0;
   }
   const lines = [
     ...describeFindings(findings.counts),
+    ...(run.quality === undefined ? [] : [`  ${describeQuality(summarizeQuality(run.quality))}`]),
     `${target}/report.html  ${formatBytes(bytes.page)}`,
     `${target}/findings.jsonl  ${formatBytes(bytes.findings)}`,
   ];

@@ -34,7 +34,7 @@ export function summarize(
     ...(run.findings !== undefined && {
       findings: (run.findings as { readonly counts: NonNullable<RunSummary['findings']> }).counts,
     }),
-    ...(run.quality !== undefined && { quality: qualityOf(run.quality as QualityJson) }),
+    ...(run.quality !== undefined && { quality: summarizeQuality(run.quality) }),
     timing: {
       listMs: stages.list,
       extractMs: stages.extract,
@@ -72,7 +72,9 @@ type QualityJson =
       readonly best?: { readonly isClear: boolean };
     };
 
-function qualityOf(quality: QualityJson): QualitySummary {
+/** @param json `quality` of run.json */
+export function summarizeQuality(json: unknown): QualitySummary {
+  const quality = json as QualityJson;
   if ('none' in quality) return quality;
   const { layer, vectors, method, neighbours, accuracy, tested, withoutCopies } =
     quality.figures[quality.headline];

@@ -65,6 +65,7 @@ export async function measureQuality(input: QualityInput): Promise<MeasuredQuali
   const plan = planFigures({
     ...{ images: order.length, by: sides.by, classes: classes.length, views, layers: lengths },
     trainShare: foldOf.filter((fold) => fold === -1).length / order.length,
+    rows: layers[0].rows.count,
     budgetMs: input.budgetMs,
   });
   const parts = new Int8Array(input.rows.count).fill(-1);

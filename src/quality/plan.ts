@@ -17,22 +17,25 @@ const FEWEST = { ofClass: 5, inAll: 200 };
 const SHARE = 0.05;
 
 /**
- * How long a run takes about, in ms, on the machine that the project is measured on: a start, and each image. A count of what there is to do and not
+ * How long a run takes about, in ms, on the machine that the project is measured on: a start, and each row. A count of what there is to do and not
  * a clock decides what is measured: so the same images always give the same report.
  */
 export function expectedMs(
-  images: number,
+  rows: number,
   network: {
     readonly mode: Mode;
     readonly device?: string | undefined;
     readonly architecture?: string | null | undefined;
   },
 ): number {
-  if (network.mode === 'pixels') return 800 + 0.1 * images;
+  if (network.mode === 'pixels') return 800 + 0.1 * rows;
   const isGpu = network.device === 'cuda';
   const isLarge = network.architecture === 'vgg16' || network.architecture === 'vgg19';
-  return 2000 + images * (isGpu ? 0.4 : isLarge ? 60 : 2);
+  return 2000 + rows * (isGpu ? 0.4 : isLarge ? 60 : 2);
 }
+
+/** Vectors read from the work folder, out of the system's cache. */
+const BYTES_PER_MS = 1.5e6;
 
 /** What is measured of each layer. */
 export interface PlanInput {
@@ -43,6 +46,8 @@ export interface PlanInput {
   readonly trainShare: number;
   readonly classes: number;
   readonly views: number;
+  /** Of the whole table: they are read once for each layer. */
+  readonly rows: number;
   /** Of each layer; 0 where the table has none. */
   readonly layers: readonly { readonly dims: number; readonly k: number }[];
   /** What all may take; undefined: as long as it takes. */
@@ -66,7 +71,9 @@ export function budgetOf(runMs: number): number {
 
 /** The size of each figure's sample. What a cheap figure leaves of the time is the next one's. */
 export function planFigures(input: PlanInput): PlannedFigure[] {
-  let left = input.budgetMs ?? Number.POSITIVE_INFINITY;
+  const bytes =
+    input.rows * input.layers.reduce((sum, { dims, k }) => sum + 4 * (dims || 2 * k), 0);
+  let left = (input.budgetMs ?? Number.POSITIVE_INFINITY) - bytes / BYTES_PER_MS;
   const wanted = VECTORS.flatMap((vectors) => METHODS.map((method) => ({ method, vectors })));
   return wanted.map(({ method, vectors }, i) => {
     const mostPasses = input.budgetMs === undefined ? MOST_PASSES : LIMIT * PASSES[vectors];

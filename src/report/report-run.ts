@@ -77,7 +77,7 @@ export async function reportRun(options: ReportRunOptions): Promise<ReportRunRes
     const report = await makeReport({
       rows,
       layerRows: (layer) => tableRows(reading, run, layer),
-      expectedMs: expectedMs(run.counts.extracted, {
+      expectedMs: expectedMs(own.count, {
         mode: made.mode,
         ...networkOf(run as ComputedBy),
       }),

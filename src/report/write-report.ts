@@ -59,7 +59,7 @@ export async function writeReport(
     const report = await makeReport({
       rows,
       layerRows: (layer) => storeRows(context, [], layer),
-      expectedMs: expectedMs(plainRows(rows).count, {
+      expectedMs: expectedMs(rows.count, {
         mode: options.mode,
         ...networkOf(describeComputing(context)),
       }),

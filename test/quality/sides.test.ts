@@ -86,7 +86,7 @@ test('any beginning of the sample has all classes and parts in their shares', ()
 test('what is measured follows from counts alone: all of little, a sample of much, nothing without time', () => {
   const plan = (images: number, budgetMs: number | undefined, dims = 512) =>
     planFigures({
-      ...{ images, by: 'split', trainShare: 0.8, classes: 10, views: 1 },
+      ...{ images, by: 'split', trainShare: 0.8, classes: 10, views: 1, rows: images },
       ...{ layers: [{ dims, k: 10 }], budgetMs },
     } as const).map((figure) => figure.images);
   expect(plan(1000, 1e6)).toEqual([1000, 1000, 1000, 1000]);
