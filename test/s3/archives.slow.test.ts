@@ -111,6 +111,26 @@ describe('archives in a store', skipIf(store === undefined, NO_STORE), () => {
     expect(requests.length).toBe(2 * 6);
   });
 
+  test('long members of a tar come once: between their headers nothing is read', async () => {
+    const name = listFiles(join(dir, 'in')).find((one) => one.endsWith('.jpg'))!;
+    // What follows the end of a JPEG is not looked at.
+    const content = Buffer.concat([readFileSync(join(dir, 'in', name)), Buffer.alloc(1_500_000)]);
+    const long = Array.from({ length: 4 }, (_, i) => ({ name: `a/${i}.jpg`, content }));
+    await store!.put('images', 'sets/long.tar', Buffer.concat([writeTar(long), TAR_END]));
+    let bytes = 0;
+    const proxy = await startFaultProxy(store!.endpoint, ({ range }) => {
+      const [, from, last] = /bytes=(\d+)-(\d+)/.exec(range ?? '') ?? [];
+      if (last !== undefined) bytes += Number(last) - Number(from) + 1;
+      return undefined;
+    });
+    const { status, stderr } = await extract('s3://images/sets/long.tar', 'long', proxy.endpoint);
+    await proxy.close();
+    expect(status, stderr).toBe(0);
+    // The first window is a whole one.
+    expect(bytes).toBeGreaterThan(4 * content.length);
+    expect(bytes).toBeLessThan(4 * content.length + (1 << 20) + 5 * (16 << 10));
+  });
+
   test('that are missing or damaged are refused by name', async () => {
     const missing = await extract('s3://images/sets/shard-{0..2}.tar', 'missing');
     expect(missing.stderr).toContain(

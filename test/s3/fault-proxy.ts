@@ -41,6 +41,8 @@ export interface Seen {
   readonly url: string;
   /** Requests so far, this one included, from 1. */
   readonly count: number;
+  /** `bytes=0-511`, where a part is asked for. */
+  readonly range: string | undefined;
 }
 
 export interface FaultProxy {
@@ -67,7 +69,12 @@ export async function startFaultProxy(
     open++;
     mostOpen = Math.max(mostOpen, open);
     response.on('close', () => open--);
-    const fault = plan({ method: request.method!, url: request.url!, count: ++count });
+    const fault = plan({
+      method: request.method!,
+      url: request.url!,
+      range: request.headers.range,
+      count: ++count,
+    });
     if (fault !== undefined) done.push(fault);
     delay(latencyMs)
       .then(() => handle(request, response, target, agent, fault))

@@ -12,7 +12,7 @@ import type { Archives } from './archive-bytes.ts';
 
 /** With each request that lists a tar: the headers of ten members of 100 KB. */
 const WINDOW_BYTES = 1 << 20;
-/** Of members so long that a window holds one header: what lies between headers need not come twice. */
+/** From one header to the next, where members are so long that a window holds few: what lies between need not come twice. */
 const FAR_BYTES = WINDOW_BYTES / 2;
 const HEADER_BYTES = 16 << 10;
 /** What is asked for in such parts is read as it is: columns of Parquet, an archive that is unpacked. */
@@ -80,16 +80,19 @@ export function objectArchives(options: S3Options): Archives {
     async open(archive, signal) {
       const { bucket, key } = parseS3Url(archive);
       const { size, etag } = await find(archive, bucket, key, signal);
+      let last = 0;
       let window: { from: number; bytes: Buffer } = { from: 0, bytes: Buffer.alloc(0) };
       return {
         size,
         version: etag,
         async peek(from, length, stop) {
           const end = Math.max(from, Math.min(size, from + length));
+          const isFar = from - last > FAR_BYTES;
+          last = from;
           const windowEnd = window.from + window.bytes.length;
           if (from >= window.from && end <= windowEnd)
             return window.bytes.subarray(from - window.from, end - window.from);
-          const room = windowEnd > 0 && from - windowEnd > FAR_BYTES ? HEADER_BYTES : WINDOW_BYTES;
+          const room = isFar ? HEADER_BYTES : WINDOW_BYTES;
           const most =
             length > LARGE_BYTES ? end - from : Math.min(size - from, Math.max(length, room));
           const read = await whole(archive, range(archive, etag, from, most, stop));
