@@ -262,3 +262,25 @@ test('a folder may have the name of an archive', async () => {
   writeFileSync(join(folder, '1.jpg'), 'x');
   expect((await list(folder)).images).toHaveLength(1);
 });
+
+test('the split is read from the names of archives, as from folders', async () => {
+  const folder = await temporaryFolder();
+  for (const name of ['train-00', 'val', 'trainer', 'test_1']) {
+    writeFileSync(join(folder, `${name}.tar`), Buffer.concat([writeTar([file('1.jpg')]), TAR_END]));
+  }
+  const options = { originForm: 'relative', splitFromFolders: true, s3: {} as never } as const;
+  const source = openSource(join(folder, '*.tar'), options);
+  const splits: (string | undefined)[][] = [];
+  for await (const one of source.list(signal)) {
+    if (one.kind === 'image') splits.push([one.entry.origin, one.entry.split]);
+  }
+  expect(splits).toEqual([
+    ['test_1.tar/1.jpg', 'test'],
+    ['train-00.tar/1.jpg', 'train'],
+    ['trainer.tar/1.jpg', ''],
+    ['val.tar/1.jpg', 'val'],
+  ]);
+  expect(source.notes?.()).toEqual([
+    expect.stringContaining('1 images are in no folder or archive'),
+  ]);
+});
