@@ -17,7 +17,7 @@ import { RunError } from '../errors.ts';
 import { firstNotFinite } from '../first-not-finite.ts';
 import { textData } from './arrow-data.ts';
 import { type FeatureColumn, isText, labelColumns, type NumberType } from './column-names.ts';
-import { FLOAT16_MAX, isInfinite, toFloat16 } from './float16.ts';
+import { FLOAT16_MAX, firstBeyondFloat16, toFloat16 } from './float16.ts';
 
 /** The columns of a table and their Arrow types; make it once a run. */
 export interface FeatureSchema {
@@ -175,9 +175,9 @@ function inType(
   refuse(firstNotFinite(values), 'finite numbers', precision);
   const wider = 'Take the wider type for that column (--vector-type, --redux-type).';
   if (type === 'float16') {
-    const halves = toFloat16(values as Float32Array);
-    refuse(halves.findIndex(isInfinite), `numbers within ±${FLOAT16_MAX}`, wider);
-    return halves;
+    const floats = values as Float32Array;
+    refuse(firstBeyondFloat16(floats), `numbers within ±${FLOAT16_MAX}`, wider);
+    return toFloat16(floats);
   }
   if (type === 'float64' || values instanceof Float32Array) return values;
   const rounded = new Float32Array(values);

@@ -18,6 +18,8 @@ export function toFloat16(values: Float32Array): Uint16Array {
     const size = bits[i] & 0x7fffffff;
     if (size >= 0x47800000) {
       halves[i] = sign | (size > 0x7f800000 ? 0x7e00 : 0x7c00);
+    } else if (size === 0) {
+      halves[i] = sign;
     } else if (size >= 0x38800000) {
       // From 2^-14 on: the exponent's bias changes from 127 to 15, and 13 bits of the fraction go.
       halves[i] = sign | ((size - 0x38000000 + 0xfff + ((size >> 13) & 1)) >> 13);
@@ -28,11 +30,6 @@ export function toFloat16(values: Float32Array): Uint16Array {
     }
   }
   return halves;
-}
-
-/** Of the bits of a value that is not NaN. */
-export function isInfinite(half: number): boolean {
-  return (half & 0x7c00) === 0x7c00;
 }
 
 let floats: Float32Array | undefined;
@@ -57,12 +54,25 @@ export function fromFloat16(halves: Uint16Array): Float32Array {
   return values;
 }
 
-/** Rounds in place. @returns the position of the first value that would be infinite, which stays; -1 where there is none */
-export function roundToFloat16(values: Float32Array): number {
-  const halves = toFloat16(values);
-  const at = halves.findIndex(isInfinite);
-  if (at === -1) values.set(fromFloat16(halves));
-  return at;
+/** Rounds finite values to those of float16, in place: what `toFloat16` then makes of them is exact. */
+export function roundToFloat16(values: Float32Array): void {
+  const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
+  for (let i = 0; i < bits.length; i++) {
+    const size = bits[i] & 0x7fffffff;
+    if (size === 0) continue;
+    if (size >= 0x38800000) {
+      bits[i] = (bits[i] + 0xfff + ((size >> 13) & 1)) & ~0x1fff;
+    } else {
+      const rounded = Math.fround(Math.abs(values[i]) + 0.5) - 0.5;
+      values[i] = values[i] < 0 ? -rounded : rounded;
+    }
+  }
+}
+
+/** Position of the first value that would round to infinity; -1 where there is none. */
+export function firstBeyondFloat16(values: Float32Array): number {
+  for (let i = 0; i < values.length; i++) if (Math.abs(values[i]) >= 65520) return i;
+  return -1;
 }
 
 /** Numbers to compute with or print: float16 as the same values in float32. */

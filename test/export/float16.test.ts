@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { featureColumns } from '../../src/export/column-names.ts';
 import { buildRecordBatch, featureSchema } from '../../src/export/features-table.ts';
-import { fromFloat16, toFloat16 } from '../../src/export/float16.ts';
+import { fromFloat16, roundToFloat16, toFloat16 } from '../../src/export/float16.ts';
 import { tableReader } from '../../src/export/formats.ts';
 import { type TableBatch, uncheckedFiles } from '../../src/export/table-batch.ts';
 import { FORMAT_NAMES } from '../../src/options/extract-options.ts';
@@ -46,6 +46,13 @@ test('rounds to the nearer of two neighbours, and in the middle to the even one'
       FINITE.map((half) => half + 1),
     ),
   ).toEqual([]);
+});
+
+test('rounding in place gives the values of the bits', () => {
+  const values = Float32Array.from({ length: 4000 }, (_, i) => Math.sin(i) * 10 ** ((i % 13) - 8));
+  const rounded = values.slice();
+  roundToFloat16(rounded);
+  expect(Buffer.from(rounded.buffer)).toEqual(Buffer.from(fromFloat16(toFloat16(values)).buffer));
 });
 
 test('every format holds the same numbers in the types of the columns', async () => {

@@ -1,6 +1,6 @@
 import type { EngineOutput } from '../../engine/engine.ts';
 import { EngineError, RunError } from '../../errors.ts';
-import { FLOAT16_MAX, roundToFloat16 } from '../../export/float16.ts';
+import { FLOAT16_MAX, firstBeyondFloat16, roundToFloat16 } from '../../export/float16.ts';
 import { firstNotFinite } from '../../first-not-finite.ts';
 import type { DecodedChunk, ImageRejection } from '../../image/decoded-chunk.ts';
 import { mapOrdered } from '../../map-ordered.ts';
@@ -80,13 +80,14 @@ export function finishVectors(
     }
     if (normalize === 'l2') scaleToLength1(values[i], length);
     if (vectorType !== 'float16') continue;
-    const tooLarge = roundToFloat16(values[i]);
+    const tooLarge = firstBeyondFloat16(values[i]);
     if (tooLarge !== -1) {
       throw new RunError(
         `Expected features within ±${FLOAT16_MAX} for --vector-type float16 ${found(tooLarge)}`,
         { fix: 'Take --vector-type float32, or --normalize l2.' },
       );
     }
+    roundToFloat16(values[i]);
   }
 }
 
