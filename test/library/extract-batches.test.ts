@@ -8,7 +8,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import * as built from '../../dist/index.js';
 import { writeDataset } from '../../src/demo/draw-images.ts';
 import type * as api from '../../src/index.ts';
-import { readParquetRows } from '../e2e/read-table.ts';
+import { readJsonRows, readParquetRows } from '../e2e/read-table.ts';
 import { makePng } from '../image/make-images.ts';
 import { skipIf } from '../skip-if.ts';
 import { childProcesses, hasProc, startedSince } from './child-processes.ts';
@@ -170,4 +170,20 @@ test('no more than a few batches are read ahead of the consumer', async () => {
   while (!next.done) next = await batches.next();
   expect(lost).toEqual([name(1500)]);
   expect(next.value.extracted).toBe(1999);
+});
+
+test('vectors have the length and the type of those of the run that with names', async () => {
+  const out = join(dir, 'half');
+  const given = { input: images, mode: 'pixels', normalize: 'l2' } as const;
+  await extract(resolveOptions({ ...given, out, k: 2, vectorType: 'float16', format: 'json' }));
+  const rows = await rowsOf(extractBatches({ input: images, mode: 'pixels', with: out }));
+  expect(rows.map(({ origin, vectors }) => [origin, vectors])).toEqual(
+    readJsonRows(out).map(({ origin, vectors }) => [
+      origin,
+      [...Float32Array.from(vectors as number[])],
+    ]),
+  );
+  const exact = await rowsOf(extractBatches(given));
+  expect(exact[0].vectors).not.toEqual(rows[0].vectors);
+  for (const { vectors } of exact) expect(Math.hypot(...(vectors as number[]))).toBeCloseTo(1, 5);
 });
