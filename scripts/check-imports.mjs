@@ -34,6 +34,7 @@ const ROOMS = [
   ['quality'],
   ['pipeline', 'terminal'],
   ['doctor', 'report', 'pack'],
+  ['publish.ts'],
   ['dry-run', 'library', 'worker', 'extract.ts'],
   ['demo', 'merge.ts'],
   ['commands', 'index.ts'],

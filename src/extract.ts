@@ -6,9 +6,9 @@ import type { RunEvent, RunSummary } from './events.ts';
 import type { LabelColumns } from './export/column-names.ts';
 import { DecodePool } from './image/pool/decode-pool.ts';
 import { ReadyThreads } from './image/pool/decode-thread.ts';
-import { type ExtractOptions, makesSplit } from './options/extract-options.ts';
+import type { ExtractOptions } from './options/extract-options.ts';
 import { jobName } from './options/option-values.ts';
-import { columnsOf, runFacts } from './pipeline/describe-run.ts';
+import { columnsOf } from './pipeline/describe-run.ts';
 import {
   decodeOptions,
   type Extractor,
@@ -26,25 +26,18 @@ import { listImages, sourceOptions } from './pipeline/list-images.ts';
 import { openRun } from './pipeline/open-run.ts';
 import { refuseOutputInInput } from './pipeline/prepare-output.ts';
 import { NOT_FITTED, openSavedReducers, ReducerFitting } from './pipeline/reducer-fitting.ts';
-import type { Run, RunEnd } from './pipeline/run.ts';
+import type { Run } from './pipeline/run.ts';
 import { extractShards } from './pipeline/stream/extract-shards.ts';
 import { findCrashers } from './pipeline/stream/find-crashers.ts';
 import { openProgress, type RunClock, StageClock } from './pipeline/stream/progress.ts';
 import { summarize } from './pipeline/summarize.ts';
 import { workFolder } from './pipeline/work-folder.ts';
-import type { Reducer } from './reduce/reducer.ts';
+import { loadExport, publish, reportEnd } from './publish.ts';
 import type { RunIdentity } from './run/fingerprint.ts';
 import { type Manifest, withoutRejections } from './run/manifest.ts';
 import { imagesIn } from './run/plan-shards.ts';
-import {
-  RejectionsSoFar,
-  removeRejectionsSoFar,
-  runRejections,
-  writeRejections,
-  writeRejectionsSoFar,
-} from './run/rejections.ts';
+import { RejectionsSoFar, removeRejectionsSoFar, writeRejectionsSoFar } from './run/rejections.ts';
 import { isFinished, readRunIdentity, refuseOtherOptions } from './run/run-identity.ts';
-import { buildRunJson, publishRun } from './run/run-json.ts';
 import { s3OptionsOf } from './s3/s3-options.ts';
 import { openSource } from './source/open-source.ts';
 import { openOutput, openOutputForReading } from './storage/open-output.ts';
@@ -236,58 +229,6 @@ async function computeShards(run: Run, meanwhile = () => {}): Promise<void> {
   await extracting;
   // Its process takes 0.2 s to end, and the closers wait for that.
   extractor.close().catch(() => {});
-}
-
-export async function loadExport(run: Run) {
-  const { exportTable, preloadTable } = await import('./pipeline/export-table.ts');
-  await preloadTable(run);
-  if (run.options.report) await (await loadReport()).preloadReport(run.options);
-  return exportTable;
-}
-
-function loadReport() {
-  return import('./report/write-report.ts');
-}
-
-/** The table and its report; the counts must add up, and only then is the run called complete. */
-export async function publish(
-  extracted: Run,
-  reducers: readonly Reducer[],
-  exportTable: Awaited<ReturnType<typeof loadExport>>,
-): Promise<RunSummary> {
-  const { options, output, manifest, store, update, progress, clock, onEvent } = extracted;
-  onEvent({ event: 'stage', stage: 'export' });
-  const run = makesSplit(options)
-    ? { ...extracted, madeSplit: await clock.time('export', () => splitRows(extracted, reducers)) }
-    : extracted;
-  const rejections = [...runRejections(manifest, store)];
-  const exporting = clock.time('export', async () => {
-    const { files, splitCounts } = await exportTable(run, reducers);
-    return { files: [...files, await writeRejections(output, rejections)], splitCounts };
-  });
-  // Other threads write most of the table: meanwhile the findings are looked for.
-  const finding = options.report
-    ? (await loadReport()).writeReport({ ...run, reducers, rejections }, exporting)
-    : undefined;
-  finding?.catch(() => {}); // thrown below, after what the table failed for
-  const end: RunEnd = { ...run, reducers, rejections, ...(await exporting) };
-  if (options.report) onEvent({ event: 'stage', stage: 'report' });
-  const report = await finding;
-  const json = buildRunJson(await runFacts({ ...end, ...report }));
-  await update?.removeReplacedFiles(output, json.files);
-  await publishRun(output, json);
-  await (update ?? store).finish();
-  return summarize(json, output.target, false, progress.newRows, update?.report);
-}
-
-async function splitRows(run: Run, reducers: readonly Reducer[]) {
-  const { makeSplit } = await import('./pipeline/split/make-split.ts');
-  return makeSplit(run, reducers);
-}
-
-export function reportEnd(summary: RunSummary, onEvent: ExtractHooks['onEvent']): RunSummary {
-  onEvent({ event: 'finished', summary });
-  return summary;
 }
 
 /** The same error, which says why the images are bad and in which file that stands. */

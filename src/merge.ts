@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os';
 import { Closers } from './closers.ts';
 import { RunError } from './errors.ts';
 import type { RunSummary } from './events.ts';
-import { type ExtractHooks, loadExport, publish, reportEnd } from './extract.ts';
+import type { ExtractHooks } from './extract.ts';
 import { mapOrdered } from './map-ordered.ts';
 import type { ExtractOptions } from './options/extract-options.ts';
 import { storeOptions } from './options/resolve-options.ts';
@@ -16,6 +16,7 @@ import { fittedBefore, ReducerFitting, type ShardSums } from './pipeline/reducer
 import type { ComputedBy, Run } from './pipeline/run.ts';
 import { openProgress, type RunClock, StageClock } from './pipeline/stream/progress.ts';
 import { workFolder } from './pipeline/work-folder.ts';
+import { loadExport, publish, reportEnd } from './publish.ts';
 import { openInput } from './report/finished-run.ts';
 import { describeDifference, type Json, type RunIdentity } from './run/fingerprint.ts';
 import { readIntact } from './run/intact-files.ts';
