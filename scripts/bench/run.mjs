@@ -10,7 +10,8 @@
  *
  * The same images and the same (seeded) weights through img2features and its peers, in turn, in one session; the outputs
  * are compared before a ratio is printed. Python packages go into environments in the cache folder (PyTorch alone is 3 GB).
- * `networks` is not among them unless named: ResNet50, MobileNetV2, EfficientNetB0, DenseNet121 against ONNX Runtime and OpenVINO.
+ * `networks` is not among them unless named: ResNet50, MobileNetV2, EfficientNetB0, DenseNet121, VGG16 (those not named in --without)
+ *     against ONNX Runtime and OpenVINO, VGG16 (of --model) against ncnn, too.
  * `s3` is in neither unless named: whole runs from a local S3 server, near and behind 100 ms, or against boto3 that only fetches.
  *
  * Nothing else should run meanwhile; such machines are noisy all the same, so trust ratios of one run.

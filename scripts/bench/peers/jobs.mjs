@@ -72,8 +72,12 @@ const NETWORKS = {
   DenseNet121: 'torch',
 };
 
-/** Whole models as Keras saves them, against runtimes that read ONNX. @param {Options} options */
-export async function networks({ dataset, images, repeat, without, scratch }) {
+/** What `vgg16` measures beside the runtimes of `networks` and ncnn. */
+const NOT_OF_NETWORKS = ['keras', 'torch', 'onnx-node', 'spark'];
+
+/** Whole models as Keras saves them, against runtimes that read ONNX; then VGG16. @param {Options} options */
+export async function networks(options) {
+  const { dataset, images, repeat, without, scratch } = options;
   const list = linkSample(dataset, images, join(scratch, 'networks'));
   const results = [];
   for (const [name, mode] of Object.entries(NETWORKS)) {
@@ -81,18 +85,21 @@ export async function networks({ dataset, images, repeat, without, scratch }) {
     const path = (file) => join(scratch, `${name}${file}`);
     execFileSync(python('convert'), [here('make_network.py'), name, path('.keras'), path('.onnx')]);
     execFileSync(process.execPath, [CLI, 'model', 'convert', path('.keras'), '--out', path('')]);
+    // No report: the peers write none.
     const args = [list, '--mode', 'cnn', '--model', path(''), '--preprocessing', mode];
+    args.push('--no-report');
     const contestants = [
       img2features(args, path('-ours')),
       runtime('onnx', list, path('.onnx'), scratch, mode),
       runtime('openvino', list, path('.onnx'), scratch, mode),
     ].filter(({ name }) => !without.includes(name));
-    const options = { repeat, column: 'cnn_vectors', python: python('runtimes') };
+    const compared = { repeat, column: 'cnn_vectors', python: python('runtimes') };
     const job = `${name} (seeded weights), ${images} images, files to table`;
     const tolerance = () => SAME_FEATURES;
-    results.push(await contest(job, contestants, { ...options, tolerance }));
+    results.push(await contest(job, contestants, { ...compared, tolerance }));
   }
-  return results;
+  if (without.includes('VGG16')) return results;
+  return [...results, ...(await vgg16({ ...options, without: [...without, ...NOT_OF_NETWORKS] }))];
 }
 
 /** @param {string} name @param {string} list @param {string} model @param {string} scratch @param {string} [mode] */
