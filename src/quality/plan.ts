@@ -76,19 +76,21 @@ export function planFigures(input: PlanInput): PlannedFigure[] {
   let left = (input.budgetMs ?? Number.POSITIVE_INFINITY) - bytes / BYTES_PER_MS;
   const wanted = VECTORS.flatMap((vectors) => METHODS.map((method) => ({ method, vectors })));
   return wanted.map(({ method, vectors }, i) => {
-    const mostPasses = input.budgetMs === undefined ? MOST_PASSES : LIMIT * PASSES[vectors];
-    const planned = { method, vectors, mostPasses };
+    const planned = { method, vectors, mostPasses: MOST_PASSES };
     const lengths = input.layers.map(({ dims, k }) => (vectors === 'full' ? dims : k));
     const has = lengths.filter((length) => length > 0);
     if (has.length === 0) return { ...planned, images: 0 };
     const cost = (images: number) =>
       has.reduce((sum, length) => sum + costMs(planned, length, images, input), 0);
     const most = Math.min(input.images, MOST_IMAGES, mostInMemory(method, Math.max(...has), input));
-    const images = largest(most, (n) => cost(n) <= left / (wanted.length - i));
+    const share = left / (wanted.length - i);
+    const images = largest(most, (n) => cost(n) <= share);
     const fewest = Math.min(input.images, Math.max(FEWEST.inAll, FEWEST.ofClass * input.classes));
     if (images < fewest) return { ...planned, images: 0 };
     left -= cost(images);
-    return { ...planned, images };
+    // Half of what is left of the share: the next figures count on the rest.
+    const limit = PASSES[vectors] * Math.max(LIMIT, share / cost(images) / 2);
+    return { ...planned, images, mostPasses: Math.min(MOST_PASSES, Math.floor(limit)) };
   });
 }
 
@@ -105,7 +107,7 @@ function largest(most: number, fits: (n: number) => boolean): number {
 
 /** Products with a vector, there and back, that the search for a probe takes: measured 60 to 110 and 60 to 300. */
 const PASSES: Record<Vectors, number> = { reduced: 150, full: 300 };
-/** Where some more of them are not enough the figure is left out. */
+/** Where so many times as many are not enough, and no more time is left of the figure's share, it is left out. */
 const LIMIT = 1.5;
 /** With `--quality full`; 1,430 are the most that were seen. */
 const MOST_PASSES = 20_000;

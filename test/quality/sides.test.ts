@@ -83,6 +83,17 @@ test('any beginning of the sample has all classes and parts in their shares', ()
   ]);
 });
 
+test('a probe of few images may take more steps than usual, within its share of the time', () => {
+  const limitOf = (budgetMs: number | undefined) =>
+    planFigures({
+      ...{ images: 300, by: 'split', trainShare: 0.8, classes: 10, views: 1, rows: 300 },
+      ...{ layers: [{ dims: 512, k: 0 }], budgetMs },
+    } as const)[3]!.mostPasses;
+  expect([limitOf(150), limitOf(undefined)]).toEqual([450, 20_000]);
+  expect(limitOf(3000)).toBeGreaterThan(2000);
+  expect(limitOf(3000)).toBeLessThan(8000);
+});
+
 test('what is measured follows from counts alone: all of little, a sample of much, nothing without time', () => {
   const plan = (images: number, budgetMs: number | undefined, dims = 512) =>
     planFigures({
