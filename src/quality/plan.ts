@@ -13,8 +13,10 @@ const MOST_IMAGES = 30_000;
 const MOST_BYTES = 512 << 20;
 /** A sample with fewer images of a class, or fewer in all, says little. */
 const FEWEST = { ofClass: 5, inAll: 200 };
-/** Share of a run's time. */
+/** Share of a run's time; what the start of this code takes of it, and what is left to measure in runs of a few seconds, in ms. */
 const SHARE = 0.05;
+const START_MS = 200;
+const LEAST_MS = 40;
 
 /**
  * How long a run takes about, in ms, on the machine that the project is measured on: a start, and each row. A count of what there is to do and not
@@ -66,7 +68,7 @@ export interface PlannedFigure {
 
 /** The share of 5 % of a run, by what the figures cost on the machine that the project is measured on. */
 export function budgetOf(runMs: number): number {
-  return SHARE * runMs;
+  return Math.max(LEAST_MS, SHARE * runMs - START_MS);
 }
 
 /** The size of each figure's sample. What a cheap figure leaves of the time is the next one's. */
@@ -125,12 +127,12 @@ function costMs(
   const tested = by === 'folds' ? images : images * (1 - trainShare);
   if (method === 'nearest') {
     const compared = by === 'folds' ? images : trained;
-    return 1e-6 * tested * compared * views * (0.15 * length + 12);
+    return 1e-6 * tested * compared * views * (0.25 * length + 20);
   }
   const width = padToTile(classes);
   // With views it is trained twice: on the plain images, and on all.
   const rows = trained * (views > 1 ? 1 + views : 1);
-  return 1e-6 * trainings * PASSES[vectors] * rows * width * (0.22 * padToTile(length + 1) + 8);
+  return 1e-6 * trainings * PASSES[vectors] * rows * width * (0.35 * padToTile(length + 1) + 14);
 }
 
 function mostInMemory(method: Method, length: number, { classes, views }: PlanInput): number {
