@@ -40,8 +40,10 @@ class WorkerThreads {
       std::lock_guard<std::mutex> lock(mutex_);
       round_ = round;
     }
+    rounds_++;
     if (tasks > 1) wake_.notify_all();
     Work(*round, 0);
+    for (int i = 0; i < kSpins && round->ended < tasks; i++) Pause();
     std::unique_lock<std::mutex> lock(mutex_);
     ended_.wait(lock, [&] { return round->ended == tasks; });
   }
@@ -79,7 +81,11 @@ class WorkerThreads {
   }
 
   void Wait(int slot) {
+    int64_t number = 0;
     for (std::shared_ptr<Round> seen;;) {
+      // The next operation mostly follows at once, and to sleep and be woken takes longer than it.
+      for (int i = 0; i < kSpins && rounds_ == number; i++) Pause();
+      number = rounds_;
       {
         std::unique_lock<std::mutex> lock(mutex_);
         wake_.wait(lock, [&] { return round_ != seen; });
@@ -89,7 +95,16 @@ class WorkerThreads {
     }
   }
 
+  static constexpr int kSpins = 1000;  // some 20 µs
+
+  static void Pause() {
+#if defined(__x86_64__)
+    _mm_pause();
+#endif
+  }
+
   const int count_;
+  std::atomic<int64_t> rounds_{0};
   std::mutex callers_, mutex_;
   std::condition_variable wake_, ended_;
   std::shared_ptr<Round> round_;
