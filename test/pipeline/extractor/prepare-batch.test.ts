@@ -1,4 +1,4 @@
-import { beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { EngineInfo } from '../../../src/engine/engine.ts';
 import { EnginePool, type PooledEngine } from '../../../src/engine/engine-pool.ts';
 import { OutOfMemory } from '../../../src/engine/out-of-memory.ts';
@@ -32,6 +32,8 @@ beforeEach(() => {
   notes.length = 0;
   vi.stubEnv('IMG2FEATURES_CACHE', temporaryDir());
 });
+// The files that follow in this process look for the runtimes in the user's cache.
+afterEach(() => void vi.unstubAllEnvs());
 
 /** What measurements are kept by. */
 function keyOf(deviceName: string, precision: 'fp32' | 'fp16' = 'fp32') {
