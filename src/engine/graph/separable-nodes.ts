@@ -11,7 +11,8 @@ import type { WeightSource } from './weight-source.ts';
 export const POINTWISE_OP = 'Img2FeaturesPointwiseConv2D';
 export const DEPTHWISE_OP = 'Img2FeaturesDepthwiseConv2D';
 const PANELS_OP = 'Img2FeaturesPanels';
-const PANEL = 16;
+/** kPanel of native/winograd: output channels that lie together in a prepared kernel. */
+export const PANEL = 16;
 
 /** By Keras' name: the number in native/winograd/separable.h. */
 const ACTIVATIONS: Readonly<Record<string, number>> = {
@@ -66,7 +67,9 @@ export function addDepthwise(
   { size, strides, isSame }: Window,
   sides: readonly number[],
 ): Value {
-  const padded = !isSame && input.origin?.kind === 'padded' ? input.origin : undefined;
+  const pad = !isSame && input.origin?.kind === 'padded' ? input.origin : undefined;
+  // The operation takes no more zeros on a side than its kernel reads together with a pixel.
+  const padded = pad?.pads.every((zeros, i) => zeros < size[i >> 1]) ? pad : undefined;
   const from = padded?.input ?? input;
   const same = sides.flatMap((side, i) => {
     const missing = (Math.ceil(side / strides[i]) - 1) * strides[i] + size[i] - side;

@@ -1,6 +1,6 @@
 /** Our own operations for 3×3 convolutions (native/winograd/operations.cc) as nodes. */
 import type { GraphBuilder, Value } from './graph-builder.ts';
-import type { Weights } from './separable-nodes.ts';
+import { PANEL, type Weights } from './separable-nodes.ts';
 
 export const WINOGRAD_OP = 'Img2FeaturesWinogradConv2D';
 const KERNEL_OP = 'Img2FeaturesWinogradKernel';
@@ -10,7 +10,6 @@ export const WINOGRAD_CHANNELS = 16;
 
 /** Points of a transformed kernel, and output channels that are stored together in it (native/winograd/winograd.h). */
 const POINTS = 36;
-const PANEL = 16;
 
 export interface WinogradConvolution extends Weights {
   readonly isRectified: boolean;

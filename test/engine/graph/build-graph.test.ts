@@ -1,23 +1,13 @@
 import { expect, test } from 'vitest';
 import { buildGraph } from '../../../src/engine/graph/build-graph.ts';
-import { buildArchitecture } from '../../../src/model/architectures/build-architecture.ts';
 import { conv2d, input, type LayerRow } from '../../../src/model/architectures/keras-layers.ts';
-import type { ModelMetadata } from '../../../src/model/model-folder.ts';
 import { functional } from '../tiny-model.ts';
+import { METADATA, networkGraph } from './network-graph.ts';
 
-const METADATA: ModelMetadata = {
-  architecture: null,
-  preprocessing: 'caffe',
-  inputSize: [224, 224],
-  trained: false,
-  source: { kind: 'seeded', seed: 0, width: 1 },
-  weightsSha256: '',
-};
 const CPU = { precision: 'fp32', device: 'cpu', conv: 'direct' } as const;
 
-function build(name: string, layer: string, options: Parameters<typeof buildGraph>[2] = CPU) {
-  const { topology, weights } = buildArchitecture(name);
-  return buildGraph({ topology, weights, metadata: METADATA }, [{ layer, pool: 'none' }], options);
+function build(name: string, layer: string, options?: Parameters<typeof buildGraph>[2]) {
+  return networkGraph(name, [layer], options);
 }
 
 test('VGG16 up to block5_pool is 13 fused convolutions and none of the dense layers', () => {

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { buildGraph } from '../../../src/engine/graph/build-graph.ts';
-import { buildArchitecture } from '../../../src/model/architectures/build-architecture.ts';
+import { DEPTHWISE_OP } from '../../../src/engine/graph/separable-nodes.ts';
 import {
   add,
   batchNormalization,
@@ -20,6 +20,7 @@ import { NO_TENSORFLOW, skipIf } from '../../skip-if.ts';
 import { found, open } from '../open-engines.ts';
 import { functional, randomWeights, writeTinyModel } from '../tiny-model.ts';
 import { relativeError, somePixels } from './compare.ts';
+import { networkGraph } from './network-graph.ts';
 
 const CHILD = fileURLToPath(new URL('separable-child.mjs', import.meta.url));
 
@@ -95,20 +96,7 @@ const WANTED = 'expanded,deep,deepened,squeeze,gate,excited,project_norm,sum,six
 
 /** Operations by number, of those that the outputs need. */
 function neededOps(name: string, layerName: string): Record<string, number> {
-  const { topology, weights } = buildArchitecture(name);
-  const metadata = {
-    architecture: null,
-    preprocessing: 'tf',
-    inputSize: [224, 224],
-    trained: false,
-    source: { kind: 'seeded', seed: 0, width: 1 },
-    weightsSha256: '',
-  } as const;
-  const { nodes, outputNodes, conv } = buildGraph(
-    { topology, weights, metadata },
-    [{ layer: layerName, pool: 'none' }],
-    { precision: 'fp32', device: 'cpu', conv: 'fused' },
-  );
+  const { nodes, outputNodes, conv } = networkGraph(name, [layerName], { conv: 'fused' }, 'tf');
   const byName = new Map(nodes.map((node) => [node.name, node]));
   const needed = new Set<string>();
   const visit = (name: string) => {
@@ -164,6 +152,31 @@ describe(
       const alone = await fused.run(pixels.slice(-13 * 15 * 3), 1);
       for (const [i, value] of alone.entries())
         expect(value).toEqual(values[i].slice(-value.length));
+    });
+
+    test('leave more zeros on a side than a depthwise kernel is wide to a padding of its own', async () => {
+      const layers = [
+        input('image', [4, 4]),
+        conv2d('point', 'image', { filters: 20, kernel: 1 }),
+        zeroPadding2d('padded', 'point', [
+          [5, 0],
+          [5, 0],
+        ]),
+        depthwiseConv2d('corner', 'padded', { kernel: 2, stride: 8, padding: 'valid' }),
+        norm('top', 'corner'),
+      ];
+      const folder = await writeTinyModel(functional(layers, 'top'), randomWeights(layers), [4, 4]);
+      const { nodes } = buildGraph(folder, [{ layer: 'top', pool: 'none' }], {
+        ...({ precision: 'fp32', device: 'cpu', conv: 'fused' } as const),
+      });
+      const [own] = nodes.filter(({ op }) => op === DEPTHWISE_OP);
+      expect(own.attributes?.pads).toEqual({ ints: [0, 0, 0, 0] });
+      const pixels = Uint8Array.from(somePixels(1, 4).subarray(0, 4 * 4 * 3));
+      const fused = await open(folder, { device: 'cpu', conv: 'fused' });
+      const direct = await open(folder, { device: 'cpu', conv: 'direct' });
+      const [values] = await fused.run(pixels.slice(), 1);
+      const [expected] = await direct.run(pixels.slice(), 1);
+      expect(relativeError(values, expected)).toBeLessThanOrEqual(2e-6);
     });
   },
 );

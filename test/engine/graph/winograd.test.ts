@@ -8,10 +8,8 @@ import { describe, expect, test } from 'vitest';
 // Threads and processes start from the build.
 import { extract, resolveOptions } from '../../../dist/index.js';
 import { chooseFaster, type Measured, NOTES } from '../../../src/engine/choose-convolution.ts';
-import { buildGraph } from '../../../src/engine/graph/build-graph.ts';
 import { WINOGRAD_OP } from '../../../src/engine/graph/winograd-nodes.ts';
 import { EngineError } from '../../../src/errors.ts';
-import { buildArchitecture } from '../../../src/model/architectures/build-architecture.ts';
 import { conv2d, input, type LayerRow } from '../../../src/model/architectures/keras-layers.ts';
 import { initModel } from '../../../src/model/init-model.ts';
 import { addNote, readNotes, runtimesDir } from '../../../src/runtime/cache-dir.ts';
@@ -21,6 +19,7 @@ import { rejection } from '../caught.ts';
 import { found, open } from '../open-engines.ts';
 import { functional, temporaryDir, writeTinyModel } from '../tiny-model.ts';
 import { relativeError, somePixels } from './compare.ts';
+import { networkGraph } from './network-graph.ts';
 
 const CHILD = fileURLToPath(new URL('winograd-child.mjs', import.meta.url));
 
@@ -253,24 +252,7 @@ test(
 
 test('of VGG16 all but the first, of ResNet50 only 3×3 at stride 1, of MobileNetV2 none is for it', () => {
   const count = (name: string, ...layers: string[]) => {
-    const { topology, weights } = buildArchitecture(name);
-    const metadata = {
-      architecture: null,
-      preprocessing: 'caffe',
-      inputSize: [224, 224],
-      trained: false,
-      source: { kind: 'seeded', seed: 0, width: 1 },
-      weightsSha256: '',
-    } as const;
-    const { nodes, conv } = buildGraph(
-      { topology, weights, metadata },
-      layers.map((layer) => ({ layer, pool: 'none' as const })),
-      {
-        precision: 'fp32',
-        device: 'cpu',
-        conv: 'winograd',
-      },
-    );
+    const { nodes, conv } = networkGraph(name, layers, { conv: 'winograd' });
     const number = (name: string) => nodes.filter(({ op }) => op === name).length;
     return [number(WINOGRAD_OP), number('MaxPool'), conv];
   };
