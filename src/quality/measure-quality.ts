@@ -129,11 +129,12 @@ async function measureLayer(
     const { values, dims } = gathered[vectors];
     if (images === 0 || dims === 0) continue;
     const wanted = new Set(order.subarray(0, images));
-    const of = sampled[vectors].filter((row) => wanted.has(row));
-    const at = Array.from(sampled[vectors].keys()).filter((i) => wanted.has(sampled[vectors][i]));
+    const all = sampled[vectors];
+    const at = Array.from(all.keys()).filter((i) => wanted.has(all[i]));
+    const of = at.map((i) => all[i]);
     const points: Points = {
       ...{ views, dims, classes: classes.length },
-      values: of.length === sampled[vectors].length ? values : pick(values, at, dims * views),
+      values: of.length === all.length ? values : pick(values, at, dims * views),
       targets: Uint32Array.from(of, (row) => targets[row]),
       foldOf: Int8Array.from(of, (row) => foldOf[row]),
     };
@@ -243,11 +244,7 @@ function pick<A extends Float32Array | Float64Array>(
   at: readonly number[],
   width: number,
 ): A {
-  const picked = values.slice(0, at.length * width) as A;
-  at.forEach((from, to) => {
-    picked.set(values.subarray(from * width, (from + 1) * width), to * width);
-  });
-  return picked;
+  return copyRows(values, at, values.slice(0, at.length * width) as A);
 }
 
 const NAMES = {

@@ -58,7 +58,7 @@ export async function nearestClasses(
   const foldOfRow = Int8Array.from(trained, (row) =>
     isSplit ? NOT_TESTED : foldOf[Math.floor(row / views)],
   );
-  const polls = pollsOf(points, trained, tested.length);
+  const votes = votesOf(points, trained, tested.length);
   for (let first = 0; first < tested.length; first += TESTED) {
     await nextTurn();
     signal.throwIfAborted();
@@ -74,7 +74,7 @@ export async function nearestClasses(
         multiplyBlock(a, b, dims * TILE, tall, wide, depth, at.products, TRAINED);
       }
       const end = Math.min(trained.length, from + TRAINED);
-      for (const { step, nearest } of polls) {
+      for (const { step, nearest } of votes) {
         for (let i = 0; i < block.length; i++) {
           const heap = nearest[first + i];
           heap.without = foldOf[block[i]];
@@ -83,7 +83,7 @@ export async function nearestClasses(
       }
     }
   }
-  return polls.map(({ neighbours, isAugmented, nearest }) => {
+  return votes.map(({ neighbours, isAugmented, nearest }) => {
     const predicted = new Int32Array(images).fill(-1);
     tested.forEach((image, i) => {
       predicted[image] = vote(
@@ -96,7 +96,7 @@ export async function nearestClasses(
 }
 
 /** What is asked of the neighbours; more of them than a fold trains on are not asked. */
-function pollsOf({ views, foldOf }: Points, trained: readonly number[], tested: number) {
+function votesOf({ views, foldOf }: Points, trained: readonly number[], tested: number) {
   const isSplit = foldOf.includes(-1);
   const folds = new Map<number, number>();
   for (const fold of foldOf) folds.set(fold, (folds.get(fold) ?? 0) + 1);

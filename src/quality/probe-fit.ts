@@ -263,23 +263,23 @@ export class ProbeFit {
   ): Promise<Float64Array> {
     const scale = this.#diagonal();
     const direction = new Float64Array(gradient.length);
-    const left = gradient.map((value) => -value);
+    const residual = gradient.map((value) => -value);
     const most = tolerance * length(gradient);
-    let scaled = left.map((value, i) => value * scale[i]);
-    const way = scaled.slice();
-    let energy = dot(left, scaled);
+    let scaled = residual.map((value, i) => value * scale[i]);
+    const search = scaled.slice();
+    let rho = dot(residual, scaled);
     while (this.passes < mostPasses) {
-      const image = await this.#hessian(way, signal);
-      const pace = energy / dot(way, image);
-      if (!Number.isFinite(pace)) break;
-      add(direction, way, pace);
-      add(left, image, -pace);
-      if (length(left) <= most) break;
-      scaled = left.map((value, j) => value * scale[j]);
-      const next = dot(left, scaled);
-      const share = next / energy;
-      for (let j = 0; j < way.length; j++) way[j] = scaled[j] + share * way[j];
-      energy = next;
+      const product = await this.#hessian(search, signal);
+      const alpha = rho / dot(search, product);
+      if (!Number.isFinite(alpha)) break;
+      add(direction, search, alpha);
+      add(residual, product, -alpha);
+      if (length(residual) <= most) break;
+      scaled = residual.map((value, j) => value * scale[j]);
+      const next = dot(residual, scaled);
+      const beta = next / rho;
+      for (let j = 0; j < search.length; j++) search[j] = scaled[j] + beta * search[j];
+      rho = next;
     }
     return direction;
   }

@@ -1,4 +1,4 @@
-import type { Vectors } from './plan.ts';
+import type { Method, Vectors } from './plan.ts';
 import type { Sides } from './sides.ts';
 
 /** Of so many tested images so many were given their class. */
@@ -13,7 +13,7 @@ export interface Hits {
 export interface QualityFigure extends Hits {
   readonly layer: string;
   readonly vectors: Vectors;
-  readonly method: 'nearest' | 'probe';
+  readonly method: Method;
   /** How many neighbours vote. */
   readonly neighbours?: number;
   /** What is trained on: the plain image alone, or all its views. Tested is always the plain one. */
@@ -30,7 +30,7 @@ export interface Quality {
   readonly folds?: number;
   readonly train?: string;
   readonly test?: string;
-  /** Images with a use; `sampled` says how many at most a figure looks at. */
+  /** Images with a use; `notes` says where a figure looks at fewer. */
   readonly images: number;
   readonly classes: number;
   readonly unused: Sides['unused'];

@@ -102,19 +102,19 @@ export interface TileKernel {
    *   with the sum, which rounds the same
    * @param wholeRow where `centre` has put whole numbers, in rows from a panel's first one; 0 where there are none
    */
-  multiplyBlock(
-    a: number,
-    b: number,
-    groupStep: number,
-    tall: number,
-    wide: number,
-    depth: number,
-    c: number,
-    cStep: number,
-    isExact?: boolean,
-    wholeRow?: number,
-  ): void;
+  multiplyBlock(...places: [...BlockPlaces, isExact?: boolean, wholeRow?: number]): void;
 }
+
+type BlockPlaces = [
+  a: number,
+  b: number,
+  groupStep: number,
+  tall: number,
+  wide: number,
+  depth: number,
+  c: number,
+  cStep: number,
+];
 
 /** Rows that a panel has for its values as whole numbers. */
 export const WHOLE_ROWS = 65;
@@ -194,16 +194,7 @@ export interface NativeKernels {
   multiply(memory: Float64Array, ...places: Parameters<TileKernel['multiply']>): void;
   multiplyBlock(
     memory: Float64Array,
-    a: number,
-    b: number,
-    groupStep: number,
-    tall: number,
-    wide: number,
-    depth: number,
-    c: number,
-    cStep: number,
-    isExact: number,
-    wholeRow: number,
+    ...places: [...BlockPlaces, isExact: number, wholeRow: number]
   ): void;
   pack(floats: Float32Array, doubles: Float64Array, ...places: PackPlaces): boolean;
   centre(doubles: Float64Array, ...places: Parameters<PanelKernel['centre']>): void;

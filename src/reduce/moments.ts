@@ -32,7 +32,8 @@ const CHUNK_BYTES = 4 * 2 ** 20;
  * Rows are gathered into panels of 256, whose columns are taken relative to a value of their own where they lie far
  * from zero (PanelKernel): a panel's scatter matrix is X^T X - n mean mean^T, and what cancels there is at most some thousand times
  * as large as what stays. Two sets of rows A and B are joined by Chan, Golub and LeVeque's formula:
- *   S = S_A + S_B + (n_A n_B / n) (mean_B - mean_A) (mean_B - mean_A)^T The result depends on the rows and their order only,
+ *   S = S_A + S_B + (n_A n_B / n) (mean_B - mean_A) (mean_B - mean_A)^T
+ * The result depends on the rows and their order only,
  * not on how they were cut into blocks or on threads. Memory: 8 dims^2 bytes and the panels, up to 10 MB.
  */
 export class Moments {

@@ -5,6 +5,7 @@ import { SkipCounter, type Skipped } from '../source/skipped.ts';
 import type { Listed, ListingRejection, SourceEntry } from '../source/source.ts';
 import { textLines } from '../storage/byte-streams.ts';
 import { DurableFile } from '../storage/durable-file.ts';
+import { writeAll } from '../storage/output-store.ts';
 import { compareUtf8 } from './compare-utf8.ts';
 import { EntryTable } from './entry-table.ts';
 
@@ -107,8 +108,12 @@ export function withoutRejections(manifest: Manifest): Manifest {
 /** Writes manifest.jsonl durably. @throws ExportError */
 export async function writeManifest(path: string, manifest: Manifest): Promise<void> {
   const file = await DurableFile.create(path, 'the list of images');
-  for (const piece of manifest.lines()) await file.write(Buffer.from(piece));
-  await file.commit();
+  await writeAll(file, manifestBytes(manifest));
+}
+
+/** The content of manifest.jsonl. */
+export function* manifestBytes(manifest: Manifest): Generator<Uint8Array> {
+  for (const piece of manifest.lines()) yield Buffer.from(piece);
 }
 
 /**

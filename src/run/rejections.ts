@@ -5,7 +5,7 @@ import type { RunEvent } from '../events.ts';
 import { printableJson } from '../json.ts';
 import type { BadLimit } from '../options/option-values.ts';
 import type { ListingRejection } from '../source/source.ts';
-import type { OutputStore, WrittenFile } from '../storage/output-store.ts';
+import { type OutputStore, type WrittenFile, writeAll } from '../storage/output-store.ts';
 import { compareUtf8 } from './compare-utf8.ts';
 import { readIntact } from './intact-files.ts';
 import type { Manifest } from './manifest.ts';
@@ -23,17 +23,17 @@ export async function writeRejections(
   rejections: Iterable<Rejection>,
 ): Promise<WrittenFile> {
   const sorted = byOrigin(rejections);
-  const file = await store.create('rejected.jsonl');
-  try {
+  const pieces = function* () {
     for (let i = 0; i < sorted.length; i += 1000) {
-      const lines = sorted.slice(i, i + 1000).map(rejectionLine);
-      await file.write(Buffer.from(lines.join('')));
+      yield Buffer.from(
+        sorted
+          .slice(i, i + 1000)
+          .map(rejectionLine)
+          .join(''),
+      );
     }
-    return await file.commit();
-  } catch (error) {
-    await file.abort();
-    throw error;
-  }
+  };
+  return writeAll(await store.create('rejected.jsonl'), pieces());
 }
 
 /** The first `most` of a finished run's rejections; undefined where its run.json lists none. @throws RunError for another file */

@@ -63,7 +63,7 @@ export class RunStore {
     found: FoundShards,
   ) {
     this.#dir = dir;
-    this.plan = planOf(options);
+    this.plan = ownPlan(options);
     this.#lengths = options.lengths;
     this.#lock = lock;
     this.state = state;
@@ -107,7 +107,7 @@ export class RunStore {
 
   static async #goOn(dir: string, options: OpenRunOptions, lock: FileLock): Promise<RunStore> {
     const { lengths } = options;
-    const plan = planOf(options);
+    const plan = ownPlan(options);
     const isFinished = existsSync(join(dir, 'finished.json'));
     const found = await findShards(dir, plan, { withRows: !isFinished, lengths });
     if (isFinished) expectAllRecords(dir, plan, found);
@@ -271,7 +271,8 @@ export class RunStore {
   }
 }
 
-function planOf({ plan, job }: OpenRunOptions): ShardPlan {
+/** All shards, or those of the job. */
+function ownPlan({ plan, job }: OpenRunOptions): ShardPlan {
   return job === undefined ? plan : planOfJob(plan, job);
 }
 

@@ -75,7 +75,12 @@ export function expectAllRecords(
 
 /** `<dir>/shards/00007.bin` */
 export function shardPath(dir: string, id: number, extension: 'bin' | 'json'): string {
-  return join(dir, 'shards', `${String(id).padStart(5, '0')}.${extension}`);
+  return join(dir, 'shards', shardFileName(id, extension));
+}
+
+/** `00007.bin` */
+export function shardFileName(id: number, extension: 'bin' | 'json'): string {
+  return `${String(id).padStart(5, '0')}.${extension}`;
 }
 
 /** Undefined where the record is damaged, or does not describe these rows. */

@@ -51,9 +51,16 @@ export async function writeWhole(
   name: string,
   bytes: Uint8Array,
 ): Promise<WrittenFile> {
-  const file = await store.create(name);
+  return writeAll(await store.create(name), [bytes]);
+}
+
+/** Writes pieces into a file that was just begun, and ends it. @throws ExportError; nothing is left of it then */
+export async function writeAll(
+  file: OutputFile,
+  pieces: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+): Promise<WrittenFile> {
   try {
-    await file.write(bytes);
+    for await (const piece of pieces) await file.write(piece);
     return await file.commit();
   } catch (error) {
     await file.abort();

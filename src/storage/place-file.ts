@@ -4,7 +4,7 @@ import { basename, dirname } from 'node:path';
 import { makeFolder } from '../files/make-folder.ts';
 import { syncFolder } from '../files/put-in-place.ts';
 import { DurableFile } from './durable-file.ts';
-import type { OutputFile, OutputStore } from './output-store.ts';
+import { type OutputStore, writeAll } from './output-store.ts';
 
 const PIECE_BYTES = 1 << 20;
 
@@ -17,7 +17,7 @@ export async function placeInOutput(
   const target = output.localPath?.(name);
   const copy = async () => {
     const pieces = createReadStream(path, { highWaterMark: PIECE_BYTES });
-    await writeAll(pieces, await output.create(name));
+    await writeAll(await output.create(name), pieces);
   };
   if (target !== undefined) await linkOr(copy, path, target);
   else await copy();
@@ -30,8 +30,9 @@ export async function placeFromOutput(
   path: string,
 ): Promise<void> {
   const from = output.localPath?.(name);
-  const copy = async () =>
-    writeAll(output.read(name), await DurableFile.create(path, basename(path)));
+  const copy = async () => {
+    await writeAll(await DurableFile.create(path, basename(path)), output.read(name));
+  };
   if (from !== undefined) await linkOr(copy, from, path);
   else await copy();
 }
@@ -45,15 +46,5 @@ async function linkOr(copy: () => Promise<void>, from: string, to: string): Prom
     await syncFolder(dirname(to));
   } catch {
     await copy(); // its error says what is wrong
-  }
-}
-
-async function writeAll(pieces: AsyncIterable<Uint8Array>, file: OutputFile): Promise<void> {
-  try {
-    for await (const piece of pieces) await file.write(piece);
-    await file.commit();
-  } catch (error) {
-    await file.abort();
-    throw error;
   }
 }

@@ -1,8 +1,9 @@
 import { jobName } from '../../options/option-values.ts';
-import type { Manifest } from '../../run/manifest.ts';
+import { manifestBytes } from '../../run/manifest.ts';
 import { runRejections, writeRejections } from '../../run/rejections.ts';
 import { buildRunJson, publishRun, type RunJson } from '../../run/run-json.ts';
-import { type OutputStore, type WrittenFile, writeWhole } from '../../storage/output-store.ts';
+import { shardFileName } from '../../run/shard-records.ts';
+import { writeAll, writeWhole } from '../../storage/output-store.ts';
 import { placeInOutput } from '../../storage/place-file.ts';
 import { runFacts } from '../describe-run.ts';
 import { JOB_FOLDER } from '../prepare-output.ts';
@@ -13,7 +14,7 @@ export const JOB_LIST = `${JOB_FOLDER}/manifest.jsonl`;
 
 /** `job/00007.bin` */
 export function jobFile(id: number, extension: 'bin' | 'json'): string {
-  return `${JOB_FOLDER}/${String(id).padStart(5, '0')}.${extension}`;
+  return `${JOB_FOLDER}/${shardFileName(id, extension)}`;
 }
 
 /**
@@ -23,7 +24,7 @@ export function jobFile(id: number, extension: 'bin' | 'json'): string {
 export async function publishJob(run: Run): Promise<RunJson> {
   const { output, store, manifest, signal } = run;
   const { shard, ...identity } = run.identity;
-  const files = [await writeList(output, manifest)];
+  const files = [await writeAll(await output.create(JOB_LIST), manifestBytes(manifest))];
   for (const { id } of store.plan.shards) {
     signal.throwIfAborted();
     const { bytes, sha256 } = store.shardRecord(id);
@@ -45,15 +46,4 @@ export async function publishJob(run: Run): Promise<RunJson> {
   await publishRun(output, json);
   await store.finish();
   return json;
-}
-
-async function writeList(output: OutputStore, manifest: Manifest): Promise<WrittenFile> {
-  const file = await output.create(JOB_LIST);
-  try {
-    for (const piece of manifest.lines()) await file.write(Buffer.from(piece));
-    return await file.commit();
-  } catch (error) {
-    await file.abort();
-    throw error;
-  }
 }
