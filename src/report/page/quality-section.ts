@@ -22,7 +22,8 @@ export function qualitySection(
   }
   const lead = el('p', { class: 'lead' }, describeSides(quality));
   const section = el('section', { id: 'quality' }, title, lead, figuresTable(quality));
-  if (quality.best !== undefined) section.append(el('p', { class: 'verdict' }, verdict(quality)));
+  if (quality.best !== undefined)
+    section.append(el('p', { class: 'best-layer' }, bestLayer(quality)));
   for (const text of quality.notes) section.append(note(text));
   const mixed = el('div', { class: 'mixed' }, matrix(quality));
   if (quality.pairs.length > 0) {
@@ -79,7 +80,7 @@ function describeSides({
   ].join(' ');
 }
 
-function verdict({ best, figures, headline }: PageQuality): string {
+function bestLayer({ best, figures, headline }: PageQuality): string {
   const by = nameOfKind(figures[headline]);
   const { layer, isClear } = best!;
   return isClear
